@@ -1,0 +1,1 @@
+"""Flights replayed against a map, and what they were worth."""

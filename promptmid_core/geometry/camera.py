@@ -1,0 +1,99 @@
+"""The camera: intrinsics and distortion of sensor_msgs/CameraInfo, and how it is mounted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry.pose import Pose
+
+Array = NDArray[np.float64]
+
+# number of coefficients that CameraInfo's `d` may have (sensor_msgs/distortion_models.hpp and OpenCV)
+DISTORTION_COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
+
+# base_link is x forward, y left, z up (REP-103); the camera looks straight down with the image's top forward
+NADIR = Pose(np.zeros(3), np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]))
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera with distortion.
+
+    `k` (3, 3) in pixels, pixel centres at integers; `model` one of DISTORTION_COEFFICIENTS; `d` its coefficients;
+    `mount` is the pose of the optical frame (x right, y down, z forward) in `base_link`.
+    Raises ValueError with one sentence where these do not make a camera.
+    """
+
+    width: int
+    height: int
+    k: Array
+    model: str = "plumb_bob"
+    d: Array = field(default_factory=lambda: np.zeros(5))
+    mount: Pose = NADIR
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"camera_info has size {self.width}x{self.height}")
+        if not np.isfinite(self.k).all() or not np.isfinite(self.d).all():
+            raise ValueError("camera_info has NaN or infinite intrinsics")
+        if self.k[0, 0] <= 0 or self.k[1, 1] <= 0 or not np.allclose(self.k[2], (0, 0, 1)):
+            raise ValueError("camera_info has no focal length (K is zero or not of the form [fx s cx; 0 fy cy; 0 0 1])")
+        if self.model not in DISTORTION_COEFFICIENTS:
+            raise ValueError(f"camera_info has distortion model '{self.model}'; known are {', '.join(DISTORTION_COEFFICIENTS)}")
+        if len(self.d) not in DISTORTION_COEFFICIENTS[self.model]:
+            raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}'")
+
+    def project(self, points: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""
+        points = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, 3)
+        ahead = points[:, 2] > 1e-6 * np.linalg.norm(points, axis=1)
+        safe = np.where(ahead[:, None], points, (0.0, 0.0, 1.0))
+        if self.model == "equidistant":
+            pixels, _ = cv2.fisheye.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), self.k, self._coefficients())
+        else:
+            pixels, _ = cv2.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), self.k, self._coefficients())
+        pixels = pixels.reshape(-1, 2)
+        inside = ((pixels >= -0.5) & (pixels <= (self.width - 0.5, self.height - 0.5))).all(axis=1)
+        return pixels, ahead & inside & self._invertible(safe)
+
+    def rays(self, pixels: Array) -> Array:
+        """Pixels (N, 2) -> unit directions (N, 3) in the optical frame."""
+        pixels = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
+        # OpenCV's default of five iterations leaves tenths of a pixel at the rim of a strong lens
+        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-10)
+        if self.model == "equidistant":
+            flat = cv2.fisheye.undistortPoints(pixels, self.k, self._coefficients(), criteria=criteria).reshape(-1, 2)
+        else:
+            flat = cv2.undistortPointsIter(pixels, self.k, self._coefficients(), None, None, criteria).reshape(-1, 2)
+        directions = np.column_stack([flat, np.ones(len(flat))])
+        return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+    def boresight(self) -> Array:
+        """Unit direction (3,) in the optical frame through the image centre."""
+        return self.rays(np.array([[(self.width - 1) / 2, (self.height - 1) / 2]]))[0]
+
+    def _coefficients(self) -> Array:
+        d = np.asarray(self.d, float)
+        return d if len(d) else np.zeros(4 if self.model == "equidistant" else 5)
+
+    def _invertible(self, points: Array) -> NDArray[np.bool_]:
+        """Whether each point lies inside the radius up to which the lens model is monotonic.
+
+        Beyond it the polynomial folds back and would place far-off ground inside the image.
+        """
+        radius = np.hypot(points[:, 0], points[:, 1]) / points[:, 2]
+        return radius <= self._monotonic_radius()
+
+    def _monotonic_radius(self) -> float:
+        radii = np.linspace(0.0, 4.0, 401)
+        axis = np.column_stack([radii, np.zeros_like(radii), np.ones_like(radii)])[:, None]
+        if self.model == "equidistant":
+            image, _ = cv2.fisheye.projectPoints(axis, np.zeros(3), np.zeros(3), np.eye(3), self._coefficients())
+        else:
+            image, _ = cv2.projectPoints(axis, np.zeros(3), np.zeros(3), np.eye(3), self._coefficients())
+        folds = np.flatnonzero(np.diff(image[:, 0, 0]) <= 0)
+        return float(radii[folds[0]]) if len(folds) else np.inf

@@ -1,0 +1,130 @@
+"""Poses of `base_link` in `map`, their 6x6 covariance, and small corrections to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan2
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Rigid transform of a child frame in `map`: `position` (3,) in metres, `rotation` (3, 3) child -> map."""
+
+    position: Array
+    rotation: Array
+
+    @staticmethod
+    def from_quaternion(position: Array, xyzw: Array) -> Pose:
+        """From a unit quaternion in ROS order (x, y, z, w); ValueError where it is not of unit length within 1 %."""
+        q = np.asarray(xyzw, float)
+        norm = float(np.linalg.norm(q))
+        if not abs(norm - 1.0) < 0.01:
+            raise ValueError(f"quaternion of length {norm:.3g} is not a rotation")
+        x, y, z, w = q / norm
+        rotation = np.array([
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ])
+        return Pose(np.asarray(position, float), rotation)
+
+    @staticmethod
+    def from_rpy(position: Array, roll: float, pitch: float, yaw: float) -> Pose:
+        """From fixed-axis roll, pitch, yaw in radians (REP-103)."""
+        return Pose(np.asarray(position, float), rotation_rpy(roll, pitch, yaw))
+
+    def quaternion(self) -> Array:
+        """Unit quaternion (x, y, z, w) with w >= 0."""
+        m = self.rotation
+        # the largest of the four squared components keeps the division well conditioned
+        squares = np.array([1 + m[0, 0] - m[1, 1] - m[2, 2], 1 - m[0, 0] + m[1, 1] - m[2, 2],
+                            1 - m[0, 0] - m[1, 1] + m[2, 2], 1 + m[0, 0] + m[1, 1] + m[2, 2]])
+        i = int(np.argmax(squares))
+        rows = (
+            (squares[0], m[1, 0] + m[0, 1], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]),
+            (m[1, 0] + m[0, 1], squares[1], m[2, 1] + m[1, 2], m[0, 2] - m[2, 0]),
+            (m[0, 2] + m[2, 0], m[2, 1] + m[1, 2], squares[2], m[1, 0] - m[0, 1]),
+            (m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]),
+        )
+        q = np.array(rows[i]) / np.linalg.norm(rows[i])
+        return q if q[3] >= 0 else -q
+
+    def rpy(self) -> tuple[float, float, float]:
+        """Fixed-axis roll, pitch, yaw in radians."""
+        m = self.rotation
+        return (atan2(m[2, 1], m[2, 2]), atan2(-m[2, 0], float(np.hypot(m[2, 1], m[2, 2]))), atan2(m[1, 0], m[0, 0]))
+
+    @property
+    def yaw(self) -> float:
+        return self.rpy()[2]
+
+    def __matmul__(self, other: Pose) -> Pose:
+        return Pose(self.position + self.rotation @ other.position, self.rotation @ other.rotation)
+
+    def inverse(self) -> Pose:
+        return Pose(-self.rotation.T @ self.position, self.rotation.T)
+
+    def corrected(self, delta: Array) -> Pose:
+        """Moved by `delta` (6,): metres along the map axes, then a rotation vector about the map axes through the child.
+
+        This is the perturbation that a ROS covariance describes (x, y, z, rotation about the fixed X, Y, Z axes).
+        """
+        return Pose(self.position + delta[:3], rotation_vector(delta[3:]) @ self.rotation)
+
+    def correction_from(self, other: Pose) -> Array:
+        """The `delta` (6,) with `other.corrected(delta) == self`."""
+        return np.concatenate([self.position - other.position, log_rotation(self.rotation @ other.rotation.T)])
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Where the filter believes `base_link` is: time in ns, pose in `map`, covariance (6, 6) in ROS order."""
+
+    stamp_ns: int
+    pose: Pose
+    covariance: Array
+
+
+def rotation_rpy(roll: float, pitch: float, yaw: float) -> Array:
+    """Rotation matrix of fixed-axis roll, pitch, yaw in radians: Rz(yaw) Ry(pitch) Rx(roll)."""
+    cr, sr, cp, sp, cy, sy = np.cos(roll), np.sin(roll), np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
+    return np.array([
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ])
+
+
+def rotation_vector(vector: Array) -> Array:
+    """Rotation matrix of a rotation vector (3,) in radians (Rodrigues)."""
+    angle = float(np.linalg.norm(vector))
+    if angle < 1e-12:
+        return np.eye(3) + skew(vector)
+    k = skew(np.asarray(vector, float) / angle)
+    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
+
+
+def log_rotation(rotation: Array) -> Array:
+    """Rotation vector (3,) of a rotation matrix, of length at most pi."""
+    x, y, z, w = Pose(np.zeros(3), rotation).quaternion()
+    axis = np.array([x, y, z])
+    sine = float(np.linalg.norm(axis))
+    return 2 * axis if sine < 1e-12 else axis * (2 * atan2(sine, w) / sine)
+
+
+def skew(v: Array) -> Array:
+    """The matrix with skew(v) @ u = v x u."""
+    return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
+
+
+def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
+    """The prior between two odometry samples: position linear, rotation along the geodesic, covariance linear."""
+    span = after.stamp_ns - before.stamp_ns
+    share = (stamp_ns - before.stamp_ns) / span if span else 0.0
+    pose = before.pose.corrected(share * after.pose.correction_from(before.pose))
+    return Prior(stamp_ns, pose, (1 - share) * before.covariance + share * after.covariance)

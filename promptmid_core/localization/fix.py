@@ -1,0 +1,83 @@
+"""What goes into a localization and what comes out of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import Camera, Patch, Pose, Prior
+from promptmid_core.reasons import Reason
+
+UNOBSERVED_VARIANCE = 1e6
+
+
+class State(StrEnum):
+    SEARCHING = "SEARCHING"
+    TRACKING = "TRACKING"
+    LOST = "LOST"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A camera image: `stamp_ns` of its header, `image` (H, W) grey or (H, W, 3) RGB uint8, the `camera` that took it."""
+
+    stamp_ns: int
+    image: NDArray[np.uint8]
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class TiePoints:
+    """Ground points seen in the frame and where the map has them.
+
+    `seen` (N, 3): metres in `map` as projected with the prior pose; `found` (N, 3): the same points on the map;
+    `covariance` (N, 2, 2): of `found` east/north in m2, from the score surface; `weight` (N,): robust weight after solving, 0 to 1.
+    """
+
+    seen: NDArray[np.float64]
+    found: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
+
+    `pose`, `covariance` (6, 6, ROS order), `ties` and `patch` are None where the frame was refused before they were known.
+    """
+
+    stamp_ns: int
+    prior: Prior | None
+    reason: Reason
+    sentence: str
+    pose: Pose | None = None
+    covariance: NDArray[np.float64] | None = None
+    observed: tuple[str, ...] = ()
+    ties: TiePoints | None = None
+    patch: Patch | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fix:
+    """The verdict on a frame: a pose (`accepted`), or the reason why there is none; never both.
+
+    `pose` and `covariance` (6, 6, ROS order x y z roll pitch yaw; components not in `observed` have variance 1e6) are None
+    unless accepted.
+    """
+
+    stamp_ns: int
+    state: State
+    reason: Reason
+    sentence: str
+    pose: Pose | None
+    covariance: NDArray[np.float64] | None
+    observed: tuple[str, ...]
+    candidate: Candidate
+
+    @property
+    def accepted(self) -> bool:
+        return self.pose is not None

@@ -1,0 +1,1 @@
+"""Worlds and flights of known truth."""
