@@ -3,6 +3,11 @@
 from promptmid_core.geometry.camera import NADIR, Camera
 from promptmid_core.geometry.grid import Bounds, Grid
 from promptmid_core.geometry.image import DescriptorMap, Patch
-from promptmid_core.geometry.pose import Pose, Prior
+from promptmid_core.geometry.ortho import boresight_point, ground_resolution, orthorectify
+from promptmid_core.geometry.pose import Pose, Prior, interpolate
+from promptmid_core.geometry.terrain import Terrain
 
-__all__ = ["NADIR", "Bounds", "Camera", "DescriptorMap", "Grid", "Patch", "Pose", "Prior"]
+__all__ = [
+    "NADIR", "Bounds", "Camera", "DescriptorMap", "Grid", "Patch", "Pose", "Prior", "Terrain",
+    "boresight_point", "ground_resolution", "interpolate", "orthorectify",
+]

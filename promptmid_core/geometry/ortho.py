@@ -1,0 +1,65 @@
+"""Ortho-rectification: a camera frame laid on the map grid."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import Refusal
+from promptmid_core.geometry.camera import Camera
+from promptmid_core.geometry.grid import Grid
+from promptmid_core.geometry.image import Patch
+from promptmid_core.geometry.pose import Pose
+from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.reasons import Reason
+
+Array = NDArray[np.float64]
+
+def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Array:
+    """The ground point (3,) in `map` that the image centre looks at; Refusal VIEW_NOT_DOWN where it looks past the ground."""
+    eye = pose @ camera.mount
+    points, hit = terrain.intersect(eye.position, (eye.rotation @ camera.boresight())[None])
+    if not hit[0]:
+        raise Refusal(Reason.VIEW_NOT_DOWN, "the middle of the image does not look at the ground with the prior's attitude and height")
+    point: Array = points[0]
+    return point
+
+
+def ground_resolution(camera: Camera, pose: Pose, terrain: Terrain) -> float:
+    """Metres on the ground per image pixel around the image centre, the finer of the two image axes."""
+    eye = pose @ camera.mount
+    middle = np.array([(camera.width - 1) / 2, (camera.height - 1) / 2])
+    rays = camera.rays(middle + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    reach = float(np.linalg.norm(boresight_point(camera, pose, terrain) - eye.position))
+    points = rays / rays[:, 2:] * (reach * rays[0, 2])
+    return float(min(np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[0])))
+
+
+def orthorectify(image: NDArray[np.uint8], camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> Patch:
+    """Resample `image` (H, W[, C]) onto `grid` as seen from `pose`.
+
+    Every pixel of the grid is lifted to the terrain and projected through the camera with its distortion, so no inverse of
+    the lens model is needed. Where the frame is finer than the grid it is averaged first: a bare look-up would alias.
+    """
+    pixels, visible = _project_grid(camera, pose, terrain, grid)
+    factor = int(grid.gsd / ground_resolution(camera, pose, terrain) + 0.25)
+    if factor > 1:
+        height, width = image.shape[0] // factor, image.shape[1] // factor
+        image = np.asarray(
+            cv2.resize(image[:height * factor, :width * factor], (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        pixels = (pixels - (factor - 1) / 2) / factor
+        visible &= (pixels[..., 0] <= width - 0.5) & (pixels[..., 1] <= height - 0.5)
+    warped = cv2.remap(image, pixels[..., 0].astype(np.float32), pixels[..., 1].astype(np.float32), cv2.INTER_LINEAR,
+                       borderMode=cv2.BORDER_REPLICATE)
+    return Patch(np.asarray(warped, np.uint8), visible, grid)
+
+
+def _project_grid(camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> tuple[Array, NDArray[np.bool_]]:
+    """Image pixel (H, W, 2) of every grid pixel, and whether the camera sees it."""
+    x, y = grid.axes()
+    eye = pose @ camera.mount
+    across, down = np.meshgrid(x - eye.position[0], y - eye.position[1])
+    points = np.stack([across, down, terrain.on_grid(grid) - eye.position[2]], axis=-1).reshape(-1, 3) @ eye.rotation
+    pixels, seen = camera.project(points)
+    return pixels.reshape(*grid.shape, 2), seen.reshape(grid.shape)
