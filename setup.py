@@ -1,0 +1,77 @@
+"""The package as pip and colcon see it. package.xml says the same to ROS tools; test/test_house.py compares the two."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.py").read_text(), re.MULTILINE)
+SHARE = "share/promptmid_ros"
+
+
+def files(pattern: str) -> list[str]:
+    """Files of this folder by pattern, relative to it, as data_files wants them."""
+    return sorted(str(path.relative_to(HERE)) for path in HERE.glob(pattern) if path.is_file())
+
+
+setup(
+    name="promptmid_ros",
+    version=VERSION.group(1),
+    description="Where an aircraft is, from its optical camera and a SAR map, without satellite navigation",
+    license="Apache-2.0",
+    maintainer="promptmid_ros maintainers",
+    maintainer_email="maintainers@promptmid-ros.example",
+    packages=find_packages(include=["promptmid_core", "promptmid_core.*", "promptmid_ros", "promptmid_ros.*"]),
+    package_data={"promptmid_core": ["py.typed", "**/*.j2"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/promptmid_ros"]),
+        (SHARE, ["package.xml"]),
+        (f"{SHARE}/launch", files("launch/*.py")),
+        (f"{SHARE}/config", files("config/*.yaml")),
+    ],
+    zip_safe=False,
+    python_requires=">=3.11",
+    install_requires=[
+        "jinja2>=3.1",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        # headless: Qt inside the other wheels clashes with RViz and rqt, and an aircraft has no screen
+        "opencv-python-headless>=4.9",
+        "pyproj>=3.6",
+        "PyYAML>=6.0",
+        "rasterio>=1.4",
+        "rosbags>=0.11",
+        "scipy>=1.11",
+        "tqdm>=4.66",
+        "zarr>=3.1",
+    ],
+    extras_require={
+        "dev": [
+            "colcon-common-extensions",
+            "hypothesis",
+            "import-linter>=2.1",
+            "mypy",
+            "pytest>=8",
+            "pytest-xdist",
+            "ruff",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+        # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced
+        "ros": [
+            "ros-kilted-diagnostic-msgs",
+            "ros-kilted-geometry-msgs",
+            "ros-kilted-lifecycle-msgs",
+            "ros-kilted-nav-msgs",
+            "ros-kilted-rcl-logging-spdlog",
+            "ros-kilted-rclpy",
+            "ros-kilted-rmw-fastrtps-cpp",
+            "ros-kilted-sensor-msgs",
+            "ros-kilted-std-msgs",
+            "ros-kilted-std-srvs",
+            "ros-kilted-visualization-msgs",
+        ],
+    },
+    entry_points={"console_scripts": ["promptmid = promptmid_core.cli:main"]},
+)
