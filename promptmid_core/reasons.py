@@ -47,3 +47,38 @@ class Reason(StrEnum):
     PRIOR_DISAGREES = "prior_disagrees"
     NOT_CONFIRMED = "not_confirmed"
     TRACK_DISAGREES = "track_disagrees"
+
+
+MEANINGS: dict[Reason, str] = {
+    Reason.FIX: "The frame was localized.",
+    Reason.STAMP_ZERO: "The image has no time stamp, so no prior can be looked up for it.",
+    Reason.STAMP_BACKWARDS: "The stamp is not later than that of the message before it.",
+    Reason.IMAGE_CORRUPT: "The image data cannot be decoded.",
+    Reason.IMAGE_ENCODING: "The pixel encoding is not one that is read.",
+    Reason.IMAGE_SIZE: "The image has another size than its camera_info says.",
+    Reason.IMAGE_BLACK: "The image is black: lens covered, camera off or exposure far too short.",
+    Reason.IMAGE_SATURATED: "The image is white: exposure far too long.",
+    Reason.CAMERA_INFO_MISSING: "No camera_info came before the image.",
+    Reason.CAMERA_INFO_INVALID: "The camera_info does not describe a camera, for example a zero K.",
+    Reason.PRIOR_MISSING: "No odometry brackets the stamp of the image.",
+    Reason.PRIOR_INVALID: "The odometry has NaN, a non-unit quaternion or a covariance that is none.",
+    Reason.PRIOR_FRAME: "The odometry is given in a frame that cannot be used.",
+    Reason.PRIOR_TOO_UNCERTAIN: "The prior is less certain than the widest search allows.",
+    Reason.PRIOR_OUTSIDE_MAP: "The prior places the view outside the map.",
+    Reason.VIEW_NOT_DOWN: "The middle of the image does not look at the ground.",
+    Reason.FRAME_TOO_COARSE: "A pixel of the image covers more ground than the map can be matched with.",
+    Reason.FOOTPRINT_SMALL: "The image covers too little ground to match.",
+    Reason.MAP_NODATA: "The map has too little data under the view.",
+    Reason.MAP_DAMAGED: "The map's files are damaged under the view.",
+    Reason.LOW_TEXTURE: "Image or map show too little structure, as open water does.",
+    Reason.PEAK_AMBIGUOUS: "Another place matches nearly as well.",
+    Reason.PEAK_AT_EDGE: "The best match lies at the edge of the search window, so the true one may lie beyond.",
+    Reason.FEW_TIE_POINTS: "Too few parts of the image were found on the map.",
+    Reason.TIE_POINTS_CLUSTERED: "The parts found on the map lie too close together to hold the solution.",
+    Reason.IMPLAUSIBLE_SCALE: "The match implies a height that the prior rules out.",
+    Reason.IMPLAUSIBLE_ROTATION: "The match implies a heading that the prior rules out.",
+    Reason.HALVES_DISAGREE: "Two halves of the tie points give different places.",
+    Reason.PRIOR_DISAGREES: "The match lies further from the prior than its covariance allows.",
+    Reason.NOT_CONFIRMED: "The match awaits agreement of further frames before the first fix.",
+    Reason.TRACK_DISAGREES: "The match contradicts the fixes before it.",
+}
