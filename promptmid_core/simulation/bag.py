@@ -1,0 +1,207 @@
+"""Flight bags: rosbag2 folders, written and read without ROS."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from promptmid_core.errors import InputError, Refusal
+from promptmid_core.geometry import Pose, Prior
+from promptmid_core.messages import pose_from, prior_from, stamp_ns
+from promptmid_core.simulation.telemetry import typestore
+
+if TYPE_CHECKING:
+    from promptmid_core.georaster import MapFrame
+
+IMAGE_TYPES = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Names of the topics of a flight. The image topic, where not given, is the first of IMAGE_TOPICS that the bag has."""
+
+    image: str | None = None
+    camera_info: str = "/camera_info"
+    odometry: str = "/odometry"
+    ground_truth: str = "/ground_truth"
+
+
+IMAGE_TOPICS = ("/image/compressed", "/image")
+TYPES = {
+    "camera_info": ("sensor_msgs/msg/CameraInfo",), "odometry": ("nav_msgs/msg/Odometry",), "ground_truth": ("nav_msgs/msg/Odometry",),
+}
+
+
+@dataclass(frozen=True)
+class FlightBag:
+    """A recorded flight. `topics` maps the name of every recorded topic to its type; `custom` is the bag's own metadata."""
+
+    path: Path
+    topics: dict[str, str]
+    names: Topics
+    custom: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def map_frame(self) -> MapFrame | None:
+        """CRS and origin of the frame `map`, where the bag's metadata name them."""
+        from promptmid_core.georaster import MapFrame
+
+        if "map_crs" not in self.custom:
+            return None
+        try:
+            return MapFrame(self.custom["map_crs"], (float(self.custom["map_origin_east"]), float(self.custom["map_origin_north"])))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs but no usable map_origin_east and "
+                             f"map_origin_north ({error}).") from error
+
+    @property
+    def image_topic(self) -> str:
+        """The topic of the camera's images; InputError where the bag has none."""
+        wanted = (self.names.image,) if self.names.image else IMAGE_TOPICS
+        for topic in wanted:
+            if topic in self.topics:
+                self._check_type(topic, IMAGE_TYPES)
+                return topic
+        raise InputError(f"{self.path} has no topic {' or '.join(wanted)}; it has {self._what_is_there()}.")
+
+    def messages(self, *topics: str) -> Iterator[tuple[str, int, Any]]:
+        """(topic, log time in ns, message) in the order of recording, of the given topics.
+
+        Without any: the images, camera_info and odometry that a localization needs.
+        """
+        chosen = topics or (self.image_topic, self._topic("camera_info"), self._topic("odometry"))
+        for topic in chosen:
+            if topic not in self.topics:
+                raise InputError(f"{self.path} has no topic {topic}; it has {self._what_is_there()}.")
+        with _reader(self.path) as reader:
+            connections = [c for c in reader.connections if c.topic in chosen]
+            stored = reader.messages(connections)
+            while True:
+                with _reading(self.path):
+                    entry = next(stored, None)
+                    if entry is None:
+                        return
+                    connection, log_ns, data = entry
+                    content = reader.deserialize(data, connection.msgtype)
+                yield connection.topic, log_ns, content
+
+    def ground_truth(self) -> list[tuple[int, Pose]]:
+        """(stamp in ns, true pose of `base_link` in `map`), by stamp; empty where the bag has no such topic."""
+        if self.names.ground_truth not in self.topics:
+            return []
+        with self._usable(self.names.ground_truth):
+            poses = [(stamp_ns(m.header), pose_from(m.pose.pose)) for _, _, m in self.messages(self._topic("ground_truth"))]
+        return sorted(poses, key=lambda entry: entry[0])
+
+    def odometry(self) -> list[Prior]:
+        """Every prior of the bag, by stamp."""
+        with self._usable(self.names.odometry):
+            return sorted((prior_from(m) for _, _, m in self.messages(self._topic("odometry"))), key=lambda prior: prior.stamp_ns)
+
+    @contextmanager
+    def _usable(self, topic: str) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            raise InputError(f"{self.path}: a message on {topic} cannot be used: {refusal}") from refusal
+
+    def _topic(self, role: str) -> str:
+        topic: str = getattr(self.names, role)
+        if topic not in self.topics:
+            raise InputError(f"{self.path} has no topic {topic} ({role}); it has {self._what_is_there()}.")
+        self._check_type(topic, TYPES[role])
+        return topic
+
+    def _check_type(self, topic: str, types: tuple[str, ...]) -> None:
+        if self.topics[topic] not in types:
+            raise InputError(f"{self.path}: topic {topic} is of type {self.topics[topic]}, not {' or '.join(types)}.")
+
+    def _what_is_there(self) -> str:
+        return ", ".join(f"{name} ({kind})" for name, kind in sorted(self.topics.items())) or "no topics at all"
+
+
+def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
+    """A rosbag2 folder; InputError where it is missing, unfinished or damaged."""
+    if not path.is_dir():
+        raise InputError(f"{path} is not a rosbag2 folder: {'it is a file' if path.exists() else 'there is nothing of that name'}.")
+    if not (path / "metadata.yaml").is_file():
+        raise InputError(f"{path} has no metadata.yaml: it is no rosbag2 folder or its recording was not finished; "
+                         f"`ros2 bag reindex {path}` restores a recording.")
+    with _reader(path) as reader:
+        custom = reader.readers[0].storage.metadata.custom or {}
+        topics = {connection.topic: connection.msgtype for connection in reader.connections}
+    return FlightBag(path, topics, names or Topics(), {str(key): str(value) for key, value in custom.items()})
+
+
+@contextmanager
+def _reader(path: Path) -> Iterator[Any]:
+    from rosbags.highlevel import AnyReader
+
+    with _reading(path):
+        reader = AnyReader([path], default_typestore=typestore())
+        reader.open()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever the reader stumbles over in a damaged file is the file's fault."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{path} cannot be read as a rosbag2 folder: {type(error).__name__}: {error} "
+                         "(it may be truncated or still being recorded).") from error
+
+
+class BagWriter:
+    """Writes a rosbag2 folder in mcap storage.
+
+    The folder appears under its name when it is complete: it is written beside it and renamed when the block ends, and removed
+    where the block fails. `custom` becomes `custom_data` of metadata.yaml. InputError where the name is taken.
+    """
+
+    def __init__(self, path: Path, custom: Mapping[str, str] | None = None) -> None:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists already; name a new folder or remove it.")
+        self.path = path
+        self._custom = dict(custom or {})
+        self._connections: dict[str, Any] = {}
+
+    def __enter__(self) -> BagWriter:
+        from rosbags.rosbag2 import StoragePlugin, Writer
+
+        try:
+            self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
+            self._scratch = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.absolute().parent))
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
+        # the storage file is named after its folder, so the folder has its final name from the start
+        self._writer = Writer(self._scratch / self.path.name, version=9, storage_plugin=StoragePlugin.MCAP)
+        for key, value in self._custom.items():
+            self._writer.set_custom_data(key, value)
+        self._writer.open()
+        return self
+
+    def write(self, topic: str, content: Any, log_ns: int) -> None:
+        """Append a message, of any type that `telemetry.typestore` knows, at its log time in ns."""
+        kind = content.__msgtype__
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(topic, kind, typestore=typestore())
+        self._writer.write(self._connections[topic], log_ns, typestore().serialize_cdr(content, kind))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._writer.__exit__(kind, error, trace)
+            if kind is None:
+                (self._scratch / self.path.name).replace(self.path)
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,0 +1,58 @@
+"""What a camera does to the light: optics, exposure that hunts, vignetting, shot and read noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.simulation.smooth_noise import limited, smooth_noise
+
+BLUR_PX = 0.6
+VIGNETTING = 0.25  # light lost in the corners
+SHOT = 0.025  # variance per grey level
+READ = 1.2  # standard deviation in grey levels
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The light of every frame: `gain` (N,) and `gamma` (N,), both near 1 and smooth over the flight."""
+
+    seed: int
+    gain: NDArray[np.float64]
+    gamma: NDArray[np.float64]
+
+    @staticmethod
+    def over(seed: int, rng: np.random.Generator, frames: int, period_s: float) -> Exposure:
+        gain = np.exp(limited(0.12 * smooth_noise(rng, frames, period_s, 10.0), 0.3))
+        gamma = np.exp(limited(0.06 * smooth_noise(rng, frames, period_s, 20.0), 0.15))
+        return Exposure(seed, gain, gamma)
+
+    def expose(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+        """The image (h, w) or (h, w, 3) as frame `index` records it."""
+        soft = cv2.GaussianBlur(image, (0, 0), BLUR_PX)
+        levels = (255 * self.gain[index] * (np.arange(256) / 255) ** self.gamma[index]).astype(np.float32)
+        light = cv2.LUT(soft, levels)
+        light *= _vignette(image.shape)
+        # noise of variance SHOT * light + READ^2 is even noise under a square root
+        offset = np.float32(READ**2 / SHOT)
+        light += offset
+        cv2.sqrt(light, light)
+        noise = np.random.default_rng([self.seed, 77, index]).standard_normal(image.shape, np.float32)
+        light += noise * np.float32(np.sqrt(SHOT) / 2)
+        cv2.multiply(light, light, light)
+        light -= offset
+        np.clip(np.rint(light, light), 0, 255, light)
+        return light.astype(np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _vignette(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Share of the light, of the image's shape, that reaches each pixel."""
+    rows, cols = shape[:2]
+    down, across = np.linspace(-1, 1, rows)[:, None], np.linspace(-1, 1, cols)[None]
+    fall = (1 - VIGNETTING * (across**2 + down**2) / 2).astype(np.float32)
+    return fall if len(shape) == 2 else np.ascontiguousarray(np.broadcast_to(fall[..., None], shape))

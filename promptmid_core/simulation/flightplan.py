@@ -1,0 +1,161 @@
+"""How a flight fits over an orthophoto: the fastest motion that has room, and a trajectory that keeps every footprint on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.georaster import GeoImage, MapFrame, RasterView, ground_resolution, resample
+from promptmid_core.geometry import Camera, Grid, Terrain
+from promptmid_core.simulation.room import Room, room_for
+from promptmid_core.simulation.track import SMOOTH_S
+from promptmid_core.simulation.trajectory import HEIGHT_LIMIT, Motion, Trajectory, plan_trajectory
+from promptmid_core.simulation.view import View
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+NEEDED_SHARE = 0.95
+TILT_LIMITS = tuple(np.radians([5.0, 3.5, 2.5]))
+BANKED = 9.81 * float(np.tan(np.radians(35.0)))  # sideways acceleration of a steep turn, m/s2
+FASTEST_TURN = 0.3  # rad/s
+FASTEST, SLOWEST_WANTED, SLOWEST = 100.0, 15.0, 2.0  # m/s
+FOOTPRINT_S = 45.0  # time in which the aircraft crosses the shorter side of its footprint, where there is room
+MARGINS = (1.0, 1.0, 1.15, 1.15, 1.4, 1.4)  # of one attempt after the other
+SPEEDS = 0.8 ** np.arange(16)
+LOWEST_CLEARANCE = 0.3  # share of the height above ground
+DEM_CELLS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The camera over the ground: footprint at nadir in metres along and across the flight, and the height above ground it takes."""
+
+    camera: Camera
+    along: float
+    across: float
+    height: float
+
+    @property
+    def shorter(self) -> float:
+        return min(self.along, self.across)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A flight whose every frame keeps its footprint on valid ground, and the view of that ground."""
+
+    motion: Motion
+    trajectory: Trajectory
+    view: View
+
+
+def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, sight: Sight, seconds: float, instants: Array,
+                speed: float | None) -> Plan:
+    """A flight of `seconds` over the orthophoto that takes frames at `instants` (N,); InputError where there is no room for one."""
+    wanted = speed or float(np.clip(sight.shorter / FOOTPRINT_S, SLOWEST_WANTED, FASTEST))
+    overview = _coarser(ortho, sight.shorter / 160)
+    worst, frame = 1.0, 0
+    for margin in MARGINS:
+        motion, room, free = _motion(overview, sight, wanted, margin, ortho.path)
+        trajectory = plan_trajectory(rng, room, free, motion, terrain, seconds)
+        _check_clearance(trajectory, terrain, sight, ortho.path)
+        view = _view(ortho, terrain, sight, trajectory)
+        shares = np.array([view.valid_share(trajectory.pose(second)) for second in instants])
+        if shares.min() >= NEEDED_SHARE:
+            return Plan(motion, trajectory, view)
+        worst, frame = float(shares.min()), int(shares.argmin())
+    raise InputError(f"{ortho.path}: no flight found that keeps {NEEDED_SHARE:.0%} of each footprint on valid pixels (the last try had "
+                     f"{worst:.1%} in frame {frame}); use a smaller --footprint-px, fewer frames, or an orthophoto with fewer holes.")
+
+
+def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
+    """The ground under the orthophoto: the DEM, or flat at 0 without one. InputError where the DEM does not cover it."""
+    if dem is None:
+        return Terrain.flat()
+    west, south, east, north = ortho.grid.bounds
+    gsd = max(ground_resolution(dem), float(np.sqrt((east - west) * (north - south) / DEM_CELLS)))
+    grid = Grid(west, north, gsd, int((east - west) / gsd) + 2, int((north - south) / gsd) + 2)
+    heights = resample(dem, ortho.frame, like=grid, resampling="bilinear")
+    seen = _coarser(ortho, max(gsd, sight.shorter / 160))
+    rows, cols = np.nonzero(seen.valid)
+    col, row = (np.rint(a).astype(int) for a in grid.to_pixel(*seen.grid.to_map(cols, rows)))
+    known = heights.valid[np.clip(row, 0, grid.height - 1), np.clip(col, 0, grid.width - 1)].mean()
+    if known < NEEDED_SHARE:
+        raise InputError(f"{dem} has heights for only {known:.0%} of the valid pixels of {ortho.path}; give a DEM of the whole orthophoto.")
+    return Terrain(_filled(heights), grid)
+
+
+def _filled(heights: GeoImage) -> NDArray[np.float32]:
+    from scipy.ndimage import distance_transform_edt
+
+    if heights.valid.all():
+        return heights.image
+    nearest = distance_transform_edt(~heights.valid, return_distances=False, return_indices=True)
+    return np.ascontiguousarray(heights.image[tuple(nearest)])
+
+
+def _coarser(ortho: RasterView, gsd: float) -> GeoImage:
+    """The orthophoto's first band at a coarser resolution: enough to tell where there are valid pixels."""
+    return resample(ortho.path, ortho.frame, max(ortho.grid.gsd, gsd), bands=ortho.bands[:1])
+
+
+def _motion(overview: GeoImage, sight: Sight, wanted: float, margin: float, path: Path) -> tuple[Motion, Room, Mask]:
+    """The fastest motion, up to the wanted speed, that has a circle to fly; a steadier mount where it needs the room."""
+    best: tuple[Motion, Room, Mask] | None = None
+    for tilt in TILT_LIMITS:
+        # tilt moves the footprint and widens it on the far side; climbs widen it; smoothing cuts the corners of the track
+        moved = sight.height * np.tan(tilt) * (1 + max(sight.along, sight.across) / 2 / sight.height * np.tan(tilt))
+        widened = HEIGHT_LIMIT * max(sight.along, sight.across) / 2
+        cut = SMOOTH_S**2 * min(BANKED, FASTEST_TURN * wanted) / 2
+        room = room_for(overview.valid, overview.grid, sight.along, sight.across, margin * float(moved + widened) + cut, NEEDED_SHARE)
+        for speed in wanted * SPEEDS:
+            if speed < SLOWEST or (best and speed <= best[0].speed):
+                break
+            turn = min(FASTEST_TURN, BANKED / speed)
+            free = room.circles(speed / turn)
+            if free.any():
+                best = Motion(float(speed), turn, sight.height, float(tilt)), room, free
+                break
+        if best and best[0].speed >= 0.5 * wanted:
+            return best
+    if best is None:
+        across, along = round(sight.across / overview.grid.gsd), round(sight.along / overview.grid.gsd)
+        extent = overview.grid.width * overview.grid.gsd, overview.grid.height * overview.grid.gsd
+        raise InputError(
+            f"{path} is too small, or has too many holes, to fly over it with a footprint of {sight.across:.0f} x {sight.along:.0f} m: "
+            f"it measures {extent[0]:.0f} x {extent[1]:.0f} m, {overview.valid.mean():.0%} of it valid, and nowhere is there room for a "
+            f"full turn with {NEEDED_SHARE:.0%} of the footprint on valid pixels; use a smaller --footprint-px or a larger orthophoto."
+        ) if across and along else InputError(f"{path}: the footprint is smaller than a pixel; use a larger --footprint-px.")
+    return best
+
+
+def _view(ortho: RasterView, terrain: Terrain, sight: Sight, trajectory: Trajectory) -> View:
+    """The part of the orthophoto that the flight can see, as 8-bit colours."""
+    col, row = ortho.grid.to_pixel(trajectory.positions[:, 0], trajectory.positions[:, 1])
+    reach = 1.25 * float(np.hypot(sight.along, sight.across)) / ortho.grid.gsd
+    left, top = max(0, int(col.min() - reach)), max(0, int(row.min() - reach))
+    right, bottom = min(ortho.grid.width, int(col.max() + reach) + 1), min(ortho.grid.height, int(row.max() + reach) + 1)
+    part = ortho.read(left, top, right - left, bottom - top)
+    return View(_eight_bit(part, ortho.limits[1]), part.valid, part.grid, terrain, sight.camera)
+
+
+def _eight_bit(ortho: GeoImage, greatest: float) -> NDArray[np.uint8]:
+    """8-bit values as they are; wider ones stretched from their 1st to their 99th percentile."""
+    image = ortho.image
+    if greatest > 255 and ortho.valid.any():
+        low, high = np.percentile(image[ortho.valid], (1, 99))
+        image = (image - low) * (255 / max(high - low, 1e-6))
+    return np.where(ortho.valid if image.ndim == 2 else ortho.valid[..., None], np.clip(np.rint(image), 0, 255), 0).astype(np.uint8)
+
+
+def _check_clearance(trajectory: Trajectory, terrain: Terrain, sight: Sight, path: Path) -> None:
+    x, y, z = trajectory.positions.T
+    lowest = float((z - terrain.height(x, y)).min())
+    if lowest < LOWEST_CLEARANCE * sight.height:
+        raise InputError(f"{path}: the terrain rises to {lowest:.0f} m below a flight at {sight.height:.0f} m above ground; "
+                         "use a larger --footprint-px (a higher flight) or flatter terrain.")

@@ -1,0 +1,32 @@
+"""Smooth random signals: how a mount sways, a light changes, an estimate drifts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Array:
+    """A stationary Gaussian signal (count,) of mean 0 and variance 1, sampled every `step_s` and smooth over `correlation_s`."""
+    from scipy.ndimage import gaussian_filter1d
+
+    sigma = correlation_s / step_s
+    pad = int(np.ceil(4 * sigma)) + 1
+    white = rng.standard_normal(count + 2 * pad)
+    # white noise under a Gaussian of width sigma keeps 1 / (2 sqrt(pi) sigma) of its variance
+    scale = np.sqrt(2 * np.sqrt(np.pi) * sigma) if sigma > 0.5 else 1.0
+    smooth: Array = gaussian_filter1d(white, sigma)[pad:pad + count] * scale if sigma > 0.5 else white[pad:pad + count]
+    return smooth
+
+
+def limited(signal: Array, limit: float) -> Array:
+    """The signal bent smoothly so that it never exceeds `limit` in size; small values are left nearly as they are."""
+    return limit * np.tanh(signal / limit)
+
+
+def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Array:
+    """A smooth random walk (count,), zero at a random instant: the integral of smooth noise. Its scale is left to the caller."""
+    walk: Array = np.cumsum(smooth_noise(rng, count, step_s, correlation_s)) * step_s
+    return walk - walk[int(rng.integers(count))]

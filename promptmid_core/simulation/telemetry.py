@@ -1,0 +1,66 @@
+"""The messages of a flight, made from the core's types."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import Camera, Pose
+
+Array = NDArray[np.float64]
+
+MAP_FRAME, BODY_FRAME, CAMERA_FRAME = "map", "base_link", "camera_optical"
+
+
+@lru_cache(maxsize=1)
+def typestore() -> Any:
+    """The message types of ROS 2 Kilted, as rosbags knows them."""
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS2_KILTED)
+
+
+def message(name: str, *fields: object) -> Any:
+    """A message such as `sensor_msgs/msg/Image`, its fields in the order of its definition."""
+    return typestore().types[name](*fields)
+
+
+def header(stamp_ns: int, frame_id: str) -> Any:
+    stamp = message("builtin_interfaces/msg/Time", stamp_ns // 1_000_000_000, stamp_ns % 1_000_000_000)
+    return message("std_msgs/msg/Header", stamp, frame_id)
+
+
+def compressed_image(stamp_ns: int, jpeg: bytes) -> Any:
+    return message("sensor_msgs/msg/CompressedImage", header(stamp_ns, CAMERA_FRAME), "jpeg", np.frombuffer(jpeg, np.uint8))
+
+
+def camera_info(stamp_ns: int, camera: Camera) -> Any:
+    """CameraInfo of a raw image: `r` is the identity and `p` repeats `k`."""
+    projection = np.column_stack([camera.k, np.zeros(3)]).ravel()
+    whole = message("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False)
+    return message(
+        "sensor_msgs/msg/CameraInfo", header(stamp_ns, CAMERA_FRAME), camera.height, camera.width, camera.model,
+        np.asarray(camera.d, np.float64), camera.k.ravel(), np.eye(3).ravel(), projection, 0, 0, whole,
+    )
+
+
+def odometry(stamp_ns: int, pose: Pose, covariance: Array, velocity: Array, rotation_rate: Array, twist_covariance: Array) -> Any:
+    """Odometry of `base_link` in `map`; `velocity` (3,) and `rotation_rate` (3,) along the axes of `base_link`."""
+    twist = message("geometry_msgs/msg/Twist", _vector(velocity), _vector(rotation_rate))
+    return message(
+        "nav_msgs/msg/Odometry", header(stamp_ns, MAP_FRAME), BODY_FRAME,
+        message("geometry_msgs/msg/PoseWithCovariance", _pose(pose), np.ascontiguousarray(covariance, np.float64).ravel()),
+        message("geometry_msgs/msg/TwistWithCovariance", twist, np.ascontiguousarray(twist_covariance, np.float64).ravel()),
+    )
+
+
+def _pose(pose: Pose) -> Any:
+    position = message("geometry_msgs/msg/Point", *(float(v) for v in pose.position))
+    return message("geometry_msgs/msg/Pose", position, message("geometry_msgs/msg/Quaternion", *(float(v) for v in pose.quaternion())))
+
+
+def _vector(v: Array) -> Any:
+    return message("geometry_msgs/msg/Vector3", *(float(x) for x in v))
