@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.py").read_text(), re.MULTILINE)
 SHARE = "share/promptmid_ros"
+TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
 
 
 def files(pattern: str) -> list[str]:
@@ -47,17 +48,9 @@ setup(
         "zarr>=3.1",
     ],
     extras_require={
-        "dev": [
-            "colcon-common-extensions",
-            "hypothesis",
-            "import-linter>=2.1",
-            "mypy",
-            "pytest>=8",
-            "pytest-xdist",
-            "ruff",
-            "types-PyYAML",
-            "types-tqdm",
-        ],
+        # `colcon test` looks for pytest here
+        "test": TEST,
+        "dev": [*TEST, "colcon-common-extensions", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
         # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced
         "ros": [
             "ros-kilted-diagnostic-msgs",

@@ -1,0 +1,159 @@
+"""The package as a whole: what it says about itself agrees, its layers hold, and nothing is left out of an installation."""
+
+import configparser
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from catkin_pkg.package import parse_package
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import promptmid_core
+
+ROOT = Path(__file__).resolve().parent.parent
+OFFLINE = {"dask", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
+HEAVY = OFFLINE | {"cv2", "numpy", "onnxruntime", "pyproj", "scipy", "zarr"}
+
+
+def run(*command: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    warnings: list[str] = []
+    package = parse_package(str(ROOT), warnings=warnings)
+    assert not warnings
+    return package
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """What setup.py builds: the folder of the packages, and beside it their metadata."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "lib").mkdir()
+    build = ("egg_info", "--egg-base", str(folder), "build_py", "--build-lib", str(folder / "lib"))
+    done = run(sys.executable, "-W", "ignore", "setup.py", "-q", *build)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_manifest_names_what_the_node_and_its_tests_need(manifest):
+    needed = {depend.name for depend in manifest.exec_depends}
+    messages = {f"{name}_msgs" for name in ("diagnostic", "geometry", "lifecycle", "nav", "sensor", "std", "visualization")}
+    assert needed >= {"rclpy", "cv_bridge", "launch", "launch_ros", "std_srvs", "python3-numpy", "python3-opencv"} | messages
+    assert "launch_testing" in {depend.name for depend in manifest.test_depends}
+    assert manifest.get_build_type() == "ament_python"
+
+
+def test_versions_and_licence_agree(manifest, built):
+    metadata = (built / "promptmid_ros.egg-info" / "PKG-INFO").read_text()
+    versions = {
+        "package.xml": manifest.version,
+        "setup.py": re.search(r"^Version: (.+)$", metadata, re.MULTILINE).group(1),
+        "promptmid_core": promptmid_core.__version__,
+        "CHANGELOG.md": re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).group(1),
+    }
+    assert len(set(versions.values())) == 1, versions
+    assert [str(licence) for licence in manifest.licenses] == ["Apache-2.0"]
+    assert "\nLicense: Apache-2.0\n" in metadata
+    assert "Apache License" in (ROOT / manifest.licenses[0].file).read_text()
+
+
+def test_installation_leaves_no_file_of_the_packages_out(built):
+    for package in ("promptmid_core", "promptmid_ros"):
+        wanted = {path.relative_to(ROOT) for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+        found = {path.relative_to(built / "lib") for path in (built / "lib" / package).rglob("*") if path.is_file()}
+        assert wanted - found == set()
+
+
+def test_every_command_exists(built):
+    entries = configparser.ConfigParser()
+    entries.read(built / "promptmid_ros.egg-info" / "entry_points.txt")
+    assert "promptmid" in entries["console_scripts"]
+    for target in entries["console_scripts"].values():
+        module, function = target.split(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_every_requirement_is_pinned_within_its_bounds(built):
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#"))
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    lines = (built / "promptmid_ros.egg-info" / "requires.txt").read_text().splitlines()
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("[")]
+    assert len(wanted) > 20
+    for requirement in wanted:
+        pin = pins.get(canonicalize_name(requirement.name))
+        assert pin and requirement.specifier.contains(pin), f"constraints.txt has no pin within {requirement}"
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return run(sys.executable, "-c", program, "--no-logo", "--no-cache", cwd=folder)
+
+
+def test_layers_hold():
+    done = lint_imports(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("geometry/grid.py", "import promptmid_core.localization.fix", "Each layer imports only those below it"),
+        ("prompts.py", "import rclpy", "The core knows nothing of ROS"),
+        ("unheard_of.py", "", "Each layer imports only those below it"),
+    ],
+)
+def test_a_breach_of_the_layers_is_found(tmp_path, module, line, contract):
+    for package in ("promptmid_core", "promptmid_ros"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "promptmid_core" / module).open("a") as source:
+        source.write(f"\n{line}\n")
+    done = lint_imports(tmp_path)
+    assert done.returncode == 1
+    assert f"{contract} BROKEN" in done.stdout
+
+
+def test_import_is_fast_and_light():
+    program = (
+        "import sys, time; before = time.perf_counter(); import promptmid_core; "
+        "print(time.perf_counter() - before, *{name.split('.')[0] for name in sys.modules})"
+    )
+    times = []
+    for _ in range(3):  # the best of three: another process may hold the core
+        done = run(sys.executable, "-c", program)
+        seconds, *modules = done.stdout.split()
+        assert HEAVY.isdisjoint(modules)
+        times.append(float(seconds))
+    assert min(times) < 0.3
+
+
+def test_onboard_half_imports_none_of_the_offline_libraries():
+    program = "import sys, promptmid_core.localization; print(*{name.split('.')[0] for name in sys.modules})"
+    modules = set(run(sys.executable, "-c", program).stdout.split())
+    assert "promptmid_core" in modules
+    assert OFFLINE.isdisjoint(modules)
+
+
+@pytest.mark.parametrize("broken", ["", "lint", "test"])
+def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken):
+    stand_in = tmp_path / "make"
+    stand_in.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n[ "$1" != "{broken}" ]\n')
+    stand_in.chmod(0o755)
+    done = run("bash", str(ROOT / ".ci" / "run"), cwd=tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert sorted((tmp_path / "calls").read_text().split()) == ["lint", "test"]
+    assert (done.returncode == 0) == (broken == "")
+
+
+def test_lint_means_all_three_linters():
+    commands = run("make", "-n", "lint").stdout
+    for linter in ("ruff check", "mypy --strict promptmid_core", "lint-imports"):
+        assert linter in commands
