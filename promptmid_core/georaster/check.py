@@ -1,0 +1,99 @@
+"""Whether a raster can be used, told before any work begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from promptmid_core.errors import InputError
+from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
+
+Kind = Literal["sar", "optical", "landcover", "dem"]
+
+TYPES: dict[Kind, tuple[str, ...]] = {
+    "sar": ("uint8", "uint16", "int16", "float32", "float64"),
+    "optical": ("uint8", "uint16"),
+    "landcover": ("uint8", "uint16", "int16", "int32"),
+    "dem": ("uint8", "uint16", "int16", "int32", "float32", "float64"),
+}
+BANDS: dict[Kind, tuple[int, ...]] = {"sar": (1,), "optical": (1, 3), "landcover": (1,), "dem": (1,)}
+
+MEDIAN_SAMPLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class RasterFacts:
+    """What reading a raster from end to end tells of its valid pixels: their share, least, greatest and median value.
+
+    The median is that of an even sample of about a million pixels; `dtype` is the file's own where it holds whole numbers that
+    stand for themselves, else float32.
+    """
+
+    dtype: str
+    valid_fraction: float
+    minimum: float
+    maximum: float
+    median: float
+
+
+def check_raster(path: Path, kind: Kind) -> RasterFacts:
+    """Read a raster once and tell whether it can be used as `kind`.
+
+    InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
+    rotated, of the wrong dtype or band count, or holds no valid pixel. South-up rasters are fine.
+    """
+    with opened(path) as source:
+        if source.crs is None:
+            raise InputError(f"{path} has no CRS; set the one it was made in, e.g. with gdal_edit.py -a_srs EPSG:N")
+        t = source.transform
+        if t.is_identity:
+            raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
+        if t.b or t.d or t.a <= 0 or not t.e:
+            raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
+        bands = data_bands(source)
+        if len(bands) not in BANDS[kind]:
+            wanted = " or ".join(str(n) for n in BANDS[kind])
+            raise InputError(f"{path} has {len(bands)} bands besides alpha where {kind} needs {wanted}; pick with gdal_translate -b N")
+        dtype = source.dtypes[bands[0] - 1]
+        if dtype not in TYPES[kind]:
+            raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
+        _refuse_cut_short(path, source)
+        return _scan(path, source, bands)
+
+
+def _refuse_cut_short(path: Path, source: Any) -> None:
+    """GDAL opens a TIFF whose last blocks are missing, and reads some of them as zero; the block table tells."""
+    if source.driver != "GTiff":
+        return
+    size = path.stat().st_size
+    down, across = source.block_shapes[0]
+    separate = source.profile.get("interleave") != "pixel"
+    for band in source.indexes if separate else source.indexes[:1]:
+        for row in range(-(-source.height // down)):
+            for col in range(-(-source.width // across)):
+                # a block that was never written has no offset and reads as nodata by definition
+                offset = source.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
+                length = source.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band)
+                if offset and length and int(offset) + int(length) > size:
+                    raise InputError(f"{path} is cut short: its {size} bytes end before its pixels do; get a whole copy")
+
+
+def _scan(path: Path, source: Any, bands: tuple[int, ...]) -> RasterFacts:
+    count, minimum, maximum = 0, np.inf, -np.inf
+    step = max(1, source.width * source.height // MEDIAN_SAMPLE)
+    sample = []
+    for _, window in source.block_windows(1):
+        pixels, valid = read_pixels(source, bands, window)
+        if valid.any():
+            count += int(valid.sum())
+            known = pixels[:, valid]
+            minimum, maximum = min(minimum, float(known.min())), max(maximum, float(known.max()))
+            sample.append(known.ravel()[::step])
+    if not count:
+        raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
+    share = count / (source.width * source.height)
+    dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
+    return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))))

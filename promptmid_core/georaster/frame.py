@@ -1,0 +1,135 @@
+"""The `map` frame: which projected CRS and which origin a raster is worked on in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.georaster.source import opened
+
+if TYPE_CHECKING:
+    import pyproj
+
+LARGEST_SCALE_ERROR = 1e-3
+ORIGIN_STEP_M = 1000
+
+
+@dataclass(frozen=True)
+class MapFrame:
+    """What the `map` frame is: a projected CRS and the easting and northing (E0, N0) of x = y = 0."""
+
+    crs: str
+    origin: tuple[float, float]
+
+
+def ground_resolution(path: Path) -> float:
+    """Metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ."""
+    import pyproj
+
+    with opened(path) as source:
+        col, row = source.width / 2, source.height / 2
+        ends = [source.transform * end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
+        own = _own_crs(path, source.crs)
+    lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(*np.transpose(ends))
+    # lengths on the ellipsoid, whatever the projection does to its own units
+    _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
+    return round(sqrt(float(length[0]) * float(length[1])), 6)
+
+
+def map_frame(path: Path, crs: str | None = None) -> MapFrame:
+    """The `map` frame for a raster: the UTM zone of its centre, or `crs`.
+
+    The origin is the centre of the raster's bounds, rounded to 1000 m. InputError where the CRS is not projected in metres
+    to the east and north, is a Mercator projection, or has a point scale off by more than 0.1 % somewhere on the raster.
+    """
+    import pyproj
+
+    with opened(path) as source:
+        col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
+        x, y = source.transform * (col, row)
+        own = _own_crs(path, source.crs)
+    lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
+    if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():
+        raise InputError(f"{path} lies where its own CRS has no place on the Earth; check its geotransform and CRS")
+    middle = float(lon[len(lon) // 2]), float(lat[len(lat) // 2])
+    utm = _utm_zone(*middle)
+    chosen = _projection(crs, utm) if crs else pyproj.CRS(utm)
+
+    error = _scale_error(chosen, lon, lat)
+    if not error <= LARGEST_SCALE_ERROR:
+        advice = _advice(utm if crs else None, middle, lon, lat)
+        raise InputError(f"{path} does not fit {crs or utm}, whose scale is off by {error:.2%} there (0.1% is allowed); {advice}")
+
+    east, north = pyproj.Transformer.from_crs(own, chosen, always_xy=True).transform(x, y)
+    origin = (_rounded((east.min() + east.max()) / 2), _rounded((north.min() + north.max()) / 2))
+    authority = chosen.to_authority(min_confidence=100)
+    return MapFrame(":".join(authority) if authority else str(crs), origin)
+
+
+def _own_crs(path: Path, crs: object) -> pyproj.CRS:
+    import pyproj
+
+    if crs is None:
+        raise InputError(f"{path} has no CRS; set the one it was made in, e.g. with gdal_edit.py -a_srs EPSG:N")
+    own = pyproj.CRS.from_user_input(crs)
+    if not own.is_geographic and not own.is_projected:
+        raise InputError(f"{path} has a CRS without a place on the Earth ({own.name}); give it a projected or geographic one")
+    return own
+
+
+def _rounded(metres: float) -> float:
+    return float(round(metres / ORIGIN_STEP_M) * ORIGIN_STEP_M)
+
+
+def _utm_zone(lon: float, lat: float) -> str:
+    zone = int((lon + 180) % 360 // 6) + 1
+    return f"EPSG:{32600 + zone if lat >= 0 else 32700 + zone}"
+
+
+def _projection(name: str, utm: str) -> pyproj.CRS:
+    """The CRS of that name; InputError where a map cannot be made in it whatever its place."""
+    import pyproj
+    from pyproj.exceptions import CRSError
+
+    use = f"use --crs {utm}, the UTM zone of the raster's centre"
+    try:
+        crs = pyproj.CRS.from_user_input(name)
+    except CRSError as error:
+        raise InputError(f"'{name}' is no CRS that PROJ knows; {use}") from error
+    if not crs.is_projected or crs.is_compound:
+        raise InputError(f"{name} ({crs.name}) is not a plain projected CRS; {use}")
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
+    if "mercator" in method.lower() and not any(word in method.lower() for word in ("transverse", "oblique")):
+        raise InputError(f"{name} ({crs.name}) is a Mercator projection, whose metres are not metres on the ground; {use}")
+    if any(axis.unit_name not in ("metre", "meter") for axis in crs.axis_info):
+        raise InputError(f"{name} ({crs.name}) is not in metres; {use}")
+    if any(axis.direction in ("west", "down") for axis in crs.axis_info):
+        raise InputError(f"{name} ({crs.name}) does not count to the east and north; {use}")
+    return crs
+
+
+def _scale_error(crs: pyproj.CRS, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> float:
+    """The largest amount by which a metre of the CRS differs from a metre on the ground at these places; inf outside it."""
+    import pyproj
+
+    factors = pyproj.Proj(crs).get_factors(lon, lat)
+    scales = np.concatenate([np.atleast_1d(factors.tissot_semimajor), np.atleast_1d(factors.tissot_semiminor)])
+    return float(np.abs(scales - 1).max()) if np.isfinite(scales).all() else np.inf
+
+
+def _advice(utm: str | None, middle: tuple[float, float], lon: NDArray[np.float64], lat: NDArray[np.float64]) -> str:
+    """What to do about a CRS that does not fit: the UTM zone where it fits, a projection of its own, or smaller maps."""
+    import pyproj
+
+    if utm and _scale_error(pyproj.CRS(utm), lon, lat) <= LARGEST_SCALE_ERROR:
+        return f"use --crs {utm}"
+    local = f"+proj=tmerc +lon_0={middle[0]:.1f} +k=0.9996 +x_0=500000 +datum=WGS84 +units=m +type=crs"
+    if _scale_error(pyproj.CRS(local), lon, lat) <= LARGEST_SCALE_ERROR:
+        return f"use a projection of its own: --crs '{local}'"
+    return "it is too wide for one map: cut it into regions of at most 500 km and build a map of each"

@@ -1,0 +1,70 @@
+"""A raster file as it is: opening it and reading its pixels with their validity."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The open rasterio dataset; InputError where there is none."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give a GeoTIFF that exists")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            source = rasterio.open(path)
+    except RasterioIOError as error:
+        raise InputError(f"{path} is no raster that GDAL can read, or is cut short ({one_line(error)}); give a whole GeoTIFF") from error
+    with source:
+        yield source
+
+
+def data_bands(source: Any) -> tuple[int, ...]:
+    """The 1-based indexes of the bands that hold data, not transparency."""
+    from rasterio.enums import ColorInterp
+
+    return tuple(i for i, meaning in zip(source.indexes, source.colorinterp, strict=True) if meaning is not ColorInterp.alpha)
+
+
+def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
+    """Whether the values of these bands are whole numbers, not scaled to anything else."""
+    plain = all(source.scales[b - 1] == 1 and source.offsets[b - 1] == 0 for b in bands)
+    return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
+
+
+def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
+
+    A pixel is valid where its bands are finite and at least one of them is not nodata, masked or transparent.
+    InputError where the file is damaged.
+    """
+    from rasterio.errors import RasterioError
+
+    try:
+        values = source.read(bands, window=window)
+        known = source.read_masks(bands, window=window).any(axis=0)
+    except RasterioError as error:
+        raise InputError(f"{source.name} is damaged or cut short ({one_line(error)}); get a whole copy") from error
+    scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
+    if (scale != 1).any() or (offset != 0).any():
+        values = values * scale + offset
+    with np.errstate(over="ignore"):
+        pixels = values.astype(np.float32)
+    return pixels, known & np.isfinite(pixels).all(axis=0)
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error.__cause__ or error).split()).rstrip(".")
