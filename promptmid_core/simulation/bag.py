@@ -91,6 +91,11 @@ class FlightBag:
                     content = reader.deserialize(data, connection.msgtype)
                 yield connection.topic, log_ns, content
 
+    def count(self, topic: str) -> int:
+        """Number of messages on a topic, as the bag's index tells it."""
+        with _reader(self.path) as reader:
+            return sum(int(connection.msgcount) for connection in reader.connections if connection.topic == topic)
+
     def ground_truth(self) -> list[tuple[int, Pose]]:
         """(stamp in ns, true pose of `base_link` in `map`), by stamp; empty where the bag has no such topic."""
         if self.names.ground_truth not in self.topics:
