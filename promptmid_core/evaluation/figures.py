@@ -1,0 +1,229 @@
+"""The plots of the report, as data URIs that stand in the HTML itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.evaluation.metrics import D2_50, D2_95, FALSE_FIX_PX
+from promptmid_core.evaluation.pictures import overview
+from promptmid_core.evaluation.replay import Flight, ReplayedFrame
+from promptmid_core.refmap import ReferenceMap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+INK, MUTED, RULE = "#1c2430", "#5b6675", "#dfe4ea"
+TRUTH, PRIOR, FIX, REFUSED = "#111827", "#d97706", "#1d5fd1", "#d3302f"
+DASHED = (0, (4, 2))
+STYLE = {
+    "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "axes.labelcolor": MUTED,
+    "axes.edgecolor": "#aab3bf", "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "axes.axisbelow": True, "grid.color": RULE, "grid.linewidth": 0.8, "legend.frameon": False,
+    "svg.hashsalt": "promptmid",
+}
+WIDE, HALF = (7.8, 3.5), (5.2, 3.8)
+MARGIN = 0.08
+LEAST_PX = 0.02  # the foot of the logarithmic axis
+MANY = 2000  # as many markers are drawn as pixels: an SVG of more is slow to show
+
+
+def trajectory(flight: Flight, reference: ReferenceMap) -> str | None:
+    """Truth, prior, fixes and refused frames over the SAR map; None where no frame has a position."""
+    from matplotlib import style
+    from matplotlib.patheffects import Normal, Stroke
+
+    truth = _positions(frame.truth.position for frame in flight.frames if frame.truth)
+    prior = _positions(frame.fix.candidate.prior.pose.position for frame in flight.frames if frame.fix.candidate.prior)
+    fixes = _positions(frame.fix.pose.position for frame in flight.frames if frame.fix.pose)
+    refused = _positions(place for frame in flight.frames if not frame.fix.accepted and (place := _place(frame)) is not None)
+    tracks = np.vstack([truth, prior, fixes])
+    if not len(tracks):
+        return None
+
+    col, row = reference.grid.to_pixel(tracks[:, 0], tracks[:, 1])
+    pad = max(MARGIN * float(max(np.ptp(col), np.ptp(row))), flight.patch_px / 2)
+    window = (float(col.min()) - pad, float(row.min()) - pad, float(col.max()) + pad, float(row.max()) + pad)
+    image, bounds = overview(reference, window)
+    west, south, east, north = (edge / 1e3 for edge in bounds)
+
+    with style.context([STYLE]):
+        figure, axes = _axes(WIDE[0], WIDE[0] * float(np.clip((north - south) / (east - west), 0.4, 1.2)) + 0.6)
+        # a backdrop: pale, so that the tracks can be read
+        axes.imshow(120 + image * 0.53, extent=(west, east, south, north), cmap="gray", vmin=0, vmax=255)
+        axes.grid(visible=False)
+        outline = [Stroke(linewidth=3.6, foreground="white"), Normal()]
+        if len(prior):
+            axes.plot(*_km(prior), color=PRIOR, linewidth=1.8, linestyle=DASHED, label="prior", path_effects=outline)
+        if len(fixes):
+            axes.plot(*_km(fixes), "o", color=FIX, markersize=5, markeredgecolor="white", markeredgewidth=0.4, zorder=3,
+                      label=f"fix ({len(fixes)})")
+        if len(truth):
+            axes.plot(*_km(truth), color=TRUTH, linewidth=1.2, label="truth", zorder=4)
+        if len(refused):
+            axes.plot(*_km(refused), "X", color=REFUSED, markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=5,
+                      label=f"refused ({len(refused)})")
+        axes.set(xlabel="x, km east of the map's origin", ylabel="y, km north", aspect="equal")
+        axes.set(xlim=(west, east), ylim=(south, north))
+        _legend(axes)
+        return _uri(figure, "png")
+
+
+def errors_over_time(flight: Flight) -> str | None:
+    """Horizontal error and its 95 % band over time, the prior's error, and refused frames on the axis; None without frames."""
+    from matplotlib import style
+
+    if not flight.frames:
+        return None
+    fixes = [frame for frame in flight.frames if frame.fix.accepted]
+    refused = [frame for frame in flight.frames if not frame.fix.accepted]
+    with style.context([STYLE]):
+        figure, axes = _axes(*WIDE)
+        seconds, errors = _over_time(flight, flight.frames, [frame.prior_error_px for frame in flight.frames])
+        if len(seconds):
+            axes.plot(seconds, errors, color=PRIOR, linewidth=1.6, linestyle=DASHED, label="prior error")
+        seconds, radius = _over_time(flight, fixes, [radius95_px(frame, flight.gsd_m) for frame in fixes])
+        if len(seconds):
+            axes.fill_between(seconds, LEAST_PX, radius, color=FIX, alpha=0.13, linewidth=0, step="mid",
+                              label="95 % radius of the fix")
+            axes.plot(seconds, radius, color=FIX, alpha=0.45, linewidth=1.0, drawstyle="steps-mid")
+        seconds, errors = _over_time(flight, fixes, [frame.error_px for frame in fixes])
+        if len(seconds):
+            axes.plot(seconds, errors, "o", color=FIX, markersize=3.6, markeredgewidth=0, label="error of the fix",
+                      rasterized=len(seconds) > MANY)
+        seconds, foot = _over_time(flight, refused, [0.02] * len(refused))
+        if len(seconds):
+            axes.plot(seconds, foot, "X", color=REFUSED, markersize=7, markeredgecolor="white", clip_on=False, label="refused",
+                      transform=axes.get_xaxis_transform(), rasterized=len(seconds) > MANY)
+        axes.set_yscale("log")
+        top = axes.get_ylim()[1]
+        axes.set_ylim(LEAST_PX, top if top > 10 * LEAST_PX else 10.0)
+        axes.set(xlabel="seconds since the first frame", ylabel="horizontal, px")
+        axes.margins(x=0.01)
+        axes.yaxis.set_major_formatter(_plain)
+        to_metres = (lambda px: np.asarray(px) * flight.gsd_m), (lambda m: np.asarray(m) / flight.gsd_m)
+        metres = axes.secondary_yaxis("right", functions=to_metres)
+        metres.yaxis.set_major_formatter(_plain)
+        metres.set_ylabel("horizontal, m")
+        _legend(axes)
+        return _uri(figure, "svg")
+
+
+def ground_errors(flight: Flight) -> str | None:
+    """Histogram and cumulative share of the ground errors of accepted fixes; None where none was judged."""
+    from matplotlib import style
+
+    errors = np.sort([frame.ground_error_px for frame in flight.frames if frame.ground_error_px is not None])
+    if not len(errors):
+        return None
+    with style.context([STYLE]):
+        figure, axes = _axes(*HALF)
+        edge = max(1.0, float(errors[-1]) * 1.02)
+        each = 100 / len(errors)
+        axes.hist(errors, bins=np.linspace(0, edge, 41).tolist(), weights=np.full(len(errors), each), color=FIX, alpha=0.3)
+        _steps(axes, errors, edge)
+        if edge > FALSE_FIX_PX:
+            axes.axvline(FALSE_FIX_PX, color=REFUSED, linewidth=1.2, linestyle=DASHED)
+            axes.annotate("false fix", (FALSE_FIX_PX, 4), xytext=(4, 0), textcoords="offset points", color=REFUSED, fontsize=9)
+        for share in (50, 95):
+            value = float(np.percentile(errors, share))
+            axes.plot(value, share, "o", color=INK, markersize=5)
+            left = value > 0.7 * edge
+            axes.annotate(f"{share} %: {value:.2f} px", (value, share), xytext=(-7 if left else 7, -12),
+                          textcoords="offset points", fontsize=9, ha="right" if left else "left")
+        axes.set(xlabel="ground error, px", ylabel="fixes, %", xlim=(0, edge), ylim=(0, 103))
+        return _uri(figure, "svg")
+
+
+def calibration(flight: Flight) -> str | None:
+    """Share of errors inside the ellipse of each confidence, against that confidence; None where none was judged."""
+    from matplotlib import style
+
+    d2 = np.array([frame.d2 for frame in flight.frames if frame.d2 is not None])
+    if not len(d2):
+        return None
+    with style.context([STYLE]):
+        figure, axes = _axes(*HALF)
+        axes.plot([0, 100], [0, 100], color="#aab3bf", linewidth=1.2, linestyle=DASHED)
+        # with two degrees of freedom the confidence of an ellipse d2 is 1 - exp(-d2 / 2)
+        _steps(axes, np.sort(1 - np.exp(-d2 / 2)) * 100, 100)
+        for confidence, limit, accepted in ((50, D2_50, (40, 60)), (95, D2_95, (90, 98))):
+            axes.plot([confidence, confidence], accepted, color=INK, linewidth=6, alpha=0.16, solid_capstyle="butt")
+            covered = float((d2 <= limit).mean()) * 100
+            axes.plot(confidence, covered, "o", color=INK, markersize=5)
+            axes.annotate(f"{confidence} % ellipse: {covered:.0f} %", (confidence, covered), xytext=(-8, 8),
+                          textcoords="offset points", fontsize=9, ha="right")
+        axes.annotate("too cautious", (4, 92), color=MUTED, fontsize=9)
+        axes.annotate("overconfident", (96, 4), color=MUTED, fontsize=9, ha="right")
+        axes.set(xlabel="confidence of the ellipse, %", ylabel="errors inside, %", xlim=(0, 100), ylim=(0, 103))
+        return _uri(figure, "svg")
+
+
+def radius95_px(frame: ReplayedFrame, gsd_m: float) -> float:
+    """Half the long axis of the horizontal 95 % ellipse of an accepted fix, in map pixels."""
+    if frame.fix.covariance is None:
+        raise ValueError("a refused frame has no covariance")
+    return float(np.sqrt(D2_95 * np.linalg.eigvalsh(frame.fix.covariance[:2, :2])[-1])) / gsd_m
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    # a Figure of its own, not pyplot: nothing global, nothing to close, no display
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _steps(axes: Axes, ordered: Array, end: float) -> None:
+    """The cumulative share in percent of ascending values, from 0 to `end`."""
+    share = np.append(np.arange(len(ordered) + 1), len(ordered)) / len(ordered) * 100
+    axes.plot(np.concatenate([[0], ordered, [end]]), share, color=FIX, linewidth=2, drawstyle="steps-post")
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+
+
+def _uri(figure: Figure, kind: str) -> str:
+    stream = BytesIO()
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
+    mime = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{mime};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _positions(positions: Iterable[Array]) -> Array:
+    return np.array(list(positions), dtype=np.float64).reshape(-1, 3)
+
+
+def _km(positions: Array) -> tuple[Array, Array]:
+    return positions[:, 0] / 1e3, positions[:, 1] / 1e3
+
+
+def _place(frame: ReplayedFrame) -> Array | None:
+    """Where to draw a frame that has no fix: at its truth, or else at its prior."""
+    if frame.truth is not None:
+        return frame.truth.position
+    prior = frame.fix.candidate.prior
+    return None if prior is None else prior.pose.position
+
+
+def _over_time(flight: Flight, frames: Sequence[ReplayedFrame], values: Sequence[float | None]) -> tuple[Array, Array]:
+    """Seconds since the first frame and the values that are known, lifted to the foot of the axis."""
+    start = flight.frames[0].bag_ns
+    known = [(frame.bag_ns - start, value) for frame, value in zip(frames, values, strict=True) if value is not None]
+    pairs = np.array(known, dtype=np.float64).reshape(-1, 2)
+    return pairs[:, 0] * 1e-9, np.maximum(pairs[:, 1], LEAST_PX)
+
+
+def _plain(value: float, _: float) -> str:
+    return f"{value:g}"

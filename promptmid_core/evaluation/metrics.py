@@ -1,0 +1,161 @@
+"""What a replayed flight was worth: the figures of the JSON contract and the printed table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.evaluation.replay import Flight, ReplayedFrame
+
+Summary = dict[str, Any]
+Values = NDArray[np.float64]
+
+FALSE_FIX_PX = 5.0
+MISLEADING_PX = 10.0
+# quantiles of the chi-square distribution with two degrees of freedom: 95 %, 50 %; and three sigma
+D2_95 = 5.99
+D2_50 = 1.39
+D2_BOUND = 9.0
+
+
+def summarise(flight: Flight) -> Summary:
+    """The figures of a flight, ready for JSON; null where there are no samples.
+
+    px are level-0 map pixels; rates and coverages are fractions. `ground_error_px`: distance on the ground between the boresight
+    points of fix and truth. `error_px`, `error_m`: horizontal distance of `base_link`. `false_fixes` and `misleading`: accepted
+    fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose
+    horizontal Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own
+    ellipse. `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of
+    `error_px`. `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too.
+    """
+    frames = flight.frames
+    fixes = [frame for frame in frames if frame.fix.accepted]
+    ground = _values(frame.ground_error_px for frame in fixes)
+    error_m, error_px = _values(frame.error_m for frame in fixes), _values(frame.error_px for frame in fixes)
+    d2 = _values(frame.d2 for frame in fixes)
+    sigma = _values(frame.sigma_px for frame in fixes)
+    rms = float(np.sqrt(np.mean(np.square(error_px)))) if len(error_px) else None
+    median_sigma = float(np.median(sigma)) if len(sigma) else None
+    judged = len(d2) > 0
+    return {
+        "frames": len(frames),
+        "fixes": len(fixes),
+        "fix_rate": len(fixes) / len(frames) if frames else None,
+        "judged": len(d2),
+        "false_fixes": _above(ground, FALSE_FIX_PX, fixes),
+        "misleading": _above(ground, MISLEADING_PX, fixes),
+        "bound_failures": _above(d2, D2_BOUND, fixes),
+        "ground_error_px": _spread(ground),
+        "error_px": _spread(error_px),
+        "error_m": _spread(error_m),
+        "prior_error_px": _spread(_values(frame.prior_error_px for frame in frames)),
+        "coverage95": float((d2 <= D2_95).mean()) if judged else None,
+        "coverage50": float((d2 <= D2_50).mean()) if judged else None,
+        "median_sigma_px": _rounded(median_sigma),
+        "rms_error_px": _rounded(rms),
+        "sigma_over_rms": _rounded(median_sigma / rms) if median_sigma is not None and rms else None,
+        "latency_ms": _percentiles(np.array([frame.latency_ms for frame in frames])),
+        "stages_ms": _stages(frames),
+        "reasons": dict(Counter(str(frame.fix.reason) for frame in frames if not frame.fix.accepted).most_common()),
+        "states": dict(Counter(str(frame.fix.state) for frame in frames)),
+        "patch_px": flight.patch_px,
+        "gsd_m": flight.gsd_m,
+        "descriptor": flight.descriptor,
+        "fingerprint": flight.fingerprint,
+        "crs": flight.crs,
+        "map": flight.map,
+        "bag": flight.bag,
+        "notes": list(flight.notes),
+    }
+
+
+def table(summary: Summary) -> str:
+    """The summary as aligned plain text."""
+    frames = summary["frames"]
+    lines = [
+        f"bag         {summary['bag']}",
+        f"map         {summary['map']}   {summary['gsd_m']:.4g} m per pixel, {summary['crs']}",
+        f"descriptor  {summary['descriptor']}   patch {summary['patch_px']} px",
+        "",
+        f"frames          {frames:>7}",
+        f"fixes           {summary['fixes']:>7}   {_percent(summary['fix_rate'])} of frames",
+        f"false fixes     {_count(summary['false_fixes']):>7}   ground error above {FALSE_FIX_PX:g} px",
+        f"misleading      {_count(summary['misleading']):>7}   ground error above {MISLEADING_PX:g} px",
+        f"bound failures  {_count(summary['bound_failures']):>7}   horizontal error above 3 sigma",
+        "",
+        f"{'':16}{'median':>9}{'p95':>9}{'max':>9}",
+    ]
+    for title, key in (("ground error px", "ground_error_px"), ("error px", "error_px"), ("error m", "error_m"),
+                       ("prior error px", "prior_error_px")):
+        lines.append(f"{title:16}" + "".join(f"{_number(summary[key][name]):>9}" for name in ("median", "p95", "max")))
+    lines += [
+        "",
+        f"coverage of the 95 % ellipse   {_percent(summary['coverage95'])}",
+        f"coverage of the 50 % ellipse   {_percent(summary['coverage50'])}",
+        f"median sigma / RMS error       {_number(summary['median_sigma_px'])} px / {_number(summary['rms_error_px'])} px"
+        f" = {_number(summary['sigma_over_rms'])}",
+        "",
+        f"{'milliseconds':16}{'p50':>9}{'p95':>9}{'frames':>9}",
+        f"{'latency':16}{_milliseconds(summary['latency_ms'])}{frames:>9}",
+    ]
+    lines += [f"  {name:14}{_milliseconds(stage)}{stage['frames']:>9}" for name, stage in summary["stages_ms"].items()]
+    lines += ["", "refused frames"]
+    lines += [f"  {code:24}{count:>7}" for code, count in summary["reasons"].items()] or ["  none"]
+    lines += ["", *(f"note: {note}" for note in summary["notes"])] if summary["notes"] else []
+    return "\n".join(lines)
+
+
+def _values(values: Iterable[float | None]) -> Values:
+    return np.array([value for value in values if value is not None], dtype=np.float64)
+
+
+def _above(values: Values, limit: float, fixes: Sequence[ReplayedFrame]) -> int | None:
+    """How many exceed the limit; None where there are fixes but no truth to judge them by."""
+    return None if fixes and not len(values) else int((values > limit).sum())
+
+
+def _spread(values: Values) -> dict[str, float | None]:
+    if not len(values):
+        return {"median": None, "p95": None, "max": None}
+    return {"median": _rounded(float(np.median(values))), "p95": _rounded(float(np.percentile(values, 95))),
+            "max": _rounded(float(values.max()))}
+
+
+def _percentiles(values: Values) -> dict[str, float | None]:
+    if not len(values):
+        return {"p50": None, "p95": None}
+    return {"p50": round(float(np.percentile(values, 50)), 3), "p95": round(float(np.percentile(values, 95)), 3)}
+
+
+def _stages(frames: Sequence[ReplayedFrame]) -> dict[str, dict[str, float | int | None]]:
+    """Per stage, in the order in which frames went through them: median, 95th percentile, and how many frames reached it."""
+    times: dict[str, list[float]] = {}
+    # the frame with the most stages shows the order; refused frames stop earlier
+    for frame in sorted(frames, key=lambda frame: -len(frame.fix.candidate.stage_ms)):
+        for name, value in frame.fix.candidate.stage_ms.items():
+            times.setdefault(name, []).append(value)
+    return {name: {**_percentiles(np.array(values)), "frames": len(values)} for name, values in times.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _milliseconds(stage: dict[str, Any]) -> str:
+    return f"{_number(stage['p50']):>9}{_number(stage['p95']):>9}"

@@ -1,0 +1,159 @@
+"""The images of the report: the SAR map as a backdrop, and what a frame and the map showed at the place of a match."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.evaluation.examples import Example
+from promptmid_core.geometry import Bounds, Grid, Pose
+from promptmid_core.refmap import ReferenceMap
+
+Image = NDArray[np.uint8]
+Array = NDArray[np.float64]
+
+BACKDROP_PX = 1400
+ZOOM = 2
+CHECK_PX = 32
+
+
+@dataclass(frozen=True)
+class MatchPictures:
+    """PNG data URIs of one match on the grid of its patch: what the camera saw, the map there, and both in a checkerboard."""
+
+    optical: str
+    sar: str
+    blend: str
+
+
+def overview(reference: ReferenceMap, window: Bounds) -> tuple[Image, Bounds]:
+    """The SAR map in `window` (col_min, row_min, col_max, row_max), averaged to at most BACKDROP_PX on a side.
+
+    Returns the grey image (H, W) and its bounds in metres in `map`. Read in strips, so that a wide territory fits in memory.
+    """
+    grid = reference.grid
+    left, right = _span(window[0], window[2], grid.width)
+    top, bottom = _span(window[1], window[3], grid.height)
+    factor = -(-max(right - left, bottom - top) // BACKDROP_PX)
+    width, height = -(-(right - left) // factor), -(-(bottom - top) // factor)
+    image, valid = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
+    for start in range(0, height, 256):
+        stop = min(start + 256, height)
+        # the last cells may reach beyond the map; the reference gives invalid pixels there
+        patch = reference.image(left, top + start * factor, width * factor, (stop - start) * factor)
+        known, size = patch.valid.astype(np.float32), (width, stop - start)
+        image[start:stop] = cv2.resize(patch.image.astype(np.float32) * known, size, interpolation=cv2.INTER_AREA)
+        valid[start:stop] = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    seen = valid > 0
+    mean = np.divide(image, valid, out=np.zeros_like(image), where=seen)
+    return grey(mean, seen), grid.cut(left, top, width * factor, height * factor).bounds
+
+
+def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:
+    """The pictures of an example; None where its frame was refused before it could be laid on the ground."""
+    candidate = example.candidate
+    if candidate.patch is None or candidate.prior is None:
+        return None
+    patch = candidate.patch
+    prior = candidate.prior.pose
+    found = candidate.pose if candidate.pose is not None else prior
+    middle = patch.grid.to_map((patch.grid.width - 1) / 2, (patch.grid.height - 1) / 2)
+    affine = _moved(patch.grid, prior, found, float(reference.terrain().height(*middle)))
+    sar, sar_valid = _sar_under(patch.grid, affine, reference)
+
+    image = np.asarray(patch.image)
+    optical = grey(cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image, patch.valid)
+    sar_grey = grey(sar, sar_valid)
+    rows, cols = np.indices(patch.grid.shape) // CHECK_PX
+    blend = np.where(((rows + cols) % 2 == 0)[..., None], _tinted(sar_grey), _rgb(optical))
+
+    optical_rgb, sar_rgb = _enlarged(_rgb(optical)), _enlarged(_tinted(sar_grey))
+    if candidate.ties is not None and len(candidate.ties.weight):
+        seen = np.column_stack(patch.grid.to_pixel(candidate.ties.seen[:, 0], candidate.ties.seen[:, 1]))
+        on_map = np.column_stack(patch.grid.to_pixel(candidate.ties.found[:, 0], candidate.ties.found[:, 1]))
+        back = cv2.invertAffineTransform(affine)
+        _draw_ties(optical_rgb, seen, candidate.ties.weight)
+        _draw_ties(sar_rgb, on_map @ back[:, :2].T + back[:, 2], candidate.ties.weight)
+    return MatchPictures(_png(optical_rgb), _png(sar_rgb), _png(_enlarged(blend)))
+
+
+def grey(image: NDArray[np.generic], valid: NDArray[np.bool_]) -> Image:
+    """Stretched to 8 bits between the 2nd and 98th percentile of the valid pixels; the rest is white, the page's background."""
+    values = np.asarray(image, np.float32)
+    if not valid.any():
+        return np.full(values.shape, 255, np.uint8)
+    low, high = np.percentile(values[valid], (2, 98))
+    stretched = np.clip((values - low) / max(float(high - low), 1e-6) * 255, 0, 255)
+    return np.where(valid, stretched, 255).astype(np.uint8)
+
+
+def _span(first: float, last: float, size: int) -> tuple[int, int]:
+    """A range of whole pixels inside 0 to `size`, never empty."""
+    start = int(np.clip(np.floor(first), 0, size - 1))
+    return start, int(np.clip(np.ceil(last), start + 1, size))
+
+
+def _moved(grid: Grid, prior: Pose, found: Pose, ground_z: float) -> Array:
+    """The affine (2, 3) from pixels of a patch laid out with `prior` to the pixels of the same grid where `found` puts them.
+
+    A ground point keeps its direction in the body; the ground under the patch is taken as level at `ground_z`.
+    """
+    corners = np.array([[0.0, 0.0], [grid.width - 1.0, 0.0], [0.0, grid.height - 1.0]])
+    x, y = grid.to_map(corners[:, 0], corners[:, 1])
+    ground = np.column_stack([x, y, np.full(3, ground_z)])
+    rays = (ground - prior.position) @ prior.rotation @ found.rotation.T
+    points = found.position + rays * ((ground_z - found.position[2]) / rays[:, 2])[:, None]
+    pixels = np.column_stack(grid.to_pixel(points[:, 0], points[:, 1]))
+    affine: Array = cv2.getAffineTransform(corners.astype(np.float32), pixels.astype(np.float32)).astype(np.float64)
+    return affine
+
+
+def _sar_under(grid: Grid, affine: Array, reference: ReferenceMap) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The SAR map resampled to where `affine` puts each pixel of `grid`, and where it has data."""
+    right, bottom = grid.width - 1, grid.height - 1
+    corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]]) @ affine[:, :2].T + affine[:, 2]
+    col, row = reference.grid.to_pixel(*grid.to_map(corners[:, 0], corners[:, 1]))
+    left, top = int(np.floor(col.min())) - 2, int(np.floor(row.min())) - 2
+    window = reference.image(left, top, int(np.ceil(col.max())) + 3 - left, int(np.ceil(row.max())) + 3 - top)
+    # patch pixel -> where it is on its own grid -> metres -> pixel of the window
+    scale = grid.gsd / window.grid.gsd
+    shift = window.grid.to_pixel(grid.x, grid.y)
+    chain = np.column_stack([affine[:, :2] * scale, affine[:, 2] * scale + np.array([float(shift[0]), float(shift[1])])])
+    size, flags = (grid.width, grid.height), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    image = cv2.warpAffine(window.image.astype(np.float32) * window.valid, chain, size, flags=flags)
+    valid = cv2.warpAffine(window.valid.astype(np.float32), chain, size, flags=flags)
+    return np.asarray(image, np.float32), valid > 0.999
+
+
+def _draw_ties(image: Image, pixels: Array, weight: Array) -> None:
+    colours = cv2.applyColorMap(np.clip(weight * 255, 0, 255).astype(np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
+    for (x, y), colour in zip(pixels, colours, strict=True):
+        if not (np.isfinite(x) and np.isfinite(y)):
+            continue
+        centre = round((x + 0.5) * ZOOM - 0.5), round((y + 0.5) * ZOOM - 0.5)
+        cv2.circle(image, centre, 7, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(image, centre, 5, tuple(int(c) for c in colour), -1, cv2.LINE_AA)
+
+
+def _enlarged(image: Image) -> Image:
+    return np.ascontiguousarray(np.repeat(np.repeat(image, ZOOM, axis=0), ZOOM, axis=1))
+
+
+def _rgb(image: Image) -> Image:
+    return np.repeat(image[..., None], 3, axis=2)
+
+
+def _tinted(image: Image) -> Image:
+    """Grey to a warm duotone, so that the two sensors can be told apart in the checkerboard."""
+    share = image[..., None].astype(np.float32) / 255
+    dark, light = np.array([38.0, 22.0, 10.0]), np.array([255.0, 238.0, 214.0])
+    return np.asarray(dark + share * (light - dark), np.uint8)
+
+
+def _png(image: Image) -> str:
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}"

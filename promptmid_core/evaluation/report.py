@@ -1,0 +1,270 @@
+"""The report of a flight: one HTML file that carries its pictures."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from promptmid_core import __version__
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation import figures
+from promptmid_core.evaluation.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
+from promptmid_core.evaluation.pictures import match_pictures
+from promptmid_core.evaluation.replay import Flight, ReplayedFrame
+from promptmid_core.reasons import MEANINGS
+from promptmid_core.refmap import ReferenceMap
+
+# the covariance that is asked for: shares of errors inside the 95 % and 50 % ellipse, and sigma over RMS error
+COVERAGE95 = (0.90, 0.98)
+COVERAGE50 = (0.40, 0.60)
+MOST_SIGMA_OVER_RMS = 2.0
+# with fewer fixes the shares say more about chance than about the covariance
+ENOUGH_FIXES = 30
+
+DASH, NBSP = "\N{EN DASH}", "\N{NO-BREAK SPACE}"
+
+
+class Verdict(NamedTuple):
+    """`level` is good, warn or bad."""
+
+    level: str
+    headline: str
+    sentences: list[str]
+
+
+def write_report(path: Path, flight: Flight, summary: Summary, reference: ReferenceMap, *, command: str | None = None) -> None:
+    """Write the report of `flight` to `path`, replacing it at once or not at all; InputError where it cannot be written."""
+    html = render(flight, summary, reference, command=command)
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(html)
+                file.close()
+                temporary.chmod(0o666 & ~_umask())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+
+
+def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, command: str | None = None) -> str:
+    """The report as HTML; every text from outside is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    has_truth = any(frame.truth is not None for frame in flight.frames)
+    examples = _examples(flight, reference)
+    return template.render(
+        title=f"Replay of {Path(flight.bag).name}",
+        s=summary,
+        verdict=verdict(summary),
+        tiles=_tiles(summary),
+        plots={
+            "trajectory": figures.trajectory(flight, reference), "time": figures.errors_over_time(flight),
+            "ground": figures.ground_errors(flight), "calibration": figures.calibration(flight),
+        },
+        trajectory_text=f"North is up. Frames without a fix stand {'at their true place' if has_truth else 'at their prior'}.",
+        time_text=("Error of each fix, and the error of the prior. " if has_truth else "") +
+                  f"The band is the radius inside which the covariance of a fix promises 95{NBSP}% of errors: half the long axis "
+                  "of the ellipse. The scale is logarithmic.",
+        unjudged=_unjudged(summary),
+        errors=[{"name": name, "values": [_number(summary[key][column]) for column in ("median", "p95", "max")]}
+                for name, key in (("ground error, px", "ground_error_px"), ("horizontal error, px", "error_px"),
+                                  ("horizontal error, m", "error_m"), ("prior error, px", "prior_error_px"))],
+        covariance=_covariance(summary),
+        reasons=_reasons(flight, summary),
+        reasons_text=f"{_percent(1 - summary['fix_rate'])} of frames gave no fix." if summary["fix_rate"] is not None else "",
+        examples=examples,
+        examples_title="Example matches" if summary["fixes"] else "Examples of refused frames",
+        examples_text=_examples_text(summary),
+        stages=_stages(summary),
+        provenance=_provenance(flight, command),
+    )
+
+
+def verdict(summary: Summary) -> Verdict:
+    """The flight in one headline and a few sentences."""
+    frames, fixes, reasons = summary["frames"], summary["fixes"], summary["reasons"]
+    mostly = next(iter(reasons.items()), None)
+    if not frames:
+        return Verdict("warn", "The bag holds no camera frame.", [])
+    if not fixes:
+        assert mostly is not None
+        return Verdict("warn", f"None of {frames} {_frames(frames)} was localized.",
+                       [f"Most frequent reason: {mostly[0]} ({mostly[1]} {_frames(mostly[1])})."])
+    share = f"{fixes} of {frames} {_frames(frames)} localized ({_percent(summary['fix_rate'])})"
+    left = frames - fixes
+    refused = [f"{left} {_frames(left)} refused, most often for {mostly[0]} ({mostly[1]})."] if mostly else []
+    if summary["false_fixes"] is None:
+        return Verdict("warn", f"{share}.", ["Without ground truth nothing here says how good the fixes are.", *refused])
+    ground = summary["ground_error_px"]
+    accuracy = (f"Ground error: median {ground['median']:.2f} px ({ground['median'] * summary['gsd_m']:.1f} m), "
+                f"95{NBSP}% of fixes within {ground['p95']:.2f} px, largest {ground['max']:.2f} px.")
+    doubt = _doubt(summary)
+    sentences = [accuracy, doubt or _coverage_sentence(summary), *refused]
+    if summary["false_fixes"]:
+        false = f"{summary['false_fixes']} false {'fix' if summary['false_fixes'] == 1 else 'fixes'} among {fixes}"
+        return Verdict("bad", f"{false}: ground error above {FALSE_FIX_PX:g} px.", [f"{share}.", *sentences])
+    return Verdict("warn" if doubt else "good", f"{share}, no false fix.", sentences)
+
+
+def _coverage_sentence(summary: Summary) -> str:
+    text = (f"The 95{NBSP}% ellipse holds {_percent(summary['coverage95'])} of the errors, the 50{NBSP}% ellipse "
+            f"{_percent(summary['coverage50'])}")
+    return text + ("." if summary["judged"] >= ENOUGH_FIXES else "; there are too few fixes to judge the covariance by.")
+
+
+def _doubt(summary: Summary) -> str | None:
+    """What is wrong with the covariance, if there are enough fixes to say so."""
+    if summary["judged"] < ENOUGH_FIXES:
+        return None
+    for confidence, key, (least, most) in ((95, "coverage95", COVERAGE95), (50, "coverage50", COVERAGE50)):
+        word = "overconfident" if summary[key] < least else "too cautious"
+        if not least <= summary[key] <= most:
+            return (f"The covariance is {word}: the {confidence}{NBSP}% ellipse holds {_percent(summary[key])} of the errors, "
+                    f"accepted are {_range((least, most))}.")
+    ratio = summary["sigma_over_rms"]
+    if ratio is not None and ratio > MOST_SIGMA_OVER_RMS:
+        return f"The covariance is too cautious: the median sigma is {ratio:.1f} times the RMS error."
+    return None
+
+
+def _tiles(summary: Summary) -> list[dict[str, str]]:
+    ground, latency = summary["ground_error_px"], summary["latency_ms"]
+    false, misleading, beyond = (_count(summary[key]) for key in ("false_fixes", "misleading", "bound_failures"))
+    tiles = (
+        (_percent(summary["fix_rate"]), f"fix rate: {summary['fixes']} of {summary['frames']} frames",
+         "" if summary["fixes"] else "warn"),
+        (false, f"false fixes (above {FALSE_FIX_PX:g} px), {misleading} misleading (above {MISLEADING_PX:g} px)",
+         "bad" if summary["false_fixes"] else ""),
+        (_number(ground["median"], " px"), f"median ground error, 95{NBSP}% within {_number(ground['p95'], ' px')}", ""),
+        (_number(summary["prior_error_px"]["median"], " px"), "median error of the prior, for comparison", ""),
+        (_percent(summary["coverage95"]), f"of errors in the 95{NBSP}% ellipse, {beyond} beyond 3 sigma",
+         "warn" if _doubt(summary) else ""),
+        (_number(latency["p50"], " ms", 1), f"median time per frame, 95{NBSP}% within {_number(latency['p95'], ' ms', 1)}", ""),
+    )
+    return [{"value": value, "label": label, "level": level} for value, label, level in tiles]
+
+
+def _covariance(summary: Summary) -> list[dict[str, str]]:
+    sigma, rms, ratio = (_number(summary[key]) for key in ("median_sigma_px", "rms_error_px", "sigma_over_rms"))
+    return [
+        {"name": f"in the 95{NBSP}% ellipse", "value": _percent(summary["coverage95"]), "rule": _range(COVERAGE95)},
+        {"name": f"in the 50{NBSP}% ellipse", "value": _percent(summary["coverage50"]), "rule": _range(COVERAGE50)},
+        {"name": "median sigma / RMS error", "value": f"{sigma} / {rms} px = {ratio}",
+         "rule": f"at most {MOST_SIGMA_OVER_RMS:g}"},
+        {"name": "beyond 3 sigma", "value": _count(summary["bound_failures"]), "rule": "counted apart from false fixes"},
+    ]
+
+
+def _reasons(flight: Flight, summary: Summary) -> list[dict[str, str]]:
+    first: dict[str, ReplayedFrame] = {}
+    for frame in flight.frames:
+        first.setdefault(str(frame.fix.reason), frame)
+    return [
+        {"code": code, "count": str(count), "meaning": MEANINGS[first[code].fix.reason],
+         "example": f"frame {first[code].index} at {_time(flight, first[code])}: {first[code].fix.sentence}"}
+        for code, count in summary["reasons"].items()
+    ]
+
+
+def _examples(flight: Flight, reference: ReferenceMap) -> list[dict[str, Any]]:
+    shown = []
+    for example in flight.examples:
+        frame = flight.frames[example.index]
+        pictures = match_pictures(example, reference)
+        if pictures is None:
+            continue
+        place = f"frame {frame.index} at {_time(flight, frame)}"
+        if frame.fix.accepted:
+            known = f", ground error {frame.ground_error_px:.2f} px" if frame.ground_error_px is not None else ""
+            text = f"{place}{known}, 95 % radius {figures.radius95_px(frame, flight.gsd_m):.2f} px"
+            caption = "SAR map where the fix puts the frame"
+        else:
+            text = f"{place}: {frame.fix.sentence}"
+            caption = f"SAR map where the {'prior' if example.candidate.pose is None else 'match'} puts the frame"
+        ties = example.candidate.ties
+        if ties is not None:
+            text += f"; {len(ties.weight)} tie points"
+        title = example.title.capitalize() if frame.fix.accepted else example.title
+        shown.append({"title": title, "text": text, "sar_caption": caption, **asdict(pictures)})
+    return shown
+
+
+def _examples_text(summary: Summary) -> str:
+    if not summary["fixes"]:
+        return "The first frame of each of the most frequent reasons."
+    order = "ground error" if summary["judged"] else "their own sigma"
+    return f"Accepted frames in the order of {order}: at 10 %, in the middle, and the worst."
+
+
+def _stages(summary: Summary) -> list[dict[str, str]]:
+    rows = {"whole frame": {**summary["latency_ms"], "frames": summary["frames"]}, **summary["stages_ms"]}
+    longest = max((row["p95"] or 0.0 for row in rows.values()), default=0.0)
+    return [{"name": name, "p50": _number(row["p50"]), "p95": _number(row["p95"]), "frames": str(row["frames"]),
+             "share": f"{100 * (row['p50'] or 0.0) / longest if longest else 0:.1f}"} for name, row in rows.items()]
+
+
+def _provenance(flight: Flight, command: str | None) -> list[tuple[str, str]]:
+    rows = [
+        ("Bag", flight.bag),
+        ("Map", flight.map),
+        ("Map CRS", flight.crs),
+        ("Map pixel", f"{flight.gsd_m:.6g} m"),
+        ("Patch", f"{flight.patch_px} px"),
+        ("Descriptor", flight.descriptor),
+        ("Fingerprint", flight.fingerprint),
+        ("Versions", f"promptmid {__version__}, Python {platform.python_version()}, NumPy {version('numpy')}, "
+                     f"OpenCV {_opencv_version()}"),
+    ]
+    return [*rows, ("Command", command)] if command else rows
+
+
+def _opencv_version() -> str:
+    import cv2
+
+    return str(cv2.__version__)
+
+
+def _unjudged(summary: Summary) -> str:
+    return "The bag has no ground truth for its fixes." if summary["fixes"] else "No frame was accepted."
+
+
+def _time(flight: Flight, frame: ReplayedFrame) -> str:
+    return f"{(frame.bag_ns - flight.frames[0].bag_ns) * 1e-9:.2f} s"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _frames(count: int) -> str:
+    return "frame" if count == 1 else "frames"
+
+
+def _range(limits: tuple[float, float]) -> str:
+    return f"{100 * limits[0]:.0f} to {100 * limits[1]:.0f} %"
+
+
+def _number(value: float | None, unit: str = "", digits: int = 2) -> str:
+    return DASH if value is None else f"{value:.{digits}f}{unit}"
+
+
+def _count(value: int | None) -> str:
+    return DASH if value is None else str(value)
+
+
+def _percent(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f}{NBSP}%"
