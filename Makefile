@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test lint ruff mypy layers clean
 
 export PYTHON
 
@@ -24,9 +24,15 @@ test: export OPENBLAS_NUM_THREADS = 1
 test: install
 	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile
 
-lint: install
+lint: ruff mypy layers
+
+ruff: install
 	.venv/bin/python -m ruff check .
+
+mypy: install
 	.venv/bin/python -m mypy --strict promptmid_core
+
+layers: install
 	.venv/bin/lint-imports --no-logo
 
 clean:

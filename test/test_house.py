@@ -146,7 +146,7 @@ def test_onboard_half_imports_none_of_the_offline_libraries():
 @pytest.mark.parametrize("broken", ["", "lint", "test"])
 def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken):
     stand_in = tmp_path / "make"
-    stand_in.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n[ "$1" != "{broken}" ]\n')
+    stand_in.write_text(f'#!/bin/sh\nfor goal; do :; done\necho "$goal" >> {tmp_path}/calls\n[ "$goal" != "{broken}" ]\n')
     stand_in.chmod(0o755)
     done = run("bash", str(ROOT / ".ci" / "run"), cwd=tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert sorted((tmp_path / "calls").read_text().split()) == ["lint", "test"]
