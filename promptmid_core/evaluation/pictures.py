@@ -17,6 +17,7 @@ Image = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
 BACKDROP_PX = 1400
+STRIP_PX = 1 << 22
 ZOOM = 2
 CHECK_PX = 32
 
@@ -41,8 +42,9 @@ def overview(reference: ReferenceMap, window: Bounds) -> tuple[Image, Bounds]:
     factor = -(-max(right - left, bottom - top) // BACKDROP_PX)
     width, height = -(-(right - left) // factor), -(-(bottom - top) // factor)
     image, valid = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    for start in range(0, height, 256):
-        stop = min(start + 256, height)
+    step = max(1, STRIP_PX // (width * factor * factor))
+    for start in range(0, height, step):
+        stop = min(start + step, height)
         # the last cells may reach beyond the map; the reference gives invalid pixels there
         patch = reference.image(left, top + start * factor, width * factor, (stop - start) * factor)
         known, size = patch.valid.astype(np.float32), (width, stop - start)

@@ -1,0 +1,220 @@
+"""The report is one file that carries everything, says what the figures say, and stands any flight."""
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from flights import DRIFT, KnownLocalizer, PlainMap, messages, stamps, write_bag
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.metrics import summarise
+from promptmid_core.evaluation.pictures import match_pictures, overview
+from promptmid_core.evaluation.replay import Flight, replay
+from promptmid_core.evaluation.report import render, verdict, write_report
+from promptmid_core.geometry import Grid, Patch
+from promptmid_core.localization.fix import Fix
+from promptmid_core.reasons import MEANINGS, Reason
+
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """The text, the images and the balance of tags of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.images, self.open, self.tags = "", [], [], set()
+        self.feed(html)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "img":
+            self.images.append(dict(attrs)["src"] or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "title"):
+            self.text += data
+
+
+def fly(path: Path, frames: int = 12, localizer: KnownLocalizer | None = None, truth: bool = True) -> Flight:
+    return replay(write_bag(path / "bag", messages(frames, truth)), localizer or KnownLocalizer(), PlainMap())
+
+
+def page(flight: Flight, command: str | None = None) -> Page:
+    result = Page(render(flight, summarise(flight), PlainMap(), command=command))
+    assert not result.open
+    return result
+
+
+def noisy(frames: int, metres: float = 5.0) -> dict[int, np.ndarray]:
+    rng = np.random.default_rng(3)
+    return {stamp: np.append(rng.normal(size=2) * metres, np.zeros(4)) for stamp in stamps(frames)}
+
+
+def test_the_page_holds_every_part_and_nothing_from_elsewhere(tmp_path: Path) -> None:
+    refused = {stamps(12)[4]: Reason.LOW_TEXTURE, stamps(12)[7]: Reason.PEAK_AMBIGUOUS, stamps(12)[8]: Reason.PEAK_AMBIGUOUS}
+    flight = fly(tmp_path, localizer=KnownLocalizer(noisy(12).__getitem__, refused=refused))
+    html = render(flight, summarise(flight), PlainMap(), command="promptmid replay BAG --map MAP")
+    whole = Page(html)
+    assert "9 of 12 frames localized (75.0 %), no false fix" in whole.text
+    for heading in ("Trajectory over the SAR map", "Error over time", "Ground error", "Covariance", "Refused frames",
+                    "Example matches", "Time per frame", "Provenance"):
+        assert heading in whole.text
+    assert "peak_ambiguous2" in whole.text.replace(" ", "")
+    assert MEANINGS[Reason.PEAK_AMBIGUOUS] in whole.text
+    assert "frame 7 at 3.50 s: as the test wants" in whole.text
+    assert "promptmid replay BAG --map MAP" in whole.text and "EPSG:32611" in whole.text and "known-1" in whole.text
+    # four plots and three examples of three pictures
+    assert len(whole.images) == 13
+    for source in whole.images:
+        head, data = source.split(",", 1)
+        content = base64.b64decode(data, validate=True)
+        assert content.startswith(b"\x89PNG") if head == "data:image/png;base64" else b"<svg" in content
+    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", html)
+
+
+def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert('&')</script>"
+    flight = fly(tmp_path, localizer=KnownLocalizer(refused={stamps(12)[2]: Reason.LOW_TEXTURE}))
+    frame = flight.frames[2]
+    harmed = replace(frame, fix=replace(frame.fix, sentence=evil))
+    flight = replace(flight, bag=evil, map=evil, descriptor=evil, fingerprint=evil, crs=evil, notes=(evil,),
+                     frames=(*flight.frames[:2], harmed, *flight.frames[3:]))
+    result = page(flight, command=evil)
+    assert "script" not in result.tags
+    assert result.text.count(evil) >= 7
+
+
+@pytest.mark.parametrize(("frames", "truth", "refuse", "shown"), [
+    (1, True, False, "1 of 1 frame localized"),
+    (5, True, True, "Most frequent reason: few_tie_points (5 frames)"),
+    (1, False, True, "None of 1 frame was localized"),
+    (3, False, False, "Without ground truth nothing here says how good the fixes are"),
+])
+def test_flights_with_little_to_show(tmp_path: Path, frames: int, truth: bool, refuse: bool, shown: str) -> None:
+    refused = dict.fromkeys(stamps(frames), Reason.FEW_TIE_POINTS) if refuse else {}
+    result = page(fly(tmp_path, frames, KnownLocalizer(refused=refused), truth))
+    assert shown in result.text
+    assert ("The bag has no ground truth for its fixes" in result.text) == (not truth and not refuse)
+    assert ("No frame was accepted" in result.text) == refuse
+    assert "None" not in result.text.replace("None of", "") and "nan" not in result.text.split()
+
+
+def test_a_bag_without_images(tmp_path: Path) -> None:
+    flight = replace(fly(tmp_path, 1), frames=(), examples=())
+    result = page(flight)
+    assert "The bag holds no camera frame" in result.text
+    assert not result.images
+
+
+def test_verdict_names_false_fixes_and_a_covariance_that_does_not_hold(tmp_path: Path) -> None:
+    good = verdict(summarise(fly(tmp_path / "good", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=5.0))))
+    assert good.level == "good" and "no false fix" in good.headline
+    bold = verdict(summarise(fly(tmp_path / "bold", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=2.0))))
+    assert bold.level == "warn" and any("overconfident" in sentence for sentence in bold.sentences)
+    shy = verdict(summarise(fly(tmp_path / "shy", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=20.0))))
+    assert shy.level == "warn" and any("too cautious" in sentence for sentence in shy.sentences)
+    errors = noisy(60) | {stamps(60)[9]: np.array([70.0, 0, 0, 0, 0, 0])}
+    false = verdict(summarise(fly(tmp_path / "false", 60, KnownLocalizer(errors.__getitem__))))
+    assert false.level == "bad" and false.headline.startswith("1 false fix among 60")
+
+
+def test_every_reason_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(Reason)
+    assert all(meaning.endswith(".") for meaning in MEANINGS.values())
+
+
+def test_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flight = fly(tmp_path, 1)
+    target = tmp_path / "report.html"
+    target.write_text("old")
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(InputError, match=r"report\.html cannot be written \(disk full\)"):
+        write_report(target, flight, summarise(flight), PlainMap())
+    monkeypatch.undo()
+    assert target.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "report.html"]
+    write_report(target, flight, summarise(flight), PlainMap())
+    assert target.read_text().startswith("<!doctype html>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "report.html"]
+    with pytest.raises(InputError, match="No such file"):
+        write_report(tmp_path / "missing" / "report.html", flight, summarise(flight), PlainMap())
+
+
+def fail(*_: object) -> None:
+    raise OSError(28, "disk full")
+
+
+def test_sar_picture_shows_the_map_where_the_fix_puts_the_frame(tmp_path: Path) -> None:
+    """A bright spot that the camera saw off its place, by the prior's error, lies at the same pixel of both pictures."""
+    flight = fly(tmp_path, 3)
+    example = flight.examples[0]
+    patch, found = example.candidate.patch, example.candidate.pose
+    assert patch is not None and found is not None
+    spot = np.array([20.0, 11.0])
+    x, y = patch.grid.to_map(*spot)
+    # DRIFT: the prior is the truth moved and turned, so a point that it shows at (x, y) lies where the inverse takes it
+    prior = example.candidate.prior.pose
+    place = found.position + found.rotation @ prior.rotation.T @ (np.array([x, y, 0.0]) - prior.position)
+    assert np.hypot(place[0] - x, place[1] - y) > 0.9 * np.hypot(*DRIFT[:2])
+
+    class Spotted(PlainMap):
+        def image(self, col: int, row: int, width: int, height: int) -> Patch:
+            window = self.grid.cut(col, row, width, height)
+            across, down = window.axes()
+            distance = np.hypot(across[None, :] - place[0], down[:, None] - place[1]) / self.gsd
+            return Patch((255 * np.exp(-distance**2 / 4)).astype(np.float32), np.ones(window.shape, bool), window)
+
+    pictures = match_pictures(replace(example, candidate=replace(example.candidate, ties=None)), Spotted())
+    assert pictures is not None
+    sar = cv2.imdecode(np.frombuffer(base64.b64decode(pictures.sar.split(",")[1]), np.uint8), cv2.IMREAD_GRAYSCALE)
+    small = sar[::2, ::2].astype(float) - sar.min()
+    rows, cols = np.nonzero(small > 0.6 * small.max())
+    assert (cols.mean(), rows.mean()) == pytest.approx(tuple(spot), abs=0.5)
+
+
+def test_a_refused_frame_without_a_patch_has_no_picture(tmp_path: Path) -> None:
+    example = fly(tmp_path, 1).examples[0]
+    assert match_pictures(replace(example, candidate=replace(example.candidate, patch=None)), PlainMap()) is None
+
+
+def test_overview_keeps_its_place_when_it_is_thinned() -> None:
+    class Wide(PlainMap):
+        grid = Grid(0.0, 0.0, 10.0, 4000, 3001)
+
+        def __init__(self) -> None:
+            super().__init__(grid=Wide.grid)
+
+        def image(self, col: int, row: int, width: int, height: int) -> Patch:
+            assert width * height <= 1 << 22
+            rows, cols = np.mgrid[row:row + height, col:col + width]
+            valid = (rows < 3001) & (cols < 4000)
+            pixels = np.where((cols >= 2000) & valid, 200.0, 50.0).astype(np.float32)
+            return Patch(pixels, valid, self.grid.cut(col, row, width, height))
+
+    image, bounds = overview(Wide(), (-50.0, -50.0, 9000.0, 9000.0))
+    assert image.shape == (1001, 1334)
+    assert bounds == pytest.approx((-5.0, 5.0 - 1001 * 30.0, -5.0 + 1334 * 30.0, 5.0))
+    edge = int(np.argmax(image[500] > 128))
+    assert bounds[0] + edge * 30.0 == pytest.approx(2000 * 10.0, abs=30.0)
+
+
+def test_a_fix_without_errors_known_is_still_a_fix(tmp_path: Path) -> None:
+    # a truth that looks past the ground has no boresight point; the fix is then not judged by it
+    flight = fly(tmp_path, 2)
+    frames = tuple(replace(frame, ground_error_px=None) for frame in flight.frames)
+    summary = summarise(replace(flight, frames=frames))
+    assert (summary["fixes"], summary["false_fixes"], summary["judged"]) == (2, None, 2)
+    assert verdict(summary).level == "warn"
+    assert isinstance(frames[0].fix, Fix)
