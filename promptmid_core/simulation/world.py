@@ -1,0 +1,165 @@
+"""A world of known truth: one landscape, seen by an optical and by a radar sensor, written as GeoTIFFs on one grid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry.grid import GeoTransform
+from promptmid_core.simulation.landscape import landscape
+from promptmid_core.simulation.optical import Sun, optical_image
+from promptmid_core.simulation.sar import CALIBRATION, Radar, sar_image
+
+if TYPE_CHECKING:
+    from rasterio.crs import CRS
+
+SIZES = (256, 4096)  # the smallest that holds every land cover class, the largest that fits in a few GB of memory
+GSDS = (5.0, 30.0)
+TILE = 256
+
+# ESA WorldCover, product user manual v2.0 (2022)
+COVER_COLOURS = {
+    10: (0, 100, 0), 20: (255, 187, 34), 30: (255, 255, 76), 40: (240, 150, 255), 50: (250, 0, 0), 60: (180, 180, 180),
+    70: (240, 240, 240), 80: (0, 100, 200), 90: (0, 150, 160), 95: (0, 207, 117), 100: (250, 230, 160),
+}  # fmt: skip
+COVER_NAMES = "10 tree cover, 20 shrubland, 30 grassland, 40 cropland, 50 built-up, 60 bare, 80 water, 90 wetland"
+
+
+@dataclass(frozen=True)
+class World:
+    """The files of a world and how it was made. `transform` is their common GeoTransform in `EPSG:epsg`."""
+
+    optical: Path
+    sar: Path
+    landcover: Path
+    dem: Path
+    seed: int
+    size_px: int
+    gsd_m: float
+    epsg: int
+    transform: GeoTransform
+    sun: Sun
+    radar: Radar
+
+
+def simulate_world(
+    out: Path,
+    *,
+    seed: int,
+    size_px: int = 1536,
+    gsd_m: float = 10.0,
+    epsg: int = 32633,
+    progress: Callable[[str], None] | None = None,
+    sun: Sun | None = None,
+    radar: Radar | None = None,
+) -> World:
+    """Make a world from a seed and write it into the folder `out`; the same arguments give the same pixels.
+
+    `optical.tif` RGB uint8; `sar.tif` uint16 amplitude, nodata 0, digital number = 500 * sqrt(sigma0), the form of a detected
+    Sentinel-1 ground-range product; `landcover.tif` classes of ESA WorldCover with their colours; `dem.tif` float32 metres.
+    Square, tiled, deflated, in the UTM zone `epsg`, west of its middle, where the point scale is 0.9996. Each file
+    appears whole or not at all. `progress` is told each stage as it begins.
+    Raises InputError where the arguments make no world or `out` cannot be written.
+    """
+    tell = progress or (lambda _: None)
+    sun, radar = sun or Sun(), radar or Radar()
+    crs = _crs(epsg)
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative; give 0 or more")
+    if not SIZES[0] <= size_px <= SIZES[1]:
+        raise InputError(f"a world of {size_px} pixels cannot be made; give a size from {SIZES[0]} to {SIZES[1]}")
+    if not GSDS[0] <= gsd_m <= GSDS[1]:
+        raise InputError(f"pixels of {gsd_m:g} m are not what a world is made of; give {GSDS[0]:g} to {GSDS[1]:g} m")
+    _prepare(out)
+
+    tell("landscape")
+    salt = int(np.random.default_rng((seed, 0)).integers(2**32))
+    land = landscape(np.random.default_rng((seed, 1)), size_px, gsd_m, salt)
+    transform = _transform(epsg, size_px, gsd_m)
+    files = (out / "optical.tif", out / "sar.tif", out / "landcover.tif", out / "dem.tif")
+    world = World(*files, seed, size_px, gsd_m, epsg, transform, sun, radar)
+    tell("land cover and terrain")
+    _write(world.landcover, land.cover, crs, transform, nodata=0, colours=COVER_COLOURS, tags={"CLASSES": COVER_NAMES})
+    _write(world.dem, land.dem, crs, transform, units="m")
+    tell("optical image")
+    image = optical_image(np.random.default_rng((seed, 2)), land, sun)
+    _write(world.optical, image.transpose(2, 0, 1), crs, transform, nodata=0)
+    tell("SAR image")
+    amplitude = sar_image(np.random.default_rng((seed, 3)), land, radar)
+    tags = {"CALIBRATION": f"sigma0 = (DN / {CALIBRATION:g})^2", "LOOKS": str(radar.looks)}
+    _write(world.sar, amplitude, crs, transform, nodata=0, tags=tags)
+    return world
+
+
+def _crs(epsg: int) -> CRS:
+    from rasterio.crs import CRS
+
+    if not (32601 <= epsg <= 32660 or 32701 <= epsg <= 32760):
+        raise InputError(f"EPSG:{epsg} is not a UTM zone of WGS 84; give 32601 to 32660 (north) or 32701 to 32760 (south)")
+    return CRS.from_epsg(epsg)
+
+
+def _transform(epsg: int, size_px: int, gsd_m: float) -> GeoTransform:
+    """The world's centre lies 32 km west of the central meridian, at 47 degrees north or 34 degrees south."""
+    east, north = 468_000.0, 5_205_000.0 if epsg < 32700 else 6_238_000.0
+    half = size_px // 2 * gsd_m
+    return (gsd_m, 0.0, east - half, 0.0, -gsd_m, north + half)
+
+
+def _prepare(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the world")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be made ({error.strerror}); name a folder that can be written") from error
+    if not os.access(out, os.W_OK):
+        raise InputError(f"{out} cannot be written; name a folder that can")
+
+
+def _write(
+    path: Path,
+    array: NDArray[Any],
+    crs: CRS,
+    transform: GeoTransform,
+    *,
+    nodata: int | None = None,
+    colours: dict[int, tuple[int, int, int]] | None = None,
+    units: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    """One GeoTIFF of (H, W) or (bands, H, W), written beside its place and then moved there."""
+    import rasterio
+    from rasterio.enums import ColorInterp
+    from rasterio.transform import Affine
+
+    bands = array if array.ndim == 3 else array[None]
+    profile = {
+        "driver": "GTiff", "dtype": bands.dtype.name, "count": len(bands), "height": bands.shape[1], "width": bands.shape[2],
+        "crs": crs, "transform": Affine(*transform), "nodata": nodata, "tiled": True, "blockxsize": TILE, "blockysize": TILE,
+        "compress": "deflate", "zlevel": 4, "predictor": 3 if bands.dtype.kind == "f" else 2,
+    }  # fmt: skip
+    if len(bands) == 3:
+        profile |= {"photometric": "RGB", "interleave": "pixel"}
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with rasterio.open(part, "w", **profile) as file:
+            file.write(bands)
+            if colours:
+                file.write_colormap(1, colours)
+                file.colorinterp = (ColorInterp.palette,)
+            if units:
+                file.units = (units,)
+            file.update_tags(**(tags or {}))
+        part.replace(path)
+    except (OSError, rasterio.errors.RasterioError) as error:
+        raise InputError(f"{path} cannot be written ({error}); free the place or name another folder") from error
+    finally:
+        part.unlink(missing_ok=True)
