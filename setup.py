@@ -34,6 +34,7 @@ setup(
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=[
+        "affine>=2.4",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
@@ -44,6 +45,7 @@ setup(
         "rasterio>=1.4",
         "rosbags>=0.11",
         "scipy>=1.11",
+        "simplejpeg>=1.7",
         "tqdm>=4.66",
         "zarr>=3.1",
     ],

@@ -1,7 +1,9 @@
 """The package as a whole: what it says about itself agrees, its layers hold, and nothing is left out of an installation."""
 
+import ast
 import configparser
 import importlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -91,6 +93,22 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
     for requirement in wanted:
         pin = pins.get(canonicalize_name(requirement.name))
         assert pin and requirement.specifier.contains(pin), f"constraints.txt has no pin within {requirement}"
+
+
+def test_every_library_that_is_imported_is_a_requirement(built, manifest):
+    imported = set()
+    for path in [*ROOT.glob("promptmid_core/**/*.py"), *ROOT.glob("promptmid_ros/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+    imported -= sys.stdlib_module_names | {"promptmid_core", "promptmid_ros"} | {depend.name for depend in manifest.exec_depends}
+    lines = (built / "promptmid_ros.egg-info" / "requires.txt").read_text().split("\n\n[")[0].splitlines()
+    required = {canonicalize_name(Requirement(line).name) for line in lines}
+    providers = importlib.metadata.packages_distributions()
+    provided = {name for name in imported if required & {canonicalize_name(provider) for provider in providers.get(name, ())}}
+    assert imported == provided, "setup.py's install_requires or package.xml lacks some"
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
