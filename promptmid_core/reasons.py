@@ -39,6 +39,7 @@ class Reason(StrEnum):
     PEAK_AT_EDGE = "peak_at_edge"
     FEW_TIE_POINTS = "few_tie_points"
     TIE_POINTS_CLUSTERED = "tie_points_clustered"
+    MATCH_WEAK = "match_weak"
     IMPLAUSIBLE_SCALE = "implausible_scale"
     IMPLAUSIBLE_ROTATION = "implausible_rotation"
     HALVES_DISAGREE = "halves_disagree"
@@ -75,6 +76,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.PEAK_AT_EDGE: "The best match lies at the edge of the search window, so the true one may lie beyond.",
     Reason.FEW_TIE_POINTS: "Too few parts of the image were found on the map.",
     Reason.TIE_POINTS_CLUSTERED: "The parts found on the map lie too close together to hold the solution.",
+    Reason.MATCH_WEAK: "Peak and tie points together do not make the match likely enough.",
     Reason.IMPLAUSIBLE_SCALE: "The match implies a height that the prior rules out.",
     Reason.IMPLAUSIBLE_ROTATION: "The match implies a heading that the prior rules out.",
     Reason.HALVES_DISAGREE: "Two halves of the tie points give different places.",

@@ -1,0 +1,125 @@
+"""The gates that one frame must pass, each with its reason."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import Refusal
+from promptmid_core.geometry import Patch, Prior
+from promptmid_core.localization.fix import Frame, TiePoints
+from promptmid_core.localization.options import Options
+from promptmid_core.localization.solve import Solution
+from promptmid_core.matching.search import Extent, Peak
+from promptmid_core.reasons import Reason
+
+Array = NDArray[np.float64]
+
+CHANCE_SHARE = 0.28
+SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
+EVIDENCE = (1.1, 0.95, 1.6, -5.5)
+
+
+def check_frame(frame: Frame, options: Options) -> None:
+    """The image is one, of the size that the camera states, and neither black nor saturated."""
+    if frame.stamp_ns <= 0:
+        raise Refusal(Reason.STAMP_ZERO, "the image has stamp zero; the prior cannot be found without its time")
+    height, width = frame.image.shape[:2]
+    if (width, height) != (frame.camera.width, frame.camera.height):
+        raise Refusal(Reason.IMAGE_SIZE,
+                      f"the image is {width}x{height} but camera_info says {frame.camera.width}x{frame.camera.height}")
+    sample = frame.image[::8, ::8]
+    dark, bright = float((sample <= options.dark_level).mean()), float((sample >= options.bright_level).mean())
+    if dark > 0.9:
+        raise Refusal(Reason.IMAGE_BLACK, f"{dark:.0%} of the image is black")
+    if bright > 0.9:
+        raise Refusal(Reason.IMAGE_SATURATED, f"{bright:.0%} of the image is saturated")
+
+
+def check_patch(patch: Patch, options: Options) -> None:
+    """Enough of the patch is seen, and there is something to see."""
+    share = float(patch.valid.mean())
+    if share < options.least_valid:
+        raise Refusal(Reason.FOOTPRINT_SMALL,
+                      f"the frame fills {share:.0%} of the patch, less than {options.least_valid:.0%}: fly higher, use a wider lens or a finer map")
+    grey = patch.image.mean(axis=2) if patch.image.ndim == 3 else patch.image.astype(np.float32)
+    side = 4
+    height, width = (n // side * side for n in grey.shape)
+    cells = grey[:height, :width].reshape(height // side, side, width // side, side).mean(axis=(1, 3))
+    seen = patch.valid[:height, :width].reshape(height // side, side, width // side, side).all(axis=(1, 3))
+    contrast = float(cells[seen].std()) if seen.any() else 0.0
+    if contrast < options.least_contrast:
+        raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, less than {options.least_contrast:.1f}")
+
+
+def check_peaks(peaks: list[Peak], options: Options) -> None:
+    """One place stands out from all others."""
+    best, second = peaks[0], max((p.score for p in peaks[1:]), default=-np.inf)
+    margin = best.score - second
+    if margin < options.least_margin:
+        raise Refusal(Reason.PEAK_AMBIGUOUS,
+                      f"the best place stands only {margin:.2f} sigma above the next, less than {options.least_margin:g}")
+    if best.on_edge:
+        raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search window; the prior's covariance may be too small")
+
+
+def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: Options) -> None:
+    """Enough tie points agree (N,) on the solution, and from all over the patch of `side` metres."""
+    count = int(agree.sum())
+    if count < options.least_ties:
+        raise Refusal(Reason.FEW_TIE_POINTS, f"{count} of {len(agree)} tie points agree within {options.agreement_px:g} px; "
+                                             f"{options.least_ties} are needed")
+    extent = spread(ties.seen[agree, :2]) / side
+    if extent < options.least_spread:
+        raise Refusal(Reason.TIE_POINTS_CLUSTERED, f"the agreeing tie points spread over {extent:.0%} of the patch in their narrow "
+                                                   f"direction, less than {options.least_spread:.0%}")
+
+
+def evidence(peaks: list[Peak], agree: NDArray[np.bool_]) -> float:
+    """Natural log-odds that the match is true, from how the peak stands out and how many tie points agree (N,).
+
+    Logistic regression on frames over 26 training chips against their own, mirrored and foreign maps; docs/integrity.md has the
+    figures and the command. CHANCE_SHARE of the tie points agree with a wrong solution too, since it was fitted to them.
+    """
+    best, second = peaks[0].score, max((p.score for p in peaks[1:]), default=0.0)
+    n, k = len(agree), float(agree.sum())
+    surplus = (k - n * CHANCE_SHARE) / np.sqrt(n * CHANCE_SHARE * (1 - CHANCE_SHARE) * SHARED_GROUND)
+    at_peak, at_margin, at_surplus, at_zero = EVIDENCE
+    return float(at_peak * best + at_margin * (best - second) + at_surplus * surplus + at_zero)
+
+
+def check_evidence(value: float, options: Options) -> None:
+    if value < options.least_evidence:
+        raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {value:.1f} of being true, less than {options.least_evidence:g}")
+
+
+def spread(points: Array) -> float:
+    """Standard deviation of points (N, 2) along their narrowest direction."""
+    return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0))) if len(points) > 2 else 0.0
+
+
+def check_plausible(solution: Solution, prior: Prior, extent: Extent, height: float) -> None:
+    """Scale and heading stay within what the prior allows."""
+    delta = solution.pose.correction_from(prior.pose)
+    if abs(delta[5]) > 1.5 * extent.yaw + 0.02:
+        raise Refusal(Reason.IMPLAUSIBLE_ROTATION, f"the match turns the frame by {np.rad2deg(delta[5]):.1f} degrees, "
+                                                   f"beyond the prior's {np.rad2deg(extent.yaw):.1f}")
+    if abs(delta[2]) / height > 1.5 * extent.scale + 0.01:
+        raise Refusal(Reason.IMPLAUSIBLE_SCALE, f"the match changes the height by {delta[2] / height:.1%}, beyond the prior's {extent.scale:.1%}")
+
+
+def check_halves(first: Array, second: Array, gsd: float, options: Options) -> None:
+    """Two halves of the tie points put the ground (x, y in metres) at the same place."""
+    apart = float(np.linalg.norm(first - second)) / gsd
+    if apart > options.halves_px:
+        raise Refusal(Reason.HALVES_DISAGREE, f"two halves of the tie points put the frame {apart:.1f} px apart, more than {options.halves_px:g}")
+
+
+def check_prior_agrees(solution: Solution, prior: Prior, options: Options) -> None:
+    """The fix is no outlier to the prior: squared Mahalanobis distance of x, y, yaw (chi-squared of 3)."""
+    at = [0, 1, 5]
+    delta = solution.pose.correction_from(prior.pose)[at]
+    both = (solution.covariance + prior.covariance)[np.ix_(at, at)]
+    distance = float(delta @ np.linalg.solve(both, delta))
+    if distance > options.most_mahalanobis2:
+        raise Refusal(Reason.PRIOR_DISAGREES, f"the fix lies {np.sqrt(distance):.1f} sigma from the prior")

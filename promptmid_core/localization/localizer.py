@@ -1,0 +1,247 @@
+"""The pipeline of one frame: orthorectify, describe, match, solve, judge; and the track that keeps the state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.descriptors import Descriptor
+from promptmid_core.errors import InputError, Refusal
+from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, Prior, boresight_point, ground_resolution, orthorectify
+from promptmid_core.localization.fix import Candidate, Fix, Frame, TiePoints
+from promptmid_core.localization.integrity import (
+    check_evidence,
+    check_frame,
+    check_halves,
+    check_patch,
+    check_peaks,
+    check_plausible,
+    check_prior_agrees,
+    check_ties,
+    evidence,
+)
+from promptmid_core.localization.options import Options
+from promptmid_core.localization.prior import check_prior
+from promptmid_core.localization.solve import OBSERVED, Solution, solve, ties_on_ground
+from promptmid_core.localization.tracker import Tracker
+from promptmid_core.matching.search import COARSE_FACTOR, Extent, Peak, search
+from promptmid_core.matching.ties import BlockMatches, tie_points
+from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.reasons import Reason
+from promptmid_core.refmap import ReferenceMap
+
+Array = NDArray[np.float64]
+
+WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; beyond it the patch is described again
+LEAST_YAW, LEAST_SCALE, MOST_SCALE = np.deg2rad(1.0), 0.01, 0.10
+REFINED_PEAKS = 2
+LEAST_BLOCKS = 6
+
+
+@dataclass(frozen=True)
+class Match:
+    """What one heading of one frame came to."""
+
+    start: Pose
+    patch: Patch
+    peaks: list[Peak]
+    ties: TiePoints
+    solution: Solution
+
+
+class Localizer:
+    """Matches frames to a reference map. `match` is pure; `track` keeps what must be remembered between frames."""
+
+    def __init__(self, reference: ReferenceMap, descriptor: Descriptor, options: Options | None = None) -> None:
+        if reference.fingerprint != descriptor.fingerprint:
+            raise InputError(
+                f"the map was built with descriptor {reference.descriptor_name} ({reference.fingerprint}) but {descriptor.name} "
+                f"({descriptor.fingerprint}) is to fly; rebuild it with: promptmid map build SAR.tif OUT --descriptor {descriptor.name}")
+        self.reference = reference
+        self.descriptor = descriptor
+        self.options = options or Options()
+        self.terrain = reference.terrain()
+        self._tracker = Tracker(self.options, reference.gsd)
+
+    def match(self, frame: Frame, prior: Prior) -> Candidate:
+        """One frame against the map, on its own: a candidate pose, or the reason why there is none."""
+        clock = Stopwatch()
+        scores: dict[str, float] = {}
+        match: Match | None = None
+        try:
+            with clock("check"):
+                check_frame(frame, self.options)
+                check_prior(prior)
+            extent = self._extent(frame, prior)
+            match = self._best_heading(frame, prior, extent, clock)
+            scores = self._scores(match)
+            with clock("judge"):
+                self._judge(match, frame, prior, extent)
+        except Refusal as refusal:
+            return _candidate(frame, prior, match, refusal, scores, clock.ms)
+        return _candidate(frame, prior, match, None, scores, clock.ms)
+
+    def track(self, candidate: Candidate) -> Fix:
+        """The verdict on a candidate among its neighbours in time."""
+        return self._tracker.track(candidate)
+
+    def reset(self) -> None:
+        """Forget the track, as after a jump of the clock or a new prior by hand."""
+        self._tracker = Tracker(self.options, self.reference.gsd)
+
+    def _extent(self, frame: Frame, prior: Prior) -> Extent:
+        """How far to search, from the prior's covariance; the tilt's share grows with height."""
+        options, gsd = self.options, self.reference.gsd
+        target = boresight_point(frame.camera, prior.pose, self.terrain)
+        height = float(prior.pose.position[2] - target[2])
+        variance = float(np.linalg.eigvalsh(prior.covariance[:2, :2])[-1] + height ** 2 * prior.covariance[[3, 4], [3, 4]].max())
+        radius = options.sigmas * np.sqrt(variance)
+        if radius > options.most_radius_px * gsd:
+            raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.sigmas:g} sigma of the prior are {radius / gsd:.0f} px; "
+                                                      f"at most {options.most_radius_px:.0f} px are searched")
+        yaw = options.sigmas * float(np.sqrt(prior.covariance[5, 5]))
+        scale = options.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
+        return Extent(max(radius, options.least_radius_px * gsd), float(np.clip(yaw, LEAST_YAW, np.pi)), float(np.clip(scale, LEAST_SCALE, MOST_SCALE)))
+
+    def _best_heading(self, frame: Frame, prior: Prior, extent: Extent, clock: Stopwatch) -> Match:
+        """The heading whose tie points agree best; one heading alone where the prior knows it within WARP_LIMIT."""
+        count = int(np.ceil(extent.yaw / WARP_LIMIT))
+        turns = (np.arange(count) - (count - 1) / 2) * (2 * extent.yaw / count)
+        near = replace(extent, yaw=extent.yaw / count)
+        best: Match | None = None
+        first: Refusal | None = None
+        for turn in turns:
+            try:
+                match = self._at_heading(frame, prior.pose.corrected(np.array([0, 0, 0, 0, 0, turn])), prior, near, clock)
+            except Refusal as refusal:
+                first = first or refusal
+                continue
+            if best is None or self._evidence(match) > self._evidence(best):
+                best = match
+        if best is None:
+            assert first is not None
+            raise first
+        return best
+
+    def _at_heading(self, frame: Frame, start: Pose, prior: Prior, extent: Extent, clock: Stopwatch) -> Match:
+        with clock("orthorectify"):
+            grid = self._patch_grid(frame, start)
+            patch = orthorectify(frame.image, frame.camera, start, self.terrain, grid)
+            check_patch(patch, self.options)
+        with clock("map"):
+            window = self._window(grid, extent)
+        with clock("describe"):
+            described = self.descriptor.describe(patch, Prompt(Modality.OPTICAL))
+        with clock("search"):
+            peaks = search(described, window, extent)
+        with clock("solve"):
+            solved = [self._solved(frame, start, prior, tie_points(described, window, peak.similarity)) for peak in peaks[:REFINED_PEAKS]]
+        matches = [Match(start, patch, [peaks[i], *peaks[:i], *peaks[i + 1:]], *found) for i, found in enumerate(solved) if found]
+        if not matches:
+            raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
+        return max(matches, key=self._evidence)
+
+    def _patch_grid(self, frame: Frame, start: Pose) -> Grid:
+        """The patch around the boresight, on whole coarse cells of the map."""
+        reference, side = self.reference, self.options.patch_px
+        target = boresight_point(frame.camera, start, self.terrain)
+        col, row = reference.grid.to_pixel(target[0], target[1])
+        if not (0 <= col < reference.grid.width and 0 <= row < reference.grid.height):
+            raise Refusal(Reason.PRIOR_OUTSIDE_MAP, f"the prior looks at map pixel ({col:.0f}, {row:.0f}), "
+                                                    f"outside the map of {reference.grid.width}x{reference.grid.height} px")
+        resolution = ground_resolution(frame.camera, start, self.terrain)
+        if resolution > 2 * reference.gsd:
+            raise Refusal(Reason.FRAME_TOO_COARSE, f"the frame shows {resolution:.2f} m per pixel, more than twice the map's {reference.gsd:.2f} m")
+        cell = self.descriptor.stride * COARSE_FACTOR
+        return reference.grid.cut(_snap(float(col) - side / 2, cell), _snap(float(row) - side / 2, cell), side, side)
+
+    def _window(self, grid: Grid, extent: Extent) -> DescriptorMap:
+        """The map's descriptors under the patch and as far around it as the search may look."""
+        reference, cell = self.reference, self.descriptor.stride * COARSE_FACTOR
+        swing = (extent.yaw + extent.scale) * grid.width * grid.gsd / 2
+        margin = _snap((extent.radius + swing) / grid.gsd + 6 * cell, cell)
+        col, row = reference.grid.to_pixel(grid.x, grid.y)
+        place = (round(float(col)) - margin, round(float(row)) - margin, grid.width + 2 * margin, grid.height + 2 * margin)
+        window = reference.descriptors(*place)
+        share = float(window.valid.mean())
+        if share < self.options.least_map_valid:
+            if reference.damaged(*place):
+                raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search window; 'promptmid map verify' names the files")
+            raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, less than {self.options.least_map_valid:.0%}")
+        return window
+
+    def _solved(self, frame: Frame, start: Pose, prior: Prior, matches: BlockMatches) -> tuple[TiePoints, Solution] | None:
+        if len(matches) < LEAST_BLOCKS:
+            return None
+        ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
+        solution = self._solve(ties, frame, start, prior)
+        return replace(ties, weight=solution.weight), solution
+
+    def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
+        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation,
+                     floor=self.options.registration_sigma_px * self.reference.gsd)
+
+    def _judge(self, match: Match, frame: Frame, prior: Prior, extent: Extent) -> None:
+        options, gsd = self.options, self.reference.gsd
+        check_peaks(match.peaks, options)
+        check_ties(match.ties, self._agree(match), options.patch_px * gsd, options)
+        check_evidence(self._evidence(match), options)
+        height = float(prior.pose.position[2] - match.ties.found[:, 2].mean())
+        check_plausible(match.solution, prior, extent, height)
+        # alternate blocks of a row, so that both halves see the whole patch
+        halves = [self._solve(_pick(match.ties, slice(i, None, 2)), frame, match.start, prior).pose for i in (0, 1)]
+        check_halves(*(boresight_point(frame.camera, pose, self.terrain)[:2] for pose in halves), gsd, options)
+        check_prior_agrees(match.solution, prior, options)
+
+    def _scores(self, match: Match) -> dict[str, float]:
+        best, rest = match.peaks[0], match.peaks[1:]
+        agree = self._agree(match)
+        return {
+            "peak": best.score, "margin": best.score - max((p.score for p in rest), default=0.0), "correlation": best.correlation,
+            "ties": float(len(agree)), "agreeing": float(agree.sum()), "residual_px": match.solution.sigma / self.reference.gsd,
+            "valid": float(match.patch.valid.mean()), "evidence": self._evidence(match),
+        }
+
+    def _agree(self, match: Match) -> NDArray[np.bool_]:
+        """Which tie points (N,) agree with the solution."""
+        return np.asarray(match.solution.residual <= self.options.agreement_px * self.reference.gsd)
+
+    def _evidence(self, match: Match) -> float:
+        return evidence(match.peaks, self._agree(match))
+
+
+class Stopwatch:
+    """Milliseconds per stage, summed over repeats."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[stage] = self.ms.get(stage, 0.0) + (time.perf_counter() - start) * 1e3
+
+
+def _snap(value: float, cell: int) -> int:
+    return round(value / cell) * cell
+
+
+def _pick(ties: TiePoints, which: slice) -> TiePoints:
+    return TiePoints(ties.seen[which], ties.found[which], ties.covariance[which], ties.weight[which])
+
+
+def _candidate(frame: Frame, prior: Prior, match: Match | None, refusal: Refusal | None, scores: dict[str, float],
+               stage_ms: dict[str, float]) -> Candidate:
+    solution = match.solution if match else None
+    return Candidate(
+        frame.stamp_ns, prior, refusal.reason if refusal else Reason.FIX, str(refusal) if refusal else "",
+        solution.pose if solution else None, solution.covariance if solution else None, OBSERVED if solution else (),
+        match.ties if match else None, match.patch if match else None, scores, stage_ms)

@@ -1,0 +1,74 @@
+"""The prior at an image's stamp, from the odometry around it, and whether it can be used."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from operator import attrgetter
+
+import numpy as np
+
+from promptmid_core.errors import Refusal
+from promptmid_core.geometry import Prior, interpolate
+from promptmid_core.reasons import Reason
+
+MOST_GAP_NS = 500_000_000
+
+
+class PriorBuffer:
+    """Odometry samples in time order, kept for `keep_ns` before the newest."""
+
+    def __init__(self, keep_ns: int = 30_000_000_000) -> None:
+        self._keep_ns = keep_ns
+        self._samples: list[Prior] = []
+
+    def add(self, prior: Prior) -> None:
+        """Take a sample; one of an equal stamp replaces the older. Raises Refusal where the prior itself cannot be used."""
+        check_prior(prior)
+        at = bisect_left(self._samples, prior.stamp_ns, key=attrgetter("stamp_ns"))
+        if at < len(self._samples) and self._samples[at].stamp_ns == prior.stamp_ns:
+            self._samples[at] = prior
+        else:
+            insort(self._samples, prior, key=attrgetter("stamp_ns"))
+        oldest = self._samples[-1].stamp_ns - self._keep_ns
+        del self._samples[:bisect_left(self._samples, oldest, key=attrgetter("stamp_ns"))]
+
+    def clear(self) -> None:
+        self._samples.clear()
+
+    @property
+    def newest_ns(self) -> int | None:
+        return self._samples[-1].stamp_ns if self._samples else None
+
+    def at(self, stamp_ns: int) -> Prior:
+        """The prior at `stamp_ns`, between the samples that bracket it; Refusal PRIOR_MISSING where none do closely enough."""
+        after = bisect_left(self._samples, stamp_ns, key=attrgetter("stamp_ns"))
+        if after < len(self._samples) and self._samples[after].stamp_ns == stamp_ns:
+            return self._samples[after]
+        if not self._samples:
+            raise Refusal(Reason.PRIOR_MISSING, "no odometry has been received")
+        if after == 0 or after == len(self._samples):
+            off = (self._samples[0].stamp_ns - stamp_ns) if after == 0 else (stamp_ns - self._samples[-1].stamp_ns)
+            side = "after" if after == 0 else "before"
+            raise Refusal(Reason.PRIOR_MISSING, f"the nearest odometry is {off / 1e6:.0f} ms {side} the image; it must bracket the image")
+        first, last = self._samples[after - 1], self._samples[after]
+        if last.stamp_ns - first.stamp_ns > MOST_GAP_NS:
+            gap = (last.stamp_ns - first.stamp_ns) / 1e6
+            raise Refusal(Reason.PRIOR_MISSING, f"odometry has a gap of {gap:.0f} ms around the image; at most {MOST_GAP_NS / 1e6:.0f} ms is bridged")
+        return interpolate(first, last, stamp_ns)
+
+
+def check_prior(prior: Prior) -> None:
+    """Refusal PRIOR_INVALID where a pose or covariance is not one."""
+    covariance = prior.covariance
+    if not (np.isfinite(prior.pose.position).all() and np.isfinite(prior.pose.rotation).all()):
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's pose has NaN or infinite values")
+    if not np.isfinite(covariance).all():
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has NaN or infinite values")
+    if (np.diag(covariance) <= 0).any():
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has a variance that is zero or negative; the search window comes from it")
+    scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    if np.abs((covariance - covariance.T) / scale).max() > 1e-3:
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance is not symmetric")
+    least = float(np.linalg.eigvalsh((covariance + covariance.T) / 2 / scale).min())
+    if least < -1e-6:
+        raise Refusal(Reason.PRIOR_INVALID, f"the prior's covariance is not positive semidefinite (eigenvalue {least:.3g} of its correlations)")

@@ -1,0 +1,118 @@
+"""Pose and covariance from tie points: robust least squares with the geometry's nuisances carried along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import Camera, Pose, Prior
+from promptmid_core.geometry.pose import skew
+from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
+from promptmid_core.matching.ties import BlockMatches
+
+Array = NDArray[np.float64]
+
+ITERATIONS = 12
+OBSERVED = ("x", "y", "yaw")
+X_Y_YAW = [0, 1, 5]
+NUISANCES = [2, 3, 4]  # z, roll, pitch
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `weight` (N,) robust weights, 0 to 1;
+    `residual` (N,) metres on the ground; `sigma` metres, robust scale of the residuals of one axis."""
+
+    pose: Pose
+    covariance: Array
+    weight: Array
+    residual: Array
+    sigma: float
+
+
+def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correlation: float, floor: float) -> Solution:
+    """Correct `start` so that the camera sees the ties' `seen` directions at their `found` places.
+
+    The prior informs z, roll and pitch alone: they move the image much as x and y do, so their uncertainty stays in the
+    covariance of x, y and yaw (consider parameters, Schmidt 1966). Of x, y and yaw themselves it says nothing, else the filter
+    that receives the fix would count its own prior twice. Weights are Geman-McClure's, its scale the residuals' own.
+
+    `correlation`: variance inflation for blocks that share ground; `floor`: metres, error of the map itself per axis.
+    """
+    observed = _directions(ties.seen, camera, start)
+    nuisance = np.zeros((6, 6))
+    nuisance[np.ix_(NUISANCES, NUISANCES)] = np.linalg.inv(prior.covariance[np.ix_(NUISANCES, NUISANCES)])
+    pull = prior.pose.correction_from(start)
+    whiten = _whitening(ties, camera, start)
+    weight, delta, sigma = np.ones(len(ties.seen)), np.zeros(6), np.inf
+    for _ in range(ITERATIONS):
+        residual, jacobian = _residuals(ties.found, observed, camera, start.corrected(delta))
+        residual, jacobian = np.einsum("nij,nj->ni", whiten, residual), np.einsum("nij,njk->nik", whiten, jacobian)
+        sigma = _scale(residual)
+        squared = (residual ** 2).sum(axis=1) / (2.0 * sigma) ** 2
+        weight = 1 / (1 + squared) ** 2
+        noise = correlation * sigma ** 2
+        information = np.einsum("nij,n,nik->jk", jacobian, weight, jacobian) / noise + nuisance
+        gradient = np.einsum("nij,n,ni->j", jacobian, weight, residual) / noise + nuisance @ (delta - pull)
+        step = np.linalg.solve(information + 1e-12 * np.eye(6), -gradient)
+        delta = delta + step
+        if np.abs(step[:2]).max() < 1e-4 and abs(step[5]) < 1e-8:
+            break
+    pose = start.corrected(delta)
+    residual, jacobian = _residuals(ties.found, observed, camera, pose)
+    full = np.linalg.inv(information + 1e-12 * np.eye(6))
+    covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
+    covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
+    covariance[[0, 1], [0, 1]] += floor ** 2
+    return Solution(pose, covariance, weight, np.linalg.norm(residual, axis=1), sigma)
+
+
+def ties_on_ground(matches: BlockMatches, heights_seen: Array, heights_found: Array) -> TiePoints:
+    """Block matches lifted to the terrain, their covariance scaled so that the median block has 1 m2 per axis."""
+    trace = np.einsum("nii->n", matches.spread) / 2
+    scale = float(np.median(trace)) if len(trace) else 1.0
+    # a block surface's curvature is itself noisy: within a factor of four of the median it is believed
+    limit = np.clip(trace / scale, 0.25, 4.0) / (trace / scale) if len(trace) else trace
+    covariance = matches.spread * (limit / scale)[:, None, None] if len(trace) else matches.spread
+    return TiePoints(np.column_stack([matches.seen, heights_seen]), np.column_stack([matches.found, heights_found]),
+                     covariance, np.ones(len(matches)))
+
+
+def _directions(points: Array, camera: Camera, pose: Pose) -> Array:
+    """Normalised image coordinates (N, 2) of ground points."""
+    eye = pose @ camera.mount
+    p = (points - eye.position) @ eye.rotation
+    directions: Array = p[:, :2] / p[:, 2:]
+    return directions
+
+
+def _residuals(found: Array, observed: Array, camera: Camera, pose: Pose) -> tuple[Array, Array]:
+    """Residuals (N, 2) in metres at the ground's distance, and their Jacobian (N, 2, 6) by the correction of `pose`."""
+    eye = pose @ camera.mount
+    p = (found - eye.position) @ eye.rotation
+    residual = p[:, :2] - observed * p[:, 2:]
+    # p = R_eye^T (m - t) - ..., so a shift moves it by -R_eye^T, a turn by R_eye^T [m - t]x
+    turn = np.einsum("ij,njk->nik", eye.rotation.T, np.stack([skew(v) for v in found - pose.position]))
+    move = np.broadcast_to(-eye.rotation.T, turn.shape)
+    point = np.concatenate([move, turn], axis=2)
+    jacobian = point[:, :2] - observed[:, :, None] * point[:, 2:3]
+    return residual, jacobian
+
+
+def _whitening(ties: TiePoints, camera: Camera, pose: Pose) -> Array:
+    """Square roots (N, 2, 2) of the ties' information, in the axes of the residuals."""
+    eye = pose @ camera.mount
+    observed = _directions(ties.seen, camera, pose)
+    onto = eye.rotation.T[:, :2]
+    ground = onto[None, :2] - observed[:, :, None] * onto[2:][None]
+    covariance = ground @ ties.covariance @ ground.transpose(0, 2, 1)
+    values, vectors = np.linalg.eigh(covariance)
+    whiten: Array = np.einsum("nij,nj,nkj->nik", vectors, 1 / np.sqrt(np.maximum(values, 1e-9)), vectors)
+    return whiten
+
+
+def _scale(residual: Array) -> float:
+    """Robust standard deviation of one axis, from the median length (Rayleigh: median = 1.1774 sigma)."""
+    return max(float(np.median(np.linalg.norm(residual, axis=1))) / 1.1774, 1e-3)

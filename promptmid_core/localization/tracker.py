@@ -1,0 +1,117 @@
+"""The track: which candidates become fixes, given those before them. All state between frames lives here."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import Refusal
+from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.localization.options import Options
+from promptmid_core.reasons import Reason
+
+Array = NDArray[np.float64]
+
+
+CLOCK_RESTART_NS = 1_000_000_000  # a longer step back is a clock set anew or a bag played again: the track starts over
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A candidate's x, y less its prior's, with the variance of the candidate, where the prior then was, and when."""
+
+    stamp_ns: int
+    shift: Array
+    covariance: Array
+    prior_at: Array
+
+
+class Tracker:
+    """SEARCHING until `confirm` candidates agree, TRACKING while they keep agreeing, LOST after `lose_after` rejections.
+
+    What must agree from frame to frame is the correction of the prior: it drifts slowly, while a false match jumps about.
+    LOST asks for the same confirmation as SEARCHING; it tells the user that there was a track.
+    """
+
+    def __init__(self, options: Options, gsd: float) -> None:
+        self._options = options
+        self._gsd = gsd
+        self._recent: deque[Correction | None] = deque(maxlen=options.confirm_among)
+        self._state = State.SEARCHING
+        self._last: Correction | None = None
+        self._rejected = 0
+        self._stamp_ns = 0
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def track(self, candidate: Candidate) -> Fix:
+        """The verdict on a candidate; candidates must come in the order of their stamps."""
+        try:
+            correction = self._checked(candidate)
+        except Refusal as refusal:
+            self._reject()
+            return self._fix(candidate, refusal)
+        self._accept(correction)
+        return self._fix(candidate, None)
+
+    def _checked(self, candidate: Candidate) -> Correction:
+        if candidate.stamp_ns > 0:
+            if candidate.stamp_ns <= self._stamp_ns:
+                back = self._stamp_ns - candidate.stamp_ns
+                if back > CLOCK_RESTART_NS:
+                    self._restart(candidate.stamp_ns)
+                raise Refusal(Reason.STAMP_BACKWARDS, f"the image's stamp is {back / 1e6:.1f} ms before the last one; stamps must increase")
+            self._stamp_ns = candidate.stamp_ns
+        if candidate.reason is not Reason.FIX or candidate.pose is None or candidate.covariance is None or candidate.prior is None:
+            self._remember(None)
+            raise Refusal(candidate.reason, candidate.sentence)
+        prior = candidate.prior.pose.position[:2]
+        correction = Correction(candidate.stamp_ns, candidate.pose.position[:2] - prior, candidate.covariance[:2, :2], prior)
+        if self._state is State.TRACKING and self._last is not None:
+            self._remember(correction)
+            apart, allowed = self._apart(correction, self._last)
+            if apart > allowed:
+                raise Refusal(Reason.TRACK_DISAGREES, f"the correction jumped by {apart / self._gsd:.1f} px since the last fix; "
+                                                      f"{allowed / self._gsd:.1f} px are allowed")
+            return correction
+        evidence = candidate.scores["evidence"]
+        if evidence < self._options.least_evidence_search:
+            raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {evidence:.1f} of being true; without a track "
+                                             f"{self._options.least_evidence_search:g} are needed")
+        agreeing = sum(1 for other in self._recent if other and np.less_equal(*self._apart(correction, other)))
+        self._remember(correction)
+        if agreeing + 1 < self._options.confirm:
+            raise Refusal(Reason.NOT_CONFIRMED, f"{agreeing + 1} of {self._options.confirm} candidates agree that a first fix needs")
+        return correction
+
+    def _apart(self, a: Correction, b: Correction) -> tuple[float, float]:
+        """How far two corrections differ, and how far they may: their own errors and the prior's drift between them."""
+        sigma = np.sqrt(float(np.linalg.eigvalsh(a.covariance + b.covariance)[-1]))
+        flown = float(np.linalg.norm(a.prior_at - b.prior_at))
+        return float(np.linalg.norm(a.shift - b.shift)), 3 * sigma + self._options.drift_share * flown
+
+    def _restart(self, stamp_ns: int) -> None:
+        self._state, self._last, self._rejected, self._stamp_ns = State.SEARCHING, None, 0, stamp_ns
+        self._recent.clear()
+
+    def _remember(self, correction: Correction | None) -> None:
+        self._recent.append(correction)
+
+    def _accept(self, correction: Correction) -> None:
+        self._last, self._rejected, self._state = correction, 0, State.TRACKING
+
+    def _reject(self) -> None:
+        self._rejected += 1
+        if self._state is State.TRACKING and self._rejected >= self._options.lose_after:
+            self._state = State.LOST
+            self._last = None
+
+    def _fix(self, candidate: Candidate, refusal: Refusal | None) -> Fix:
+        if refusal:
+            return Fix(candidate.stamp_ns, self._state, refusal.reason, str(refusal), None, None, (), candidate)
+        return Fix(candidate.stamp_ns, self._state, Reason.FIX, "", candidate.pose, candidate.covariance, candidate.observed, candidate)

@@ -1,0 +1,73 @@
+"""Correlation of descriptor blocks with windows of the map, by FFT and under masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+LEAST_COVER = 0.6  # share of a block's cells that must meet valid map cells for a score to count
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Correlations of B blocks at every displacement of -r..r cells in row and column.
+
+    `products` (B, 2r+1, 2r+1): sum over channels and cells of block times window; `energy` (B, 2r+1, 2r+1): of the window
+    under the block's mask; `own` (B,): the block's own energy. A block and displacement that meet too few valid cells have
+    energy 0. Kept apart, so that blocks can be summed before they are normalised.
+    """
+
+    products: Array
+    energy: Array
+    own: Array
+
+    @property
+    def radius(self) -> int:
+        return self.products.shape[-1] // 2
+
+    def scores(self) -> Array:
+        """Normalised correlation (B, 2r+1, 2r+1), -1 to 1; 0 where too few cells meet."""
+        scale = np.sqrt(self.energy * self.own[:, None, None])
+        return np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
+
+
+def centred(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Array:
+    """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere: all channels are positive, their mean says nothing."""
+    count = max(int(valid.sum()), 1)
+    mask = valid.astype(np.float32)
+    mean = (array * mask).sum(axis=(1, 2)) / count
+    return np.asarray((array - mean[:, None, None].astype(np.float32)) * mask, np.float32)
+
+
+def correlate(blocks: Array, block_valid: NDArray[np.bool_], windows: Array, window_valid: NDArray[np.bool_]) -> Surfaces:
+    """Correlate blocks (B, C, b, b) with their own windows (B, C, b+2r, b+2r), both centred and zero where not valid."""
+    size, side = windows.shape[-1], windows.shape[-1] - blocks.shape[-1] + 1
+    n = scipy.fft.next_fast_len(size, real=True)
+    shape = (n, n)
+
+    def spectrum(a: NDArray[np.float32]) -> NDArray[np.complex64]:
+        return np.asarray(scipy.fft.rfft2(a, shape))
+
+    def surface(product: NDArray[np.complex64]) -> Array:
+        return np.asarray(scipy.fft.irfft2(product, shape)[..., :side, :side], np.float32)
+
+    mask = spectrum(block_valid.astype(np.float32)).conj()
+    products = surface(np.einsum("bcij,bcij->bij", spectrum(windows), spectrum(blocks).conj()))
+    energy = surface(spectrum(np.einsum("bcij,bcij->bij", windows, windows)) * mask)
+    met = surface(spectrum(window_valid.astype(np.float32)) * mask)
+    enough = met >= LEAST_COVER * np.maximum(block_valid.sum(axis=(1, 2)), 1)[:, None, None]
+    own = np.einsum("bcij,bcij->b", blocks, blocks)
+    return Surfaces(np.where(enough, products, 0), np.where(enough, np.maximum(energy, 0), 0), own)
+
+
+def tiles(array: NDArray[np.generic], size: int, step: int, count: tuple[int, int], first: tuple[int, int] = (0, 0)) -> NDArray[np.generic]:
+    """Overlapping square tiles of the last two axes: (rows * cols, ..., size, size), starting at cell `first` (row, col)."""
+    view = np.lib.stride_tricks.sliding_window_view(array, (size, size), axis=(-2, -1))
+    view = view[..., first[0]:first[0] + step * count[0]:step, first[1]:first[1] + step * count[1]:step, :, :]
+    rows, cols = view.shape[-4:-2]
+    return np.moveaxis(view, (-4, -3), (0, 1)).reshape(rows * cols, *array.shape[:-2], size, size)

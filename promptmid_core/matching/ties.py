@@ -1,0 +1,95 @@
+"""Tie points: blocks of the patch, each found on the map to a fraction of a cell around the coarse answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import DescriptorMap, Grid
+from promptmid_core.matching.correlation import Surfaces, centred, correlate, tiles
+from promptmid_core.matching.search import Similarity
+
+Array = NDArray[np.float64]
+
+BLOCK = 32  # cells
+STEP = 16  # cells: blocks overlap by half, so that a structure on a border is whole in one of them
+RADIUS = 4  # cells
+
+
+@dataclass(frozen=True)
+class BlockMatches:
+    """Blocks of the patch and where each lies on the map, as far as its own surface tells.
+
+    `seen` (N, 2): east, north of the block centres as the prior sees them; `found` (N, 2): of the same ground on the map;
+    `spread` (N, 2, 2): inverse curvature of the score at its maximum in m2, the shape of the uncertainty up to a factor;
+    `score` (N,): correlation at the maximum; `overlap`: how many blocks share a piece of ground, on average.
+    """
+
+    seen: Array
+    found: Array
+    spread: Array
+    score: Array
+    overlap: float
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+
+def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -> BlockMatches:
+    """Match blocks of `patch` in the map `window`, which is warped by `start` first, so that only small shifts remain."""
+    grid = patch.grid
+    aligned = _warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS))
+    count = ((grid.height - BLOCK) // STEP + 1, (grid.width - BLOCK) // STEP + 1)
+    valid = tiles(patch.valid, BLOCK, STEP, count)
+    used = np.asarray(valid.mean(axis=(1, 2)) > 0.7)
+    side = BLOCK + 2 * RADIUS
+    surfaces = correlate(
+        np.ascontiguousarray(tiles(centred(patch.array, patch.valid), BLOCK, STEP, count)[used], np.float32),
+        np.asarray(valid[used], bool),
+        np.ascontiguousarray(tiles(centred(aligned.array, aligned.valid), side, STEP, count)[used], np.float32),
+        np.asarray(tiles(aligned.valid, side, STEP, count)[used], bool))
+    rows, cols = np.mgrid[:count[0], :count[1]]
+    x, y = grid.to_map(cols.ravel()[used] * STEP + (BLOCK - 1) / 2, rows.ravel()[used] * STEP + (BLOCK - 1) / 2)
+    return _maxima(np.column_stack([x, y]), surfaces, start, grid.gsd)
+
+
+def _warped(window: DescriptorMap, start: Similarity, grid: Grid) -> DescriptorMap:
+    """The map window as the frame would show it if `start` were true, on the cells of `grid`."""
+    x, y = grid.axes()
+    across, down = np.meshgrid(x, y)
+    ground = start.apply(np.column_stack([across.ravel(), down.ravel()]))
+    col, row = window.grid.to_pixel(ground[:, 0], ground[:, 1])
+    col, row = col.reshape(grid.shape).astype(np.float32), row.reshape(grid.shape).astype(np.float32)
+    array = np.stack([cv2.remap(np.ascontiguousarray(c, np.float32), col, row, cv2.INTER_LINEAR) for c in window.array])
+    valid = cv2.remap(window.valid.astype(np.float32), col, row, cv2.INTER_LINEAR) > 0.99
+    return DescriptorMap(array, np.asarray(valid, bool), grid, window.stride)
+
+
+def _maxima(seen: Array, surfaces: Surfaces, start: Similarity, cell: float) -> BlockMatches:
+    scores = surfaces.scores().astype(np.float64)
+    n, side = len(scores), scores.shape[-1]
+    if not n:
+        return BlockMatches(seen, seen.copy(), np.zeros((0, 2, 2)), np.zeros(0), 1.0)
+    # a maximum on the rim is none: look for it inside only
+    inner = scores[:, 1:-1, 1:-1].reshape(n, -1)
+    best = inner.argmax(axis=1)
+    row, col = best // (side - 2) + 1, best % (side - 2) + 1
+    near = np.stack([[scores[np.arange(n), row + i, col + j] for j in (-1, 0, 1)] for i in (-1, 0, 1)])  # (3, 3, N)
+    gradient = np.stack([(near[1, 2] - near[1, 0]) / 2, (near[2, 1] - near[0, 1]) / 2], axis=-1)
+    xx, yy = near[1, 0] - 2 * near[1, 1] + near[1, 2], near[0, 1] - 2 * near[1, 1] + near[2, 1]
+    xy = (near[2, 2] - near[2, 0] - near[0, 2] + near[0, 0]) / 4
+    bend = -np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -2)
+    # a maximum of its row, its column and its diagonals; else the ridge runs on and the block says nothing
+    peaked = (near[1, 1] >= near.max(axis=(0, 1))) & (xx < 0) & (yy < 0) & (xx * yy - xy * xy > 0.02 * xx * yy)
+    bend, gradient = bend[peaked], gradient[peaked]
+    offset = np.clip(np.linalg.solve(bend, gradient[..., None])[..., 0], -1, 1) if peaked.any() else np.zeros((0, 2))
+    radius = surfaces.radius
+    cells = np.column_stack([col[peaked] - radius, row[peaked] - radius]) + offset
+    # a shift in the aligned frame lands on the map through the turn and scale of the start
+    moved = seen[peaked] + cells * (cell, -cell)
+    flip = np.array([[1.0, -1.0], [-1.0, 1.0]])  # rows run south
+    spread = np.linalg.inv(bend) * flip * cell ** 2 if peaked.any() else np.zeros((0, 2, 2))
+    return BlockMatches(seen[peaked], start.apply(moved), spread, near[1, 1][peaked], (BLOCK / STEP) ** 2)
