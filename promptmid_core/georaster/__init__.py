@@ -6,6 +6,6 @@ from promptmid_core.georaster.frame import MapFrame, ground_resolution, map_fram
 from promptmid_core.georaster.view import GeoImage, RasterView, resample
 
 __all__ = [
-    "UNKNOWN_DATUM", "GeoImage", "Kind", "MapFrame", "RasterFacts", "RasterView", "check_raster", "ground_resolution", "map_frame",
-    "resample", "vertical_datum",
+    "UNKNOWN_DATUM", "GeoImage", "Kind", "MapFrame", "RasterFacts", "RasterView", "check_raster", "ground_resolution",
+    "map_frame", "resample", "vertical_datum",
 ]

@@ -56,7 +56,7 @@ def check_raster(path: Path, kind: Kind) -> RasterFacts:
         bands = data_bands(source)
         if len(bands) not in BANDS[kind]:
             wanted = " or ".join(str(n) for n in BANDS[kind])
-            raise InputError(f"{path} has {len(bands)} bands besides alpha where {kind} needs {wanted}; pick with gdal_translate -b N")
+            raise InputError(f"{path} has {len(bands)} bands besides alpha where {kind} needs {wanted}; pick with gdal_translate")
         dtype = source.dtypes[bands[0] - 1]
         if dtype not in TYPES[kind]:
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")

@@ -34,7 +34,7 @@ def ground_resolution(path: Path) -> float:
 
     with opened(path) as source:
         col, row = source.width / 2, source.height / 2
-        ends = [source.transform * end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
+        ends = [source.transform @ end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
         own = _own_crs(path, source.crs)
     lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(*np.transpose(ends))
     # lengths on the ellipsoid, whatever the projection does to its own units
@@ -52,7 +52,7 @@ def map_frame(path: Path, crs: str | None = None) -> MapFrame:
 
     with opened(path) as source:
         col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
-        x, y = source.transform * (col, row)
+        x, y = source.transform @ (col, row)
         own = _own_crs(path, source.crs)
     lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
     if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():

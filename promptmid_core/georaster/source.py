@@ -27,7 +27,8 @@ def opened(path: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             source = rasterio.open(path)
     except RasterioIOError as error:
-        raise InputError(f"{path} is no raster that GDAL can read, or is cut short ({one_line(error)}); give a whole GeoTIFF") from error
+        reason = one_line(error)
+        raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
     with source:
         yield source
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.geometry import Grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
-from promptmid_core.geometry import Grid
 
 # above this many source pixels per map pixel interpolation would alias, so pixels are averaged
 AVERAGED_FROM = 1.5
-# GDAL's default of 1/8 source pixel would leave that much registration error
-WARP_TOLERANCE_PX = 1e-6
+# GDAL's default of 1/8 source pixel would leave that much registration error; nearer to exact costs time only
+WARP_TOLERANCE_PX = 1e-4
 READ_BLOCK_PX = 1024
 
 
@@ -47,7 +47,7 @@ def resample(path: Path, frame: MapFrame, gsd: float | None = None, *, resamplin
 
 @dataclass(frozen=True)
 class RasterView:
-    """A raster seen on a grid of the `map` frame and read window by window; windows agree where they overlap.
+    """A raster seen on a grid of the `map` frame and read window by window; windows agree where they overlap (to 1e-4 pixel).
 
     `resampling` is a name of rasterio.enums.Resampling; above 1.5 source pixels per map pixel `average` (for `nearest`:
     `mode`) takes its place. A pixel is valid where the source pixel under its centre is (averaged: where at least half of
@@ -103,10 +103,10 @@ class RasterView:
         """Where `count` x `count` points spread over a grid fall in the raster, in pixels from its corner; those that do."""
         import pyproj
 
-        c, r = (a.ravel() for a in np.meshgrid(np.linspace(-0.5, grid.width - 0.5, count), np.linspace(-0.5, grid.height - 0.5, count)))
-        x, y = grid.to_map(c, r)
+        across, down = np.linspace(-0.5, grid.width - 0.5, count), np.linspace(-0.5, grid.height - 0.5, count)
+        x, y = (a.ravel() for a in np.meshgrid(*grid.to_map(across, down)))
         to_source = pyproj.Transformer.from_crs(self.frame.crs, source.crs.to_wkt(), always_xy=True)
-        u, v = ~source.transform * to_source.transform(x + self.frame.origin[0], y + self.frame.origin[1])
+        u, v = ~source.transform @ to_source.transform(x + self.frame.origin[0], y + self.frame.origin[1])
         known = np.isfinite(u) & np.isfinite(v)
         return u[known], v[known]
 
@@ -117,12 +117,13 @@ class RasterView:
         around, col, row = self._around(source, grid)
         if around is None:
             return np.zeros((len(self.bands), *grid.shape), np.float32), np.zeros(grid.shape, bool)
-        corner = source.transform * Affine.translation(col, row)
+        corner = source.transform @ Affine.translation(col, row)
         image = _warp_array(around, corner, source.crs, grid, self.frame, self.resampling)
-        valid = np.isfinite(image).all(axis=0)
+        valid = np.asarray(np.isfinite(image).all(axis=0))
         if self.ratio > AVERAGED_FROM:
             known = np.isfinite(around[:1]).astype(np.float32)
-            valid &= _warp_array(known, corner, source.crs, grid, self.frame, "average")[0] >= 0.5
+            share = _warp_array(known, corner, source.crs, grid, self.frame, "average")[0]
+            valid = valid & (share >= 0.5)
         return np.where(valid, np.clip(image, *self.limits), 0).astype(np.float32), valid
 
     def _around(self, source: Any, grid: Grid) -> tuple[NDArray[np.float32] | None, int, int]:
@@ -141,7 +142,7 @@ class RasterView:
         width, height = min(right, source.width) - first_col, min(bottom, source.height) - first_row
         if width <= 0 or height <= 0:
             return None, 0, 0
-        window = Window(first_col, first_row, width, height)  # type: ignore[no-untyped-call]
+        window = Window(first_col, first_row, width, height)
         pixels, valid = read_pixels(source, self.bands, window)
         around = np.full((len(self.bands), bottom - top, right - left), np.nan, np.float32)
         place = np.s_[:, first_row - top:first_row - top + height, first_col - left:first_col - left + width]
@@ -167,7 +168,7 @@ def _covering_grid(source: Any, frame: MapFrame, gsd: float | None, ground: floa
     t = source.transform
     u, v = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 41), np.linspace(0, source.height, 41)))
     crs, own = pyproj.CRS(frame.crs), pyproj.CRS.from_user_input(source.crs)
-    x, y = pyproj.Transformer.from_crs(own, crs, always_xy=True).transform(*(t * (u, v)))
+    x, y = pyproj.Transformer.from_crs(own, crs, always_xy=True).transform(*(t @ (u, v)))
     x, y = x - frame.origin[0], y - frame.origin[1]
     fits = own.equals(crs, ignore_axis_order=True) and abs(t.a - abs(t.e)) < 1e-9 * t.a and (gsd is None or gsd == t.a)
     gsd = t.a if fits else (gsd or ground)

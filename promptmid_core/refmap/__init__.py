@@ -1,0 +1,8 @@
+"""The reference map: built once from a SAR raster before flight, queried by window in flight."""
+
+from promptmid_core.refmap.builder import build_map
+from promptmid_core.refmap.info import map_info
+from promptmid_core.refmap.manifest import verify_map
+from promptmid_core.refmap.query import ReferenceMap
+
+__all__ = ["ReferenceMap", "build_map", "map_info", "verify_map"]

@@ -1,0 +1,85 @@
+"""Windows of a stored array, chunk by chunk: decoded chunks are kept for the next frame, damaged ones are masked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.refmap.store import shard_file
+
+if TYPE_CHECKING:
+    import zarr
+
+Index = tuple[int, int]
+
+# what zarr raises for a wrong checksum, a shard cut short, an index that points outside, an unreadable file
+DAMAGE = (ValueError, RuntimeError, OSError, IndexError, KeyError)
+
+
+class ChunkReader:
+    """Reads windows of an array (..., H, W) that is stored in `folder`, keeping at most `budget` bytes of decoded chunks."""
+
+    def __init__(self, array: zarr.Array[Any], folder: Path, budget: int) -> None:
+        self.array = array
+        self.folder = folder
+        self.budget = budget
+        self.chunk: Index = (array.chunks[-2], array.chunks[-1])
+        shard = array.shards or array.chunks
+        self.shard: Index = (shard[-2], shard[-1])
+        self.damaged: set[Index] = set()
+        self._kept: OrderedDict[Index, NDArray[np.generic]] = OrderedDict()
+        self._bytes = 0
+
+    def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Values (..., height, width), 0 where there are none, and where (height, width) they were read.
+
+        The window may reach beyond the array.
+        """
+        values = np.zeros((*self.array.shape[:-2], height, width), self.array.dtype)
+        known = np.zeros((height, width), bool)
+        for index in self.touched(row, col, height, width):
+            chunk = self._chunk(index)
+            if chunk is None:
+                continue
+            top, left = index[0] * self.chunk[0], index[1] * self.chunk[1]
+            rows = slice(max(top, row), min(top + chunk.shape[-2], row + height))
+            cols = slice(max(left, col), min(left + chunk.shape[-1], col + width))
+            place = np.s_[..., rows.start - row:rows.stop - row, cols.start - col:cols.stop - col]
+            values[place] = chunk[..., rows.start - top:rows.stop - top, cols.start - left:cols.stop - left]
+            known[place] = True
+        return values, known
+
+    def touched(self, row: int, col: int, height: int, width: int) -> list[Index]:
+        """The chunks that a window needs."""
+        rows, cols = (range(max(start, 0) // step, -(-min(start + length, size) // step)) for start, length, size, step in (
+            (row, height, self.array.shape[-2], self.chunk[0]), (col, width, self.array.shape[-1], self.chunk[1])))
+        return [(r, c) for r in rows for c in cols]
+
+    def _chunk(self, index: Index) -> NDArray[np.generic] | None:
+        if index in self.damaged:
+            return None
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        try:
+            chunk = self._load(index)
+        except DAMAGE:
+            self.damaged.add(index)
+            return None
+        self._kept[index] = chunk
+        self._bytes += chunk.nbytes
+        while self._bytes > self.budget and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return chunk
+
+    def _load(self, index: Index) -> NDArray[np.generic]:
+        (row, col), (down, across) = index, self.chunk
+        shard = self.folder / shard_file(self.array.ndim, row * down // self.shard[0], col * across // self.shard[1])
+        if not shard.is_file():
+            # zarr takes a shard without a file for one that is empty, and a map has none of those
+            raise FileNotFoundError(shard)
+        return np.asarray(self.array[..., row * down:(row + 1) * down, col * across:(col + 1) * across])

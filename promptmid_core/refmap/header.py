@@ -1,0 +1,131 @@
+"""The map's header: the small part that says what a map is, kept as attributes of the Zarr group."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Grid
+from promptmid_core.georaster import MapFrame
+
+FORMAT = "promptmid-map"
+VERSION = 1
+HEADER_FILE = "zarr.json"
+LEVEL = "0"
+
+CHUNK_PX = 256
+CHUNKS_PER_TILE = 2
+
+
+@dataclass(frozen=True)
+class DescriptorIdentity:
+    """Which descriptor made the map: `stride` in level pixels, `fingerprint` as the descriptor gives it."""
+
+    name: str
+    channels: int
+    stride: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The part of the map that one task makes: a window of level pixels that is one shard of every array."""
+
+    col: int
+    row: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a map is and what it was made from.
+
+    `grid` are the level-0 pixels; `amplitude` says how the product's values became SAR amplitude; `dem_stride` is the number
+    of level pixels per height cell, 0 without a DEM; `inputs` maps sar, landcover and dem to the SHA-256 of the file;
+    `options` are those of the build as they were given.
+    """
+
+    frame: MapFrame
+    grid: Grid
+    vertical_datum: str
+    descriptor: DescriptorIdentity
+    amplitude: dict[str, Any]
+    sar_dtype: str
+    has_landuse: bool
+    dem_stride: int
+    inputs: dict[str, str]
+    options: dict[str, Any]
+
+    @property
+    def chunk_px(self) -> int:
+        """Level pixels along one side of a chunk, the unit of reading: a multiple of the stride near CHUNK_PX."""
+        stride = self.descriptor.stride
+        return stride * max(1, round(CHUNK_PX / stride))
+
+    @property
+    def tile_px(self) -> int:
+        """Level pixels along one side of a tile, which is one shard."""
+        return self.chunk_px * CHUNKS_PER_TILE
+
+    @property
+    def cells(self) -> Grid:
+        """The grid of the descriptor cells."""
+        return self.grid.every(self.descriptor.stride)
+
+    @property
+    def dem_grid(self) -> Grid:
+        """The grid of the height cells; unlike the descriptors' it covers the last pixels too."""
+        shift = (self.dem_stride - 1) / 2 * self.grid.gsd
+        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * self.dem_stride,
+                    -(-self.grid.width // self.dem_stride), -(-self.grid.height // self.dem_stride))
+
+    def tiles(self) -> Iterator[Tile]:
+        """The tiles in row order, cut at the map's edge."""
+        step = self.tile_px
+        for row in range(0, self.grid.height, step):
+            for col in range(0, self.grid.width, step):
+                yield Tile(col, row, min(step, self.grid.width - col), min(step, self.grid.height - row))
+
+    def attributes(self) -> dict[str, Any]:
+        """The header as JSON values, with a checksum of itself."""
+        values = asdict(self)
+        values["frame"]["origin"] = list(self.frame.origin)
+        values |= {"format": FORMAT, "version": VERSION, "transform": list(self.grid.to_transform(self.frame.origin))}
+        return values | {"sha256": digest(values)}
+
+    @staticmethod
+    def read(path: Path) -> Header:
+        """The header of a map folder; InputError where it is no map, of a newer format, or damaged."""
+        values = attributes_of(path)
+        if values is None:
+            raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
+        version = values.get("version")
+        if isinstance(version, int) and version > VERSION:
+            raise InputError(f"{path} is a map of format {version}, newer than this program's {VERSION}; update promptmid")
+        rest = {key: value for key, value in values.items() if key != "sha256"}
+        if values.get("sha256") != digest(rest):
+            raise InputError(f"{path / HEADER_FILE} is damaged: its checksum does not hold; copy or build the map again")
+        fields = {key: value for key, value in rest.items() if key not in ("format", "version", "transform")}
+        frame = MapFrame(fields["frame"]["crs"], tuple(fields["frame"]["origin"]))
+        return Header(**fields | {"frame": frame, "grid": Grid(**fields["grid"]),
+                                  "descriptor": DescriptorIdentity(**fields["descriptor"])})
+
+
+def attributes_of(path: Path) -> dict[str, Any] | None:
+    """The attributes of a folder that calls itself one of our maps, finished or not; None where it does not."""
+    try:
+        values = json.loads((path / HEADER_FILE).read_bytes()).get("attributes")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return values if isinstance(values, dict) and values.get("format") == FORMAT else None
+
+
+def digest(values: dict[str, Any]) -> str:
+    """SHA-256 of JSON values, however they are laid out in a file."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,54 @@
+"""What a map is, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.refmap.header import VERSION, Header
+from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, require_finished
+
+
+def map_info(path: Path) -> dict[str, Any]:
+    """Facts about a finished map, as JSON values; InputError where the folder is none.
+
+    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
+    code among the pixels whose class is known.
+    """
+    header = Header.read(path)
+    require_finished(path)
+    try:
+        manifest = read_manifest(path)
+    except ValueError as error:
+        raise InputError(f"{path / MANIFEST_FILE} is damaged; copy or build the map again") from error
+    grid, (east, north), content, built = header.grid, header.frame.origin, manifest["content"], manifest["built"]
+    x_min, y_min, x_max, y_max = grid.bounds
+    area = grid.width * grid.height * grid.gsd**2 / 1e6
+    return {
+        "path": str(path),
+        "format": VERSION,
+        "crs": header.frame.crs,
+        "origin": [east, north],
+        "gsd_m": grid.gsd,
+        "size_px": [grid.width, grid.height],
+        "bounds": [x_min + east, y_min + north, x_max + east, y_max + north],
+        "area_km2": area,
+        "valid_fraction": content["valid_fraction"],
+        "described_fraction": content["described_fraction"],
+        "levels": 1,
+        "bytes": content["bytes"],
+        "bytes_per_km2": content["bytes"] / area,
+        "descriptor": asdict(header.descriptor),
+        "amplitude": header.amplitude,
+        "vertical_datum": header.vertical_datum,
+        "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
+        "dem_fraction": content["dem_fraction"],
+        "landuse": content["landuse"],
+        "inputs": {name: {"path": built["inputs"].get(name), "sha256": known} for name, known in header.inputs.items()},
+        "options": header.options,
+        "versions": built["versions"],
+        "built": built["time"],
+        "build_seconds": built["seconds"],
+    }

@@ -1,0 +1,105 @@
+"""The manifest: what a finished map holds, file by file, and what was noted while it was being built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.refmap.header import Header, Tile, digest
+
+MANIFEST_FILE = "manifest.json"
+JOURNAL_FILE = "building.jsonl"
+
+
+@dataclass(frozen=True)
+class TileRecord:
+    """A finished tile: the SHA-256 of its files by path, and counts of what it holds (`landuse` by class code)."""
+
+    tile: Tile
+    files: dict[str, str]
+    valid: int
+    described: int
+    heights: int
+    landuse: dict[str, int] = field(default_factory=dict)
+
+
+class Journal:
+    """The tiles that an unfinished map already has: a line of JSON each, appended as they are finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path / JOURNAL_FILE
+
+    def append(self, record: TileRecord) -> None:
+        with self.file.open("a") as lines:
+            lines.write(json.dumps(asdict(record), sort_keys=True) + "\n")
+
+    def finished(self) -> dict[Tile, TileRecord]:
+        """The tiles whose files are still as they were written."""
+        records: dict[Tile, TileRecord] = {}
+        for line in self.file.read_text().splitlines() if self.file.exists() else []:
+            try:
+                values = json.loads(line)
+            except ValueError:
+                continue  # the line that a kill cut short
+            record = TileRecord(**values | {"tile": Tile(**values["tile"])})
+            if all(sha256(self.file.parent / name) == known for name, known in record.files.items()):
+                records[record.tile] = record
+        return records
+
+
+def write_manifest(path: Path, files: dict[str, str], content: dict[str, Any], built: dict[str, Any]) -> None:
+    """Declare a map finished, in one step. Only `built` may differ between maps of equal inputs."""
+    values = {"files": dict(sorted(files.items())), "content": content, "built": built}
+    partial = path / f"{MANIFEST_FILE}.partial"
+    with partial.open("w") as file:
+        json.dump(values | {"sha256": digest(values)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path / MANIFEST_FILE)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a finished map; InputError where the map is unfinished, ValueError where the manifest is damaged."""
+    require_finished(path)
+    values = json.loads((path / MANIFEST_FILE).read_bytes())
+    if not isinstance(values, dict) or values.pop("sha256", None) != digest(values):
+        raise ValueError(f"the checksum of {path / MANIFEST_FILE} does not hold")
+    return values
+
+
+def require_finished(path: Path) -> None:
+    """InputError where a map has no manifest, without reading it."""
+    if not (path / MANIFEST_FILE).is_file():
+        raise InputError(f"{path} is an unfinished map (no {MANIFEST_FILE}); run its 'promptmid map build' again to finish it")
+
+
+def verify_map(path: Path) -> list[str]:
+    """Files of a map that are damaged, missing, or not of the map, as paths relative to it; empty where all is well.
+
+    InputError where the folder is no finished map.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is not a map folder; build one with: promptmid map build SAR.tif {path}")
+    if not (path / MANIFEST_FILE).is_file():
+        Header.read(path)
+    try:
+        files = read_manifest(path)["files"]
+    except ValueError:
+        return [MANIFEST_FILE]
+    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - {MANIFEST_FILE}
+    broken = {name for name, known in files.items() if sha256(path / name) != known}
+    return sorted(broken | (found - set(files)))
+
+
+def sha256(file: Path) -> str | None:
+    """SHA-256 of a file, None where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None

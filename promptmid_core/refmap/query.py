@@ -1,0 +1,113 @@
+"""The finished map as flight sees it: windows of descriptors, SAR pixels, land use, and the terrain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import DescriptorMap, Patch
+from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.refmap.chunks import ChunkReader
+from promptmid_core.refmap.header import LEVEL, Header
+from promptmid_core.refmap.manifest import require_finished
+from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
+
+CACHE_BYTES = 128 * 2**20
+
+
+class ReferenceMap:
+    """A map folder opened for reading; windows are in whole level pixels and may reach beyond the map.
+
+    What was read is kept up to `cache_bytes` an array. Not for use by several threads at once.
+    """
+
+    def __init__(self, path: Path, header: Header, readers: dict[str, ChunkReader]) -> None:
+        self.path = path
+        self.header = header
+        self.frame = header.frame
+        self.grid = header.grid
+        self.gsd = header.grid.gsd
+        self.stride = header.descriptor.stride
+        self.channels = header.descriptor.channels
+        self.descriptor_name = header.descriptor.name
+        self.fingerprint = header.descriptor.fingerprint
+        self.vertical_datum = header.vertical_datum
+        self.has_dem = header.dem_stride > 0
+        self.has_landuse = header.has_landuse
+        self._readers = readers
+        self._terrain: Terrain | None = None
+
+    @staticmethod
+    def open(path: Path, cache_bytes: int = CACHE_BYTES) -> ReferenceMap:
+        """Open a map by its header alone; InputError where it is no map, unfinished, damaged there, or of a newer format."""
+        header = Header.read(path)
+        require_finished(path)
+        try:
+            arrays = open_arrays(path, header)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(f"{path} is damaged ({error}); 'promptmid map verify {path}' names the files") from error
+        readers = {name: ChunkReader(array, path / LEVEL / name, cache_bytes) for name, array in arrays.items()}
+        return ReferenceMap(path, header, readers)
+
+    def descriptors(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
+        """The descriptors of a window, float32, not valid and 0 where the map has none or is damaged.
+
+        ValueError where the window is not in multiples of the stride.
+        """
+        if any(value % self.stride for value in (col, row, width, height)):
+            raise ValueError(f"window {col} {row} {width} {height} is not in multiples of the stride {self.stride}")
+        window = (row // self.stride, col // self.stride, height // self.stride, width // self.stride)
+        array, known = self._readers["descriptors"].read(*window)
+        valid = known & self._mask("descriptors_valid", window)
+        grid = self.grid.cut(col, row, width, height).every(self.stride)
+        return DescriptorMap(np.where(valid, array, 0).astype(np.float32), valid, grid, self.stride)
+
+    def image(self, col: int, row: int, width: int, height: int) -> Patch:
+        """The SAR pixels of a window in the values of the product, float32, 0 where not valid."""
+        window = (row, col, height, width)
+        values, known = self._readers["sar"].read(*window)
+        valid = known & self._mask("sar_valid", window)
+        return Patch(np.where(valid, values, 0).astype(np.float32), valid, self.grid.cut(col, row, width, height))
+
+    def landuse(self, col: int, row: int, width: int, height: int) -> Patch | None:
+        """The land-cover class codes of a window, uint16, valid where known; None where the map was built without."""
+        if not self.has_landuse:
+            return None
+        values, known = self._readers["landuse"].read(row, col, height, width)
+        valid = known & (values != UNKNOWN_CLASS)
+        return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
+
+    def terrain(self) -> Terrain:
+        """The ground; where the DEM has a gap the nearest known height holds. Flat at 0 where the map was built without a DEM."""
+        if not self.has_dem:
+            return Terrain.flat()
+        if self._terrain is None:
+            grid = self.header.dem_grid
+            values, known = self._readers["dem"].read(0, 0, grid.height, grid.width)
+            self._terrain = Terrain(_filled(values.astype(np.float32), known & (values != np.float32(UNKNOWN_HEIGHT))), grid)
+        return self._terrain
+
+    def damaged(self, col: int, row: int, width: int, height: int) -> bool:
+        """Whether what was read so far showed damage to any file behind this window."""
+        return any(self._is_damaged(name, array.stride, col, row, width, height) for name, array in plan(self.header).items())
+
+    def _mask(self, name: str, window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+        values, known = self._readers[name].read(*window)
+        return np.asarray(known & values.astype(bool))
+
+    def _is_damaged(self, name: str, stride: int, col: int, row: int, width: int, height: int) -> bool:
+        top, left = row // stride, col // stride
+        down, across = -(-(row + height) // stride) - top, -(-(col + width) // stride) - left
+        return not self._readers[name].damaged.isdisjoint(self._readers[name].touched(top, left, down, across))
+
+
+def _filled(heights: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    if known.all() or not known.any():
+        return np.where(known, heights, np.float32(0))
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(heights[tuple(nearest)], np.float32)
