@@ -26,6 +26,9 @@ from promptmid_core.refmap.tile import TileTask
 
 Progress = Callable[[int, int], None]
 
+# source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
+FINEST, COARSEST = 1 / 16, 100.0
+
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +46,10 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path 
     if _finished(out, task.header):
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be made ({error.strerror}); give a folder that can") from error
     create(out, task.header)
 
     journal = Journal(out)
@@ -70,6 +76,8 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
     facts = check_raster(sar, "sar")
     frame = map_frame(sar, crs)
     view = replace(RasterView.of(sar, frame, gsd), limits=(facts.minimum, facts.maximum))
+    if not FINEST <= view.ratio <= COARSEST:
+        raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: a --gsd of {view.grid.gsd:g} m makes no map of it")
     if min(view.grid.shape) < descriptor.stride:
         raise InputError(f"{sar} is smaller than a descriptor cell at {view.grid.gsd:g} m per pixel; give a larger one")
     amplitude = AmplitudeScale.of(sar, facts)

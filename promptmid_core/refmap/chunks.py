@@ -55,9 +55,8 @@ class ChunkReader:
 
     def touched(self, row: int, col: int, height: int, width: int) -> list[Index]:
         """The chunks that a window needs."""
-        rows, cols = (range(max(start, 0) // step, -(-min(start + length, size) // step)) for start, length, size, step in (
-            (row, height, self.array.shape[-2], self.chunk[0]), (col, width, self.array.shape[-1], self.chunk[1])))
-        return [(r, c) for r in rows for c in cols]
+        rows = _chunks_of(row, height, self.array.shape[-2], self.chunk[0])
+        return [(r, c) for r in rows for c in _chunks_of(col, width, self.array.shape[-1], self.chunk[1])]
 
     def _chunk(self, index: Index) -> NDArray[np.generic] | None:
         if index in self.damaged:
@@ -83,3 +82,9 @@ class ChunkReader:
             # zarr takes a shard without a file for one that is empty, and a map has none of those
             raise FileNotFoundError(shard)
         return np.asarray(self.array[..., row * down:(row + 1) * down, col * across:(col + 1) * across])
+
+
+def _chunks_of(start: int, length: int, size: int, step: int) -> range:
+    """The chunks of `step` along an axis of `size` that a span of it needs; the span may reach beyond the axis."""
+    first, last = max(start, 0), min(start + length, size)
+    return range(first // step, -(-last // step)) if first < last else range(0)
