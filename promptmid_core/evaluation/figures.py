@@ -30,7 +30,7 @@ STYLE = {
     "axes.grid": True, "axes.axisbelow": True, "grid.color": RULE, "grid.linewidth": 0.8, "legend.frameon": False,
     "svg.hashsalt": "promptmid",
 }
-WIDE, HALF = (7.8, 3.5), (5.2, 3.8)
+WIDE, HALF, MAP_WIDTH = (7.8, 3.5), (5.2, 3.8), 7.0
 MARGIN = 0.08
 LEAST_PX = 0.02  # the foot of the logarithmic axis
 MANY = 2000  # as many markers are drawn as pixels: an SVG of more is slow to show
@@ -56,18 +56,18 @@ def trajectory(flight: Flight, reference: ReferenceMap) -> str | None:
     west, south, east, north = (edge / 1e3 for edge in bounds)
 
     with style.context([STYLE]):
-        figure, axes = _axes(WIDE[0], WIDE[0] * float(np.clip((north - south) / (east - west), 0.4, 1.2)) + 0.6)
+        figure, axes = _axes(MAP_WIDTH, MAP_WIDTH * float(np.clip((north - south) / (east - west), 0.4, 1.2)) + 0.6)
         # a backdrop: pale, so that the tracks can be read
         axes.imshow(120 + image * 0.53, extent=(west, east, south, north), cmap="gray", vmin=0, vmax=255)
         axes.grid(visible=False)
         outline = [Stroke(linewidth=3.6, foreground="white"), Normal()]
+        if len(truth):
+            axes.plot(*_km(truth), color=TRUTH, linewidth=1.2, label="truth", zorder=4)
         if len(prior):
             axes.plot(*_km(prior), color=PRIOR, linewidth=1.8, linestyle=DASHED, label="prior", path_effects=outline)
         if len(fixes):
             axes.plot(*_km(fixes), "o", color=FIX, markersize=5, markeredgecolor="white", markeredgewidth=0.4, zorder=3,
                       label=f"fix ({len(fixes)})")
-        if len(truth):
-            axes.plot(*_km(truth), color=TRUTH, linewidth=1.2, label="truth", zorder=4)
         if len(refused):
             axes.plot(*_km(refused), "X", color=REFUSED, markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=5,
                       label=f"refused ({len(refused)})")
@@ -101,7 +101,7 @@ def errors_over_time(flight: Flight) -> str | None:
                       rasterized=len(seconds) > MANY)
         seconds, foot = _over_time(flight, refused, [0.02] * len(refused))
         if len(seconds):
-            axes.plot(seconds, foot, "X", color=REFUSED, markersize=7, markeredgecolor="white", clip_on=False, label="refused",
+            axes.plot(seconds, foot, "|", color=REFUSED, markersize=10, markeredgewidth=1.4, clip_on=False, label="refused",
                       transform=axes.get_xaxis_transform(), rasterized=len(seconds) > MANY)
         axes.set_yscale("log")
         top = axes.get_ylim()[1]
@@ -126,7 +126,8 @@ def ground_errors(flight: Flight) -> str | None:
         return None
     with style.context([STYLE]):
         figure, axes = _axes(*HALF)
-        edge = max(1.0, float(errors[-1]) * 1.02)
+        # room to the right of the 95 % mark for its text
+        edge = max(1.0, float(errors[-1]) * 1.02, float(np.percentile(errors, 95)) * 1.4)
         each = 100 / len(errors)
         axes.hist(errors, bins=np.linspace(0, edge, 41).tolist(), weights=np.full(len(errors), each), color=FIX, alpha=0.3)
         _steps(axes, errors, edge)
@@ -136,9 +137,7 @@ def ground_errors(flight: Flight) -> str | None:
         for share in (50, 95):
             value = float(np.percentile(errors, share))
             axes.plot(value, share, "o", color=INK, markersize=5)
-            left = value > 0.7 * edge
-            axes.annotate(f"{share} %: {value:.2f} px", (value, share), xytext=(-7 if left else 7, -12),
-                          textcoords="offset points", fontsize=9, ha="right" if left else "left")
+            axes.annotate(f"{share} %: {value:.2f} px", (value, share), xytext=(7, -12), textcoords="offset points", fontsize=9)
         axes.set(xlabel="ground error, px", ylabel="fixes, %", xlim=(0, edge), ylim=(0, 103))
         return _uri(figure, "svg")
 

@@ -74,9 +74,7 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, command
             "ground": figures.ground_errors(flight), "calibration": figures.calibration(flight),
         },
         trajectory_text=f"North is up. Frames without a fix stand {'at their true place' if has_truth else 'at their prior'}.",
-        time_text=("Error of each fix, and the error of the prior. " if has_truth else "") +
-                  f"The band is the radius inside which the covariance of a fix promises 95{NBSP}% of errors: half the long axis "
-                  "of the ellipse. The scale is logarithmic.",
+        time_text=_time_text(summary, has_truth),
         unjudged=_unjudged(summary),
         errors=[{"name": name, "values": [_number(summary[key][column]) for column in ("median", "p95", "max")]}
                 for name, key in (("ground error, px", "ground_error_px"), ("horizontal error, px", "error_px"),
@@ -139,6 +137,14 @@ def _doubt(summary: Summary) -> str | None:
     return None
 
 
+def _time_text(summary: Summary, has_truth: bool) -> str:
+    parts = ["Error of each fix and of the prior."] if has_truth else []
+    if summary["fixes"]:
+        parts.append(f"The band is the radius inside which the covariance of a fix promises 95{NBSP}% of errors: half the long "
+                     "axis of the ellipse.")
+    return " ".join([*parts, "The scale is logarithmic."])
+
+
 def _tiles(summary: Summary) -> list[dict[str, str]]:
     ground, latency = summary["ground_error_px"], summary["latency_ms"]
     false, misleading, beyond = (_count(summary[key]) for key in ("false_fixes", "misleading", "bound_failures"))
@@ -159,8 +165,8 @@ def _tiles(summary: Summary) -> list[dict[str, str]]:
 def _covariance(summary: Summary) -> list[dict[str, str]]:
     sigma, rms, ratio = (_number(summary[key]) for key in ("median_sigma_px", "rms_error_px", "sigma_over_rms"))
     return [
-        {"name": f"in the 95{NBSP}% ellipse", "value": _percent(summary["coverage95"]), "rule": _range(COVERAGE95)},
-        {"name": f"in the 50{NBSP}% ellipse", "value": _percent(summary["coverage50"]), "rule": _range(COVERAGE50)},
+        {"name": f"in 95{NBSP}% ellipse", "value": _percent(summary["coverage95"]), "rule": _range(COVERAGE95)},
+        {"name": f"in 50{NBSP}% ellipse", "value": _percent(summary["coverage50"]), "rule": _range(COVERAGE50)},
         {"name": "median sigma / RMS error", "value": f"{sigma} / {rms} px = {ratio}",
          "rule": f"at most {MOST_SIGMA_OVER_RMS:g}"},
         {"name": "beyond 3 sigma", "value": _count(summary["bound_failures"]), "rule": "counted apart from false fixes"},
