@@ -41,6 +41,8 @@ def test_lakes_are_level_and_rivers_lie_low(land: Landscape) -> None:
     ring = (cv2.dilate(largest.astype(np.uint8), np.ones((61, 61))) > 0) & (land.water < 0.1)
     assert inside.sum() > 100
     assert np.percentile(land.dem[inside], 50) < np.percentile(land.dem[ring], 25)
+    steep = np.hypot(*np.gradient(land.dem)) / land.gsd_m
+    assert steep[inside].mean() < 0.1 * steep[ring].mean()
 
 
 def test_roads_avoid_slopes_and_trees_and_houses(land: Landscape) -> None:

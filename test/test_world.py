@@ -25,6 +25,7 @@ def test_files_lie_on_one_utm_grid_of_true_scale(world: World) -> None:
             assert file.crs.to_epsg() == 32633
             assert file.transform.to_gdal() == rasterio.Affine(*world.transform).to_gdal()
             assert file.shape == (512, 512)
+            assert (file.bounds.left + file.bounds.right, file.bounds.bottom + file.bounds.top) == (2 * 468_000, 2 * 5_205_000)
             assert file.profile["tiled"] and file.profile["compress"] == "deflate"
             corners = rasterio.transform.xy(file.transform, [-0.5, -0.5, 511.5, 511.5], [-0.5, 511.5, -0.5, 511.5])
     utm = Proj("EPSG:32633")
