@@ -96,8 +96,8 @@ def camera_from(info: Any, mount: Pose = NADIR) -> Camera:
         # a size of zero means the rest of the image
         cut = int(roi.width) or width - int(roi.x_offset), int(roi.height) or height - int(roi.y_offset)
         if min(cut) <= 0 or roi.x_offset + cut[0] > width or roi.y_offset + cut[1] > height:
-            raise Refusal(Reason.CAMERA_INFO_INVALID, f"camera_info has a region of {cut[0]}x{cut[1]} at ({roi.x_offset}, {roi.y_offset}) "
-                                                      f"outside its image of {width}x{height}")
+            place = f"{cut[0]}x{cut[1]} at ({roi.x_offset}, {roi.y_offset})"
+            raise Refusal(Reason.CAMERA_INFO_INVALID, f"camera_info has a region of {place} outside its {width}x{height}")
         width, height = cut
         k[:2, 2] -= roi.x_offset, roi.y_offset
     across, down = max(1, int(info.binning_x)), max(1, int(info.binning_y))
@@ -115,7 +115,8 @@ def pose_from(msg: Any) -> Pose:
     position = np.array([msg.position.x, msg.position.y, msg.position.z], np.float64)
     quaternion = np.array([msg.orientation.x, msg.orientation.y, msg.orientation.z, msg.orientation.w], np.float64)
     if not (np.isfinite(position).all() and np.isfinite(quaternion).all()):
-        raise Refusal(Reason.PRIOR_INVALID, f"pose has NaN or infinite values: position {position.tolist()}, orientation {quaternion.tolist()}")
+        values = f"position {position.tolist()}, orientation {quaternion.tolist()}"
+        raise Refusal(Reason.PRIOR_INVALID, f"pose has NaN or infinite values: {values}")
     try:
         return Pose.from_quaternion(position, quaternion)
     except ValueError as error:
@@ -138,7 +139,7 @@ def _covariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
     variances = covariance.diagonal()
     if variances.min() <= 0:
         axis = ("x", "y", "z", "roll", "pitch", "yaw")[int(variances.argmin())]
-        raise Refusal(Reason.PRIOR_INVALID, f"covariance has variance {variances.min():g} in {axis}; every axis needs a positive one")
+        raise Refusal(Reason.PRIOR_INVALID, f"covariance has variance {variances.min():g} in {axis}, which has to be positive")
     # metres and radians differ by orders of magnitude: judged as correlations
     sigmas = np.sqrt(variances)
     correlation = covariance / np.outer(sigmas, sigmas)
@@ -147,7 +148,7 @@ def _covariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
         raise Refusal(Reason.PRIOR_INVALID, f"covariance is not symmetric (by {skewness:.3g} of the correlation)")
     smallest = float(np.linalg.eigvalsh((correlation + correlation.T) / 2)[0])
     if smallest < -TOLERANCE:
-        raise Refusal(Reason.PRIOR_INVALID, f"covariance is not positive semidefinite (smallest eigenvalue of the correlation {smallest:.3g})")
+        raise Refusal(Reason.PRIOR_INVALID, f"covariance is not positive semidefinite (eigenvalue {smallest:.3g})")
     symmetric: NDArray[np.float64] = (covariance + covariance.T) / 2
     return symmetric
 
@@ -173,7 +174,7 @@ def _png(data: bytes) -> Image:
     if pixels is None:
         raise Refusal(Reason.IMAGE_CORRUPT, f"PNG of {len(data)} bytes cannot be decoded")
     if pixels.dtype == np.uint16:
-        pixels = _eight_bits(pixels)
+        pixels = _eight_bits(pixels.astype(np.uint16, copy=False))
     if pixels.ndim == 2:
         return pixels.astype(np.uint8, copy=False)
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -34,7 +34,9 @@ class Topics:
 
 IMAGE_TOPICS = ("/image/compressed", "/image")
 TYPES = {
-    "camera_info": ("sensor_msgs/msg/CameraInfo",), "odometry": ("nav_msgs/msg/Odometry",), "ground_truth": ("nav_msgs/msg/Odometry",),
+    "camera_info": ("sensor_msgs/msg/CameraInfo",),
+    "odometry": ("nav_msgs/msg/Odometry",),
+    "ground_truth": ("nav_msgs/msg/Odometry",),
 }
 
 
@@ -55,10 +57,11 @@ class FlightBag:
         if "map_crs" not in self.custom:
             return None
         try:
-            return MapFrame(self.custom["map_crs"], (float(self.custom["map_origin_east"]), float(self.custom["map_origin_north"])))
+            origin = float(self.custom["map_origin_east"]), float(self.custom["map_origin_north"])
         except (KeyError, ValueError) as error:
             raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs but no usable map_origin_east and "
                              f"map_origin_north ({error}).") from error
+        return MapFrame(self.custom["map_crs"], origin)
 
     @property
     def image_topic(self) -> str:
@@ -107,7 +110,8 @@ class FlightBag:
     def odometry(self) -> list[Prior]:
         """Every prior of the bag, by stamp."""
         with self._usable(self.names.odometry):
-            return sorted((prior_from(m) for _, _, m in self.messages(self._topic("odometry"))), key=lambda prior: prior.stamp_ns)
+            priors = [prior_from(m) for _, _, m in self.messages(self._topic("odometry"))]
+        return sorted(priors, key=lambda prior: prior.stamp_ns)
 
     @contextmanager
     def _usable(self, topic: str) -> Iterator[None]:
@@ -134,7 +138,8 @@ class FlightBag:
 def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
     """A rosbag2 folder; InputError where it is missing, unfinished or damaged."""
     if not path.is_dir():
-        raise InputError(f"{path} is not a rosbag2 folder: {'it is a file' if path.exists() else 'there is nothing of that name'}.")
+        found = "it is a file" if path.exists() else "there is nothing of that name"
+        raise InputError(f"{path} is not a rosbag2 folder: {found}.")
     if not (path / "metadata.yaml").is_file():
         raise InputError(f"{path} has no metadata.yaml: it is no rosbag2 folder or its recording was not finished; "
                          f"`ros2 bag reindex {path}` restores a recording.")

@@ -16,6 +16,7 @@ DRIFT_S = 10.0
 YAW_S = 20.0
 ALTITUDE_S = 20.0
 ATTITUDE_S = 5.0
+FLOOR_RAD = float(np.radians(0.02))
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Drift:
         return np.column_stack([place, share * heights[:, None], roll, pitch, yaw])
 
     def covariance(self, height: float, floor_m: float) -> Array:
-        """The constant covariance (6, 6) that goes with these errors at a height above ground; `floor_m` bounds sigma from below."""
-        sigmas = np.array([self.horizontal, self.horizontal, self.altitude * height, self.attitude, self.attitude, self.yaw]) / WORST_TO_SIGMA
-        floors = np.array([floor_m, floor_m, floor_m, *np.radians([0.02, 0.02, 0.02])])
-        return np.diag(np.maximum(sigmas, floors) ** 2)
+        """The constant covariance (6, 6) that goes with these errors at a height above ground; no sigma is below its floor."""
+        worst = np.array([self.horizontal, self.horizontal, self.altitude * height, self.attitude, self.attitude, self.yaw])
+        floors = np.array([floor_m] * 3 + [FLOOR_RAD] * 3)
+        return np.diag(np.maximum(worst / WORST_TO_SIGMA, floors) ** 2)

@@ -15,6 +15,7 @@ BLUR_PX = 0.6
 VIGNETTING = 0.25  # light lost in the corners
 SHOT = 0.025  # variance per grey level
 READ = 1.2  # standard deviation in grey levels
+STREAM = 77  # of the seed's random numbers: noise does not depend on what else was drawn
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,13 @@ class Exposure:
         """The image (h, w) or (h, w, 3) as frame `index` records it."""
         soft = cv2.GaussianBlur(image, (0, 0), BLUR_PX)
         levels = (255 * self.gain[index] * (np.arange(256) / 255) ** self.gamma[index]).astype(np.float32)
-        light = cv2.LUT(soft, levels)
-        light *= _vignette(image.shape)
+        light = cv2.LUT(soft, levels) * _vignette(image.shape)
         # noise of variance SHOT * light + READ^2 is even noise under a square root
         offset = np.float32(READ**2 / SHOT)
-        light += offset
-        cv2.sqrt(light, light)
-        noise = np.random.default_rng([self.seed, 77, index]).standard_normal(image.shape, np.float32)
-        light += noise * np.float32(np.sqrt(SHOT) / 2)
-        cv2.multiply(light, light, light)
-        light -= offset
-        np.clip(np.rint(light, light), 0, 255, light)
-        return light.astype(np.uint8)
+        noise = np.random.default_rng([self.seed, STREAM, index]).standard_normal(image.shape, np.float32)
+        noise *= np.float32(np.sqrt(SHOT) / 2)
+        root = cv2.sqrt(light + offset) + noise
+        return np.clip(np.rint(root * root - offset), 0, 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=4)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import RasterView, check_raster, map_frame
 from promptmid_core.geometry import Camera, Pose, Terrain
+from promptmid_core.georaster import RasterView, check_raster, map_frame
 from promptmid_core.simulation import telemetry
 from promptmid_core.simulation.bag import BagWriter
 from promptmid_core.simulation.drift import Drift
@@ -74,7 +74,8 @@ def simulate_flight(
     """
     options = {
         "frames": frames, "seed": seed, "footprint_px": footprint_px, "drift_px": drift_px, "yaw_error_deg": yaw_error_deg,
-        "altitude_error_percent": altitude_error_percent, "attitude_error_deg": attitude_error_deg, "frame_rate_hz": frame_rate_hz,
+        "altitude_error_percent": altitude_error_percent, "attitude_error_deg": attitude_error_deg,
+        "frame_rate_hz": frame_rate_hz,
     }
     _check(options, image_size, gsd, speed)
     check_raster(optical, "optical")
@@ -99,14 +100,15 @@ def simulate_flight(
     exposure = Exposure.over(seed, rng, frames, period_ns / 1e9)
 
     custom = {key: str(value) for key, value in options.items()} | {
-        "map_crs": frame.crs, "map_origin_east": str(frame.origin[0]), "map_origin_north": str(frame.origin[1]), "gsd_m": str(float(gsd)),
-        "speed_mps": f"{plan.motion.speed:.3f}", "height_above_ground_m": f"{plan.motion.height:.3f}", "optical": optical.name,
-        "dem": dem.name if dem else "", "terrain": "dem" if dem else "flat at 0 m",
+        "map_crs": frame.crs, "map_origin_east": str(frame.origin[0]), "map_origin_north": str(frame.origin[1]),
+        "gsd_m": str(float(gsd)), "speed_mps": f"{plan.motion.speed:.3f}", "height_above_ground_m": f"{plan.motion.height:.3f}",
+        "optical": optical.name, "dem": dem.name if dem else "none: flat ground at 0 m",
     }
     shares: list[float] = []
     with BagWriter(out, custom) as bag:
         priors = _priors(rng, plan, terrain, drift, odometry_stamps, _seconds(stamps), FLOOR_PX * gsd)
-        for log_ns, topic, content in heapq.merge(priors, _frames(plan, exposure, stamps, shares, progress), key=lambda entry: entry[0]):
+        pictures = _frames(plan, exposure, stamps, shares, progress)
+        for log_ns, topic, content in heapq.merge(priors, pictures, key=lambda entry: entry[0]):
             bag.write(topic, content, log_ns)
         if min(shares) < NEEDED_SHARE:
             raise InputError(f"{optical}: frame {int(np.argmin(shares))} would show only {min(shares):.1%} valid pixels.")
@@ -135,7 +137,8 @@ def nadir_sight(width: int, height: int, shorter_m: float) -> Sight:
     return Sight(camera, along * above, across * above, above)
 
 
-def _frames(plan: Plan, exposure: Exposure, stamps: Stamps, shares: list[float], progress: Callable[[int, int], None] | None) -> Iterator[Entry]:
+def _frames(plan: Plan, exposure: Exposure, stamps: Stamps, shares: list[float],
+            progress: Callable[[int, int], None] | None) -> Iterator[Entry]:
     """Image, camera_info and ground truth of every frame; the share of valid pixels goes to `shares`."""
     import simplejpeg
 
@@ -165,17 +168,19 @@ def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: Drift
     covariance = drift.covariance(plan.motion.height, floor_m)
     error_rates = np.gradient(errors, times, axis=0)
     # what the estimate of the velocity is wrong by follows from the drift
-    twist_covariance = np.diag(np.repeat(np.maximum([error_rates[:, :3].std(), error_rates[:, 3:].std()], 1e-4) ** 2, 3))
+    spread = np.maximum([error_rates[:, :3].std(), error_rates[:, 3:].std()], 1e-4)
+    twist_covariance = np.diag(np.repeat(spread**2, 3))
     for i, stamp in enumerate(stamps.tolist()):
         pose = Pose.from_rpy(position[i] + errors[i, :3], *(rpy[i] + errors[i, 3:]))
         velocity, rate = _body_rates(plan.trajectory, float(times[i]))
         velocity = velocity + pose.rotation.T @ error_rates[i, :3]
-        yield stamp + ODOMETRY_DELAY_NS, "/odometry", telemetry.odometry(stamp, pose, covariance, velocity, rate, twist_covariance)
+        content = telemetry.odometry(stamp, pose, covariance, velocity, rate, twist_covariance)
+        yield stamp + ODOMETRY_DELAY_NS, "/odometry", content
 
 
 def _body_rates(trajectory: Trajectory, second: float) -> tuple[Array, Array]:
     """Velocity (3,) and rotation rate (3,) along the axes of `base_link`."""
-    velocity, (roll_rate, pitch_rate, yaw_rate) = trajectory.rates(np.float64(second))
+    velocity, (roll_rate, pitch_rate, yaw_rate) = trajectory.rates(second)
     pose = trajectory.pose(second)
     roll, pitch, _ = pose.rpy()
     rate = np.array([
@@ -201,8 +206,11 @@ def _check(options: dict[str, Any], image_size: tuple[int, int], gsd: float | No
     for name, value in positive.items():
         if not 0 < value < np.inf:
             raise InputError(f"--{name.replace('_', '-')} is {value:g}; it has to be positive.")
-    for name, limit in (("drift_px", np.inf), ("yaw_error_deg", 180.0), ("altitude_error_percent", 90.0), ("attitude_error_deg", 45.0)):
-        if not 0 <= options[name] <= limit or not np.isfinite(options[name]):
+    largest = {"drift_px": 1e6, "yaw_error_deg": 180.0, "altitude_error_percent": 90.0, "attitude_error_deg": 45.0}
+    for name, limit in largest.items():
+        if not 0 <= options[name] <= limit:
             raise InputError(f"--{name.replace('_', '-')} is {options[name]:g}; it has to be from 0 to {limit:g}.")
     if min(image_size) < 64 or max(image_size) > 16384:
         raise InputError(f"--image-size is {image_size[0]}x{image_size[1]}; each side has to be from 64 to 16384 pixels.")
+    if max(image_size) > 2 * min(image_size):
+        raise InputError(f"--image-size is {image_size[0]}x{image_size[1]}; one side can be at most twice the other.")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import GeoImage, MapFrame, RasterView, ground_resolution, resample
 from promptmid_core.geometry import Camera, Grid, Terrain
+from promptmid_core.georaster import GeoImage, RasterView, ground_resolution, resample
 from promptmid_core.simulation.room import Room, room_for
 from promptmid_core.simulation.track import SMOOTH_S
 from promptmid_core.simulation.trajectory import HEIGHT_LIMIT, Motion, Trajectory, plan_trajectory
@@ -20,7 +20,8 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NEEDED_SHARE = 0.95
-TILT_LIMITS = tuple(np.radians([5.0, 3.5, 2.5]))
+SAMPLED_SHARE = NEEDED_SHARE + 0.005  # planning looks at a fraction of the rays
+TILT_LIMITS = tuple(float(np.radians(degrees)) for degrees in (5.0, 3.5, 2.5))
 BANKED = 9.81 * float(np.tan(np.radians(35.0)))  # sideways acceleration of a steep turn, m/s2
 FASTEST_TURN = 0.3  # rad/s
 FASTEST, SLOWEST_WANTED, SLOWEST = 100.0, 15.0, 2.0  # m/s
@@ -33,7 +34,7 @@ DEM_CELLS = 16_000_000
 
 @dataclass(frozen=True)
 class Sight:
-    """The camera over the ground: footprint at nadir in metres along and across the flight, and the height above ground it takes."""
+    """The camera over the ground: its footprint at nadir, in metres along and across the flight, and the height this takes."""
 
     camera: Camera
     along: float
@@ -56,7 +57,7 @@ class Plan:
 
 def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, sight: Sight, seconds: float, instants: Array,
                 speed: float | None) -> Plan:
-    """A flight of `seconds` over the orthophoto that takes frames at `instants` (N,); InputError where there is no room for one."""
+    """A flight of `seconds` over the orthophoto with frames at `instants` (N,); InputError where there is no room for one."""
     wanted = speed or float(np.clip(sight.shorter / FOOTPRINT_S, SLOWEST_WANTED, FASTEST))
     overview = _coarser(ortho, sight.shorter / 160)
     worst, frame = 1.0, 0
@@ -66,11 +67,12 @@ def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, s
         _check_clearance(trajectory, terrain, sight, ortho.path)
         view = _view(ortho, terrain, sight, trajectory)
         shares = np.array([view.valid_share(trajectory.pose(second)) for second in instants])
-        if shares.min() >= NEEDED_SHARE:
+        if shares.min() >= SAMPLED_SHARE:
             return Plan(motion, trajectory, view)
         worst, frame = float(shares.min()), int(shares.argmin())
-    raise InputError(f"{ortho.path}: no flight found that keeps {NEEDED_SHARE:.0%} of each footprint on valid pixels (the last try had "
-                     f"{worst:.1%} in frame {frame}); use a smaller --footprint-px, fewer frames, or an orthophoto with fewer holes.")
+    raise InputError(
+        f"{ortho.path}: no flight found that keeps {NEEDED_SHARE:.0%} of each footprint on valid pixels (the last try had "
+        f"{worst:.1%} in frame {frame}); use a smaller --footprint-px, fewer --frames, or an orthophoto with fewer holes.")
 
 
 def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
@@ -86,7 +88,7 @@ def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
     col, row = (np.rint(a).astype(int) for a in grid.to_pixel(*seen.grid.to_map(cols, rows)))
     known = heights.valid[np.clip(row, 0, grid.height - 1), np.clip(col, 0, grid.width - 1)].mean()
     if known < NEEDED_SHARE:
-        raise InputError(f"{dem} has heights for only {known:.0%} of the valid pixels of {ortho.path}; give a DEM of the whole orthophoto.")
+        raise InputError(f"{dem} has heights for only {known:.0%} of the valid pixels of {ortho.path}; give a DEM of all of it.")
     return Terrain(_filled(heights), grid)
 
 
@@ -108,30 +110,45 @@ def _motion(overview: GeoImage, sight: Sight, wanted: float, margin: float, path
     """The fastest motion, up to the wanted speed, that has a circle to fly; a steadier mount where it needs the room."""
     best: tuple[Motion, Room, Mask] | None = None
     for tilt in TILT_LIMITS:
-        # tilt moves the footprint and widens it on the far side; climbs widen it; smoothing cuts the corners of the track
-        moved = sight.height * np.tan(tilt) * (1 + max(sight.along, sight.across) / 2 / sight.height * np.tan(tilt))
-        widened = HEIGHT_LIMIT * max(sight.along, sight.across) / 2
-        cut = SMOOTH_S**2 * min(BANKED, FASTEST_TURN * wanted) / 2
-        room = room_for(overview.valid, overview.grid, sight.along, sight.across, margin * float(moved + widened) + cut, NEEDED_SHARE)
+        room = _room(overview, sight, wanted, margin, tilt)
         for speed in wanted * SPEEDS:
             if speed < SLOWEST or (best and speed <= best[0].speed):
                 break
             turn = min(FASTEST_TURN, BANKED / speed)
             free = room.circles(speed / turn)
             if free.any():
-                best = Motion(float(speed), turn, sight.height, float(tilt)), room, free
+                best = Motion(float(speed), turn, sight.height, tilt), room, free
                 break
         if best and best[0].speed >= 0.5 * wanted:
             return best
     if best is None:
-        across, along = round(sight.across / overview.grid.gsd), round(sight.along / overview.grid.gsd)
-        extent = overview.grid.width * overview.grid.gsd, overview.grid.height * overview.grid.gsd
-        raise InputError(
-            f"{path} is too small, or has too many holes, to fly over it with a footprint of {sight.across:.0f} x {sight.along:.0f} m: "
-            f"it measures {extent[0]:.0f} x {extent[1]:.0f} m, {overview.valid.mean():.0%} of it valid, and nowhere is there room for a "
-            f"full turn with {NEEDED_SHARE:.0%} of the footprint on valid pixels; use a smaller --footprint-px or a larger orthophoto."
-        ) if across and along else InputError(f"{path}: the footprint is smaller than a pixel; use a larger --footprint-px.")
+        raise InputError(_no_room(overview, sight, margin, path))
     return best
+
+
+def _room(overview: GeoImage, sight: Sight, speed: float, margin: float, tilt: float) -> Room:
+    longer = max(sight.along, sight.across)
+    # tilt moves the footprint and widens it on the far side; climbs widen it; smoothing cuts the corners of the track
+    tilted = float(np.tan(tilt)) * (sight.height + longer / 2 * float(np.tan(tilt)))
+    climbed = HEIGHT_LIMIT * longer / 2
+    cut = SMOOTH_S**2 * min(BANKED, FASTEST_TURN * speed) / 2
+    kept = margin * (tilted + climbed) + cut
+    return room_for(overview.valid, overview.grid, sight.along, sight.across, kept, NEEDED_SHARE)
+
+
+def _no_room(overview: GeoImage, sight: Sight, margin: float, path: Path) -> str:
+    """What is too small, and which footprint would fit."""
+    advice = "use a larger orthophoto with fewer holes"
+    for share in np.arange(0.95, 0.04, -0.05):
+        smaller = replace(sight, along=share * sight.along, across=share * sight.across, height=share * sight.height)
+        if _room(overview, smaller, SLOWEST, margin, TILT_LIMITS[-1]).circles(SLOWEST / FASTEST_TURN).any():
+            advice = f"a --footprint-px of {share:.0%} of this one would fit"
+            break
+    width, height = overview.grid.width * overview.grid.gsd, overview.grid.height * overview.grid.gsd
+    return (
+        f"{path} is too small, or has too many holes, for a flight with a footprint of {sight.across:.0f} x {sight.along:.0f} m: "
+        f"it measures {width:.0f} x {height:.0f} m, {overview.valid.mean():.0%} of it valid, and nowhere can an aircraft turn "
+        f"around with {NEEDED_SHARE:.0%} of the footprint on valid pixels; {advice}.")
 
 
 def _view(ortho: RasterView, terrain: Terrain, sight: Sight, trajectory: Trajectory) -> View:
@@ -150,7 +167,8 @@ def _eight_bit(ortho: GeoImage, greatest: float) -> NDArray[np.uint8]:
     if greatest > 255 and ortho.valid.any():
         low, high = np.percentile(image[ortho.valid], (1, 99))
         image = (image - low) * (255 / max(high - low, 1e-6))
-    return np.where(ortho.valid if image.ndim == 2 else ortho.valid[..., None], np.clip(np.rint(image), 0, 255), 0).astype(np.uint8)
+    known = ortho.valid if image.ndim == 2 else ortho.valid[..., None]
+    return np.where(known, np.clip(np.rint(image), 0, 255), 0).astype(np.uint8)
 
 
 def _check_clearance(trajectory: Trajectory, terrain: Terrain, sight: Sight, path: Path) -> None:

@@ -29,10 +29,6 @@ class Room:
     grid: Grid
     allowed: Mask
 
-    def fits(self, x: float, y: float, heading: float) -> bool:
-        """Whether the footprint fits at a position in `map` and a heading in radians."""
-        return self._at(self.allowed[self._bin(heading)], x, y)
-
     def circles(self, radius: float) -> Mask:
         """Centres (H, W) of circles of `radius` metres that can be flown for ever, in either direction."""
         rows, cols = self.grid.shape
@@ -46,9 +42,6 @@ class Room:
 
     def at(self, mask: Mask, x: float, y: float) -> bool:
         """The value of a mask (H, W) of this room at a position in `map`; False outside."""
-        return self._at(mask, x, y)
-
-    def _at(self, mask: Mask, x: float, y: float) -> bool:
         col, row = round((x - self.grid.x) / self.grid.gsd), round((self.grid.y - y) / self.grid.gsd)
         return 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and bool(mask[row, col])
 
@@ -63,7 +56,8 @@ def room_for(valid: Mask, grid: Grid, along: float, across: float, margin: float
     `margin` metres are kept free on every side for what moves the footprint off its centre; at least `share` of the footprint
     itself stays on valid pixels wherever it is inside the widened one.
     """
-    cell = max(1, int(min(along, across) / grid.gsd / CELLS_PER_FOOTPRINT), int(np.ceil(np.sqrt(grid.width * grid.height / MOST_CELLS))))
+    fewest = int(np.ceil(np.sqrt(grid.width * grid.height / MOST_CELLS)))
+    cell = max(1, fewest, int(min(along, across) / grid.gsd / CELLS_PER_FOOTPRINT))
     rows, cols = -(-grid.height // cell), -(-grid.width // cell)
     padded = np.zeros((rows * cell, cols * cell), np.float32)
     padded[:grid.height, :grid.width] = valid
@@ -95,7 +89,8 @@ def _rectangle(along: float, across: float, heading: float) -> NDArray[np.float3
     left = north * np.cos(heading) - east * np.sin(heading)
     inside = (np.abs(forward) <= along / 2) & (np.abs(left) <= across / 2)
     share = inside.reshape(2 * reach + 1, parts, 2 * reach + 1, parts).mean(axis=(1, 3))
-    return (share / share.sum()).astype(np.float32)
+    kernel: NDArray[np.float32] = (share / share.sum()).astype(np.float32)
+    return kernel
 
 
 def _shifted(mask: Mask, across: int, down: int) -> Mask:

@@ -15,18 +15,21 @@ def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlatio
     sigma = correlation_s / step_s
     pad = int(np.ceil(4 * sigma)) + 1
     white = rng.standard_normal(count + 2 * pad)
+    if sigma <= 0.5:
+        return white[pad:pad + count]
     # white noise under a Gaussian of width sigma keeps 1 / (2 sqrt(pi) sigma) of its variance
-    scale = np.sqrt(2 * np.sqrt(np.pi) * sigma) if sigma > 0.5 else 1.0
-    smooth: Array = gaussian_filter1d(white, sigma)[pad:pad + count] * scale if sigma > 0.5 else white[pad:pad + count]
+    smooth: Array = gaussian_filter1d(white, sigma)[pad:pad + count] * np.sqrt(2 * np.sqrt(np.pi) * sigma)
     return smooth
 
 
 def limited(signal: Array, limit: float) -> Array:
     """The signal bent smoothly so that it never exceeds `limit` in size; small values are left nearly as they are."""
-    return limit * np.tanh(signal / limit)
+    bent: Array = limit * np.tanh(signal / limit)
+    return bent
 
 
 def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Array:
     """A smooth random walk (count,), zero at a random instant: the integral of smooth noise. Its scale is left to the caller."""
-    walk: Array = np.cumsum(smooth_noise(rng, count, step_s, correlation_s)) * step_s
-    return walk - walk[int(rng.integers(count))]
+    walk = np.cumsum(smooth_noise(rng, count, step_s, correlation_s)) * step_s
+    centred: Array = walk - walk[int(rng.integers(count))]
+    return centred

@@ -59,7 +59,8 @@ def odometry(stamp_ns: int, pose: Pose, covariance: Array, velocity: Array, rota
 
 def _pose(pose: Pose) -> Any:
     position = message("geometry_msgs/msg/Point", *(float(v) for v in pose.position))
-    return message("geometry_msgs/msg/Pose", position, message("geometry_msgs/msg/Quaternion", *(float(v) for v in pose.quaternion())))
+    orientation = message("geometry_msgs/msg/Quaternion", *(float(v) for v in pose.quaternion()))
+    return message("geometry_msgs/msg/Pose", position, orientation)
 
 
 def _vector(v: Array) -> Any:

@@ -23,7 +23,7 @@ CANDIDATES = 24
 
 @dataclass
 class _Aircraft:
-    """A position and heading that always has a circle of `radius` around `centre` left to fly, turning to `side` (1 left, -1 right)."""
+    """A position and heading from which a circle inside the room can be flown, turning to `side` (1 left, -1 right)."""
 
     x: float
     y: float
@@ -39,12 +39,14 @@ class _Aircraft:
         if abs(turn) < 1e-9:
             return _Aircraft(self.x + speed * seconds * cos(after), self.y + speed * seconds * sin(after), after, self.side)
         radius = speed / turn
-        return _Aircraft(self.x + radius * (sin(after) - sin(self.heading)), self.y - radius * (cos(after) - cos(self.heading)), after, self.side)
+        x = self.x + radius * (sin(after) - sin(self.heading))
+        y = self.y - radius * (cos(after) - cos(self.heading))
+        return _Aircraft(x, y, after, self.side)
 
 
 @dataclass
 class _Pilot:
-    """Flies from waypoint to waypoint, preferring the directions flown least, and turns away in time from where there is no room."""
+    """Flies from waypoint to waypoint, preferring the directions flown least, and turns away where there is no more room."""
 
     rng: np.random.Generator
     room: Room
@@ -81,8 +83,8 @@ class _Pilot:
         bearing = atan2(aim[1] - aircraft.y, aim[0] - aircraft.x)
         error = (bearing - aircraft.heading + pi) % (2 * pi) - pi
         wanted = float(np.clip(error / AIM_S, -self.turn_rate, self.turn_rate))
-        choices = [wanted, *sorted(np.linspace(-self.turn_rate, self.turn_rate, TURN_CHOICES).tolist(), key=lambda turn: abs(turn - wanted))]
-        for turn in choices:
+        others: list[float] = np.linspace(-self.turn_rate, self.turn_rate, TURN_CHOICES).tolist()
+        for turn in [wanted, *sorted(others, key=lambda turn: abs(turn - wanted))]:
             moved = aircraft.moved(self.speed, turn, STEP_S)
             for side in (aircraft.side, -aircraft.side):
                 if self.room.at(self.free, *moved.centre(self.radius, side)):
@@ -105,7 +107,8 @@ class _Pilot:
         return float(x), float(y)
 
 
-def fly_track(rng: np.random.Generator, room: Room, free: NDArray[np.bool_], speed: float, turn_rate: float, times: Array) -> Array:
+def fly_track(rng: np.random.Generator, room: Room, free: NDArray[np.bool_], speed: float, turn_rate: float,
+              times: Array) -> Array:
     """Positions (N, 2) in `map` at `times` (N,), seconds from 0, at `speed` m/s and turning at most `turn_rate` rad/s.
 
     `free` are the centres of `room.circles(speed / turn_rate)`; at least one must be true. At every step a full circle inside the

@@ -17,14 +17,14 @@ from promptmid_core.simulation.track import fly_track
 Array = NDArray[np.float64]
 
 STEP_S = 0.05
-CRAB_LIMIT = np.radians(4.0)
+CRAB_LIMIT = float(np.radians(4.0))
 HEIGHT_LIMIT = 0.04  # share of the height above ground by which it wanders
 TERRAIN_S = 20.0  # the aircraft follows the ground as it is on average over this time
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Samples of a smooth flight: `times` (N,) in seconds, `positions` (N, 3) in `map`, `rpy` (N, 3) in radians, yaw unwrapped."""
+    """A smooth flight, sampled: `times` (N,) in seconds, `positions` (N, 3) in `map`, `rpy` (N, 3) in radians, yaw unwrapped."""
 
     times: Array
     positions: Array
@@ -37,7 +37,7 @@ class Trajectory:
         """Positions (N, 3) and roll, pitch, yaw (N, 3)."""
         return self._position(seconds), self._rpy(seconds)
 
-    def rates(self, seconds: Array) -> tuple[Array, Array]:
+    def rates(self, seconds: Array | float) -> tuple[Array, Array]:
         """Velocity (N, 3) in `map` and rates of roll, pitch and yaw (N, 3)."""
         return self._position(seconds, 1), self._rpy(seconds, 1)
 
@@ -56,7 +56,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Motion:
-    """How the aircraft flies: m/s, rad/s, metres above ground, and the largest residual roll and pitch of the mount in radians."""
+    """How the aircraft flies: m/s, rad/s, metres above ground, and the most roll and pitch that the mount leaves, in radians."""
 
     speed: float
     turn_rate: float
@@ -64,11 +64,12 @@ class Motion:
     tilt_limit: float
 
 
-def plan_trajectory(rng: np.random.Generator, room: Room, free: NDArray[np.bool_], motion: Motion, terrain: Terrain, seconds: float) -> Trajectory:
+def plan_trajectory(rng: np.random.Generator, room: Room, free: NDArray[np.bool_], motion: Motion, terrain: Terrain,
+                    seconds: float) -> Trajectory:
     """A flight of `seconds` inside the room; `free` are the centres of the circles that the room has for this motion."""
     from scipy.ndimage import gaussian_filter1d
 
-    times = np.arange(int(np.ceil(seconds / STEP_S)) + 2) * STEP_S
+    times: Array = np.arange(np.ceil(seconds / STEP_S) + 2, dtype=np.float64) * STEP_S
     count = len(times)
     track = fly_track(rng, room, free, motion.speed, motion.turn_rate, times)
     velocity = np.gradient(track, STEP_S, axis=0)
@@ -80,4 +81,6 @@ def plan_trajectory(rng: np.random.Generator, room: Room, free: NDArray[np.bool_
     tilt = [0.8 * smooth_noise(rng, count, STEP_S, 3.0) + 0.6 * smooth_noise(rng, count, STEP_S, 0.8) for _ in range(2)]
     roll, pitch = (limited(0.4 * motion.tilt_limit * axis, motion.tilt_limit) for axis in tilt)
     yaw = heading + limited(0.5 * CRAB_LIMIT * smooth_noise(rng, count, STEP_S, 8.0), CRAB_LIMIT)
-    return Trajectory(times, np.column_stack([track, ground + height]), np.column_stack([roll, pitch, yaw]))
+    positions: Array = np.column_stack([track, ground + height])
+    rpy: Array = np.column_stack([roll, pitch, yaw])
+    return Trajectory(times, positions, rpy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,15 +13,17 @@ from numpy.typing import NDArray
 from promptmid_core.geometry import Camera, Grid, Pose, Terrain
 
 Array = NDArray[np.float64]
+Plane = NDArray[np.float32]
 
-FLAT_STEP = 8  # pixels between the rays that are traced; those between are interpolated
-RELIEF_STEP = 4
-EDGE_PX = 4  # orthophoto pixels around the footprint that the interpolation needs
+NODE_STEP = 16  # pixels between traced rays; between them directions are interpolated, which is good to a hundredth of a pixel
+EDGE_PX = 4  # orthophoto pixels around the footprint that cubic interpolation needs
+MOST_STEPS = 8
+TOLERANCE_PX = 0.02  # of a height, in orthophoto pixels
 
 
 @dataclass(frozen=True)
 class View:
-    """Perspective images of an orthophoto draped over terrain.
+    """Perspective images of an orthophoto draped over terrain, from a camera that looks down.
 
     `image` (H, W) or (H, W, 3) uint8 and `valid` (H, W) lie on `grid`; invalid pixels are seen black.
     """
@@ -33,64 +36,113 @@ class View:
 
     def render(self, pose: Pose) -> tuple[NDArray[np.uint8], float]:
         """The image (h, w) or (h, w, 3) seen from a pose of `base_link`, and the share of it that shows valid ground."""
-        col, row, hit = self._ground(pose)
-        share = self._valid_share(col, row, hit)
-        if not hit.any():
-            return np.zeros((self.camera.height, self.camera.width, *self.image.shape[2:]), np.uint8), 0.0
-        # rays above the horizon: anywhere outside the orthophoto
-        col, row = np.where(hit, col, -1e4), np.where(hit, row, -1e4)
-        left, top = max(0, int(col[hit].min()) - EDGE_PX), max(0, int(row[hit].min()) - EDGE_PX)
-        right = min(self.grid.width, int(col[hit].max()) + EDGE_PX + 2)
-        bottom = min(self.grid.height, int(row[hit].max()) + EDGE_PX + 2)
+        col, row = self.ground_pixels(pose)
+        left, top = max(0, int(col.min()) - EDGE_PX), max(0, int(row.min()) - EDGE_PX)
+        right, bottom = min(self.grid.width, int(col.max()) + EDGE_PX + 2), min(self.grid.height, int(row.max()) + EDGE_PX + 2)
         if left >= right or top >= bottom:
-            return np.zeros((self.camera.height, self.camera.width, *self.image.shape[2:]), np.uint8), 0.0
-        window = self.image[top:bottom, left:right]
-        seen = cv2.remap(window, self._dense(col - left), self._dense(row - top), cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
-        return seen.astype(np.uint8, copy=False), share
+            return np.zeros((*col.shape, *self.image.shape[2:]), np.uint8), 0.0
+        col, row = col - np.float32(left), row - np.float32(top)
+        window = np.s_[top:bottom, left:right]
+        seen = cv2.remap(self.image[window], col, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+        known = cv2.remap(self.valid[window].astype(np.uint8), col, row, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        return seen.astype(np.uint8, copy=False), float(known.mean())
+
+    def ground_pixels(self, pose: Pose) -> tuple[Plane, Plane]:
+        """Column and row (h, w) of the place in the orthophoto that every camera pixel sees."""
+        eye, directions = self._eye(pose)
+        points, _ = self._near.intersect(eye, directions)
+        # a ray at height z is at `at + slope * z`, in orthophoto pixels
+        level = float(np.nanmean(points[:, 2]))
+        slope_col, slope_row = (self._dense(ratio) for ratio in (
+            directions[:, 0] / directions[:, 2] / self.grid.gsd, -directions[:, 1] / directions[:, 2] / self.grid.gsd))
+        col, row = self.grid.to_pixel(*(eye[:2] + directions[:, :2] / directions[:, 2:] * (level - eye[2])).T)
+        at_col, at_row = self._dense(col), self._dense(row)
+        if self.terrain.heights is None:
+            return at_col, at_row
+
+        heights, cells = self._relief
+        scale = np.float32(self.grid.gsd / cells.gsd)
+        shift_col, shift_row = (np.float32(shift) for shift in cells.to_pixel(*self.grid.to_map(0, 0)))
+        z = self._dense(points[:, 2] - level)
+        # where no slope is steeper than the view, the height under the ray at height z converges to the ground it meets
+        for _ in range(MOST_STEPS):
+            col, row = at_col + slope_col * z, at_row + slope_row * z
+            col, row = col * scale + shift_col, row * scale + shift_row
+            below = _plane(cv2.remap(heights, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) - np.float32(level))
+            moved = np.abs(below - z) > np.float32(TOLERANCE_PX * self.grid.gsd)
+            z = below
+            if not moved.any():
+                break
+        if moved.any():
+            up = np.full(int(moved.sum()), 1 / self.grid.gsd)
+            down = -np.column_stack([slope_col[moved], -slope_row[moved], up]).astype(np.float64)
+            z[moved] = self._near.intersect(eye, down)[0][:, 2] - level
+        return at_col + slope_col * z, at_row + slope_row * z
 
     def valid_share(self, pose: Pose) -> float:
-        """The share of the footprint that lies on valid pixels."""
-        return self._valid_share(*self._ground(pose))
+        """About the share of the image that shows valid ground, from a fraction of its rays."""
+        eye, directions = self._eye(pose)
+        points, hit = self._near.intersect(eye, directions[self._sample])
+        col, row = (np.rint(np.where(hit, a, -1.0)).astype(int) for a in self.grid.to_pixel(points[:, 0], points[:, 1]))
+        inside = (col >= 0) & (row >= 0) & (col < self.grid.width) & (row < self.grid.height)
+        return float((self.valid[np.where(inside, row, 0), np.where(inside, col, 0)] & inside).mean())
 
-    def _valid_share(self, col: Array, row: Array, hit: NDArray[np.bool_]) -> float:
-        c, r = np.where(hit, np.rint(col), -1).astype(int), np.where(hit, np.rint(row), -1).astype(int)
-        inside = (c >= 0) & (r >= 0) & (c < self.grid.width) & (r < self.grid.height)
-        return float((self.valid[np.where(inside, r, 0), np.where(inside, c, 0)] & inside)[self._in_frame].mean())
-
-    @property
-    def _step(self) -> int:
-        return FLAT_STEP if self.terrain.heights is None else RELIEF_STEP
+    def _eye(self, pose: Pose) -> tuple[Array, Array]:
+        """The camera's place (3,) in `map` and the directions (N, 3) of the traced rays."""
+        eye = pose @ self.camera.mount
+        return eye.position, self._rays @ eye.rotation.T
 
     @cached_property
     def _nodes(self) -> tuple[Array, Array]:
         """Pixel columns and rows of the traced rays: centres of blocks, with one block more on every side."""
         def axis(size: int) -> Array:
-            return (np.arange(-1, -(-size // self._step) + 1) + 0.5) * self._step - 0.5
+            centres: Array = (np.arange(-1, -(-size // NODE_STEP) + 1, dtype=np.float64) + 0.5) * NODE_STEP - 0.5
+            return centres
 
         return axis(self.camera.width), axis(self.camera.height)
 
     @cached_property
-    def _in_frame(self) -> NDArray[np.bool_]:
-        cols, rows = self._nodes
-        across, down = (cols >= 0) & (cols <= self.camera.width - 1), (rows >= 0) & (rows <= self.camera.height - 1)
-        return across[None] & down[:, None]
+    def _rays(self) -> Array:
+        """Directions (N, 3) of the traced rays in the optical frame."""
+        across, down = np.meshgrid(*self._nodes)
+        return self.camera.rays(np.column_stack([across.ravel(), down.ravel()]))
 
     @cached_property
-    def _rays(self) -> Array:
-        """Directions (N, 3) of the traced rays in `base_link`."""
+    def _sample(self) -> NDArray[np.bool_]:
+        """Which of the traced rays lie in the image (N,)."""
         across, down = np.meshgrid(*self._nodes)
-        return self.camera.rays(np.column_stack([across.ravel(), down.ravel()])) @ self.camera.mount.rotation.T
+        return ((across >= 0) & (across <= self.camera.width - 1) & (down >= 0) & (down <= self.camera.height - 1)).ravel()
 
-    def _ground(self, pose: Pose) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """Orthophoto pixels (rows, cols) that the traced rays meet, and whether they meet the ground at all."""
-        points, hit = self.terrain.intersect((pose @ self.camera.mount).position, self._rays @ pose.rotation.T)
-        col, row = self.grid.to_pixel(points[:, 0], points[:, 1])
-        shape = (len(self._nodes[1]), len(self._nodes[0]))
-        return col.reshape(shape), row.reshape(shape), hit.reshape(shape)
+    def _dense(self, nodes: Array) -> Plane:
+        """Bilinear from the traced rays (N,) to every pixel (h, w)."""
+        cols, rows = (len(axis) for axis in self._nodes)
+        size = cols * NODE_STEP, rows * NODE_STEP
+        dense = cv2.resize(nodes.reshape(rows, cols).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        return _plane(dense[NODE_STEP:NODE_STEP + self.camera.height, NODE_STEP:NODE_STEP + self.camera.width])
 
-    def _dense(self, nodes: Array) -> NDArray[np.float32]:
-        """Bilinear from the traced rays to every pixel."""
-        step = self._step
-        rows, cols = nodes.shape
-        dense = cv2.resize(nodes.astype(np.float32), (cols * step, rows * step), interpolation=cv2.INTER_LINEAR)
-        return np.ascontiguousarray(dense[step:step + self.camera.height, step:step + self.camera.width])
+    @cached_property
+    def _near(self) -> Terrain:
+        """The terrain under the orthophoto: rays are traced through its range of heights only."""
+        if self.terrain.heights is None or self.terrain.grid is None:
+            return self.terrain
+        dem, (west, south, east, north) = self.terrain.grid, self.grid.bounds
+        (left, right), (top, bottom) = dem.to_pixel([west, east], [north, south])
+        c0, r0 = int(np.clip(left - 2, 0, dem.width - 1)), int(np.clip(top - 2, 0, dem.height - 1))
+        c1, r1 = int(np.clip(right + 3, c0 + 1, dem.width)), int(np.clip(bottom + 3, r0 + 1, dem.height))
+        return Terrain(self.terrain.heights[r0:r1, c0:c1], dem.cut(c0, r0, c1 - c0, r1 - r0))
+
+    @cached_property
+    def _relief(self) -> tuple[Plane, Grid]:
+        """The same surface in cells no larger than the orthophoto's pixels.
+
+        A whole number of cells stands for each cell of the DEM, so that nothing changes; cv2.remap rounds positions to 1/32 cell.
+        """
+        dem = self._near.grid
+        assert dem is not None
+        parts = max(1, int(np.ceil(dem.gsd / self.grid.gsd)))
+        cells = Grid(dem.x, dem.y, dem.gsd / parts, (dem.width - 1) * parts + 1, (dem.height - 1) * parts + 1)
+        return self._near.height(*np.meshgrid(*cells.axes())).astype(np.float32), cells
+
+
+def _plane(values: NDArray[Any]) -> Plane:
+    return np.ascontiguousarray(values, np.float32)
