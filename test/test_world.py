@@ -74,6 +74,7 @@ def test_same_seed_same_pixels_other_seed_other_world(world: World, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"seed": -1}, "seed -1"), ({"size_px": 100}, "100 pixels"), ({"size_px": 9000}, "9000 pixels"), ({"gsd_m": 0.5}, "0.5 m"),
+     ({"size_px": 4096, "gsd_m": 20.0}, "81.92 km"),
      ({"gsd_m": float("nan")}, "nan m"), ({"epsg": 4326}, "EPSG:4326")],
 )  # fmt: skip
 def test_arguments_that_make_no_world(tmp_path: Path, options: dict[str, float], words: str) -> None:

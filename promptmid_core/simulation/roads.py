@@ -46,7 +46,7 @@ def places(rng: np.random.Generator, ground: Terrain) -> list[Place]:
     radii = [min(radius, largest) for radius in radii]
     radii += list(rng.uniform(170, 380, villages)) + list(rng.uniform(35, 75, farms))
     steep = ground.steepness()
-    found: list[Place] = []
+    taken = np.empty((0, 3))  # row, column, radius in metres
     for radius in radii:
         near_water = 1.0 if radius > 400 else 0.2
         margin = min(0.7 * radius / ground.gsd_m, ground.size / 4)
@@ -54,13 +54,12 @@ def places(rng: np.random.Generator, ground: Terrain) -> list[Place]:
         at = tuple(spots.astype(int).T)
         badness = 12 * steep[at] + near_water * np.minimum(ground.shore_m[at] / 3000, 1) + 0.5 * rng.random(len(spots))
         badness += 100.0 * (ground.shore_m[at] < 0.35 * radius + 30) + 100.0 * (ground.gravel[at] > 0.1)
-        for other in found:
-            away = np.hypot(spots[:, 0] - other.row, spots[:, 1] - other.col) * ground.gsd_m
-            badness += 100.0 * (away < radius + other.radius_m + (200 if radius < 100 else 700))
+        away = np.hypot(*(spots[:, None] - taken[None, :, :2]).transpose(2, 0, 1)) * ground.gsd_m
+        badness += 100.0 * (away < radius + taken[:, 2] + (200 if radius < 100 else 700)).sum(axis=1)
         best = int(np.argmin(badness))
-        if badness[best] < 100 or not found:
-            found.append(Place(float(spots[best, 0]), float(spots[best, 1]), float(radius)))
-    return found
+        if badness[best] < 100 or not len(taken):
+            taken = np.vstack([taken, (*spots[best], radius)])
+    return [Place(row, col, radius) for row, col, radius in taken.tolist()]
 
 
 def roads(rng: np.random.Generator, ground: Terrain, settled: list[Place]) -> Roads:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SIZES = (256, 4096)  # the smallest that holds every land cover class, the largest that fits in a few GB of memory
 GSDS = (5.0, 30.0)
+LARGEST_M = 50_000.0
 TILE = 256
 
 # ESA WorldCover, product user manual v2.0 (2022)
@@ -77,6 +78,8 @@ def simulate_world(
         raise InputError(f"a world of {size_px} pixels cannot be made; give a size from {SIZES[0]} to {SIZES[1]}")
     if not GSDS[0] <= gsd_m <= GSDS[1]:
         raise InputError(f"pixels of {gsd_m:g} m are not what a world is made of; give {GSDS[0]:g} to {GSDS[1]:g} m")
+    if size_px * gsd_m > LARGEST_M:
+        raise InputError(f"a world of {size_px * gsd_m / 1000:g} km is too wide; {LARGEST_M / 1000:g} km is the most, give fewer pixels")
     _prepare(out)
 
     tell("landscape")
