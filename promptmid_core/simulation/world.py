@@ -79,7 +79,8 @@ def simulate_world(
     if not GSDS[0] <= gsd_m <= GSDS[1]:
         raise InputError(f"pixels of {gsd_m:g} m are not what a world is made of; give {GSDS[0]:g} to {GSDS[1]:g} m")
     if size_px * gsd_m > LARGEST_M:
-        raise InputError(f"a world of {size_px * gsd_m / 1000:g} km is too wide; {LARGEST_M / 1000:g} km is the most, give fewer pixels")
+        km = size_px * gsd_m / 1000
+        raise InputError(f"a world of {km:g} km is too wide; give fewer or smaller pixels, for {LARGEST_M / 1000:g} km at most")
     _prepare(out)
 
     tell("landscape")
