@@ -90,8 +90,10 @@ def errors_over_time(flight: Flight) -> str | None:
         seconds, errors = _over_time(flight, flight.frames, [frame.prior_error_px for frame in flight.frames])
         if len(seconds):
             axes.plot(seconds, errors, color=PRIOR, linewidth=1.6, linestyle=DASHED, label="prior error")
-        seconds, radius = _over_time(flight, fixes, [radius95_px(frame, flight.gsd_m) for frame in fixes])
-        if len(seconds):
+        # NaN where a frame was refused: the band must not bridge a gap
+        radii = [radius95_px(frame, flight.gsd_m) if frame.fix.accepted else np.nan for frame in flight.frames]
+        seconds, radius = _over_time(flight, flight.frames, radii)
+        if fixes:
             axes.fill_between(seconds, LEAST_PX, radius, color=FIX, alpha=0.13, linewidth=0, step="mid",
                               label="95 % radius of the fix")
             axes.plot(seconds, radius, color=FIX, alpha=0.45, linewidth=1.0, drawstyle="steps-mid")
