@@ -88,11 +88,6 @@ def evidence(peaks: list[Peak], agree: NDArray[np.bool_]) -> float:
     return float(at_peak * best + at_margin * (best - second) + at_surplus * surplus + at_zero)
 
 
-def check_evidence(value: float, options: Options) -> None:
-    if value < options.least_evidence:
-        raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {value:.1f} of being true, less than {options.least_evidence:g}")
-
-
 def spread(points: Array) -> float:
     """Standard deviation of points (N, 2) along their narrowest direction."""
     return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0))) if len(points) > 2 else 0.0

@@ -15,7 +15,6 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, Prior, boresight_point, ground_resolution, orthorectify
 from promptmid_core.localization.fix import Candidate, Fix, Frame, TiePoints
 from promptmid_core.localization.integrity import (
-    check_evidence,
     check_frame,
     check_halves,
     check_patch,
@@ -79,7 +78,7 @@ class Localizer:
                 check_prior(prior)
             extent = self._extent(frame, prior)
             match = self._best_heading(frame, prior, extent, clock)
-            scores = self._scores(match)
+            scores = self._scores(match, extent)
             with clock("judge"):
                 self._judge(match, frame, prior, extent)
         except Refusal as refusal:
@@ -190,7 +189,6 @@ class Localizer:
         options, gsd = self.options, self.reference.gsd
         check_peaks(match.peaks, options)
         check_ties(match.ties, self._agree(match), options.patch_px * gsd, options)
-        check_evidence(self._evidence(match), options)
         height = float(prior.pose.position[2] - match.ties.found[:, 2].mean())
         check_plausible(match.solution, prior, extent, height)
         # alternate blocks of a row, so that both halves see the whole patch
@@ -198,13 +196,13 @@ class Localizer:
         check_halves(*(boresight_point(frame.camera, pose, self.terrain)[:2] for pose in halves), gsd, options)
         check_prior_agrees(match.solution, prior, options)
 
-    def _scores(self, match: Match) -> dict[str, float]:
+    def _scores(self, match: Match, extent: Extent) -> dict[str, float]:
         best, rest = match.peaks[0], match.peaks[1:]
         agree = self._agree(match)
         return {
             "peak": best.score, "margin": best.score - max((p.score for p in rest), default=0.0), "correlation": best.correlation,
             "ties": float(len(agree)), "agreeing": float(agree.sum()), "residual_px": match.solution.sigma / self.reference.gsd,
-            "valid": float(match.patch.valid.mean()), "evidence": self._evidence(match),
+            "valid": float(match.patch.valid.mean()), "search_px": extent.radius / self.reference.gsd, "evidence": self._evidence(match),
         }
 
     def _agree(self, match: Match) -> NDArray[np.bool_]:

@@ -72,22 +72,26 @@ class Tracker:
             raise Refusal(candidate.reason, candidate.sentence)
         prior = candidate.prior.pose.position[:2]
         correction = Correction(candidate.stamp_ns, candidate.pose.position[:2] - prior, candidate.covariance[:2, :2], prior)
+        evidence, searched = candidate.scores["evidence"], candidate.scores["search_px"] * self._gsd
         if self._state is State.TRACKING and self._last is not None:
             self._remember(correction)
             apart, allowed = self._apart(correction, self._last)
             if apart > allowed:
                 raise Refusal(Reason.TRACK_DISAGREES, f"the correction jumped by {apart / self._gsd:.1f} px since the last fix; "
                                                       f"{allowed / self._gsd:.1f} px are allowed")
+            # a false match falls anywhere in the searched window, so one where the track expects it is likelier by the areas' ratio
+            self._check_evidence(evidence + max(2 * float(np.log(searched / allowed)), 0.0))
             return correction
-        evidence = candidate.scores["evidence"]
-        if evidence < self._options.least_evidence_search:
-            raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {evidence:.1f} of being true; without a track "
-                                             f"{self._options.least_evidence_search:g} are needed")
+        self._check_evidence(evidence)
         agreeing = sum(1 for other in self._recent if other and np.less_equal(*self._apart(correction, other)))
         self._remember(correction)
         if agreeing + 1 < self._options.confirm:
             raise Refusal(Reason.NOT_CONFIRMED, f"{agreeing + 1} of {self._options.confirm} candidates agree that a first fix needs")
         return correction
+
+    def _check_evidence(self, value: float) -> None:
+        if value < self._options.least_evidence:
+            raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {value:.1f} of being true, less than {self._options.least_evidence:g}")
 
     def _apart(self, a: Correction, b: Correction) -> tuple[float, float]:
         """How far two corrections differ, and how far they may: their own errors and the prior's drift between them."""

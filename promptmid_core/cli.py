@@ -1,0 +1,248 @@
+"""The command `promptmid`: parse, call, print. Every command is one function here and does its work elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from promptmid_core import __version__
+from promptmid_core.errors import InputError
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status and never lets an expected error end in a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except InputError as error:
+        print(f"promptmid: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("promptmid: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+
+
+def _map_build(args: argparse.Namespace) -> None:
+    from promptmid_core.descriptors import load
+    from promptmid_core.refmap import build_map
+
+    with _Bar("map", "tile") as progress:
+        built = build_map(args.sar, args.out, landcover=args.landcover, dem=args.dem, descriptor=load(args.descriptor),
+                          crs=args.crs, gsd=args.gsd, progress=progress)
+    print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, descriptor {built.descriptor_name}")
+
+
+def _map_info(args: argparse.Namespace) -> None:
+    from promptmid_core.refmap import map_info
+
+    info = map_info(args.map)
+    if args.json:
+        print(json.dumps(info, indent=2))
+        return
+    for key, value in info.items():
+        print(f"{key:20s} {json.dumps(value) if isinstance(value, dict | list) else value}")
+
+
+def _map_verify(args: argparse.Namespace) -> int:
+    from promptmid_core.refmap import verify_map
+
+    damaged = verify_map(args.map)
+    for name in damaged:
+        print(name)
+    if damaged:
+        print(f"{args.map}: {len(damaged)} damaged or missing; copy or build the map again", file=sys.stderr)
+        return FAILED
+    print(f"{args.map}: whole", file=sys.stderr)
+    return 0
+
+
+def _simulate_world(args: argparse.Namespace) -> None:
+    from promptmid_core.simulation.world import simulate_world
+
+    world = simulate_world(args.out, seed=args.seed, size_px=args.size_px, gsd_m=args.gsd, progress=_say)
+    print(f"{args.out}: optical.tif, sar.tif, landcover.tif, dem.tif; {world.size_px}x{world.size_px} px of {world.gsd_m:g} m")
+
+
+def _simulate_flight(args: argparse.Namespace) -> None:
+    from promptmid_core.simulation.flight import simulate_flight
+
+    with _Bar("flight", "frame") as progress:
+        flown = simulate_flight(
+            args.optical, args.out, dem=args.dem, frames=args.frames, seed=args.seed, footprint_px=args.footprint_px,
+            drift_px=args.drift_px, yaw_error_deg=args.yaw_error_deg, altitude_error_percent=args.altitude_error_percent,
+            attitude_error_deg=args.attitude_error_deg, gsd=args.gsd, crs=args.crs, image_size=args.image_size,
+            frame_rate_hz=args.frame_rate_hz, speed=args.speed_mps, progress=progress)
+    print(f"{flown.path}: {flown.frames} frames in {flown.seconds:.0f} s over {flown.distance_m / 1e3:.1f} km at {flown.speed_mps:.0f} m/s and "
+          f"{flown.height_m:.0f} m above ground; footprint {flown.footprint_m[0]:.0f} x {flown.footprint_m[1]:.0f} m, "
+          f"{flown.map_crs}, {flown.least_valid_share:.1%} of the worst footprint on valid pixels")
+
+
+def _replay(args: argparse.Namespace) -> None:
+    from promptmid_core.descriptors import load
+    from promptmid_core.evaluation.metrics import summarise, table
+    from promptmid_core.evaluation.replay import replay
+    from promptmid_core.evaluation.report import write_report
+    from promptmid_core.localization.localizer import Localizer
+    from promptmid_core.refmap import ReferenceMap
+
+    reference = ReferenceMap.open(args.map)
+    localizer = Localizer(reference, load(args.descriptor or reference.descriptor_name))
+    with _Bar("replay", "frame") as progress:
+        flight = replay(args.bag, localizer, reference, progress=progress)
+    summary = summarise(flight)
+    print(table(summary))
+    if args.json:
+        _write_json(args.json, summary)
+    if args.report:
+        write_report(args.report, flight, summary, reference, command=args.command)
+        print(f"report: {args.report}")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation.demo import demo
+
+    demo(args.out, seed=args.seed, frames=args.frames, run=lambda words: _step(words))
+
+
+def _step(words: list[str]) -> None:
+    """Run a command as its user would type it; a step that fails ends the demo with that step's own sentence."""
+    print(f"\n$ promptmid {' '.join(words)}", flush=True)
+    args = _parser().parse_args(words)
+    args.command = f"promptmid {' '.join(words)}"
+    if args.run(args):
+        raise InputError(f"'promptmid {' '.join(words)}' failed")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    try:
+        path.write_text(json.dumps(value, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class _Bar:
+    """A progress bar on stderr, as the callback (done, total) that long work takes."""
+
+    def __init__(self, name: str, unit: str) -> None:
+        self._name, self._unit, self._bar = name, unit, None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._update
+
+    def _update(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=total, desc=self._name, unit=self._unit, dynamic_ncols=True)
+        self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="promptmid", description="Localize aircraft without satellite navigation: camera frames against a SAR map.")
+    parser.add_argument("--version", action="version", version=f"promptmid {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    of_map = commands.add_parser("map", help="build, inspect and verify reference maps").add_subparsers(required=True, metavar="COMMAND")
+    build = _command(of_map, "build", _map_build, "a map from a SAR GeoTIFF", "promptmid map build sar.tif la_map --dem dem.tif")
+    build.add_argument("sar", type=Path, metavar="SAR.tif")
+    build.add_argument("out", type=Path, metavar="OUT")
+    build.add_argument("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, stored per pixel")
+    build.add_argument("--dem", type=Path, metavar="DEM.tif", help="ground heights; without it the ground is flat at z = 0")
+    build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
+    build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
+    build.add_argument("--gsd", type=_positive, metavar="M", help="metres per map pixel; default: the raster's ground resolution")
+    info = _command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
+    info.add_argument("map", type=Path, metavar="MAP")
+    info.add_argument("--json", action="store_true", help="as JSON on stdout")
+    verify = _command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
+                      "promptmid map verify la_map")
+    verify.add_argument("map", type=Path, metavar="MAP")
+
+    of_simulate = commands.add_parser("simulate", help="worlds and flights of known truth").add_subparsers(required=True, metavar="COMMAND")
+    world = _command(of_simulate, "world", _simulate_world, "a procedural world: optical, SAR, land cover, DEM",
+                     "promptmid simulate world --out world --seed 1")
+    world.add_argument("--out", type=Path, required=True, metavar="DIR")
+    world.add_argument("--seed", type=int, default=1)
+    world.add_argument("--size-px", type=int, default=1536)
+    world.add_argument("--gsd", type=_positive, default=10.0, metavar="M")
+    flight = _command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder with ground truth",
+                      "promptmid simulate flight --optical optical.tif --out bag --frames 300 --seed 1 --footprint-px 512 \\\n"
+                      "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2")
+    flight.add_argument("--optical", type=Path, required=True, metavar="ORTHO.tif")
+    flight.add_argument("--dem", type=Path, metavar="DEM.tif", help="ground heights; without it the ground is flat at z = 0")
+    flight.add_argument("--out", type=Path, required=True, metavar="DIR")
+    flight.add_argument("--frames", type=int, default=300)
+    flight.add_argument("--seed", type=int, default=1)
+    flight.add_argument("--footprint-px", type=float, default=512, metavar="P", help="shorter side of the footprint at nadir, map px")
+    flight.add_argument("--drift-px", type=float, default=40, metavar="D", help="the prior's worst horizontal error, map px")
+    flight.add_argument("--yaw-error-deg", type=float, default=3, metavar="Y", help="the prior's worst yaw error")
+    flight.add_argument("--altitude-error-percent", type=float, default=2, metavar="A", help="the prior's worst error of the height above ground")
+    flight.add_argument("--attitude-error-deg", type=float, default=0.2, metavar="R", help="the prior's worst roll and pitch error")
+    flight.add_argument("--gsd", type=_positive, metavar="M", help="metres per map px; default: the orthophoto's ground resolution")
+    flight.add_argument("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
+    flight.add_argument("--image-size", type=_size, default=(1280, 960), metavar="WxH", help="default: 1280x960")
+    flight.add_argument("--frame-rate-hz", type=_positive, default=2.0, metavar="F")
+    flight.add_argument("--speed-mps", type=_positive, metavar="V", help="at most; default: by footprint and room to turn")
+
+    run = _command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
+                   "promptmid replay bag --map la_map --json out.json --report out.html")
+    run.add_argument("bag", type=Path, metavar="BAG")
+    run.add_argument("--map", type=Path, required=True, metavar="MAP")
+    run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
+    run.add_argument("--json", type=Path, metavar="FILE")
+    run.add_argument("--report", type=Path, metavar="FILE.html")
+    show = _command(commands, "demo", _demo, "from a simulated world to a report, in one command", "promptmid demo --out demo_out")
+    show.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR")
+    show.add_argument("--seed", type=int, default=1)
+    show.add_argument("--frames", type=int, default=120)
+    parser.set_defaults(command=f"promptmid {' '.join(sys.argv[1:])}")
+    return parser
+
+
+def _command(group: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = group.add_parser(
+        name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is not a size such as 1280x960")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
