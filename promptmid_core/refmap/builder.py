@@ -77,7 +77,7 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
     frame = map_frame(sar, crs)
     view = replace(RasterView.of(sar, frame, gsd), limits=(facts.minimum, facts.maximum))
     if not FINEST <= view.ratio <= COARSEST:
-        raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: a --gsd of {view.grid.gsd:g} m makes no map of it")
+        raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: --gsd {view.grid.gsd:g} makes no map of it")
     if min(view.grid.shape) < descriptor.stride:
         raise InputError(f"{sar} is smaller than a descriptor cell at {view.grid.gsd:g} m per pixel; give a larger one")
     amplitude = AmplitudeScale.of(sar, facts)

@@ -68,7 +68,7 @@ def create(path: Path, header: Header) -> None:
                 level / name, shape=array.shape, dtype=array.dtype, chunks=(*depth, chunk, chunk),
                 shards=(*depth, chunk * CHUNKS_PER_TILE, chunk * CHUNKS_PER_TILE), compressors=codecs, filters=None,
                 fill_value=array.unknown or 0, dimension_names=array.dimensions, zarr_format=3,
-                attributes={} if array.unknown is None else {"_FillValue": array.unknown},
+                attributes={} if array.unknown is None else {"missing_value": array.unknown},
             )
     for names, grid in _axes(header).items():
         for name, values in zip(names, grid, strict=True):
