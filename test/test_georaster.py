@@ -176,8 +176,10 @@ def test_raster_that_cannot_be_used_is_refused(tmp_path: Path, make: Any, kind: 
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("options", [{}, {"compress": "deflate"}, {"compress": "jpeg"}, {"tiled": True, "blockxsize": 64, "blockysize": 64},
-                                     {"compress": "lzw", "tiled": True, "blockxsize": 64, "blockysize": 64}])
+TILED = {"tiled": True, "blockxsize": 64, "blockysize": 64}
+
+
+@pytest.mark.parametrize("options", [{}, TILED, {"compress": "deflate"}, {"compress": "jpeg"}, TILED | {"compress": "lzw"}])
 @pytest.mark.parametrize("left", [-1, -64, -900, 0.9, 0.5, 0.1, 0.01])
 def test_truncated_raster_is_refused_wherever_it_was_cut(tmp_path: Path, options: dict[str, Any], left: float) -> None:
     path = write(tmp_path / "sar.tif", speckle().astype(np.uint8), **options)

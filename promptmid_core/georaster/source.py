@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ def opened(path: Path) -> Iterator[Any]:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
+    # GDAL's errors come as exceptions; the log would tell each a second time
+    logging.getLogger("rasterio._err").setLevel(logging.CRITICAL)
     if not path.is_file():
         raise InputError(f"{path} is not a file; give a GeoTIFF that exists")
     try:
@@ -58,7 +61,7 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[NDArr
         values = source.read(bands, window=window)
         known = source.read_masks(bands, window=window).any(axis=0)
     except RasterioError as error:
-        raise InputError(f"{source.name} is damaged or cut short ({one_line(error)}); get a whole copy") from error
+        raise InputError(f"{source.name} is damaged or cut short: {one_line(error)}; get a whole copy") from error
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
     if (scale != 1).any() or (offset != 0).any():
         values = values * scale + offset
