@@ -250,7 +250,8 @@ def test_cameras_that_are_none_are_refused():
 
 def odometry(position=(1.0, 2.0, 3.0), orientation=(0.0, 0.0, 0.0, 1.0), covariance=None):
     covariance = np.diag([4.0, 4.0, 1.0, 1e-4, 1e-4, 1e-3]) if covariance is None else covariance
-    pose = Msg(position=Msg(**dict(zip("xyz", position, strict=True))), orientation=Msg(**dict(zip("xyzw", orientation, strict=True))))
+    place, turn = dict(zip("xyz", position, strict=True)), dict(zip("xyzw", orientation, strict=True))
+    pose = Msg(position=Msg(**place), orientation=Msg(**turn))
     return Msg(header=header(), pose=Msg(pose=pose, covariance=np.ravel(covariance).tolist()))
 
 

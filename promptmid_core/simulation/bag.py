@@ -168,8 +168,8 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise InputError(f"{path} cannot be read as a rosbag2 folder: {type(error).__name__}: {error} "
-                         "(it may be truncated or still being recorded).") from error
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path} cannot be read as a rosbag2 folder, it may be truncated or unfinished ({what}).") from error
 
 
 class BagWriter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ Array = NDArray[np.float64]
 
 WORST_TO_SIGMA = 2.5  # the worst of a drift over a flight, in standard deviations
 DRIFT_S = 10.0
+BEFORE_S = 60.0  # the estimate has drifted for a while when the first frame is taken
 YAW_S = 20.0
 ALTITUDE_S = 20.0
 ATTITUDE_S = 5.0
@@ -36,20 +38,30 @@ class Drift:
         step = float(times[1] - times[0])
         count = len(times)
 
-        def worst_is(worst: float, *axes: Array) -> Array:
-            signal = np.column_stack(axes)
-            seen = np.column_stack([np.interp(instants, times, axis) for axis in axes])
-            return signal * (worst / float(np.linalg.norm(seen, axis=1).max()))
+        def walk() -> Array:
+            return smooth_walk(rng, count, step, DRIFT_S, BEFORE_S)
 
-        place = worst_is(self.horizontal, smooth_walk(rng, count, step, DRIFT_S), smooth_walk(rng, count, step, DRIFT_S))
-        share = worst_is(self.altitude, smooth_noise(rng, count, step, ALTITUDE_S))
-        roll = worst_is(self.attitude, smooth_noise(rng, count, step, ATTITUDE_S))
-        pitch = worst_is(self.attitude, smooth_noise(rng, count, step, ATTITUDE_S))
-        yaw = worst_is(self.yaw, smooth_noise(rng, count, step, YAW_S))
-        return np.column_stack([place, share * heights[:, None], roll, pitch, yaw])
+        def noise(correlation_s: float) -> Callable[[], Array]:
+            return lambda: smooth_noise(rng, count, step, correlation_s)
+
+        place = _worst_is(self.horizontal, times, instants, walk, walk)
+        share = _worst_is(self.altitude, times, instants, noise(ALTITUDE_S))
+        attitude = [_worst_is(self.attitude, times, instants, noise(ATTITUDE_S)) for _ in range(2)]
+        yaw = _worst_is(self.yaw, times, instants, noise(YAW_S))
+        return np.column_stack([place, share * heights[:, None], *attitude, yaw])
 
     def covariance(self, height: float, floor_m: float) -> Array:
         """The constant covariance (6, 6) that goes with these errors at a height above ground; no sigma is below its floor."""
         worst = np.array([self.horizontal, self.horizontal, self.altitude * height, self.attitude, self.attitude, self.yaw])
         floors = np.array([floor_m] * 3 + [FLOOR_RAD] * 3)
         return np.diag(np.maximum(worst / WORST_TO_SIGMA, floors) ** 2)
+
+
+def _worst_is(worst: float, times: Array, instants: Array, *axes: Callable[[], Array]) -> Array:
+    """Signals (N, axes) whose joint length at the instants is at most `worst`, and once exactly that."""
+    while True:
+        signal = np.column_stack([draw() for draw in axes])
+        seen = float(np.linalg.norm([np.interp(instants, times, axis) for axis in signal.T], axis=0).max())
+        # a short flight may see a signal only where it crosses zero; scaled up, it would be absurd between frames
+        if seen > 0.5 * float(np.linalg.norm(signal, axis=1).max()):
+            return signal * (worst / seen)

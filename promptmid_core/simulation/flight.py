@@ -153,8 +153,9 @@ def _frames(plan: Plan, exposure: Exposure, stamps: Stamps, shares: list[float],
         log_ns = stamp + IMAGE_DELAY_NS
         yield log_ns, "/camera_info", telemetry.camera_info(stamp, plan.view.camera)
         yield log_ns, "/image/compressed", telemetry.compressed_image(stamp, jpeg)
-        velocity, rate = _body_rates(plan.trajectory, second)
-        yield log_ns, "/ground_truth", telemetry.odometry(stamp, pose, np.zeros((6, 6)), velocity, rate, np.zeros((6, 6)))
+        velocity, rate = _rates(plan.trajectory, second)
+        exact = np.zeros((6, 6))
+        yield log_ns, "/ground_truth", telemetry.odometry(stamp, pose, exact, pose.rotation.T @ velocity, rate, exact)
         if progress:
             progress(i + 1, len(stamps))
 
@@ -172,23 +173,22 @@ def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: Drift
     twist_covariance = np.diag(np.repeat(spread**2, 3))
     for i, stamp in enumerate(stamps.tolist()):
         pose = Pose.from_rpy(position[i] + errors[i, :3], *(rpy[i] + errors[i, 3:]))
-        velocity, rate = _body_rates(plan.trajectory, float(times[i]))
-        velocity = velocity + pose.rotation.T @ error_rates[i, :3]
+        velocity, rate = _rates(plan.trajectory, float(times[i]))
+        velocity = pose.rotation.T @ (velocity + error_rates[i, :3])
         content = telemetry.odometry(stamp, pose, covariance, velocity, rate, twist_covariance)
         yield stamp + ODOMETRY_DELAY_NS, "/odometry", content
 
 
-def _body_rates(trajectory: Trajectory, second: float) -> tuple[Array, Array]:
-    """Velocity (3,) and rotation rate (3,) along the axes of `base_link`."""
+def _rates(trajectory: Trajectory, second: float) -> tuple[Array, Array]:
+    """Velocity (3,) along the axes of `map` and rotation rate (3,) along those of `base_link`."""
     velocity, (roll_rate, pitch_rate, yaw_rate) = trajectory.rates(second)
-    pose = trajectory.pose(second)
-    roll, pitch, _ = pose.rpy()
+    roll, pitch, _ = trajectory.pose(second).rpy()
     rate = np.array([
         roll_rate - yaw_rate * np.sin(pitch),
         pitch_rate * np.cos(roll) + yaw_rate * np.sin(roll) * np.cos(pitch),
         yaw_rate * np.cos(roll) * np.cos(pitch) - pitch_rate * np.sin(roll),
     ])
-    return pose.rotation.T @ velocity, rate
+    return velocity, rate
 
 
 def _seconds(stamps: Any) -> Array:

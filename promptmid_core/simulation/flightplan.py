@@ -62,7 +62,7 @@ def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, s
     overview = _coarser(ortho, sight.shorter / 160)
     worst, frame = 1.0, 0
     for margin in MARGINS:
-        motion, room, free = _motion(overview, sight, wanted, margin, ortho.path)
+        motion, room, free = _motion(ortho, overview, sight, wanted, margin)
         trajectory = plan_trajectory(rng, room, free, motion, terrain, seconds)
         _check_clearance(trajectory, terrain, sight, ortho.path)
         view = _view(ortho, terrain, sight, trajectory)
@@ -106,7 +106,7 @@ def _coarser(ortho: RasterView, gsd: float) -> GeoImage:
     return resample(ortho.path, ortho.frame, max(ortho.grid.gsd, gsd), bands=ortho.bands[:1])
 
 
-def _motion(overview: GeoImage, sight: Sight, wanted: float, margin: float, path: Path) -> tuple[Motion, Room, Mask]:
+def _motion(ortho: RasterView, overview: GeoImage, sight: Sight, wanted: float, margin: float) -> tuple[Motion, Room, Mask]:
     """The fastest motion, up to the wanted speed, that has a circle to fly; a steadier mount where it needs the room."""
     best: tuple[Motion, Room, Mask] | None = None
     for tilt in TILT_LIMITS:
@@ -122,7 +122,7 @@ def _motion(overview: GeoImage, sight: Sight, wanted: float, margin: float, path
         if best and best[0].speed >= 0.5 * wanted:
             return best
     if best is None:
-        raise InputError(_no_room(overview, sight, margin, path))
+        raise InputError(_no_room(ortho, overview, sight, margin))
     return best
 
 
@@ -136,7 +136,7 @@ def _room(overview: GeoImage, sight: Sight, speed: float, margin: float, tilt: f
     return room_for(overview.valid, overview.grid, sight.along, sight.across, kept, NEEDED_SHARE)
 
 
-def _no_room(overview: GeoImage, sight: Sight, margin: float, path: Path) -> str:
+def _no_room(ortho: RasterView, overview: GeoImage, sight: Sight, margin: float) -> str:
     """What is too small, and which footprint would fit."""
     advice = "use a larger orthophoto with fewer holes"
     for share in np.arange(0.95, 0.04, -0.05):
@@ -144,11 +144,12 @@ def _no_room(overview: GeoImage, sight: Sight, margin: float, path: Path) -> str
         if _room(overview, smaller, SLOWEST, margin, TILT_LIMITS[-1]).circles(SLOWEST / FASTEST_TURN).any():
             advice = f"a --footprint-px of {share:.0%} of this one would fit"
             break
-    width, height = overview.grid.width * overview.grid.gsd, overview.grid.height * overview.grid.gsd
+    west, south, east, north = ortho.grid.bounds
+    size = f"{east - west:.0f} x {north - south:.0f} m, {overview.valid.mean():.0%} of it valid"
     return (
-        f"{path} is too small, or has too many holes, for a flight with a footprint of {sight.across:.0f} x {sight.along:.0f} m: "
-        f"it measures {width:.0f} x {height:.0f} m, {overview.valid.mean():.0%} of it valid, and nowhere can an aircraft turn "
-        f"around with {NEEDED_SHARE:.0%} of the footprint on valid pixels; {advice}.")
+        f"{ortho.path} is too small, or has too many holes, for a flight with a footprint of {sight.across:.0f} x "
+        f"{sight.along:.0f} m: it measures {size}, and nowhere can an aircraft turn around with {NEEDED_SHARE:.0%} of the footprint "
+        f"on valid pixels; {advice}.")
 
 
 def _view(ortho: RasterView, terrain: Terrain, sight: Sight, trajectory: Trajectory) -> View:

@@ -28,8 +28,12 @@ def limited(signal: Array, limit: float) -> Array:
     return bent
 
 
-def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Array:
-    """A smooth random walk (count,), zero at a random instant: the integral of smooth noise. Its scale is left to the caller."""
-    walk = np.cumsum(smooth_noise(rng, count, step_s, correlation_s)) * step_s
-    centred: Array = walk - walk[int(rng.integers(count))]
-    return centred
+def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float, before_s: float) -> Array:
+    """The end (count,) of a smooth random walk that began `before_s` earlier and is zero at a random instant.
+
+    It is the integral of smooth noise; its scale is left to the caller.
+    """
+    whole = count + round(before_s / step_s)
+    walk = np.cumsum(smooth_noise(rng, whole, step_s, correlation_s))
+    end: Array = (walk - walk[int(rng.integers(whole))])[-count:]
+    return end

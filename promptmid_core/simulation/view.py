@@ -15,7 +15,8 @@ from promptmid_core.geometry import Camera, Grid, Pose, Terrain
 Array = NDArray[np.float64]
 Plane = NDArray[np.float32]
 
-NODE_STEP = 16  # pixels between traced rays; between them directions are interpolated, which is good to a hundredth of a pixel
+NODE_STEP = 8  # pixels between the rays that are computed; those between are interpolated, good to a hundredth of a pixel
+SAMPLE = 64, 48  # rays that tell how much of a footprint is valid
 EDGE_PX = 4  # orthophoto pixels around the footprint that cubic interpolation needs
 MOST_STEPS = 8
 TOLERANCE_PX = 0.02  # of a height, in orthophoto pixels
@@ -49,22 +50,26 @@ class View:
 
     def ground_pixels(self, pose: Pose) -> tuple[Plane, Plane]:
         """Column and row (h, w) of the place in the orthophoto that every camera pixel sees."""
-        eye, directions = self._eye(pose)
-        points, _ = self._near.intersect(eye, directions)
-        # a ray at height z is at `at + slope * z`, in orthophoto pixels
-        level = float(np.nanmean(points[:, 2]))
-        slope_col, slope_row = (self._dense(ratio) for ratio in (
-            directions[:, 0] / directions[:, 2] / self.grid.gsd, -directions[:, 1] / directions[:, 2] / self.grid.gsd))
-        col, row = self.grid.to_pixel(*(eye[:2] + directions[:, :2] / directions[:, 2:] * (level - eye[2])).T)
+        eye = pose @ self.camera.mount
+        (x, y, above), directions = eye.position, self._rays @ eye.rotation.T
+        level = float(self.terrain.height(x, y))
+        # a ray at height `level + z` is at `at + slope * z`, in orthophoto pixels
+        east, north = directions[:, 0] / directions[:, 2], directions[:, 1] / directions[:, 2]
+        col, row = self.grid.to_pixel(x + east * (level - above), y + north * (level - above))
         at_col, at_row = self._dense(col), self._dense(row)
         if self.terrain.heights is None:
             return at_col, at_row
+        slope_col, slope_row = self._dense(east / self.grid.gsd), self._dense(-north / self.grid.gsd)
 
         heights, cells = self._relief
         scale = np.float32(self.grid.gsd / cells.gsd)
         shift_col, shift_row = (np.float32(shift) for shift in cells.to_pixel(*self.grid.to_map(0, 0)))
-        z = self._dense(points[:, 2] - level)
         # where no slope is steeper than the view, the height under the ray at height z converges to the ground it meets
+        coarse = np.zeros(len(east))
+        for _ in range(MOST_STEPS):
+            reach = level - above + coarse
+            coarse = self.terrain.height(x + east * reach, y + north * reach) - level
+        z = self._dense(coarse)
         for _ in range(MOST_STEPS):
             col, row = at_col + slope_col * z, at_row + slope_row * z
             col, row = col * scale + shift_col, row * scale + shift_row
@@ -76,25 +81,20 @@ class View:
         if moved.any():
             up = np.full(int(moved.sum()), 1 / self.grid.gsd)
             down = -np.column_stack([slope_col[moved], -slope_row[moved], up]).astype(np.float64)
-            z[moved] = self._near.intersect(eye, down)[0][:, 2] - level
+            z[moved] = self._near.intersect(eye.position, down)[0][:, 2] - level
         return at_col + slope_col * z, at_row + slope_row * z
 
     def valid_share(self, pose: Pose) -> float:
         """About the share of the image that shows valid ground, from a fraction of its rays."""
-        eye, directions = self._eye(pose)
-        points, hit = self._near.intersect(eye, directions[self._sample])
+        eye = pose @ self.camera.mount
+        points, hit = self._near.intersect(eye.position, self._sample @ eye.rotation.T)
         col, row = (np.rint(np.where(hit, a, -1.0)).astype(int) for a in self.grid.to_pixel(points[:, 0], points[:, 1]))
         inside = (col >= 0) & (row >= 0) & (col < self.grid.width) & (row < self.grid.height)
         return float((self.valid[np.where(inside, row, 0), np.where(inside, col, 0)] & inside).mean())
 
-    def _eye(self, pose: Pose) -> tuple[Array, Array]:
-        """The camera's place (3,) in `map` and the directions (N, 3) of the traced rays."""
-        eye = pose @ self.camera.mount
-        return eye.position, self._rays @ eye.rotation.T
-
     @cached_property
     def _nodes(self) -> tuple[Array, Array]:
-        """Pixel columns and rows of the traced rays: centres of blocks, with one block more on every side."""
+        """Pixel columns and rows of the computed rays: centres of blocks, with one block more on every side."""
         def axis(size: int) -> Array:
             centres: Array = (np.arange(-1, -(-size // NODE_STEP) + 1, dtype=np.float64) + 0.5) * NODE_STEP - 0.5
             return centres
@@ -103,18 +103,19 @@ class View:
 
     @cached_property
     def _rays(self) -> Array:
-        """Directions (N, 3) of the traced rays in the optical frame."""
+        """Directions (N, 3) of the computed rays in the optical frame."""
         across, down = np.meshgrid(*self._nodes)
         return self.camera.rays(np.column_stack([across.ravel(), down.ravel()]))
 
     @cached_property
-    def _sample(self) -> NDArray[np.bool_]:
-        """Which of the traced rays lie in the image (N,)."""
-        across, down = np.meshgrid(*self._nodes)
-        return ((across >= 0) & (across <= self.camera.width - 1) & (down >= 0) & (down <= self.camera.height - 1)).ravel()
+    def _sample(self) -> Array:
+        """Directions (N, 3) in the optical frame of rays spread over the image."""
+        cols, rows = np.linspace(0, self.camera.width - 1, SAMPLE[0]), np.linspace(0, self.camera.height - 1, SAMPLE[1])
+        across, down = np.meshgrid(cols, rows)
+        return self.camera.rays(np.column_stack([across.ravel(), down.ravel()]))
 
     def _dense(self, nodes: Array) -> Plane:
-        """Bilinear from the traced rays (N,) to every pixel (h, w)."""
+        """Bilinear from the computed rays (N,) to every pixel (h, w)."""
         cols, rows = (len(axis) for axis in self._nodes)
         size = cols * NODE_STEP, rows * NODE_STEP
         dense = cv2.resize(nodes.reshape(rows, cols).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
