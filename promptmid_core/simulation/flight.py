@@ -202,7 +202,7 @@ def _check(options: dict[str, Any], image_size: tuple[int, int], gsd: float | No
     if options["seed"] < 0:
         raise InputError(f"--seed is {options['seed']}; it has to be 0 or more.")
     positive = {"footprint_px": options["footprint_px"], "frame_rate_hz": options["frame_rate_hz"]}
-    positive |= {name: value for name, value in (("gsd", gsd), ("speed", speed)) if value is not None}
+    positive |= {name: value for name, value in (("gsd", gsd), ("speed_mps", speed)) if value is not None}
     for name, value in positive.items():
         if not 0 < value < np.inf:
             raise InputError(f"--{name.replace('_', '-')} is {value:g}; it has to be positive.")

@@ -148,8 +148,8 @@ def _no_room(ortho: RasterView, overview: GeoImage, sight: Sight, margin: float)
     size = f"{east - west:.0f} x {north - south:.0f} m, {overview.valid.mean():.0%} of it valid"
     return (
         f"{ortho.path} is too small, or has too many holes, for a flight with a footprint of {sight.across:.0f} x "
-        f"{sight.along:.0f} m: it measures {size}, and nowhere can an aircraft turn around with {NEEDED_SHARE:.0%} of the footprint "
-        f"on valid pixels; {advice}.")
+        f"{sight.along:.0f} m: it measures {size}, and nowhere can an aircraft turn around with {NEEDED_SHARE:.0%} of the "
+        f"footprint on valid pixels; {advice}.")
 
 
 def _view(ortho: RasterView, terrain: Terrain, sight: Sight, trajectory: Trajectory) -> View:

@@ -19,6 +19,7 @@ AIM_S = 2.0  # time constant with which the heading follows the bearing of the w
 TURN_CHOICES = 9
 BEARINGS = 8
 CANDIDATES = 24
+LEG = 2.5, 5.0  # turn radii to the next waypoint: long enough to arrive, short enough to fly in all directions
 
 
 @dataclass
@@ -96,7 +97,7 @@ class _Pilot:
     def _waypoint(self, aircraft: _Aircraft) -> tuple[float, float]:
         """A place inside the room, in the direction flown least among those that are open."""
         bearings = self.rng.uniform(-pi, pi, CANDIDATES)
-        distances = self.rng.uniform(2.5, 8.0, CANDIDATES) * self.radius
+        distances = self.rng.uniform(*LEG, CANDIDATES) * self.radius
         order = np.argsort(self.flown[[_sector(b) for b in bearings]], kind="stable")
         for bearing, distance in zip(bearings[order], distances[order], strict=True):
             x, y = aircraft.x + distance * cos(bearing), aircraft.y + distance * sin(bearing)
