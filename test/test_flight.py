@@ -167,7 +167,7 @@ def test_the_worst_errors_of_the_prior_are_those_asked_for(request, dem, ground)
         yaw.append(abs(np.degrees((turned[2] + np.pi) % (2 * np.pi) - np.pi)))
         tilt.append(np.degrees(np.abs(turned[:2])))
     assert max(place) == pytest.approx(20.0, rel=1e-3)
-    assert max(altitude) == pytest.approx(2.0, rel=5e-3)
+    assert max(altitude) == pytest.approx(2.0, rel=1e-3)
     assert max(yaw) == pytest.approx(3.0, rel=5e-3)
     assert np.max(tilt, axis=0) == pytest.approx([0.2, 0.2], rel=2e-2)
     assert np.ptp(place) > 1, "it drifts"
@@ -224,6 +224,14 @@ def test_the_flight_is_one_that_an_aircraft_flies(flat):
     assert 0.3 < np.degrees(rpy[:, :2].std()) < 4
     assert np.abs(position[:, 2] / summary.height_m - 1).max() <= 0.05
     assert summary.distance_m == pytest.approx(chords.sum() * 2)
+
+
+def test_the_height_is_kept_above_the_ground(hilly, dem):
+    summary, bag = hilly
+    positions = np.array([pose.position for _, pose in bag.ground_truth()])
+    above = positions[:, 2] - terrain_of(bag, dem).height(positions[:, 0], positions[:, 1])
+    assert np.abs(above / summary.height_m - 1).max() < 0.1
+    assert above.mean() == pytest.approx(summary.height_m, rel=0.03)
 
 
 def test_the_footprint_at_nadir_is_the_one_asked_for(flat):

@@ -78,7 +78,9 @@ def test_grey_encodings(rgb, padding):
     grey = np.ascontiguousarray(rgb[..., 0])
     for encoding in ("mono8", "8UC1"):
         np.testing.assert_array_equal(image_from(image_msg(grey, encoding, padding)), grey)
-    wide = grey.astype(np.uint16) * 257
+    # 257 levels of 16 bits for one of 8, and the nearest
+    near = np.random.default_rng(0).integers(-127, 128, grey.shape)
+    wide = (grey.astype(np.int32) * 257 + near).clip(0, 65535).astype(np.uint16)
     for encoding in ("mono16", "16UC1"):
         np.testing.assert_array_equal(image_from(image_msg(wide, encoding, 2 * padding)), grey)
         np.testing.assert_array_equal(image_from(image_msg(wide.byteswap(), encoding, 2 * padding, big_endian=True)), grey)
