@@ -42,10 +42,20 @@ class TiePoints:
 
 
 @dataclass(frozen=True)
+class GroundShift:
+    """How far a match moves the ground point of the boresight: `shift` (2,) east, north in metres, fix less prior, with its
+    `covariance` (2, 2). Free of the attitude's error, which moves `base_link` but not the ground that was matched."""
+
+    shift: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `pose`, `covariance` (6, 6, ROS order), `ties` and `patch` are None where the frame was refused before they were known.
+    `pose`, `covariance` (6, 6, ROS order), `ground`, `ties` and `patch` are None where the frame was refused before they were
+    known.
     """
 
     stamp_ns: int
@@ -55,6 +65,7 @@ class Candidate:
     pose: Pose | None = None
     covariance: NDArray[np.float64] | None = None
     observed: tuple[str, ...] = ()
+    ground: GroundShift | None = None
     ties: TiePoints | None = None
     patch: Patch | None = None
     scores: dict[str, float] = field(default_factory=dict)

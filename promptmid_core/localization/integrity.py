@@ -11,13 +11,14 @@ from promptmid_core.localization.fix import Frame, TiePoints
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.solve import Solution
 from promptmid_core.matching.search import Extent, Peak
+from promptmid_core.matching.verification import Verification
 from promptmid_core.reasons import Reason
 
 Array = NDArray[np.float64]
 
 CHANCE_SHARE = 0.28
 SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
-EVIDENCE = (1.1, 0.95, 1.6, -5.5)
+EVIDENCE = (2.1, 0.88, 1.38, -4.08)
 
 
 def check_frame(frame: Frame, options: Options) -> None:
@@ -52,40 +53,43 @@ def check_patch(patch: Patch, options: Options) -> None:
         raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, less than {options.least_contrast:.1f}")
 
 
-def check_peaks(peaks: list[Peak], options: Options) -> None:
+def check_place(peak: Peak, verification: Verification, options: Options) -> None:
     """One place stands out from all others."""
-    best, second = peaks[0], max((p.score for p in peaks[1:]), default=-np.inf)
-    margin = best.score - second
-    if margin < options.least_margin:
-        raise Refusal(Reason.PEAK_AMBIGUOUS,
-                      f"the best place stands only {margin:.2f} sigma above the next, less than {options.least_margin:g}")
-    if best.on_edge:
+    if verification.margin < options.least_margin:
+        raise Refusal(Reason.PEAK_AMBIGUOUS, f"the best place stands {verification.margin:.2f} sigma above the next, "
+                                             f"less than {options.least_margin:g}")
+    if peak.on_edge:
         raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search window; the prior's covariance may be too small")
 
 
 def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: Options) -> None:
     """Enough tie points agree (N,) on the solution, and from all over the patch of `side` metres."""
     count = int(agree.sum())
-    if count < options.least_ties:
-        raise Refusal(Reason.FEW_TIE_POINTS, f"{count} of {len(agree)} tie points agree within {options.agreement_px:g} px; "
-                                             f"{options.least_ties} are needed")
+    if count < options.least_ties or surplus(agree) < options.least_surplus:
+        raise Refusal(Reason.FEW_TIE_POINTS, f"{count} of {len(agree)} tie points agree within {options.agreement_px:g} px, "
+                                             f"too few or no more than by chance")
     extent = spread(ties.seen[agree, :2]) / side
     if extent < options.least_spread:
         raise Refusal(Reason.TIE_POINTS_CLUSTERED, f"the agreeing tie points spread over {extent:.0%} of the patch in their narrow "
                                                    f"direction, less than {options.least_spread:.0%}")
 
 
-def evidence(peaks: list[Peak], agree: NDArray[np.bool_]) -> float:
-    """Natural log-odds that the match is true, from how the peak stands out and how many tie points agree (N,).
+def evidence(verification: Verification, agree: NDArray[np.bool_]) -> float:
+    """Natural log-odds that the match is true, from how its place stands out and how many tie points agree (N,).
 
-    Logistic regression on frames over 26 training chips against their own, mirrored and foreign maps; docs/integrity.md has the
-    figures and the command. CHANCE_SHARE of the tie points agree with a wrong solution too, since it was fitted to them.
+    Logistic regression on frames over training chips against their own, mirrored and foreign maps.
     """
-    best, second = peaks[0].score, max((p.score for p in peaks[1:]), default=0.0)
+    by_score, by_margin, by_surplus, constant = EVIDENCE
+    return float(by_score * verification.score + by_margin * verification.margin + by_surplus * surplus(agree) + constant)
+
+
+def surplus(agree: NDArray[np.bool_]) -> float:
+    """How many more tie points agree (N,) than by chance, in standard deviations.
+
+    CHANCE_SHARE of them agree with a wrong solution too, since it was fitted to them.
+    """
     n, k = len(agree), float(agree.sum())
-    surplus = (k - n * CHANCE_SHARE) / np.sqrt(n * CHANCE_SHARE * (1 - CHANCE_SHARE) * SHARED_GROUND)
-    at_peak, at_margin, at_surplus, at_zero = EVIDENCE
-    return float(at_peak * best + at_margin * (best - second) + at_surplus * surplus + at_zero)
+    return float((k - n * CHANCE_SHARE) / np.sqrt(max(n, 1) * CHANCE_SHARE * (1 - CHANCE_SHARE) * SHARED_GROUND))
 
 
 def spread(points: Array) -> float:

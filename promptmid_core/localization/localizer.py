@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, Prior, boresight_point, ground_resolution, orthorectify
-from promptmid_core.localization.fix import Candidate, Fix, Frame, TiePoints
+from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundShift, TiePoints
 from promptmid_core.localization.integrity import (
     check_frame,
     check_halves,
     check_patch,
-    check_peaks,
+    check_place,
     check_plausible,
     check_prior_agrees,
     check_ties,
@@ -26,10 +26,12 @@ from promptmid_core.localization.integrity import (
 )
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
-from promptmid_core.localization.solve import OBSERVED, Solution, solve, ties_on_ground
+from promptmid_core.localization.solve import OBSERVED, Solution, moved_ground, solve, ties_on_ground
 from promptmid_core.localization.tracker import Tracker
 from promptmid_core.matching.search import COARSE_FACTOR, Extent, Peak, search
+from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
+from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
@@ -51,6 +53,7 @@ class Match:
     peaks: list[Peak]
     ties: TiePoints
     solution: Solution
+    verification: Verification
 
 
 class Localizer:
@@ -82,8 +85,8 @@ class Localizer:
             with clock("judge"):
                 self._judge(match, frame, prior, extent)
         except Refusal as refusal:
-            return _candidate(frame, prior, match, refusal, scores, clock.ms)
-        return _candidate(frame, prior, match, None, scores, clock.ms)
+            return self._candidate(frame, prior, match, refusal, scores, clock.ms)
+        return self._candidate(frame, prior, match, None, scores, clock.ms)
 
     def track(self, candidate: Candidate) -> Fix:
         """The verdict on a candidate among its neighbours in time."""
@@ -138,9 +141,17 @@ class Localizer:
             described = self.descriptor.describe(patch, Prompt(Modality.OPTICAL))
         with clock("search"):
             peaks = search(described, window, extent)
-        with clock("solve"):
-            solved = [self._solved(frame, start, prior, tie_points(described, window, peak.similarity)) for peak in peaks[:REFINED_PEAKS]]
-        matches = [Match(start, patch, [peaks[i], *peaks[:i], *peaks[i + 1:]], *found) for i, found in enumerate(solved) if found]
+        matches = []
+        for i, peak in enumerate(peaks[:REFINED_PEAKS]):
+            with clock("solve"):
+                blocks = tie_points(described, window, peak.similarity)
+                if len(blocks) < LEAST_BLOCKS:
+                    continue
+                ties, solution = self._solved(blocks, frame, start, prior)
+            with clock("verify"):
+                moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
+                verification = verify(described, window, Similarity.between(ties.seen[:, :2], moved[:, :2]))
+            matches.append(Match(start, patch, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
         if not matches:
             raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         return max(matches, key=self._evidence)
@@ -174,10 +185,8 @@ class Localizer:
             raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, less than {self.options.least_map_valid:.0%}")
         return window
 
-    def _solved(self, frame: Frame, start: Pose, prior: Prior, matches: BlockMatches) -> tuple[TiePoints, Solution] | None:
-        if len(matches) < LEAST_BLOCKS:
-            return None
-        ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
+    def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
+        ties = ties_on_ground(blocks, self.terrain.height(*blocks.seen.T), self.terrain.height(*blocks.found.T))
         solution = self._solve(ties, frame, start, prior)
         return replace(ties, weight=solution.weight), solution
 
@@ -187,7 +196,7 @@ class Localizer:
 
     def _judge(self, match: Match, frame: Frame, prior: Prior, extent: Extent) -> None:
         options, gsd = self.options, self.reference.gsd
-        check_peaks(match.peaks, options)
+        check_place(match.peaks[0], match.verification, options)
         check_ties(match.ties, self._agree(match), options.patch_px * gsd, options)
         height = float(prior.pose.position[2] - match.ties.found[:, 2].mean())
         check_plausible(match.solution, prior, extent, height)
@@ -197,20 +206,31 @@ class Localizer:
         check_prior_agrees(match.solution, prior, options)
 
     def _scores(self, match: Match, extent: Extent) -> dict[str, float]:
-        best, rest = match.peaks[0], match.peaks[1:]
-        agree = self._agree(match)
+        agree, verification = self._agree(match), match.verification
         return {
-            "peak": best.score, "margin": best.score - max((p.score for p in rest), default=0.0), "correlation": best.correlation,
-            "ties": float(len(agree)), "agreeing": float(agree.sum()), "residual_px": match.solution.sigma / self.reference.gsd,
-            "valid": float(match.patch.valid.mean()), "search_px": extent.radius / self.reference.gsd, "evidence": self._evidence(match),
+            "peak": match.peaks[0].score, "score": verification.score, "margin": verification.margin,
+            "correlation": verification.correlation, "ties": float(len(agree)), "agreeing": float(agree.sum()),
+            "residual_px": match.solution.sigma / self.reference.gsd, "valid": float(match.patch.valid.mean()),
+            "search_px": extent.radius / self.reference.gsd, "evidence": self._evidence(match),
         }
+
+    def _candidate(self, frame: Frame, prior: Prior, match: Match | None, refusal: Refusal | None, scores: dict[str, float],
+                   stage_ms: dict[str, float]) -> Candidate:
+        reason, sentence = (refusal.reason, str(refusal)) if refusal else (Reason.FIX, "")
+        if match is None:
+            return Candidate(frame.stamp_ns, prior, reason, sentence, scores=scores, stage_ms=stage_ms)
+        solution = match.solution
+        at_prior, at_fix = (boresight_point(frame.camera, pose, self.terrain) for pose in (prior.pose, solution.pose))
+        return Candidate(
+            frame.stamp_ns, prior, reason, sentence, solution.pose, solution.covariance, OBSERVED,
+            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, scores, stage_ms)
 
     def _agree(self, match: Match) -> NDArray[np.bool_]:
         """Which tie points (N,) agree with the solution."""
         return np.asarray(match.solution.residual <= self.options.agreement_px * self.reference.gsd)
 
     def _evidence(self, match: Match) -> float:
-        return evidence(match.peaks, self._agree(match))
+        return evidence(match.verification, self._agree(match))
 
 
 class Stopwatch:
@@ -234,12 +254,3 @@ def _snap(value: float, cell: int) -> int:
 
 def _pick(ties: TiePoints, which: slice) -> TiePoints:
     return TiePoints(ties.seen[which], ties.found[which], ties.covariance[which], ties.weight[which])
-
-
-def _candidate(frame: Frame, prior: Prior, match: Match | None, refusal: Refusal | None, scores: dict[str, float],
-               stage_ms: dict[str, float]) -> Candidate:
-    solution = match.solution if match else None
-    return Candidate(
-        frame.stamp_ns, prior, refusal.reason if refusal else Reason.FIX, str(refusal) if refusal else "",
-        solution.pose if solution else None, solution.covariance if solution else None, OBSERVED if solution else (),
-        match.ties if match else None, match.patch if match else None, scores, stage_ms)

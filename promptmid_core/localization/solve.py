@@ -15,6 +15,7 @@ from promptmid_core.matching.ties import BlockMatches
 Array = NDArray[np.float64]
 
 ITERATIONS = 12
+KERNEL = 3.0  # residual scales at which a tie point's weight has fallen to a quarter
 OBSERVED = ("x", "y", "yaw")
 X_Y_YAW = [0, 1, 5]
 NUISANCES = [2, 3, 4]  # z, roll, pitch
@@ -22,11 +23,13 @@ NUISANCES = [2, 3, 4]  # z, roll, pitch
 
 @dataclass(frozen=True)
 class Solution:
-    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `weight` (N,) robust weights, 0 to 1;
-    `residual` (N,) metres on the ground; `sigma` metres, robust scale of the residuals of one axis."""
+    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `ground_covariance` (2, 2) in m2 of the matched ground,
+    camera axes; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
+    residuals of one axis."""
 
     pose: Pose
     covariance: Array
+    ground_covariance: Array
     weight: Array
     residual: Array
     sigma: float
@@ -51,7 +54,7 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
         residual, jacobian = _residuals(ties.found, observed, camera, start.corrected(delta))
         residual, jacobian = np.einsum("nij,nj->ni", whiten, residual), np.einsum("nij,njk->nik", whiten, jacobian)
         sigma = _scale(residual)
-        squared = (residual ** 2).sum(axis=1) / (2.0 * sigma) ** 2
+        squared = (residual ** 2).sum(axis=1) / (KERNEL * sigma) ** 2
         weight = 1 / (1 + squared) ** 2
         noise = correlation * sigma ** 2
         information = np.einsum("nij,n,nik->jk", jacobian, weight, jacobian) / noise + nuisance
@@ -66,7 +69,19 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
     covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
     covariance[[0, 1], [0, 1]] += floor ** 2
-    return Solution(pose, covariance, weight, np.linalg.norm(residual, axis=1), sigma)
+    middle = np.average(ties.found, axis=0, weights=weight)
+    _, lever = _residuals(middle[None], _directions(middle[None], camera, pose), camera, pose)
+    ground = lever[0] @ full @ lever[0].T + floor ** 2 * np.eye(2)
+    return Solution(pose, covariance, ground, weight, np.linalg.norm(residual, axis=1), sigma)
+
+
+def moved_ground(points: Array, camera: Camera, start: Pose, pose: Pose) -> Array:
+    """Ground points (N, 3) seen from `start`, and where (N, 3), at the same heights, `pose` sees what looks the same."""
+    before, after = start @ camera.mount, pose @ camera.mount
+    rays = (points - before.position) @ before.rotation @ after.rotation.T
+    reach = (points[:, 2] - after.position[2]) / rays[:, 2]
+    moved: Array = after.position + reach[:, None] * rays
+    return moved
 
 
 def ties_on_ground(matches: BlockMatches, heights_seen: Array, heights_found: Array) -> TiePoints:

@@ -9,23 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import Refusal
-from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.localization.fix import Candidate, Fix, GroundShift, State
 from promptmid_core.localization.options import Options
 from promptmid_core.reasons import Reason
 
 Array = NDArray[np.float64]
 
 
-CLOCK_RESTART_NS = 1_000_000_000  # a longer step back is a clock set anew or a bag played again: the track starts over
+# two images in a row that far before the last are a clock set anew or a bag played again: the track starts over; one is a stray
+CLOCK_RESTART_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A candidate's x, y less its prior's, with the variance of the candidate, where the prior then was, and when."""
+    """How far a candidate moved the ground from where its prior had it, and where (2,) the prior then was."""
 
-    stamp_ns: int
-    shift: Array
-    covariance: Array
+    ground: GroundShift
     prior_at: Array
 
 
@@ -44,6 +43,7 @@ class Tracker:
         self._last: Correction | None = None
         self._rejected = 0
         self._stamp_ns = 0
+        self._stray_ns = 0
 
     @property
     def state(self) -> State:
@@ -63,15 +63,16 @@ class Tracker:
         if candidate.stamp_ns > 0:
             if candidate.stamp_ns <= self._stamp_ns:
                 back = self._stamp_ns - candidate.stamp_ns
-                if back > CLOCK_RESTART_NS:
+                if back > CLOCK_RESTART_NS and 0 < candidate.stamp_ns - self._stray_ns < CLOCK_RESTART_NS:
                     self._restart(candidate.stamp_ns)
+                self._stray_ns = candidate.stamp_ns
                 raise Refusal(Reason.STAMP_BACKWARDS, f"the image's stamp is {back / 1e6:.1f} ms before the last one; stamps must increase")
-            self._stamp_ns = candidate.stamp_ns
-        if candidate.reason is not Reason.FIX or candidate.pose is None or candidate.covariance is None or candidate.prior is None:
+            if candidate.prior is not None:
+                self._stamp_ns = candidate.stamp_ns
+        if candidate.reason is not Reason.FIX or candidate.ground is None or candidate.prior is None:
             self._remember(None)
             raise Refusal(candidate.reason, candidate.sentence)
-        prior = candidate.prior.pose.position[:2]
-        correction = Correction(candidate.stamp_ns, candidate.pose.position[:2] - prior, candidate.covariance[:2, :2], prior)
+        correction = Correction(candidate.ground, candidate.prior.pose.position[:2])
         evidence, searched = candidate.scores["evidence"], candidate.scores["search_px"] * self._gsd
         if self._state is State.TRACKING and self._last is not None:
             self._remember(correction)
@@ -95,9 +96,9 @@ class Tracker:
 
     def _apart(self, a: Correction, b: Correction) -> tuple[float, float]:
         """How far two corrections differ, and how far they may: their own errors and the prior's drift between them."""
-        sigma = np.sqrt(float(np.linalg.eigvalsh(a.covariance + b.covariance)[-1]))
+        sigma = np.sqrt(float(np.linalg.eigvalsh(a.ground.covariance + b.ground.covariance)[-1]))
         flown = float(np.linalg.norm(a.prior_at - b.prior_at))
-        return float(np.linalg.norm(a.shift - b.shift)), 3 * sigma + self._options.drift_share * flown
+        return float(np.linalg.norm(a.ground.shift - b.ground.shift)), 3 * sigma + self._options.drift_share * flown
 
     def _restart(self, stamp_ns: int) -> None:
         self._state, self._last, self._rejected, self._stamp_ns = State.SEARCHING, None, 0, stamp_ns

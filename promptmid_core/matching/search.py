@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.correlation import centred, correlate, tiles
+from promptmid_core.matching.similarity import Similarity
 
 Array = NDArray[np.float64]
 
@@ -18,24 +19,6 @@ BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly she
 PEAKS = 4
 APART = 4.0  # coarse cells between two peaks of their own
 BROAD = 3.0  # coarse cells: a true match is a sharp peak; broader waves come from the brightness of whole districts
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """A shift, turn and scale on the ground: p -> centre + (east, north) + scale * R(yaw) (p - centre), in metres and radians."""
-
-    centre: tuple[float, float]
-    east: float = 0.0
-    north: float = 0.0
-    yaw: float = 0.0
-    scale: float = 1.0
-
-    def apply(self, points: Array) -> Array:
-        """Ground points (N, 2) of the frame, as the prior sees them -> where they lie on the map."""
-        turn = self.scale * np.array([[np.cos(self.yaw), -np.sin(self.yaw)], [np.sin(self.yaw), np.cos(self.yaw)]])
-        middle = np.array(self.centre)
-        moved: Array = (points - middle) @ turn.T + middle + (self.east, self.north)
-        return moved
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.geometry import DescriptorMap, Grid
+from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.correlation import Surfaces, centred, correlate, tiles
-from promptmid_core.matching.search import Similarity
+from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.warp import warped
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class BlockMatches:
 def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -> BlockMatches:
     """Match blocks of `patch` in the map `window`, which is warped by `start` first, so that only small shifts remain."""
     grid = patch.grid
-    aligned = _warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS))
+    aligned = warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS))
     count = ((grid.height - BLOCK) // STEP + 1, (grid.width - BLOCK) // STEP + 1)
     valid = tiles(patch.valid, BLOCK, STEP, count)
     used = np.asarray(valid.mean(axis=(1, 2)) > 0.7)
@@ -54,18 +54,6 @@ def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -
     rows, cols = np.mgrid[:count[0], :count[1]]
     x, y = grid.to_map(cols.ravel()[used] * STEP + (BLOCK - 1) / 2, rows.ravel()[used] * STEP + (BLOCK - 1) / 2)
     return _maxima(np.column_stack([x, y]), surfaces, start, grid.gsd)
-
-
-def _warped(window: DescriptorMap, start: Similarity, grid: Grid) -> DescriptorMap:
-    """The map window as the frame would show it if `start` were true, on the cells of `grid`."""
-    x, y = grid.axes()
-    across, down = np.meshgrid(x, y)
-    ground = start.apply(np.column_stack([across.ravel(), down.ravel()]))
-    col, row = window.grid.to_pixel(ground[:, 0], ground[:, 1])
-    col, row = col.reshape(grid.shape).astype(np.float32), row.reshape(grid.shape).astype(np.float32)
-    array = np.stack([cv2.remap(np.ascontiguousarray(c, np.float32), col, row, cv2.INTER_LINEAR) for c in window.array])
-    valid = cv2.remap(window.valid.astype(np.float32), col, row, cv2.INTER_LINEAR) > 0.99
-    return DescriptorMap(array, np.asarray(valid, bool), grid, window.stride)
 
 
 def _maxima(seen: Array, surfaces: Surfaces, start: Similarity, cell: float) -> BlockMatches:

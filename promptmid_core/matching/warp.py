@@ -1,0 +1,24 @@
+"""The map window turned and scaled to how the frame sees it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import DescriptorMap, Grid
+from promptmid_core.matching.similarity import Similarity
+
+
+def warped(window: DescriptorMap, by: Similarity, grid: Grid) -> DescriptorMap:
+    """The map window as the frame would show it if `by` were true, on the cells of `grid`."""
+    x, y = grid.axes()
+    across, down = np.meshgrid(x, y)
+    ground = by.apply(np.column_stack([across.ravel(), down.ravel()]))
+    col, row = (v.reshape(grid.shape).astype(np.float32) for v in window.grid.to_pixel(ground[:, 0], ground[:, 1]))
+    array = np.stack([_sampled(np.ascontiguousarray(c, np.float32), col, row) for c in window.array])
+    return DescriptorMap(array, _sampled(window.valid.astype(np.float32), col, row) > 0.99, grid, window.stride)
+
+
+def _sampled(image: NDArray[np.float32], col: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.remap(image, col, row, cv2.INTER_LINEAR), np.float32)
