@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     flight.add_argument("--gsd", type=_positive, metavar="M", help="metres per map px; default: the orthophoto's ground resolution")
     flight.add_argument("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
     flight.add_argument("--image-size", type=_size, default=(1280, 960), metavar="WxH", help="default: 1280x960")
-    flight.add_argument("--frame-rate-hz", type=_positive, default=2.0, metavar="F")
+    flight.add_argument("--frame-rate-hz", type=_positive, default=1.0, metavar="F")
     flight.add_argument("--speed-mps", type=_positive, metavar="V", help="at most; default: by footprint and room to turn")
 
     run = _command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",

@@ -58,7 +58,7 @@ class FlightSummary:
 def simulate_flight(
     optical: Path, out: Path, *, frames: int, seed: int, footprint_px: float, drift_px: float, yaw_error_deg: float,
     altitude_error_percent: float, dem: Path | None = None, attitude_error_deg: float = 0.2, gsd: float | None = None,
-    crs: str | None = None, image_size: tuple[int, int] = (1280, 960), frame_rate_hz: float = 2.0, speed: float | None = None,
+    crs: str | None = None, image_size: tuple[int, int] = (1280, 960), frame_rate_hz: float = 1.0, speed: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FlightSummary:
     """Fly over an orthophoto and record the rosbag2 folder `out`.
