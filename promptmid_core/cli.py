@@ -14,6 +14,7 @@ from promptmid_core import __version__
 from promptmid_core.errors import InputError
 
 FAILED, INTERRUPTED = 1, 130
+FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,7 +41,8 @@ def _map_build(args: argparse.Namespace) -> None:
     with _Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, dem=args.dem, descriptor=load(args.descriptor),
                           crs=args.crs, gsd=args.gsd, progress=progress)
-    print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, descriptor {built.descriptor_name}")
+    print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
+          f"descriptor {built.descriptor_name}")
 
 
 def _map_info(args: argparse.Namespace) -> None:
@@ -83,8 +85,9 @@ def _simulate_flight(args: argparse.Namespace) -> None:
             drift_px=args.drift_px, yaw_error_deg=args.yaw_error_deg, altitude_error_percent=args.altitude_error_percent,
             attitude_error_deg=args.attitude_error_deg, gsd=args.gsd, crs=args.crs, image_size=args.image_size,
             frame_rate_hz=args.frame_rate_hz, speed=args.speed_mps, progress=progress)
-    print(f"{flown.path}: {flown.frames} frames in {flown.seconds:.0f} s over {flown.distance_m / 1e3:.1f} km at {flown.speed_mps:.0f} m/s and "
-          f"{flown.height_m:.0f} m above ground; footprint {flown.footprint_m[0]:.0f} x {flown.footprint_m[1]:.0f} m, "
+    across, along = flown.footprint_m
+    print(f"{flown.path}: {flown.frames} frames in {flown.seconds:.0f} s over {flown.distance_m / 1e3:.1f} km at "
+          f"{flown.speed_mps:.0f} m/s and {flown.height_m:.0f} m above ground; footprint {across:.0f} x {along:.0f} m, "
           f"{flown.map_crs}, {flown.least_valid_share:.1%} of the worst footprint on valid pixels")
 
 
@@ -139,7 +142,8 @@ class _Bar:
     """A progress bar on stderr, as the callback (done, total) that long work takes."""
 
     def __init__(self, name: str, unit: str) -> None:
-        self._name, self._unit, self._bar = name, unit, None
+        self._name, self._unit = name, unit
+        self._bar: Any = None
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self._update
@@ -162,16 +166,35 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="promptmid", description="Localize aircraft without satellite navigation: camera frames against a SAR map.")
+    parser = _Parser(prog="promptmid", description="Localize aircraft without satellite navigation: frames against a SAR map.")
     parser.add_argument("--version", action="version", version=f"promptmid {__version__}")
+    parser.set_defaults(command=f"promptmid {' '.join(sys.argv[1:])}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _map_commands(_group(commands, "map", "build, inspect and verify reference maps"))
+    _simulate_commands(_group(commands, "simulate", "worlds and flights of known truth"))
 
-    of_map = commands.add_parser("map", help="build, inspect and verify reference maps").add_subparsers(required=True, metavar="COMMAND")
+    run = _command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
+                   "promptmid replay bag --map la_map --json out.json --report out.html")
+    run.add_argument("bag", type=Path, metavar="BAG")
+    run.add_argument("--map", type=Path, required=True, metavar="MAP")
+    run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
+    run.add_argument("--json", type=Path, metavar="FILE")
+    run.add_argument("--report", type=Path, metavar="FILE.html")
+
+    show = _command(commands, "demo", _demo,
+                    "from a simulated world to a report, in one command", "promptmid demo --out demo_out")
+    show.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR")
+    show.add_argument("--seed", type=int, default=1)
+    show.add_argument("--frames", type=int, default=120)
+    return parser
+
+
+def _map_commands(of_map: Any) -> None:
     build = _command(of_map, "build", _map_build, "a map from a SAR GeoTIFF", "promptmid map build sar.tif la_map --dem dem.tif")
     build.add_argument("sar", type=Path, metavar="SAR.tif")
     build.add_argument("out", type=Path, metavar="OUT")
     build.add_argument("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, stored per pixel")
-    build.add_argument("--dem", type=Path, metavar="DEM.tif", help="ground heights; without it the ground is flat at z = 0")
+    build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=_positive, metavar="M", help="metres per map pixel; default: the raster's ground resolution")
@@ -182,48 +205,42 @@ def _parser() -> argparse.ArgumentParser:
                       "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
 
-    of_simulate = commands.add_parser("simulate", help="worlds and flights of known truth").add_subparsers(required=True, metavar="COMMAND")
+
+def _simulate_commands(of_simulate: Any) -> None:
     world = _command(of_simulate, "world", _simulate_world, "a procedural world: optical, SAR, land cover, DEM",
                      "promptmid simulate world --out world --seed 1")
     world.add_argument("--out", type=Path, required=True, metavar="DIR")
     world.add_argument("--seed", type=int, default=1)
     world.add_argument("--size-px", type=int, default=1536)
     world.add_argument("--gsd", type=_positive, default=10.0, metavar="M")
-    flight = _command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder with ground truth",
+    flight = _command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder",
                       "promptmid simulate flight --optical optical.tif --out bag --frames 300 --seed 1 --footprint-px 512 \\\n"
                       "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2")
-    flight.add_argument("--optical", type=Path, required=True, metavar="ORTHO.tif")
-    flight.add_argument("--dem", type=Path, metavar="DEM.tif", help="ground heights; without it the ground is flat at z = 0")
-    flight.add_argument("--out", type=Path, required=True, metavar="DIR")
-    flight.add_argument("--frames", type=int, default=300)
-    flight.add_argument("--seed", type=int, default=1)
-    flight.add_argument("--footprint-px", type=float, default=512, metavar="P", help="shorter side of the footprint at nadir, map px")
-    flight.add_argument("--drift-px", type=float, default=40, metavar="D", help="the prior's worst horizontal error, map px")
-    flight.add_argument("--yaw-error-deg", type=float, default=3, metavar="Y", help="the prior's worst yaw error")
-    flight.add_argument("--altitude-error-percent", type=float, default=2, metavar="A", help="the prior's worst error of the height above ground")
-    flight.add_argument("--attitude-error-deg", type=float, default=0.2, metavar="R", help="the prior's worst roll and pitch error")
-    flight.add_argument("--gsd", type=_positive, metavar="M", help="metres per map px; default: the orthophoto's ground resolution")
-    flight.add_argument("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
-    flight.add_argument("--image-size", type=_size, default=(1280, 960), metavar="WxH", help="default: 1280x960")
-    flight.add_argument("--frame-rate-hz", type=_positive, default=1.0, metavar="F")
-    flight.add_argument("--speed-mps", type=_positive, metavar="V", help="at most; default: by footprint and room to turn")
-
-    run = _command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
-                   "promptmid replay bag --map la_map --json out.json --report out.html")
-    run.add_argument("bag", type=Path, metavar="BAG")
-    run.add_argument("--map", type=Path, required=True, metavar="MAP")
-    run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
-    run.add_argument("--json", type=Path, metavar="FILE")
-    run.add_argument("--report", type=Path, metavar="FILE.html")
-    show = _command(commands, "demo", _demo, "from a simulated world to a report, in one command", "promptmid demo --out demo_out")
-    show.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR")
-    show.add_argument("--seed", type=int, default=1)
-    show.add_argument("--frames", type=int, default=120)
-    parser.set_defaults(command=f"promptmid {' '.join(sys.argv[1:])}")
-    return parser
+    option = flight.add_argument
+    option("--optical", type=Path, required=True, metavar="ORTHO.tif")
+    option("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
+    option("--out", type=Path, required=True, metavar="DIR")
+    option("--frames", type=int, default=300)
+    option("--seed", type=int, default=1)
+    option("--footprint-px", type=float, default=512, metavar="P", help="shorter side of the footprint at nadir, map px")
+    option("--drift-px", type=float, default=40, metavar="D", help="the prior's worst horizontal error, map px")
+    option("--yaw-error-deg", type=float, default=3, metavar="Y", help="the prior's worst yaw error")
+    option("--altitude-error-percent", type=float, default=2, metavar="A",
+           help="the prior's worst height error, of the height above ground")
+    option("--attitude-error-deg", type=float, default=0.2, metavar="R", help="the prior's worst roll and pitch error")
+    option("--gsd", type=_positive, metavar="M", help="metres per map px; default: the orthophoto's ground resolution")
+    option("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
+    option("--image-size", type=_size, default=(1280, 960), metavar="WxH", help="default: 1280x960")
+    option("--frame-rate-hz", type=_positive, default=1.0, metavar="F", help="default: 1")
+    option("--speed-mps", type=_positive, metavar="V", help="at most; default: by footprint and room to turn")
 
 
-def _command(group: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str, example: str) -> argparse.ArgumentParser:
+def _group(commands: Any, name: str, text: str) -> Any:
+    return commands.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def _command(group: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str,
+             example: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = group.add_parser(
         name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(run=run)

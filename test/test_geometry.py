@@ -160,7 +160,8 @@ def test_a_fine_frame_is_averaged_onto_a_coarse_grid() -> None:
     """A one-pixel chequerboard becomes grey, not a moire pattern."""
     camera = Camera(1280, 960, K, "plumb_bob", np.zeros(5))
     board = (np.indices((960, 1280)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    patch = orthorectify(board, camera, Pose.from_rpy(np.array([0, 0, 900.0]), 0, 0, 0), Terrain.flat(), Grid(-320, 240, 8.0, 80, 60))
+    pose = Pose.from_rpy(np.array([0, 0, 900.0]), 0, 0, 0)
+    patch = orthorectify(board, camera, pose, Terrain.flat(), Grid(-320, 240, 8.0, 80, 60))
     inner = patch.image[5:-5, 5:-5]
     assert inner.std() < 4
     assert 120 < inner.mean() < 136

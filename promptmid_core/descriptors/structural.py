@@ -72,7 +72,8 @@ class Structural:
         channels /= strength + np.float32(max(rest, 1e-6))
         valid = _eroded(patch.valid, self._reach())
         grid = patch.grid.every(self.stride)
-        return DescriptorMap(_cells(channels, grid.shape, self.stride), _whole_cells(valid, grid.shape, self.stride), grid, self.stride)
+        cells, whole = _cells(channels, grid.shape, self.stride), _whole_cells(valid, grid.shape, self.stride)
+        return DescriptorMap(cells, whole, grid, self.stride)
 
     def _reach(self) -> int:
         """Pixels next to a hole whose gradient is that of the hole's rim."""
@@ -89,9 +90,9 @@ class Structural:
         ahead = np.where(offsets > 0, np.exp(-np.abs(offsets) / self.ratio_decay), 0.0)
         ahead = (ahead / ahead.sum()).astype(np.float32)
         behind = ahead[::-1].copy()
-        aside = cv2.getGaussianKernel(2 * int(np.ceil(3 * self.ratio_sigma)) + 1, self.ratio_sigma, cv2.CV_32F)
+        aside = _f32(cv2.getGaussianKernel(2 * int(np.ceil(3 * self.ratio_sigma)) + 1, self.ratio_sigma, cv2.CV_32F))
 
-        def mean(kernel_x: NDArray[np.generic], kernel_y: NDArray[np.generic]) -> Array:
+        def mean(kernel_x: Array, kernel_y: Array) -> Array:
             return _f32(cv2.sepFilter2D(amplitude, cv2.CV_32F, kernel_x, kernel_y, borderType=cv2.BORDER_REFLECT_101))
 
         weight = mean(aside, aside) ** np.float32(self.amplitude_power)

@@ -25,7 +25,8 @@ def demo(out: Path, *, seed: int, frames: int, run: Callable[[list[str]], None])
     (out / MARK).touch()
     world, bag, reference = out / "world", out / "flight", out / "map"
     run(["simulate", "world", "--out", f"{world}", "--seed", f"{seed}"])
-    run(["map", "build", f"{world / 'sar.tif'}", f"{reference}", "--landcover", f"{world / 'landcover.tif'}", "--dem", f"{world / 'dem.tif'}"])
+    run(["map", "build", f"{world / 'sar.tif'}", f"{reference}", "--landcover", f"{world / 'landcover.tif'}",
+         "--dem", f"{world / 'dem.tif'}"])
     run(["simulate", "flight", "--optical", f"{world / 'optical.tif'}", "--dem", f"{world / 'dem.tif'}", "--out", f"{bag}",
          "--frames", f"{frames}", "--seed", f"{seed}", "--footprint-px", "512", "--drift-px", "40", "--yaw-error-deg", "3",
          "--altitude-error-percent", "2"])

@@ -40,6 +40,8 @@ class Camera:
             raise ValueError(f"camera_info has size {self.width}x{self.height}")
         if not np.isfinite(self.k).all() or not np.isfinite(self.d).all():
             raise ValueError("camera_info has NaN or infinite intrinsics")
+        if self.k[0, 1] != 0:
+            raise ValueError("camera_info has skewed pixels (K[0][1] is not zero), which the distortion models do not know")
         if self.k[0, 0] <= 0 or self.k[1, 1] <= 0 or not np.allclose(self.k[2], (0, 0, 1)):
             raise ValueError("camera_info has no focal length (K is zero or not of the form [fx s cx; 0 fy cy; 0 0 1])")
         if self.model not in DISTORTION_COEFFICIENTS:
@@ -56,7 +58,7 @@ class Camera:
             pixels, _ = cv2.fisheye.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), self.k, self._coefficients())
         else:
             pixels, _ = cv2.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), self.k, self._coefficients())
-        pixels = pixels.reshape(-1, 2)
+        pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
         inside = ((pixels >= -0.5) & (pixels <= (self.width - 0.5, self.height - 0.5))).all(axis=1)
         return pixels, ahead & inside & self._invertible(safe)
 
@@ -66,15 +68,18 @@ class Camera:
         # OpenCV's default of five iterations leaves tenths of a pixel at the rim of a strong lens
         criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-10)
         if self.model == "equidistant":
-            flat = cv2.fisheye.undistortPoints(pixels, self.k, self._coefficients(), criteria=criteria).reshape(-1, 2)
+            flat = cv2.fisheye.undistortPoints(pixels, self.k, self._coefficients(), criteria=criteria)
         else:
-            flat = cv2.undistortPointsIter(pixels, self.k, self._coefficients(), None, None, criteria).reshape(-1, 2)
+            flat = cv2.undistortPointsIter(pixels, self.k, self._coefficients(), np.eye(3), np.eye(3), criteria)
+        flat = np.asarray(flat, np.float64).reshape(-1, 2)
         directions = np.column_stack([flat, np.ones(len(flat))])
-        return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        unit: Array = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        return unit
 
     def boresight(self) -> Array:
         """Unit direction (3,) in the optical frame through the image centre."""
-        return self.rays(np.array([[(self.width - 1) / 2, (self.height - 1) / 2]]))[0]
+        direction: Array = self.rays(np.array([[(self.width - 1) / 2, (self.height - 1) / 2]]))[0]
+        return direction
 
     def _coefficients(self) -> Array:
         d = np.asarray(self.d, float)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in metres, outer pixel edges
 GeoTransform = tuple[float, float, float, float, float, float]  # a b c d e f of (col, row) corner -> (E, N)
 
@@ -34,17 +35,21 @@ class Grid:
         half = self.gsd / 2
         return (self.x - half, self.y + half - self.height * self.gsd, self.x - half + self.width * self.gsd, self.y + half)
 
-    def to_map(self, col: ArrayLike, row: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def to_map(self, col: ArrayLike, row: ArrayLike) -> tuple[Array, Array]:
         """Pixel coordinates -> metres in `map`."""
-        return self.x + np.asarray(col, float) * self.gsd, self.y - np.asarray(row, float) * self.gsd
+        across: Array = self.x + np.asarray(col, np.float64) * self.gsd
+        down: Array = self.y - np.asarray(row, np.float64) * self.gsd
+        return across, down
 
-    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
         """Metres in `map` -> pixel coordinates (col, row)."""
-        return (np.asarray(x, float) - self.x) / self.gsd, (self.y - np.asarray(y, float)) / self.gsd
+        col: Array = (np.asarray(x, np.float64) - self.x) / self.gsd
+        row: Array = (self.y - np.asarray(y, np.float64)) / self.gsd
+        return col, row
 
-    def axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def axes(self) -> tuple[Array, Array]:
         """x of every column (W,) and y of every row (H,), in metres."""
-        return self.x + np.arange(self.width) * self.gsd, self.y - np.arange(self.height) * self.gsd
+        return self.to_map(np.arange(self.width), 0)[0], self.to_map(0, np.arange(self.height))[1]
 
     def cut(self, col: int, row: int, width: int, height: int) -> Grid:
         """The grid of a window, in whole pixels; it may reach beyond this one."""

@@ -21,7 +21,7 @@ def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Array:
     eye = pose @ camera.mount
     points, hit = terrain.intersect(eye.position, (eye.rotation @ camera.boresight())[None])
     if not hit[0]:
-        raise Refusal(Reason.VIEW_NOT_DOWN, "the middle of the image does not look at the ground with the prior's attitude and height")
+        raise Refusal(Reason.VIEW_NOT_DOWN, "with the prior's attitude and height the image centre does not look at the ground")
     point: Array = points[0]
     return point
 

@@ -52,7 +52,8 @@ class Pose:
             (m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]),
         )
         q = np.array(rows[i]) / np.linalg.norm(rows[i])
-        return q if q[3] >= 0 else -q
+        quaternion: Array = q if q[3] >= 0 else -q
+        return quaternion
 
     def rpy(self) -> tuple[float, float, float]:
         """Fixed-axis roll, pitch, yaw in radians."""
@@ -106,7 +107,8 @@ def rotation_vector(vector: Array) -> Array:
     if angle < 1e-12:
         return np.eye(3) + skew(vector)
     k = skew(np.asarray(vector, float) / angle)
-    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
+    rotation: Array = np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
+    return rotation
 
 
 def log_rotation(rotation: Array) -> Array:
@@ -114,7 +116,8 @@ def log_rotation(rotation: Array) -> Array:
     x, y, z, w = Pose(np.zeros(3), rotation).quaternion()
     axis = np.array([x, y, z])
     sine = float(np.linalg.norm(axis))
-    return 2 * axis if sine < 1e-12 else axis * (2 * atan2(sine, w) / sine)
+    vector: Array = 2 * axis if sine < 1e-12 else axis * (2 * atan2(sine, w) / sine)
+    return vector
 
 
 def skew(v: Array) -> Array:

@@ -47,7 +47,8 @@ class Terrain:
         z = self.heights
         upper = z[r, c] * (1 - u) + z[r, c1] * u
         lower = z[r1, c] * (1 - u) + z[r1, c1] * u
-        return (upper * (1 - v) + lower * v).reshape(x.shape)
+        heights: Array = (upper * (1 - v) + lower * v).reshape(x.shape)
+        return heights
 
     def on_grid(self, grid: Grid) -> Array:
         """Heights (H, W) at the pixel centres of a grid."""

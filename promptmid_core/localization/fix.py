@@ -31,8 +31,8 @@ class Frame:
 class TiePoints:
     """Ground points seen in the frame and where the map has them.
 
-    `seen` (N, 3): metres in `map` as projected with the prior pose; `found` (N, 3): the same points on the map;
-    `covariance` (N, 2, 2): of `found` east/north in m2, from the score surface; `weight` (N,): robust weight after solving, 0 to 1.
+    `seen` (N, 3): metres in `map` as projected with the prior pose; `found` (N, 3): the same points on the map; `covariance`
+    (N, 2, 2): of `found` east/north, from the score surface, up to a common factor; `weight` (N,): robust weight, 0 to 1.
     """
 
     seen: NDArray[np.float64]

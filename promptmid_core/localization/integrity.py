@@ -42,7 +42,8 @@ def check_patch(patch: Patch, options: Options) -> None:
     share = float(patch.valid.mean())
     if share < options.least_valid:
         raise Refusal(Reason.FOOTPRINT_SMALL,
-                      f"the frame fills {share:.0%} of the patch, less than {options.least_valid:.0%}: fly higher, use a wider lens or a finer map")
+                      f"the frame fills {share:.0%} of the patch, less than {options.least_valid:.0%}; "
+                      "fly higher, use a wider lens or a finer map")
     grey = patch.image.mean(axis=2) if patch.image.ndim == 3 else patch.image.astype(np.float32)
     side = 4
     height, width = (n // side * side for n in grey.shape)
@@ -50,7 +51,8 @@ def check_patch(patch: Patch, options: Options) -> None:
     seen = patch.valid[:height, :width].reshape(height // side, side, width // side, side).all(axis=(1, 3))
     contrast = float(cells[seen].std()) if seen.any() else 0.0
     if contrast < options.least_contrast:
-        raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, less than {options.least_contrast:.1f}")
+        raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, "
+                                          f"less than {options.least_contrast:.1f}")
 
 
 def check_place(peak: Peak, verification: Verification, options: Options) -> None:
@@ -59,7 +61,7 @@ def check_place(peak: Peak, verification: Verification, options: Options) -> Non
         raise Refusal(Reason.PEAK_AMBIGUOUS, f"the best place stands {verification.margin:.2f} sigma above the next, "
                                              f"less than {options.least_margin:g}")
     if peak.on_edge:
-        raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search window; the prior's covariance may be too small")
+        raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search; is the prior's covariance too small?")
 
 
 def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: Options) -> None:
@@ -67,10 +69,10 @@ def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: 
     count = int(agree.sum())
     if count < options.least_ties or surplus(agree) < options.least_surplus:
         raise Refusal(Reason.FEW_TIE_POINTS, f"{count} of {len(agree)} tie points agree within {options.agreement_px:g} px, "
-                                             f"too few or no more than by chance")
+                                             "too few or no more than by chance")
     extent = spread(ties.seen[agree, :2]) / side
     if extent < options.least_spread:
-        raise Refusal(Reason.TIE_POINTS_CLUSTERED, f"the agreeing tie points spread over {extent:.0%} of the patch in their narrow "
+        raise Refusal(Reason.TIE_POINTS_CLUSTERED, f"the agreeing tie points spread over {extent:.0%} of the patch in the narrow "
                                                    f"direction, less than {options.least_spread:.0%}")
 
 
@@ -104,14 +106,15 @@ def check_plausible(solution: Solution, prior: Prior, extent: Extent, height: fl
         raise Refusal(Reason.IMPLAUSIBLE_ROTATION, f"the match turns the frame by {np.rad2deg(delta[5]):.1f} degrees, "
                                                    f"beyond the prior's {np.rad2deg(extent.yaw):.1f}")
     if abs(delta[2]) / height > 1.5 * extent.scale + 0.01:
-        raise Refusal(Reason.IMPLAUSIBLE_SCALE, f"the match changes the height by {delta[2] / height:.1%}, beyond the prior's {extent.scale:.1%}")
+        raise Refusal(Reason.IMPLAUSIBLE_SCALE, f"the match changes the height by {delta[2] / height:.1%}, "
+                                                f"beyond the prior's {extent.scale:.1%}")
 
 
-def check_halves(first: Array, second: Array, gsd: float, options: Options) -> None:
-    """Two halves of the tie points put the ground (x, y in metres) at the same place."""
-    apart = float(np.linalg.norm(first - second)) / gsd
+def check_halves(apart: float, options: Options) -> None:
+    """Two halves of the tie points put the ground at the same place; they are `apart` px."""
     if apart > options.halves_px:
-        raise Refusal(Reason.HALVES_DISAGREE, f"two halves of the tie points put the frame {apart:.1f} px apart, more than {options.halves_px:g}")
+        raise Refusal(Reason.HALVES_DISAGREE, f"two halves of the tie points put the frame {apart:.1f} px apart, "
+                                              f"more than {options.halves_px:g}")
 
 
 def check_prior_agrees(solution: Solution, prior: Prior, options: Options) -> None:

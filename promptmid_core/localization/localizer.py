@@ -63,7 +63,8 @@ class Localizer:
         if reference.fingerprint != descriptor.fingerprint:
             raise InputError(
                 f"the map was built with descriptor {reference.descriptor_name} ({reference.fingerprint}) but {descriptor.name} "
-                f"({descriptor.fingerprint}) is to fly; rebuild it with: promptmid map build SAR.tif OUT --descriptor {descriptor.name}")
+                f"({descriptor.fingerprint}) is to fly; rebuild it with: "
+                f"promptmid map build SAR.tif OUT --descriptor {descriptor.name}")
         self.reference = reference
         self.descriptor = descriptor
         self.options = options or Options()
@@ -108,7 +109,8 @@ class Localizer:
                                                       f"at most {options.most_radius_px:.0f} px are searched")
         yaw = options.sigmas * float(np.sqrt(prior.covariance[5, 5]))
         scale = options.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
-        return Extent(max(radius, options.least_radius_px * gsd), float(np.clip(yaw, LEAST_YAW, np.pi)), float(np.clip(scale, LEAST_SCALE, MOST_SCALE)))
+        return Extent(float(max(radius, options.least_radius_px * gsd)), float(np.clip(yaw, LEAST_YAW, np.pi)),
+                      float(np.clip(scale, LEAST_SCALE, MOST_SCALE)))
 
     def _best_heading(self, frame: Frame, prior: Prior, extent: Extent, clock: Stopwatch) -> Match:
         """The heading whose tie points agree best; one heading alone where the prior knows it within WARP_LIMIT."""
@@ -166,7 +168,8 @@ class Localizer:
                                                     f"outside the map of {reference.grid.width}x{reference.grid.height} px")
         resolution = ground_resolution(frame.camera, start, self.terrain)
         if resolution > 2 * reference.gsd:
-            raise Refusal(Reason.FRAME_TOO_COARSE, f"the frame shows {resolution:.2f} m per pixel, more than twice the map's {reference.gsd:.2f} m")
+            raise Refusal(Reason.FRAME_TOO_COARSE, f"the frame shows {resolution:.2f} m per pixel, "
+                                                   f"more than twice the map's {reference.gsd:.2f} m")
         cell = self.descriptor.stride * COARSE_FACTOR
         return reference.grid.cut(_snap(float(col) - side / 2, cell), _snap(float(row) - side / 2, cell), side, side)
 
@@ -181,8 +184,9 @@ class Localizer:
         share = float(window.valid.mean())
         if share < self.options.least_map_valid:
             if reference.damaged(*place):
-                raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search window; 'promptmid map verify' names the files")
-            raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, less than {self.options.least_map_valid:.0%}")
+                raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search; 'promptmid map verify' names the files")
+            raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
+                                             f"less than {self.options.least_map_valid:.0%}")
         return window
 
     def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
@@ -201,8 +205,9 @@ class Localizer:
         height = float(prior.pose.position[2] - match.ties.found[:, 2].mean())
         check_plausible(match.solution, prior, extent, height)
         # alternate blocks of a row, so that both halves see the whole patch
-        halves = [self._solve(_pick(match.ties, slice(i, None, 2)), frame, match.start, prior).pose for i in (0, 1)]
-        check_halves(*(boresight_point(frame.camera, pose, self.terrain)[:2] for pose in halves), gsd, options)
+        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, match.start, prior).pose for i in (0, 1))
+        apart = boresight_point(frame.camera, first, self.terrain) - boresight_point(frame.camera, second, self.terrain)
+        check_halves(float(np.linalg.norm(apart[:2])) / gsd, options)
         check_prior_agrees(match.solution, prior, options)
 
     def _scores(self, match: Match, extent: Extent) -> dict[str, float]:

@@ -10,8 +10,9 @@ class Options:
     Search: `patch_px` side of the ortho-rectified patch; `sigmas` how many prior sigmas the search covers; `least_radius_px`,
     `most_radius_px` bounds of the search radius.
     Gates on one frame: see integrity.py, which names each with its reason.
-    Track: `least_evidence` is the least log-odds of a match being true, the track's word included; a first fix needs `confirm` agreeing candidates among the last `confirm_among`; `lose_after` rejections in a row lose
-    the track; `drift_share` is how far the prior may drift, as a share of the distance flown.
+    Track: `least_evidence` is the least log-odds of a match being true, the track's word included; a first fix needs `confirm`
+    agreeing candidates among the last `confirm_among`; `lose_after` rejections in a row lose the track; `drift_share` is how far
+    the prior may drift, as a share of the distance flown.
     Covariance: `registration_sigma_px` is the map's own registration error; `correlation` inflates the tie points' covariance,
     since neighbouring blocks share ground and err together.
     """

@@ -49,11 +49,13 @@ class PriorBuffer:
         if after == 0 or after == len(self._samples):
             off = (self._samples[0].stamp_ns - stamp_ns) if after == 0 else (stamp_ns - self._samples[-1].stamp_ns)
             side = "after" if after == 0 else "before"
-            raise Refusal(Reason.PRIOR_MISSING, f"the nearest odometry is {off / 1e6:.0f} ms {side} the image; it must bracket the image")
+            raise Refusal(Reason.PRIOR_MISSING, f"the nearest odometry is {off / 1e6:.0f} ms {side} the image; "
+                                                "it must bracket the image")
         first, last = self._samples[after - 1], self._samples[after]
         if last.stamp_ns - first.stamp_ns > MOST_GAP_NS:
             gap = (last.stamp_ns - first.stamp_ns) / 1e6
-            raise Refusal(Reason.PRIOR_MISSING, f"odometry has a gap of {gap:.0f} ms around the image; at most {MOST_GAP_NS / 1e6:.0f} ms is bridged")
+            raise Refusal(Reason.PRIOR_MISSING, f"odometry has a gap of {gap:.0f} ms around the image; "
+                                                f"at most {MOST_GAP_NS / 1e6:.0f} ms is bridged")
         return interpolate(first, last, stamp_ns)
 
 
@@ -65,10 +67,12 @@ def check_prior(prior: Prior) -> None:
     if not np.isfinite(covariance).all():
         raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has NaN or infinite values")
     if (np.diag(covariance) <= 0).any():
-        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has a variance that is zero or negative; the search window comes from it")
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has a variance that is zero or negative; "
+                                            "the search window comes from it")
     scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
     if np.abs((covariance - covariance.T) / scale).max() > 1e-3:
         raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance is not symmetric")
     least = float(np.linalg.eigvalsh((covariance + covariance.T) / 2 / scale).min())
     if least < -1e-6:
-        raise Refusal(Reason.PRIOR_INVALID, f"the prior's covariance is not positive semidefinite (eigenvalue {least:.3g} of its correlations)")
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance is not positive semidefinite "
+                                            f"(eigenvalue {least:.3g} of its correlations)")

@@ -66,7 +66,8 @@ class Tracker:
                 if back > CLOCK_RESTART_NS and 0 < candidate.stamp_ns - self._stray_ns < CLOCK_RESTART_NS:
                     self._restart(candidate.stamp_ns)
                 self._stray_ns = candidate.stamp_ns
-                raise Refusal(Reason.STAMP_BACKWARDS, f"the image's stamp is {back / 1e6:.1f} ms before the last one; stamps must increase")
+                raise Refusal(Reason.STAMP_BACKWARDS, f"the image's stamp is {back / 1e6:.1f} ms before the last one; "
+                                                      "stamps must increase")
             if candidate.prior is not None:
                 self._stamp_ns = candidate.stamp_ns
         if candidate.reason is not Reason.FIX or candidate.ground is None or candidate.prior is None:
@@ -80,19 +81,21 @@ class Tracker:
             if apart > allowed:
                 raise Refusal(Reason.TRACK_DISAGREES, f"the correction jumped by {apart / self._gsd:.1f} px since the last fix; "
                                                       f"{allowed / self._gsd:.1f} px are allowed")
-            # a false match falls anywhere in the searched window, so one where the track expects it is likelier by the areas' ratio
+            # a false match falls anywhere in the search window, so one where the track expects it is likelier by the areas' ratio
             self._check_evidence(evidence + max(2 * float(np.log(searched / allowed)), 0.0))
             return correction
         self._check_evidence(evidence)
         agreeing = sum(1 for other in self._recent if other and np.less_equal(*self._apart(correction, other)))
         self._remember(correction)
         if agreeing + 1 < self._options.confirm:
-            raise Refusal(Reason.NOT_CONFIRMED, f"{agreeing + 1} of {self._options.confirm} candidates agree that a first fix needs")
+            raise Refusal(Reason.NOT_CONFIRMED, f"{agreeing + 1} of the {self._options.confirm} agreeing candidates "
+                                                "that a first fix needs")
         return correction
 
     def _check_evidence(self, value: float) -> None:
         if value < self._options.least_evidence:
-            raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {value:.1f} of being true, less than {self._options.least_evidence:g}")
+            raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {value:.1f} of being true, "
+                                             f"less than {self._options.least_evidence:g}")
 
     def _apart(self, a: Correction, b: Correction) -> tuple[float, float]:
         """How far two corrections differ, and how far they may: their own errors and the prior's drift between them."""
@@ -119,4 +122,5 @@ class Tracker:
     def _fix(self, candidate: Candidate, refusal: Refusal | None) -> Fix:
         if refusal:
             return Fix(candidate.stamp_ns, self._state, refusal.reason, str(refusal), None, None, (), candidate)
-        return Fix(candidate.stamp_ns, self._state, Reason.FIX, "", candidate.pose, candidate.covariance, candidate.observed, candidate)
+        return Fix(candidate.stamp_ns, self._state, Reason.FIX, "", candidate.pose, candidate.covariance, candidate.observed,
+                   candidate)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 LEAST_COVER = 0.6  # share of a block's cells that must meet valid map cells for a score to count
 
@@ -28,16 +30,17 @@ class Surfaces:
 
     @property
     def radius(self) -> int:
-        return self.products.shape[-1] // 2
+        return int(self.products.shape[-1]) // 2
 
     def scores(self) -> Array:
         """Normalised correlation (B, 2r+1, 2r+1), -1 to 1; 0 where too few cells meet."""
         scale = np.sqrt(self.energy * self.own[:, None, None])
-        return np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
+        scores: Array = np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
+        return scores
 
 
 def centred(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Array:
-    """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere: all channels are positive, their mean says nothing."""
+    """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere; a mean says nothing about a place."""
     count = max(int(valid.sum()), 1)
     mask = valid.astype(np.float32)
     mean = (array * mask).sum(axis=(1, 2)) / count
@@ -65,9 +68,9 @@ def correlate(blocks: Array, block_valid: NDArray[np.bool_], windows: Array, win
     return Surfaces(np.where(enough, products, 0), np.where(enough, np.maximum(energy, 0), 0), own)
 
 
-def tiles(array: NDArray[np.generic], size: int, step: int, count: tuple[int, int], first: tuple[int, int] = (0, 0)) -> NDArray[np.generic]:
-    """Overlapping square tiles of the last two axes: (rows * cols, ..., size, size), starting at cell `first` (row, col)."""
+def tiles(array: NDArray[Scalar], size: int, step: int, count: tuple[int, int]) -> NDArray[Scalar]:
+    """Square tiles of the last two axes, `step` apart, `count` (rows, cols) of them: (rows * cols, ..., size, size)."""
     view = np.lib.stride_tricks.sliding_window_view(array, (size, size), axis=(-2, -1))
-    view = view[..., first[0]:first[0] + step * count[0]:step, first[1]:first[1] + step * count[1]:step, :, :]
+    view = view[..., :step * count[0]:step, :step * count[1]:step, :, :]
     rows, cols = view.shape[-4:-2]
     return np.moveaxis(view, (-4, -3), (0, 1)).reshape(rows * cols, *array.shape[:-2], size, size)

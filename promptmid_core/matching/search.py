@@ -85,7 +85,7 @@ def _pool(described: DescriptorMap) -> DescriptorMap:
     return DescriptorMap(pooled, share > 0.5, grid, described.stride * f)
 
 
-def _usable(block_valid: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _usable(block_valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(block_valid.mean(axis=(1, 2)) > 0.5)
 
 
@@ -130,7 +130,8 @@ def _joint(products: NDArray[np.float32], energy: NDArray[np.float32], own: NDAr
         total += cv2.getRectSubPix(products[b], (side, side), at)
         weight += cv2.getRectSubPix(energy[b], (side, side), at)
     scale = np.sqrt(np.maximum(weight, 0) * own.sum())
-    return np.divide(total, scale, out=np.zeros_like(total), where=weight > 0.3 * weight.max(initial=1e-6))
+    joint: NDArray[np.float32] = np.divide(total, scale, out=np.zeros_like(total), where=weight > 0.3 * weight.max(initial=1e-6))
+    return joint
 
 
 def _peaks(scores: NDArray[np.float32], yaws: Array, scales: Array, cell: float, centre: tuple[float, float]) -> list[Peak]:

@@ -35,5 +35,5 @@ class Similarity:
         a, b = points - middle, moved - moved.mean(axis=0)
         size = float((a ** 2).sum())
         along, across = float((a * b).sum()) / size, float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / size
-        east, north = (float(v) for v in moved.mean(axis=0) - middle)
-        return Similarity((float(middle[0]), float(middle[1])), east, north, float(np.arctan2(across, along)), float(np.hypot(along, across)))
+        (x, y), (east, north) = middle.tolist(), (moved.mean(axis=0) - middle).tolist()
+        return Similarity((x, y), east, north, float(np.arctan2(across, along)), float(np.hypot(along, across)))
