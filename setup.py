@@ -29,7 +29,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/promptmid_ros"]),
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.py")),
-        (f"{SHARE}/config", files("config/*.yaml")),
+        (f"{SHARE}/config", files("config/*")),
     ],
     zip_safe=False,
     python_requires=">=3.11",

@@ -79,20 +79,29 @@ class FlightBag:
         Without any: the images, camera_info and odometry that a localization needs.
         """
         chosen = topics or (self.image_topic, self._topic("camera_info"), self._topic("odometry"))
-        for topic in chosen:
-            if topic not in self.topics:
-                raise InputError(f"{self.path} has no topic {topic}; it has {self._what_is_there()}.")
         with _reader(self.path) as reader:
-            connections = [c for c in reader.connections if c.topic in chosen]
-            stored = reader.messages(connections)
-            while True:
+            for connection, log_ns, data in self._stored(reader, chosen):
                 with _reading(self.path):
-                    entry = next(stored, None)
-                    if entry is None:
-                        return
-                    connection, log_ns, data = entry
                     content = reader.deserialize(data, connection.msgtype)
                 yield connection.topic, log_ns, content
+
+    def serialized(self, *topics: str) -> Iterator[tuple[str, int, bytes]]:
+        """(topic, log time in ns, message as it is stored, in CDR) in the order of recording, of the given topics."""
+        with _reader(self.path) as reader:
+            for connection, log_ns, data in self._stored(reader, topics):
+                yield connection.topic, log_ns, bytes(data)
+
+    def _stored(self, reader: Any, topics: tuple[str, ...]) -> Iterator[tuple[Any, int, bytes]]:
+        for topic in topics:
+            if topic not in self.topics:
+                raise InputError(f"{self.path} has no topic {topic}; it has {self._what_is_there()}.")
+        stored = reader.messages([connection for connection in reader.connections if connection.topic in topics])
+        while True:
+            with _reading(self.path):
+                entry = next(stored, None)
+            if entry is None:
+                return
+            yield entry
 
     def count(self, topic: str) -> int:
         """Number of messages on a topic, as the bag's index tells it."""
@@ -204,9 +213,13 @@ class BagWriter:
     def write(self, topic: str, content: Any, log_ns: int) -> None:
         """Append a message, of any type that `telemetry.typestore` knows, at its log time in ns."""
         kind = content.__msgtype__
+        self.write_serialized(topic, kind, typestore().serialize_cdr(content, kind), log_ns)
+
+    def write_serialized(self, topic: str, kind: str, data: bytes | memoryview, log_ns: int) -> None:
+        """Append a message of type `kind`, such as `sensor_msgs/msg/Image`, that is serialized in CDR already."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, kind, typestore=typestore())
-        self._writer.write(self._connections[topic], log_ns, typestore().serialize_cdr(content, kind))
+        self._writer.write(self._connections[topic], log_ns, data)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:

@@ -1,0 +1,156 @@
+"""A recorded flight through the localizer as it flies: its own process, real DDS, its outputs recorded."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from promptmid_core.errors import InputError
+from promptmid_core.simulation.bag import IMAGE_TYPES, open_bag
+from promptmid_ros.player import Player, stamp_of
+from promptmid_ros.process import LocalizerProcess
+from promptmid_ros.recorder import Recorder
+from promptmid_ros.transport import set_profile
+
+OUTPUTS, SENT, LOG = "outputs", "live.json", "localizer.log"
+DISCOVERY_S = 1.0
+# after the last image: how long to wait for its verdict, and how long for any verdict
+LAST_S, QUIET_S = 20.0, 3.0
+
+
+def run_live(bag: Path, reference: Path, out: Path, *, rate: float = 1.0, parameters: Mapping[str, Any] | None = None,
+             stop: threading.Event | None = None) -> dict[str, Any]:
+    """Fly `bag` through the node over the map folder `reference`; returns what stands in `out`/live.json.
+
+    `out`/outputs is the rosbag2 folder of what the node published; `out`/live.json holds how often each topic was sent and when
+    each image was; `out`/localizer.log what the node printed. InputError where `out` is taken or any part of it fails.
+    """
+    recorded = open_bag(bag)
+    stop = stop or threading.Event()
+    _make(out)
+    verdicts = _Verdicts()
+    transport = "raw" if recorded.topics[recorded.image_topic] == IMAGE_TYPES[1] else "compressed"
+    settings = {"map": str(reference.absolute()), "image_transport": transport, **(parameters or {})}
+    with ros_node("live") as node:
+        player = Player(node, recorded, rate)
+        with (Recorder(node, out / OUTPUTS, on_message=verdicts.note) as recorder,
+              LocalizerProcess(node, settings, out / LOG) as localizer):
+            player.wait_for_subscribers(stop)
+            stop.wait(DISCOVERY_S)
+            player.play(stop)
+            verdicts.wait_for_last(player, localizer, stop)
+    if stop.is_set():
+        raise InputError("the live run was interrupted")
+    result = {
+        "bag": str(bag), "map": str(reference), "rate": rate, "image_transport": transport, "exit_code": localizer.exit_code,
+        "sent": dict(player.counts), "received": dict(recorder.counts), "late_ms": round(player.late_ms, 3),
+        "images": [list(image) for image in player.images],
+    }
+    (out / SENT).write_text(json.dumps(result) + "\n")
+    return result
+
+
+@contextmanager
+def ros_node(name: str) -> Iterator[Node]:
+    """A node that a thread spins until the block ends, in a ROS context of its own."""
+    set_profile()
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node(name, context=context, start_parameter_services=False, enable_rosout=False)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    spinning = threading.Thread(target=executor.spin, name="spin", daemon=True)
+    spinning.start()
+    try:
+        yield node
+    finally:
+        executor.shutdown()
+        spinning.join(5)
+        node.destroy_node()
+        context.try_shutdown()
+
+
+class _Verdicts:
+    """What ~/match_diagnostics has said so far: one message per processed frame."""
+
+    def __init__(self) -> None:
+        self._newest_ns = self._at = 0
+
+    def note(self, topic: str, data: bytes, wall_ns: int) -> None:
+        if topic.endswith("/match_diagnostics"):
+            self._newest_ns, self._at = max(self._newest_ns, stamp_of(data)), wall_ns
+
+    def wait_for_last(self, player: Player, localizer: LocalizerProcess, stop: threading.Event) -> None:
+        """Until the newest image has its verdict; a lost image has none, so silence ends the wait too."""
+        last = max((image.stamp_ns for image in player.images), default=0)
+        started = time.time_ns()
+        while self._newest_ns < last and not stop.wait(0.05):
+            localizer.check_alive()
+            waited = time.time_ns() - started
+            if waited > LAST_S * 1e9 or (waited > QUIET_S * 1e9 and time.time_ns() - self._at > QUIET_S * 1e9):
+                return
+        stop.wait(0.3)  # the pose of that frame may follow its verdict
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        taken = [path.name for path in out.iterdir()]
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    if taken:
+        raise InputError(f"{out} is not empty ({taken[0]}); name a new folder or remove it")
+
+
+def isolate() -> None:
+    """Keep a simulated flight off the robots of the network and the log out of the home folder, unless the user says where."""
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`python -m promptmid_ros.live BAG --map MAP --out DIR`; returns the exit status."""
+    args = _parser().parse_args(argv)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    isolate()
+    if not os.environ.get("ROS_LOG_DIR"):
+        os.environ["ROS_LOG_DIR"] = str(args.out.absolute().parent / "ros_log")
+    try:
+        result = run_live(args.bag, args.map, args.out, rate=args.rate, stop=stop)
+    except InputError as error:
+        print(f"live: {error}", file=sys.stderr)
+        return 1
+    verdicts, poses = (result["received"].get(f"/localizer/{name}", 0) for name in ("match_diagnostics", "pose"))
+    print(f"live: {len(result['images'])} images sent at {args.rate:g} times real time, {verdicts} judged, {poses} fixes; "
+          f"{args.out / OUTPUTS}", flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m promptmid_ros.live",
+                                     description="Play a bag through the localizer over DDS and record what it publishes.")
+    parser.add_argument("bag", type=Path, metavar="BAG")
+    parser.add_argument("--map", type=Path, required=True, metavar="MAP")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--rate", type=float, default=1.0, metavar="R", help="times real time; default: 1")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Records what the localizer publishes as a rosbag2 folder in mcap storage."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import NavSatFix
+
+from promptmid_core.simulation.bag import BagWriter
+
+OUTPUTS = {
+    "pose": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
+    "correction": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
+    "navsat_fix": (NavSatFix, "sensor_msgs/msg/NavSatFix"),
+    "match_diagnostics": (DiagnosticArray, "diagnostic_msgs/msg/DiagnosticArray"),
+}
+HEALTH = "/diagnostics"
+DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Recorder:
+    """Writes the outputs of the node `localizer` to the folder `path`, each message as it arrived and at the time it arrived.
+
+    A context manager: the folder is complete when the block ends. The executor that spins `node` does the writing. `on_message`
+    is told (topic, serialized message, wall time in ns) of each.
+    """
+
+    def __init__(self, node: Node, path: Path, localizer: str = "/localizer",
+                 on_message: Callable[[str, bytes, int], None] | None = None) -> None:
+        self._node, self._localizer, self._on_message = node, localizer, on_message
+        self._bag = BagWriter(path)
+        self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Recorder:
+        self._bag.__enter__()
+        topics = {f"{self._localizer}/{name}": types for name, types in OUTPUTS.items()}
+        topics[HEALTH] = OUTPUTS["match_diagnostics"]
+        self._subscriptions = [
+            self._node.create_subscription(message, topic, self._writer(topic, kind), DEEP, raw=True)
+            for topic, (message, kind) in topics.items()
+        ]
+        return self
+
+    def _writer(self, topic: str, kind: str) -> Callable[[bytes], None]:
+        def write(data: bytes) -> None:
+            now = time.time_ns()
+            with self._lock:
+                if self._subscriptions:
+                    self._bag.write_serialized(topic, kind, data, now)
+                    self.counts[topic] += 1
+            if self._on_message:
+                self._on_message(topic, data, now)
+        return write
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._lock:
+            subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._bag.__exit__(kind, error, trace)
