@@ -68,5 +68,5 @@ setup(
             "ros-kilted-visualization-msgs",
         ],
     },
-    entry_points={"console_scripts": ["promptmid = promptmid_core.cli:main"]},
+    entry_points={"console_scripts": ["promptmid = promptmid_core.cli:main", "play = promptmid_ros.player:main"]},
 )
