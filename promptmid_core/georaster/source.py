@@ -61,7 +61,7 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[NDArr
         values = source.read(bands, window=window)
         known = source.read_masks(bands, window=window).any(axis=0)
     except RasterioError as error:
-        raise InputError(f"{source.name} is damaged or cut short: {one_line(error)}; get a whole copy") from error
+        raise InputError(f"{source.name} is truncated or damaged: {one_line(error)}; get a whole copy") from error
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
     if (scale != 1).any() or (offset != 0).any():
         values = values * scale + offset

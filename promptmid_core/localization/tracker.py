@@ -16,8 +16,8 @@ from promptmid_core.reasons import Reason
 Array = NDArray[np.float64]
 
 
-# two images in a row that far before the last are a clock set anew or a bag played again: the track starts over; one is a stray
-CLOCK_RESTART_NS = 1_000_000_000
+# two images that far before the last, one soon after the other, are a clock set anew or a bag played again; one alone is a stray
+CLOCK_RESTART_NS, CLOCK_RUNS_NS = 1_000_000_000, 10_000_000_000
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Tracker:
         if candidate.stamp_ns > 0:
             if candidate.stamp_ns <= self._stamp_ns:
                 back = self._stamp_ns - candidate.stamp_ns
-                if back > CLOCK_RESTART_NS and 0 < candidate.stamp_ns - self._stray_ns < CLOCK_RESTART_NS:
+                if back > CLOCK_RESTART_NS and 0 < candidate.stamp_ns - self._stray_ns < CLOCK_RUNS_NS:
                     self._restart(candidate.stamp_ns)
                 self._stray_ns = candidate.stamp_ns
                 raise Refusal(Reason.STAMP_BACKWARDS, f"the image's stamp is {back / 1e6:.1f} ms before the last one; "

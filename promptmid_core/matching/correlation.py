@@ -39,11 +39,14 @@ class Surfaces:
         return scores
 
 
-def centred(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Array:
-    """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere; a mean says nothing about a place."""
-    count = max(int(valid.sum()), 1)
+def centred(array: NDArray[np.floating], valid: NDArray[np.bool_], margin: int = 0) -> Array:
+    """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere; a mean says nothing about a place.
+
+    The mean is taken without `margin` cells on every side.
+    """
     mask = valid.astype(np.float32)
-    mean = (array * mask).sum(axis=(1, 2)) / count
+    inner = np.s_[margin:valid.shape[0] - margin, margin:valid.shape[1] - margin]
+    mean = (array[:, *inner] * mask[inner]).sum(axis=(1, 2)) / max(float(mask[inner].sum()), 1.0)
     return np.asarray((array - mean[:, None, None].astype(np.float32)) * mask, np.float32)
 
 

@@ -57,7 +57,8 @@ def search(patch: DescriptorMap, window: DescriptorMap, extent: Extent) -> list[
     if not len(blocks):
         return []
     count = (seen.grid.height // BLOCK, seen.grid.width // BLOCK)
-    around = centred(over.array, over.valid)
+    # the mean under the patch, so that a wider search does not shift the scores
+    around = centred(over.array, over.valid, margin)
     used = _usable(tiles(seen.valid, BLOCK, BLOCK, count))
     windows = tiles(around, BLOCK + 2 * margin, BLOCK, count)[used]
     window_valid = tiles(over.valid, BLOCK + 2 * margin, BLOCK, count)[used]
@@ -154,7 +155,7 @@ def _peaks(scores: NDArray[np.float32], yaws: Array, scales: Array, cell: float,
     found = []
     for row, col in places:
         at = int(np.argmax(scores[:, :, row, col]))
-        dx, dy = _vertex(sharp, row, col)
+        dx, dy = _vertex(raw, row, col)
         found.append(Peak(
             Similarity(centre, (col - radius + dx) * cell, -(row - radius + dy) * cell,
                        float(yaws[at // len(scales)]), 1 + float(scales[at % len(scales)])),

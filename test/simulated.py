@@ -1,0 +1,46 @@
+"""A small simulated world with its map and a flight over it, made once for all tests of a file that ask for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from promptmid_core.descriptors import load
+from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.world import World, simulate_world
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`world` of 1024 px at 10 m; `map_path` built with its DEM; `bag` of 16 frames of 800x600 with a footprint of 400 px."""
+
+    world: World
+    map_path: Path
+    bag: Path
+
+    def reference(self) -> ReferenceMap:
+        return ReferenceMap.open(self.map_path)
+
+
+def make_scene(folder: Path) -> Scene:
+    world = simulate_world(folder / "world", seed=3, size_px=1024)
+    build_map(world.sar, folder / "map", dem=world.dem, landcover=world.landcover, descriptor=load("structural"))
+    simulate_flight(
+        world.optical,
+        folder / "bag",
+        dem=world.dem,
+        frames=16,
+        seed=2,
+        footprint_px=400,
+        drift_px=30,
+        yaw_error_deg=3,
+        altitude_error_percent=2,
+        image_size=(800, 600),
+    )
+    return Scene(world, folder / "map", folder / "bag")
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return make_scene(tmp_path_factory.mktemp("scene"))

@@ -1,0 +1,175 @@
+"""The whole chain on a simulated flight: fixes where they should be, reasons where they should be."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pytest
+from simulated import Scene, scene  # noqa: F401
+
+from promptmid_core.descriptors import load
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.metrics import summarise
+from promptmid_core.evaluation.recording import Recording
+from promptmid_core.evaluation.replay import replay
+from promptmid_core.geometry import NADIR, Camera, Pose, Prior, boresight_point
+from promptmid_core.localization.fix import Candidate, Frame
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.reasons import Reason
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.simulation.bag import open_bag
+
+
+@dataclass(frozen=True)
+class Flown:
+    """The frames of the flight with their priors and true poses."""
+
+    reference: ReferenceMap
+    localizer: Localizer
+    frames: list[Frame]
+    priors: list[Prior]
+    truths: list[Pose]
+
+    def ground_error_px(self, candidate: Candidate, index: int) -> float:
+        assert candidate.pose is not None
+        camera, terrain = self.frames[index].camera, self.localizer.terrain
+        found, true = (boresight_point(camera, pose, terrain) for pose in (candidate.pose, self.truths[index]))
+        return float(np.linalg.norm(found - true)) / self.reference.gsd
+
+
+@pytest.fixture(scope="module")
+def flown(scene: Scene) -> Flown:  # noqa: F811
+    reference = scene.reference()
+    recording = Recording(open_bag(scene.bag), reference.frame)
+    frames, priors, truths = [], [], []
+    for image in recording.images(NADIR):
+        assert isinstance(image.camera, Camera)
+        truth = recording.truth(image.stamp_ns)
+        assert truth is not None
+        frames.append(Frame(image.stamp_ns, image.pixels(), image.camera))
+        priors.append(recording.prior(image.stamp_ns))
+        truths.append(truth)
+    return Flown(reference, Localizer(reference, load("structural")), frames, priors, truths)
+
+
+def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811
+    reference = scene.reference()
+    summary = summarise(replay(scene.bag, Localizer(reference, load("structural")), reference))
+    assert summary["fixes"] >= 13
+    assert summary["false_fixes"] == 0
+    assert summary["ground_error_px"]["median"] < 1.0
+    assert summary["prior_error_px"]["median"] > 5 * summary["error_px"]["median"]
+
+
+def test_two_runs_are_bit_identical(flown: Flown) -> None:
+    once, twice = (flown.localizer.match(flown.frames[3], flown.priors[3]) for _ in range(2))
+    assert once.pose is not None and twice.pose is not None
+    assert (once.pose.position == twice.pose.position).all()
+    assert (once.pose.rotation == twice.pose.rotation).all()
+    assert (once.covariance == twice.covariance).all()
+    assert once.scores == twice.scores
+
+
+@pytest.mark.parametrize("index", [2, 7, 12])
+def test_the_prior_gives_the_window_but_no_information(flown: Flown, index: int) -> None:
+    """Doubling its x, y variance moves x, y by less than 0.05 px and the covariance by less than 1 %."""
+    prior = flown.priors[index]
+    wide = prior.covariance.copy()
+    wide[:2] *= np.sqrt(2)
+    wide[:, :2] *= np.sqrt(2)
+    once = flown.localizer.match(flown.frames[index], prior)
+    twice = flown.localizer.match(flown.frames[index], replace(prior, covariance=wide))
+    assert once.reason is twice.reason is Reason.FIX
+    assert once.pose is not None and twice.pose is not None and once.covariance is not None and twice.covariance is not None
+    assert np.abs(once.pose.position - twice.pose.position)[:2].max() < 0.05 * flown.reference.gsd
+    seen = np.ix_([0, 1, 5], [0, 1, 5])
+    assert np.abs(twice.covariance[seen] / once.covariance[seen] - 1)[[0, 1, 2], [0, 1, 2]].max() < 0.01
+
+
+def test_a_heading_that_is_hardly_known_is_searched(flown: Flown) -> None:
+    """The patch is described again per heading: 25 degrees off, with a sigma of 12 degrees."""
+    prior = flown.priors[5]
+    off = prior.pose.corrected(np.array([0, 0, 0, 0, 0, np.deg2rad(25.0)]))
+    covariance = prior.covariance.copy()
+    covariance[5, 5] = np.deg2rad(12.0) ** 2
+    found = flown.localizer.match(flown.frames[5], Prior(prior.stamp_ns, off, covariance))
+    assert found.reason is Reason.FIX, found.sentence
+    assert flown.ground_error_px(found, 5) < 2
+    assert found.pose is not None
+    assert abs(np.rad2deg(found.pose.correction_from(flown.truths[5])[5])) < 1.5
+
+
+def test_a_view_of_elsewhere_gives_no_fix(flown: Flown) -> None:
+    """The mirrored frame is of ground that is not on the map."""
+    for index in range(0, 16, 2):
+        frame = flown.frames[index]
+        decoy = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
+        candidate = flown.localizer.match(decoy, flown.priors[index])
+        assert candidate.reason is not Reason.FIX or candidate.scores["evidence"] < flown.localizer.options.least_evidence
+
+
+def changed(frame: Frame, prior: Prior, what: str) -> tuple[Frame, Prior]:
+    height = frame.image.shape[0]
+    far = prior.pose.corrected(np.array([90_000.0, 0, 0, 0, 0, 0]))
+    sideways = Pose.from_rpy(prior.pose.position, 0, 1.6, 0)
+    low, high = prior.pose.position * (1, 1, 0) + (0, 0, 700), prior.pose.position * (1, 1, 0) + (0, 0, 40_000)
+    wide, broken = prior.covariance.copy(), prior.covariance.copy()
+    wide[0, 0], broken[1, 1] = 4e6, np.nan
+    flat = np.full_like(frame.image, 120)
+    changes = {
+        "stamp_zero": (replace(frame, stamp_ns=0), prior),
+        "image_size": (replace(frame, image=frame.image[: height // 2]), prior),
+        "image_black": (replace(frame, image=np.zeros_like(frame.image)), prior),
+        "image_saturated": (replace(frame, image=np.full_like(frame.image, 255)), prior),
+        "low_texture": (replace(frame, image=flat), prior),
+        "prior_invalid": (frame, replace(prior, covariance=broken)),
+        "prior_too_uncertain": (frame, replace(prior, covariance=wide)),
+        "prior_outside_map": (frame, replace(prior, pose=far)),
+        "view_not_down": (frame, replace(prior, pose=sideways)),
+        "footprint_small": (frame, replace(prior, pose=Pose(low, prior.pose.rotation))),
+        "frame_too_coarse": (frame, replace(prior, pose=Pose(high, prior.pose.rotation))),
+    }
+    return changes[what]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "stamp_zero",
+        "image_size",
+        "image_black",
+        "image_saturated",
+        "low_texture",
+        "prior_invalid",
+        "prior_too_uncertain",
+        "prior_outside_map",
+        "view_not_down",
+        "footprint_small",
+        "frame_too_coarse",
+    ],
+)
+def test_bad_input_has_its_reason_and_no_effect_on_the_next_frame(flown: Flown, what: str) -> None:
+    flown.localizer.reset()
+    for index in range(4):
+        before = flown.localizer.track(flown.localizer.match(flown.frames[index], flown.priors[index]))
+    assert before.accepted
+    bad = flown.localizer.track(flown.localizer.match(*changed(flown.frames[4], flown.priors[4], what)))
+    assert bad.reason == what
+    assert bad.sentence
+    assert bad.pose is None
+    after = flown.localizer.track(flown.localizer.match(flown.frames[5], flown.priors[5]))
+    assert after.accepted, after.sentence
+
+
+def test_a_map_of_another_descriptor_is_refused_with_the_command(flown: Flown) -> None:
+    from promptmid_core.descriptors.structural import Structural
+
+    with pytest.raises(InputError, match=r"promptmid map build .* --descriptor structural"):
+        Localizer(flown.reference, Structural(blur_sigma=3.0))
+
+
+def test_grey_frames_do_as_well(flown: Flown) -> None:
+    frame = flown.frames[6]
+    grey = flown.localizer.match(replace(frame, image=cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)), flown.priors[6])
+    assert grey.reason is Reason.FIX
+    assert flown.ground_error_px(grey, 6) < 2

@@ -1,0 +1,52 @@
+"""Real Sentinel-1 maps and flights over real Sentinel-2 orthophotos: the bars that the README states."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+from promptmid_core.descriptors import load
+from promptmid_core.evaluation.metrics import summarise
+from promptmid_core.evaluation.replay import replay
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.refmap import build_map
+from promptmid_core.simulation.flight import simulate_flight
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def orange_county(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`sar.tif` and `optical.tif` of Orange County, and a flight over it."""
+    folder = tmp_path_factory.mktemp("orange_county")
+    tool = data_folder / "tools" / "make_geotiffs.py"
+    source = data_folder / "data" / "eval" / "s1s2-orange-county"
+    subprocess.run([sys.executable, tool, source, folder], check=True, capture_output=True)
+    simulate_flight(folder / "optical.tif", folder / "bag", frames=60, seed=5, footprint_px=512, drift_px=40, yaw_error_deg=3,
+                    altitude_error_percent=2, image_size=(960, 720))
+    return folder
+
+
+def flown(folder: Path, sar: Path) -> dict[str, Any]:
+    reference = build_map(sar, folder / f"map_{sar.stem}", descriptor=load("structural"))
+    return summarise(replay(folder / "bag", Localizer(reference, load("structural")), reference))
+
+
+def test_a_flight_over_orange_county_is_localized(orange_county: Path) -> None:
+    summary = flown(orange_county, orange_county / "sar.tif")
+    assert summary["fix_rate"] >= 0.93  # of 60 frames the first two await confirmation
+    assert summary["false_fixes"] == 0
+    assert summary["ground_error_px"]["median"] <= 1.0
+    assert summary["ground_error_px"]["p95"] <= 2.5
+
+
+def test_no_fix_is_accepted_on_a_mirrored_map(orange_county: Path) -> None:
+    with rasterio.open(orange_county / "sar.tif") as source:
+        image, profile = source.read(1), source.profile
+    with rasterio.open(orange_county / "mirrored.tif", "w", **profile) as target:
+        target.write(np.ascontiguousarray(image[:, ::-1]), 1)
+    assert flown(orange_county, orange_county / "mirrored.tif")["fixes"] == 0

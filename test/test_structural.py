@@ -1,0 +1,146 @@
+"""The structural descriptor: what it must not depend on, and what it must."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptmid_core.descriptors import load
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Grid, Patch
+from promptmid_core.prompts import Modality, Prompt
+
+OPTICAL, SAR = Prompt(Modality.OPTICAL), Prompt(Modality.SAR)
+STRUCTURAL = load("structural")
+
+
+def patch_of(image: np.ndarray, valid: np.ndarray | None = None) -> Patch:
+    height, width = image.shape[:2]
+    return Patch(image, np.ones((height, width), bool) if valid is None else valid, Grid(0, 0, 10.0, width, height))
+
+
+def scene(size: int = 128, seed: int = 0) -> np.ndarray:
+    """Fields of random brightness with sharp borders, float32 around 100."""
+    rng = np.random.default_rng(seed)
+    image = np.full((size, size), 100, np.float32)
+    for _ in range(25):
+        centre, extent = rng.uniform(0, size, 2), rng.uniform(8, 30, 2)
+        box = cv2.boxPoints(
+            ((float(centre[0]), float(centre[1])), (float(extent[0]), float(extent[1])), float(rng.uniform(0, 90)))
+        )
+        cv2.fillConvexPoly(image, box.astype(np.int32), float(rng.uniform(40, 200)))
+    return image
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"'sift'; known are structural"):
+        load("sift")
+
+
+def test_shape_stride_and_norm() -> None:
+    described = STRUCTURAL.describe(patch_of(scene().astype(np.uint8)), OPTICAL)
+    assert described.array.shape == (STRUCTURAL.channels, 64, 64)
+    assert described.array.dtype == np.float32
+    assert described.grid.gsd == 20.0
+    assert described.grid.bounds == (-5.0, -1275.0, 1275.0, 5.0)
+    assert np.linalg.norm(described.array, axis=0).max() < 1
+    assert described.valid.all()
+
+
+def test_an_optical_edge_is_the_same_in_the_negative() -> None:
+    """The sign of a gradient says nothing across modalities."""
+    bright = STRUCTURAL.describe(
+        patch_of(np.full((64, 64), 40, np.uint8) + np.uint8(120) * (np.arange(64) > 31).astype(np.uint8)), OPTICAL
+    )
+    dark = STRUCTURAL.describe(
+        patch_of(np.full((64, 64), 160, np.uint8) - np.uint8(120) * (np.arange(64) > 31).astype(np.uint8)), OPTICAL
+    )
+    on_edge = np.s_[:, 8:24, 15:17]
+    assert np.abs(bright.array[on_edge] - dark.array[on_edge]).max() < 0.02
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(0.0, 3.0))
+def test_a_turned_edge_turns_the_harmonics(angle: float) -> None:
+    """Cosine and sine of twice the angle of the gradient, and of four times."""
+    y, x = np.mgrid[-32:32, -32:32]
+    side = np.tanh((x * np.cos(angle) + y * np.sin(angle)) / 2)
+    described = STRUCTURAL.describe(patch_of((128 + 80 * side).astype(np.uint8)), OPTICAL)
+    _, c2, s2, c4, s4 = described.array[:, 15:17, 15:17].mean(axis=(1, 2))
+    assert (
+        np.arctan2(s2, c2) == pytest.approx(np.arctan2(np.sin(2 * angle), np.cos(2 * angle)), abs=0.06)
+        or np.pi - abs(angle * 2 % (2 * np.pi) - np.pi) < 0.1
+    )
+    assert np.hypot(c4, s4) > 0.02
+
+
+def test_sar_gradients_do_not_depend_on_speckle_strength_times_brightness() -> None:
+    """A ratio gradient responds to speckle alike on dark and on bright ground; a difference would be ten times stronger."""
+    rng = np.random.default_rng(3)
+    speckle = rng.gamma(4, 0.25, (128, 256)).astype(np.float32)
+    level = np.where(np.arange(256) < 128, 0.5, 2.0).astype(np.float32)
+    image = np.sqrt(speckle) * level
+    strength = np.linalg.norm(STRUCTURAL.describe(patch_of(image), SAR).array, axis=0)
+    dark, bright = strength[:, 10:54].mean(), strength[:, 74:118].mean()
+    assert bright / dark < 1.6
+
+
+def test_optical_and_sar_views_of_the_same_ground_agree_better_than_of_other_ground() -> None:
+    def likeness(a: np.ndarray, b: np.ndarray) -> float:
+        a, b = a - a.mean(axis=(1, 2), keepdims=True), b - b.mean(axis=(1, 2), keepdims=True)
+        return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
+
+    rng = np.random.default_rng(5)
+    here, there = scene(seed=1), scene(seed=2)
+    radar = (255 - here) / 128 * np.sqrt(rng.gamma(4, 0.25, here.shape))
+    sar = STRUCTURAL.describe(patch_of(radar.astype(np.float32)), SAR).array
+    same = likeness(STRUCTURAL.describe(patch_of(here.astype(np.uint8)), OPTICAL).array, sar)
+    other = likeness(STRUCTURAL.describe(patch_of(there.astype(np.uint8)), OPTICAL).array, sar)
+    assert same > 0.3
+    assert abs(other) < 0.1
+
+
+def test_a_hole_is_not_valid_and_its_rim_is_no_edge() -> None:
+    image = (100 + 5 * np.random.default_rng(1).standard_normal((128, 128))).astype(np.float32)
+    valid = np.ones((128, 128), bool)
+    valid[40:80, 40:80] = False
+    described = STRUCTURAL.describe(patch_of(np.where(valid, image, 0) / 100, valid), SAR)
+    whole = STRUCTURAL.describe(patch_of(image / 100), SAR)
+    assert not described.valid[20:40, 20:40].any()
+    assert described.valid[:12, :12].all()
+    strongest = np.linalg.norm(described.array, axis=0)[described.valid].max()
+    assert strongest < 1.5 * np.linalg.norm(whole.array, axis=0).max()
+
+
+def test_a_tile_with_its_halo_equals_the_whole() -> None:
+    image = (scene(256, 7) / 100).astype(np.float32)
+    whole = STRUCTURAL.describe(patch_of(image), SAR).array
+    halo = STRUCTURAL.halo
+    tile = STRUCTURAL.describe(patch_of(image[64 - halo : 128 + halo, 96 - halo : 160 + halo]), SAR).array
+    inner = tile[:, halo // 2 : -(halo // 2), halo // 2 : -(halo // 2)]
+    assert np.abs(inner - whole[:, 32:64, 48:80]).max() < 1e-5
+
+
+def test_the_fingerprint_names_the_parameters() -> None:
+    from dataclasses import replace
+
+    from promptmid_core.descriptors.structural import Structural
+
+    assert Structural().fingerprint == STRUCTURAL.fingerprint
+    assert replace(Structural(), blur_sigma=2.5).fingerprint != STRUCTURAL.fingerprint
+
+
+def test_a_patch_is_described_in_time() -> None:
+    """256 x 256 px within 15 ms on a free core; the bar here leaves room for a busy machine."""
+    cv2.setNumThreads(1)
+    image = patch_of(scene(256).astype(np.uint8))
+    STRUCTURAL.describe(image, OPTICAL)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        STRUCTURAL.describe(image, OPTICAL)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.015
