@@ -93,6 +93,7 @@ def _simulate_flight(args: argparse.Namespace) -> None:
 
 def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors import load
+    from promptmid_core.evaluation import comparison
     from promptmid_core.evaluation.metrics import summarise, table
     from promptmid_core.evaluation.replay import replay
     from promptmid_core.evaluation.report import write_report
@@ -101,14 +102,18 @@ def _replay(args: argparse.Namespace) -> None:
 
     reference = ReferenceMap.open(args.map)
     localizer = Localizer(reference, load(args.descriptor or reference.descriptor_name))
+    run = comparison.read_live(args.live) if args.live else None
     with _Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, progress=progress)
     summary = summarise(flight)
     print(table(summary))
+    live = comparison.compare(run, args.bag, flight, reference) if run else None
+    if live:
+        print(f"\n{comparison.table(live)}")
     if args.json:
-        _write_json(args.json, summary)
+        _write_json(args.json, summary | ({"live": comparison.as_json(live)} if live else {}))
     if args.report:
-        write_report(args.report, flight, summary, reference, command=args.command)
+        write_report(args.report, flight, summary, reference, live=live, command=args.command)
         print(f"report: {args.report}")
 
 
@@ -178,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("bag", type=Path, metavar="BAG")
     run.add_argument("--map", type=Path, required=True, metavar="MAP")
     run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
+    run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run, the folder that promptmid_ros.live wrote")
     run.add_argument("--json", type=Path, metavar="FILE")
     run.add_argument("--report", type=Path, metavar="FILE.html")
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from promptmid_core.errors import InputError
+from promptmid_core.evaluation.comparison import RUN
 
 MARK = ".promptmid-demo"
+# frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them
+LIVE_RATE = 5.0
 
 
 def demo(out: Path, *, seed: int, frames: int, run: Callable[[list[str]], None]) -> None:
-    """Simulate a world, build its map, fly over it and replay the flight; everything lands in the folder `out`.
+    """Simulate a world, build its map, fly over it, live and as a replay; everything lands in the folder `out`.
 
     `run` is given each command as its words, without `promptmid`. An earlier demo's folder is made anew; InputError where
-    `out` holds anything else.
+    `out` holds anything else, and, once the report is written, where the live run failed.
     """
     if out.exists():
         if not (out / MARK).is_file():
@@ -30,4 +36,40 @@ def demo(out: Path, *, seed: int, frames: int, run: Callable[[list[str]], None])
     run(["simulate", "flight", "--optical", f"{world / 'optical.tif'}", "--dem", f"{world / 'dem.tif'}", "--out", f"{bag}",
          "--frames", f"{frames}", "--seed", f"{seed}", "--footprint-px", "512", "--drift-px", "40", "--yaw-error-deg", "3",
          "--altitude-error-percent", "2"])
-    run(["replay", f"{bag}", "--map", f"{reference}", "--json", f"{out / 'replay.json'}", "--report", f"{out / 'report.html'}"])
+    failed = _fly_live(bag, reference, out / "live")
+    run(["replay", f"{bag}", "--map", f"{reference}", "--live", f"{out / 'live'}", "--json", f"{out / 'replay.json'}",
+         "--report", f"{out / 'report.html'}"])
+    if failed:
+        raise InputError(failed)
+
+
+def _fly_live(bag: Path, reference: Path, out: Path) -> str | None:
+    """The flight through the ROS 2 node, in processes of its own; returns what failed.
+
+    Where there was no run, the folder `out` says why, for the table and the report.
+    """
+    probe = subprocess.run([sys.executable, "-c", "import rclpy"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        why = probe.stderr.strip().splitlines()[-1:] or ["import rclpy fails"]
+        _not_run(out, f"ROS 2 cannot be used from this Python ({why[0]})")
+        return None
+    words = [sys.executable, "-m", "promptmid_ros.live", f"{bag}", "--map", f"{reference}", "--out", f"{out}",
+             "--rate", f"{LIVE_RATE:g}"]
+    print(f"\n$ python {' '.join(words[1:])}", flush=True)
+    process = subprocess.Popen(words)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # it was interrupted too, and stops the node before it ends
+        process.wait()
+        raise
+    if not code:
+        return None
+    sentence = f"the live run failed with exit code {code}; {out / 'localizer.log'} is what the node printed"
+    _not_run(out, sentence)
+    return sentence
+
+
+def _not_run(out: Path, why: str) -> None:
+    out.mkdir(exist_ok=True)
+    (out / RUN).write_text(json.dumps({"not_run": why}) + "\n")

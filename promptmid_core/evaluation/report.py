@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from promptmid_core import __version__
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation import figures
+from promptmid_core.evaluation.comparison import Comparison, rows, sentence
 from promptmid_core.evaluation.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
 from promptmid_core.evaluation.pictures import match_pictures
 from promptmid_core.evaluation.replay import Flight, ReplayedFrame
@@ -38,9 +39,13 @@ class Verdict(NamedTuple):
     sentences: list[str]
 
 
-def write_report(path: Path, flight: Flight, summary: Summary, reference: ReferenceMap, *, command: str | None = None) -> None:
-    """Write the report of `flight` to `path`, replacing it at once or not at all; InputError where it cannot be written."""
-    html = render(flight, summary, reference, command=command)
+def write_report(path: Path, flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
+                 command: str | None = None) -> None:
+    """Write the report of `flight` to `path`, replacing it at once or not at all; InputError where it cannot be written.
+
+    `live` is the comparison with the same flight flown live, where there is one.
+    """
+    html = render(flight, summary, reference, live=live, command=command)
     try:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
@@ -56,7 +61,8 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
         raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
 
 
-def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, command: str | None = None) -> str:
+def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
+           command: str | None = None) -> str:
     """The report as HTML; every text from outside is escaped."""
     from jinja2 import Environment, StrictUndefined
 
@@ -85,6 +91,7 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, command
         examples=examples,
         examples_title="Example matches" if summary["fixes"] else "Examples of refused frames",
         examples_text=_examples_text(summary),
+        live=_live(live),
         stages=_stages(summary),
         provenance=_provenance(flight, command),
     )
@@ -212,6 +219,15 @@ def _examples_text(summary: Summary) -> str:
         return "The first frame of each of the most frequent reasons."
     order = "ground error" if summary["judged"] else "their own sigma"
     return f"Accepted frames in the order of {order}: at 10 %, in the middle, and the worst."
+
+
+def _live(comparison: Comparison | None) -> dict[str, Any] | None:
+    """The section on the live run: good, warn where there was none or frames were dropped, bad where the two contradict."""
+    if comparison is None:
+        return None
+    whole = comparison.dropped == 0
+    level = "warn" if comparison.not_run or not whole else "good" if comparison.agrees else "bad"
+    return {"level": level, "sentence": sentence(comparison), "rows": rows(comparison), "differences": comparison.differences}
 
 
 def _stages(summary: Summary) -> list[dict[str, str]]:

@@ -1,0 +1,244 @@
+"""A flight flown live against the same flight replayed offline: what the node published, judged by the same figures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError, Refusal
+from promptmid_core.evaluation.metrics import Summary, summarise
+from promptmid_core.evaluation.recording import Recording
+from promptmid_core.evaluation.replay import Flight, ReplayedFrame, judge
+from promptmid_core.geometry import NADIR, Pose
+from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.messages import pose_from, stamp_ns
+from promptmid_core.reasons import Reason
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.simulation.bag import FlightBag, open_bag
+
+OUTPUTS, RUN = "outputs", "live.json"
+NODE = "/localizer"
+SHOWN_DIFFERENCES = 5
+# a position in metres or an angle in radians may differ by rounding only
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the node published about one frame, and when its ~/match_diagnostics was received, in ns of the wall clock."""
+
+    stamp_ns: int
+    reason: Reason
+    state: State
+    sentence: str
+    received_ns: int
+    values: dict[str, str]
+    pose: Pose | None = None
+    covariance: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A live run as it was recorded: `verdicts` in the order of arrival; `images` (stamp, wall clock when it was sent), in ns.
+
+    Where there was no run, `not_run` says why and all else is empty.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    images: tuple[tuple[int, int], ...] = ()
+    rate: float | None = None
+    not_run: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Live against offline. `dropped`: images sent that have no verdict; `common`: frames with a verdict on both sides.
+
+    `same_verdicts`: of those, how many have the same reason; `common_fixes`: fixes on both sides; `furthest`: the largest
+    difference of their positions in m, rotations in rad and covariances as a share; None without common fixes. `differences`
+    tells of the first frames whose verdicts differ. `latency_ms`: from the sending of an image to the receipt of its verdict.
+    """
+
+    not_run: str | None = None
+    live: Summary | None = None
+    offline: Summary | None = None
+    rate: float | None = None
+    sent: int = 0
+    judged: int = 0
+    dropped: int = 0
+    common: int = 0
+    same_verdicts: int = 0
+    common_fixes: int = 0
+    furthest: dict[str, float] | None = None
+    latency_ms: dict[str, float | None] = field(default_factory=dict)
+    differences: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Every common frame has the same verdict, and every common fix the same pose and covariance to 1e-6."""
+        return self.same_verdicts == self.common and max((self.furthest or {}).values(), default=0.0) <= SAME
+
+
+def read_live(folder: Path) -> LiveRun:
+    """The folder that a live run wrote; InputError where it is missing or incomplete."""
+    try:
+        run = json.loads((folder / RUN).read_text())
+    except OSError as error:
+        raise InputError(f"{folder} is no live run: {RUN} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{folder / RUN} is damaged ({error}); run it again") from error
+    if "not_run" in run:
+        return LiveRun(not_run=run["not_run"])
+    images = tuple((int(stamp), int(wall)) for stamp, wall in run["images"])
+    return LiveRun(read_verdicts(open_bag(folder / OUTPUTS)), images, run["rate"])
+
+
+def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
+    """The verdicts among a node's recorded outputs, those of accepted frames with their pose."""
+    pose_topic, diagnostics_topic = f"{node}/pose", f"{node}/match_diagnostics"
+    poses: dict[int, deque[Any]] = defaultdict(deque)
+    verdicts: list[Verdict] = []
+    for topic, received_ns, message in bag.messages(*(name for name in (pose_topic, diagnostics_topic) if name in bag.topics)):
+        if topic == pose_topic:
+            poses[stamp_ns(message.header)].append(message.pose)
+            continue
+        values = {pair.key: pair.value for pair in message.status[0].values}
+        try:
+            verdicts.append(Verdict(stamp_ns(message.header), Reason(values["reason"]), State(values["state"]),
+                                    message.status[0].message, received_ns, values))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{bag.path}: a message on {diagnostics_topic} has no usable reason and state ({error})") from error
+    return tuple(_with_pose(verdict, poses[verdict.stamp_ns]) if verdict.reason is Reason.FIX else verdict
+                 for verdict in verdicts)
+
+
+def live_flight(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap, mount: Pose = NADIR) -> Flight:
+    """The frames of `bag` that have a verdict in `run`, judged against the bag's truth as a replay judges its own."""
+    recording, terrain = Recording(open_bag(bag), reference.frame), reference.terrain()
+    verdicts: dict[int, deque[Verdict]] = defaultdict(deque)
+    for verdict in run.verdicts:
+        verdicts[verdict.stamp_ns].append(verdict)
+    sent: dict[int, deque[int]] = defaultdict(deque)
+    for stamp, wall_ns in run.images:
+        sent[stamp].append(wall_ns)
+    frames = []
+    for index, image in enumerate(recording.images(mount)):
+        stamp = image.stamp_ns
+        if not (sent[stamp] and verdicts[stamp]):
+            continue
+        sent_ns, verdict = sent[stamp].popleft(), verdicts[stamp].popleft()
+        latency_ms = (verdict.received_ns - sent_ns) / 1e6
+        frame = ReplayedFrame(index, image.bag_ns, _fix(verdict, recording), latency_ms, recording.truth(stamp))
+        frames.append(judge(frame, image.camera, terrain, reference.gsd))
+    return replace(offline, frames=tuple(frames), examples=())
+
+
+def compare(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap) -> Comparison:
+    """A recorded live run of `bag` against its replay."""
+    if run.not_run:
+        return Comparison(not_run=run.not_run)
+    live = live_flight(run, bag, offline, reference)
+    both = [(frame, offline.frames[frame.index]) for frame in live.frames]
+    fixes = [(one.fix, other.fix) for one, other in both if one.fix.accepted and other.fix.accepted]
+    different = [(one, other) for one, other in both if one.fix.reason is not other.fix.reason]
+    live_summary = summarise(live)
+    return Comparison(
+        live=live_summary, offline=summarise(offline), rate=run.rate, sent=len(run.images), judged=len(run.verdicts),
+        dropped=len(run.images) - len(run.verdicts), common=len(both), same_verdicts=len(both) - len(different),
+        common_fixes=len(fixes), furthest=_furthest(fixes),
+        latency_ms=live_summary["latency_ms"],
+        differences=tuple(f"frame {one.index}: live {one.fix.reason}, offline {other.fix.reason}"
+                          for one, other in different[:SHOWN_DIFFERENCES]),
+    )
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison, ready for JSON."""
+    if comparison.not_run:
+        return {"not_run": comparison.not_run}
+    names = ("rate", "sent", "judged", "dropped", "common", "same_verdicts", "common_fixes", "furthest", "agrees", "latency_ms",
+             "differences", "live")
+    return {name: getattr(comparison, name) for name in names}
+
+
+def rows(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """(what, live, offline), for people."""
+    live, offline = comparison.live, comparison.offline
+    if live is None or offline is None:
+        return []
+    frames = str(offline["frames"])
+    pairs = [("images", str(comparison.sent), frames), ("frames judged", str(comparison.judged), frames),
+             ("frames dropped", str(comparison.dropped), "0")]
+    for name, key in (("fixes", "fixes"), ("false fixes", "false_fixes"), ("misleading", "misleading")):
+        pairs.append((name, _text(live[key]), _text(offline[key])))
+    for name, key in (("ground error, px", "ground_error_px"), ("horizontal error, px", "error_px")):
+        for column in ("median", "p95", "max"):
+            pairs.append((f"{name}: {column}", _text(live[key][column]), _text(offline[key][column])))
+    for column in ("p50", "p95"):
+        live_ms, offline_ms = comparison.latency_ms[column], offline["latency_ms"][column]
+        pairs.append((f"image to verdict, ms: {column}", _text(live_ms), _text(offline_ms)))
+    return pairs
+
+
+def sentence(comparison: Comparison) -> str:
+    """How live and offline agree, in one or two sentences."""
+    if comparison.not_run:
+        return f"The flight was not flown live: {comparison.not_run}."
+    text = f"{comparison.same_verdicts} of {comparison.common} frames judged on both sides have the same verdict"
+    if comparison.furthest:
+        furthest = comparison.furthest
+        text += (f"; their {comparison.common_fixes} common fixes differ by at most {furthest['position_m']:.1e} m and "
+                 f"{furthest['rotation_rad']:.1e} rad")
+    return f"{text}. {comparison.dropped} of {comparison.sent} images were dropped at {comparison.rate:g} times real time."
+
+
+def table(comparison: Comparison) -> str:
+    """The comparison as aligned plain text."""
+    lines = [f"{'live and offline':28}{'live':>12}{'offline':>12}"] if not comparison.not_run else []
+    lines += [f"{name:28}{live:>12}{offline:>12}" for name, live, offline in rows(comparison)]
+    return "\n".join([*lines, sentence(comparison), *comparison.differences])
+
+
+def _with_pose(verdict: Verdict, poses: deque[Any]) -> Verdict:
+    if not poses:
+        raise InputError(f"the recorded outputs have a fix at {verdict.stamp_ns} ns but no {NODE}/pose for it")
+    message = poses.popleft()
+    return replace(verdict, pose=pose_from(message.pose), covariance=np.array(message.covariance, np.float64).reshape(6, 6))
+
+
+def _fix(verdict: Verdict, recording: Recording) -> Fix:
+    try:
+        prior = recording.prior(verdict.stamp_ns)
+    except Refusal:
+        prior = None
+    candidate = Candidate(verdict.stamp_ns, prior, verdict.reason, verdict.sentence)
+    return Fix(verdict.stamp_ns, verdict.state, verdict.reason, verdict.sentence, verdict.pose, verdict.covariance, (), candidate)
+
+
+def _furthest(fixes: list[tuple[Fix, Fix]]) -> dict[str, float] | None:
+    if not fixes:
+        return None
+    largest: Counter[str] = Counter()
+    for one, other in fixes:
+        assert one.pose and other.pose and one.covariance is not None and other.covariance is not None
+        turn = one.pose.rotation @ other.pose.rotation.T
+        # the angle by the sine, which keeps its digits where the cosine has none
+        angle = float(np.linalg.norm([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])) / 2
+        apart = {
+            "position_m": float(np.abs(one.pose.position - other.pose.position).max()), "rotation_rad": angle,
+            "covariance": float((np.abs(one.covariance - other.covariance) / np.abs(other.covariance).max()).max()),
+        }
+        largest |= Counter(apart)
+    return {name: float(largest[name]) for name in ("position_m", "rotation_rad", "covariance")}
+
+
+def _text(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
