@@ -141,7 +141,6 @@ def _write(
 ) -> None:
     """One GeoTIFF of (H, W) or (bands, H, W), written beside its place and then moved there."""
     import rasterio
-    from rasterio.enums import ColorInterp
     from rasterio.transform import Affine
 
     bands = array if array.ndim == 3 else array[None]
@@ -155,10 +154,10 @@ def _write(
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with rasterio.open(part, "w", **profile) as file:
-            file.write(bands)
             if colours:
+                # before the pixels: once they are written, GDAL can no longer make the file a palette image
                 file.write_colormap(1, colours)
-                file.colorinterp = (ColorInterp.palette,)
+            file.write(bands)
             if units:
                 file.units = (units,)
             file.update_tags(**(tags or {}))
