@@ -113,8 +113,8 @@ class KnownLocalizer:
         seen = np.column_stack([*grid.to_map([4.0, 20.0, 28.0], [5.0, 9.0, 30.0]), np.zeros(3)])
         ties = TiePoints(seen, seen - np.append(DRIFT[:2], 0), np.tile(np.eye(2), (3, 1, 1)), np.array([0.0, 0.5, 1.0]))
         pose = true_pose(frame.stamp_ns).corrected(self.error(frame.stamp_ns))
-        return Candidate(frame.stamp_ns, prior, Reason.FIX, "", pose, self.covariance, ("x", "y", "yaw"), ties, patch,
-                         stage_ms={"match": 1.0})
+        return Candidate(frame.stamp_ns, prior, Reason.FIX, "", pose, self.covariance, ("x", "y", "yaw"), ties=ties,
+                         patch=patch, stage_ms={"match": 1.0})
 
     def track(self, candidate: Candidate) -> Fix:
         reason, sentence = candidate.reason, candidate.sentence
