@@ -52,7 +52,7 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, "colcon-common-extensions", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
+        "dev": [*TEST, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
         # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced
         "ros": [
             "ros-kilted-diagnostic-msgs",

@@ -116,10 +116,11 @@ def _make(out: Path) -> None:
         raise InputError(f"{out} is not empty ({taken[0]}); name a new folder or remove it")
 
 
-def isolate() -> None:
-    """Keep a simulated flight off the robots of the network and the log out of the home folder, unless the user says where."""
+def isolate(out: Path) -> None:
+    """Keep a simulated flight off the robots of the network, and ROS's logs in the folder `out`, unless the user says otherwise."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    os.environ.setdefault("ROS_LOG_DIR", str(out.absolute() / "ros_log"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,9 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    isolate()
-    if not os.environ.get("ROS_LOG_DIR"):
-        os.environ["ROS_LOG_DIR"] = str(args.out.absolute().parent / "ros_log")
+    isolate(args.out.parent)
     try:
         result = run_live(args.bag, args.map, args.out, rate=args.rate, stop=stop)
     except InputError as error:

@@ -1,0 +1,151 @@
+"""A recorded live run is read back, judged like a replay, and held against it frame by frame."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, write_bag
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation import demo
+from promptmid_core.evaluation.comparison import RUN, as_json, compare, read_live, sentence, table
+from promptmid_core.evaluation.metrics import summarise
+from promptmid_core.evaluation.replay import Flight, replay
+from promptmid_core.evaluation.report import render
+from promptmid_core.geometry import Pose
+from promptmid_core.localization.fix import Fix
+from promptmid_core.simulation import telemetry
+from promptmid_core.simulation.bag import BagWriter
+
+SENT_NS = 1_800_000_000_000_000_000
+LATENCY_NS = 40_000_000
+
+
+def fly(folder: Path, frames: int = 8) -> tuple[Path, Flight]:
+    noise = {stamp: np.random.default_rng(stamp).normal(size=6) * [3, 3, 0, 0, 0, 0] for stamp in stamps(frames)}
+    bag = write_bag(folder / "bag", messages(frames))
+    return bag, replay(bag, KnownLocalizer(noise.__getitem__), PlainMap())
+
+
+def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = None, drop: tuple[int, ...] = (),
+            refuse: tuple[int, ...] = (), poses: bool = True) -> Path:
+    """What a node would have published about the frames of a flight, with frames harmed by their index."""
+    images = []
+    with BagWriter(folder / "live" / "outputs") as bag:
+        for frame in flight.frames:
+            sent = SENT_NS + frame.index * 10**9
+            images.append([frame.fix.stamp_ns, sent])
+            if frame.index in drop:
+                continue
+            received = sent + LATENCY_NS + frame.index * 1_000_000
+            reason = "peak_ambiguous" if frame.index in refuse else str(frame.fix.reason)
+            bag.write("/localizer/match_diagnostics", diagnostics(frame.fix, reason), received)
+            if reason == "fix" and poses:
+                bag.write("/localizer/pose", pose(frame.fix, (pose_off or {}).get(frame.index, 0.0)), received)
+    run = {"bag": "bag", "map": "map", "rate": 5.0, "images": images}
+    (folder / "live" / RUN).write_text(json.dumps(run))
+    return folder / "live"
+
+
+def diagnostics(fix: Fix, reason: str) -> Any:
+    values = [telemetry.message("diagnostic_msgs/msg/KeyValue", key, value)
+              for key, value in (("reason", reason), ("state", str(fix.state)))]
+    status = telemetry.message("diagnostic_msgs/msg/DiagnosticStatus", 0, "localizer: match", "as the test wants", "map", values)
+    return telemetry.message("diagnostic_msgs/msg/DiagnosticArray", telemetry.header(fix.stamp_ns, "map"), [status])
+
+
+def pose(fix: Fix, off: float) -> Any:
+    assert fix.pose is not None and fix.covariance is not None
+    moved = Pose(fix.pose.position + np.array([off, 0, 0]), fix.pose.rotation)
+    whole = telemetry.odometry(fix.stamp_ns, moved, fix.covariance, np.zeros(3), np.zeros(3), np.eye(6))
+    return telemetry.message("geometry_msgs/msg/PoseWithCovarianceStamped", whole.header, whole.pose)
+
+
+def test_the_same_outputs_agree_and_are_worth_the_same(tmp_path: Path) -> None:
+    bag, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight)), bag, flight, PlainMap())
+    assert result.agrees and result.dropped == 0
+    assert (result.sent, result.judged, result.common, result.same_verdicts) == (8, 8, 8, 8)
+    assert result.live is not None and result.offline is not None
+    for key in ("fixes", "false_fixes", "ground_error_px", "error_px", "coverage95", "prior_error_px"):
+        assert result.live[key] == result.offline[key]
+    assert result.live["error_px"]["max"] > 0.05
+    # sent and received are told apart by 40 ms and one more each frame
+    assert result.latency_ms == {"p50": 43.5, "p95": pytest.approx(46.65)}
+    assert json.loads(json.dumps(as_json(result)))["agrees"] is True
+
+
+@pytest.mark.parametrize(("off_m", "agrees"), [(5e-7, True), (2e-6, False), (300.0, False)])
+def test_a_pose_that_differs_is_seen(tmp_path: Path, off_m: float, agrees: bool) -> None:
+    bag, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, pose_off={5: off_m})), bag, flight, PlainMap())
+    assert result.agrees == agrees
+    assert result.furthest is not None and result.furthest["position_m"] == pytest.approx(off_m, abs=1e-9)
+    assert result.live is not None and result.live["false_fixes"] == (1 if off_m > 5 * GSD else 0)
+
+
+def test_drops_and_other_verdicts_are_counted_and_told(tmp_path: Path) -> None:
+    bag, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, drop=(2, 6), refuse=(4,))), bag, flight, PlainMap())
+    assert (result.sent, result.judged, result.dropped, result.common) == (8, 6, 2, 6)
+    assert result.same_verdicts == 5 and result.common_fixes == 5 and not result.agrees
+    assert result.differences == ("frame 4: live peak_ambiguous, offline fix",)
+    assert "5 of 6 frames" in table(result) and "2 of 8 images were dropped at 5 times real time" in table(result)
+    html = render(flight, summarise(flight), PlainMap(), live=result)
+    assert "Live and offline" in html and "card live warn" in html and sentence(result) in html
+    assert "frame 4: live peak_ambiguous, offline fix" in html
+
+
+def test_a_report_without_a_live_run_has_no_such_section(tmp_path: Path) -> None:
+    _, flight = fly(tmp_path)
+    assert "Live and offline" not in render(flight, summarise(flight), PlainMap())
+
+
+def test_a_fix_without_its_pose_is_no_whole_recording(tmp_path: Path) -> None:
+    _, flight = fly(tmp_path)
+    with pytest.raises(InputError, match=f"{stamps(8)[0]}.*no /localizer/pose"):
+        read_live(outputs(tmp_path, flight, poses=False))
+
+
+def test_a_folder_that_is_no_live_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no live run"):
+        read_live(tmp_path)
+    (tmp_path / RUN).write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        read_live(tmp_path)
+
+
+def test_without_ros_the_demo_says_so_in_table_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'rclpy'\" >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    bag, flight = fly(tmp_path)
+    assert demo._fly_live(bag, tmp_path / "map", tmp_path / "live") is None
+    result = compare(read_live(tmp_path / "live"), bag, flight, PlainMap())
+    assert "not flown live: ROS 2 cannot be used from this Python (ModuleNotFoundError: No module named 'rclpy')" in table(result)
+    html = render(flight, summarise(flight), PlainMap(), live=result)
+    assert "card live warn" in html and "was not flown live" in html
+
+
+def test_a_live_run_that_fails_is_told_in_the_report_and_by_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\n[ \"$1\" = -c ]\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    failed = demo._fly_live(tmp_path / "bag", tmp_path / "map", tmp_path / "live")
+    assert failed is not None and "exit code 1" in failed and "localizer.log" in failed
+    assert read_live(tmp_path / "live").not_run == failed
+
+
+def test_the_truth_judges_a_live_pose(tmp_path: Path) -> None:
+    """A live fix exactly on the truth has no error, whatever the replay said."""
+    bag, flight = fly(tmp_path)
+    at = flight.frames[3]
+    assert at.fix.pose is not None
+    off = true_pose(at.fix.stamp_ns).position - at.fix.pose.position
+    result = compare(read_live(outputs(tmp_path, flight, pose_off={3: float(off[0])})), bag, flight, PlainMap())
+    assert result.live is not None and result.offline is not None
+    assert result.live["error_px"] != result.offline["error_px"]
