@@ -70,7 +70,8 @@ class Camera:
         self._image = "/image" if raw else COMPRESSED
         self._publishers = {
             self._image: node.create_publisher(Image if raw else CompressedImage, self._image, qos_profile_sensor_data),
-            INFO: node.create_publisher(CameraInfo, INFO, RELIABLE), ODOMETRY: node.create_publisher(Odometry, ODOMETRY, RELIABLE),
+            INFO: node.create_publisher(CameraInfo, INFO, RELIABLE),
+            ODOMETRY: node.create_publisher(Odometry, ODOMETRY, RELIABLE),
         }
         self.sent = 0
         self.late_ms: list[float] = []

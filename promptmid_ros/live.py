@@ -21,8 +21,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from promptmid_core.errors import InputError
 from promptmid_core.simulation.bag import IMAGE_TYPES, open_bag
+from promptmid_ros.localizer_process import LocalizerProcess
 from promptmid_ros.player import Player, stamp_of
-from promptmid_ros.process import LocalizerProcess
 from promptmid_ros.recorder import Recorder
 from promptmid_ros.transport import set_profile
 
@@ -117,7 +117,7 @@ def _make(out: Path) -> None:
 
 
 def isolate(out: Path) -> None:
-    """Keep a simulated flight off the robots of the network, and ROS's logs in the folder `out`, unless the user says otherwise."""
+    """Keep a simulated flight off the robots of the network, and ROS's logs in the folder `out`, unless the user says where."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     os.environ.setdefault("ROS_LOG_DIR", str(out.absolute() / "ros_log"))

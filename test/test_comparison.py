@@ -1,7 +1,9 @@
 """A recorded live run is read back, judged like a replay, and held against it frame by frame."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ def fly(folder: Path, frames: int = 8) -> tuple[Path, Flight]:
 
 
 def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = None, drop: tuple[int, ...] = (),
-            refuse: tuple[int, ...] = (), poses: bool = True) -> Path:
+            refuse: tuple[int, ...] = (), poses: bool = True, match_off: Mapping[int, float] = MappingProxyType({})) -> Path:
     """What a node would have published about the frames of a flight, with frames harmed by their index."""
     images = []
     with BagWriter(folder / "live" / "outputs") as bag:
@@ -41,7 +43,7 @@ def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = No
                 continue
             received = sent + LATENCY_NS + frame.index * 1_000_000
             reason = "peak_ambiguous" if frame.index in refuse else str(frame.fix.reason)
-            bag.write("/localizer/match_diagnostics", diagnostics(frame.fix, reason), received)
+            bag.write("/localizer/match_diagnostics", diagnostics(frame.fix, reason, match_off.get(frame.index, 0.0)), received)
             if reason == "fix" and poses:
                 bag.write("/localizer/pose", pose(frame.fix, (pose_off or {}).get(frame.index, 0.0)), received)
     run = {"bag": "bag", "map": "map", "rate": 5.0, "images": images}
@@ -49,9 +51,12 @@ def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = No
     return folder / "live"
 
 
-def diagnostics(fix: Fix, reason: str) -> Any:
-    values = [telemetry.message("diagnostic_msgs/msg/KeyValue", key, value)
-              for key, value in (("reason", reason), ("state", str(fix.state)))]
+def diagnostics(fix: Fix, reason: str, match_off: float) -> Any:
+    assert fix.candidate.pose is not None and fix.candidate.prior is not None
+    east, north, _ = fix.candidate.pose.position - fix.candidate.prior.pose.position
+    told = {"reason": reason, "state": str(fix.state),
+            "correction_east_m": f"{east + match_off:.10g}", "correction_north_m": f"{north:.10g}"}
+    values = [telemetry.message("diagnostic_msgs/msg/KeyValue", key, value) for key, value in told.items()]
     status = telemetry.message("diagnostic_msgs/msg/DiagnosticStatus", 0, "localizer: match", "as the test wants", "map", values)
     return telemetry.message("diagnostic_msgs/msg/DiagnosticArray", telemetry.header(fix.stamp_ns, "map"), [status])
 
@@ -84,6 +89,13 @@ def test_a_pose_that_differs_is_seen(tmp_path: Path, off_m: float, agrees: bool)
     assert result.agrees == agrees
     assert result.furthest is not None and result.furthest["position_m"] == pytest.approx(off_m, abs=1e-9)
     assert result.live is not None and result.live["false_fixes"] == (1 if off_m > 5 * GSD else 0)
+
+
+def test_a_match_that_differs_is_seen_on_refused_frames_too(tmp_path: Path) -> None:
+    bag, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, refuse=(3,), match_off={3: 2e-6})), bag, flight, PlainMap())
+    assert result.matched == 8 and result.match_furthest == pytest.approx(2e-6, rel=1e-2)
+    assert result.furthest is not None and max(result.furthest.values()) < 1e-9
 
 
 def test_drops_and_other_verdicts_are_counted_and_told(tmp_path: Path) -> None:

@@ -61,8 +61,10 @@ class Comparison:
     """Live against offline. `dropped`: images sent that have no verdict; `common`: frames with a verdict on both sides.
 
     `same_verdicts`: of those, how many have the same reason; `common_fixes`: fixes on both sides; `furthest`: the largest
-    difference of their positions in m, rotations in rad and covariances as a share; None without common fixes. `differences`
-    tells of the first frames whose verdicts differ. `latency_ms`: from the sending of an image to the receipt of its verdict.
+    difference of their positions in m, rotations in rad and covariances as a share; None without common fixes. `matched`: common
+    frames that were matched on both sides, whatever became of them, and `match_furthest` the largest difference of their
+    published scores and corrections, in their own units. `differences` tells of the first frames whose verdicts differ.
+    `latency_ms`: from the sending of an image to the receipt of its verdict.
     """
 
     not_run: str | None = None
@@ -76,13 +78,16 @@ class Comparison:
     same_verdicts: int = 0
     common_fixes: int = 0
     furthest: dict[str, float] | None = None
+    matched: int = 0
+    match_furthest: float | None = None
     latency_ms: dict[str, float | None] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
-        """Every common frame has the same verdict, and every common fix the same pose and covariance to 1e-6."""
-        return self.same_verdicts == self.common and max((self.furthest or {}).values(), default=0.0) <= SAME
+        """Every common frame has the same verdict and the same match, and every common fix the same pose, to 1e-6."""
+        furthest = max([*(self.furthest or {}).values(), self.match_furthest or 0.0])
+        return self.same_verdicts == self.common and furthest <= SAME
 
 
 def read_live(folder: Path) -> LiveRun:
@@ -146,12 +151,15 @@ def compare(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap) -
     live = live_flight(run, bag, offline, reference)
     both = [(frame, offline.frames[frame.index]) for frame in live.frames]
     fixes = [(one.fix, other.fix) for one, other in both if one.fix.accepted and other.fix.accepted]
+    published = {verdict.stamp_ns: verdict.values for verdict in run.verdicts}
+    matches = [_match_difference(published[one.fix.stamp_ns], other.fix.candidate) for one, other in both]
+    matched = [difference for difference in matches if difference is not None]
     different = [(one, other) for one, other in both if one.fix.reason is not other.fix.reason]
     live_summary = summarise(live)
     return Comparison(
         live=live_summary, offline=summarise(offline), rate=run.rate, sent=len(run.images), judged=len(run.verdicts),
         dropped=len(run.images) - len(run.verdicts), common=len(both), same_verdicts=len(both) - len(different),
-        common_fixes=len(fixes), furthest=_furthest(fixes),
+        common_fixes=len(fixes), furthest=_furthest(fixes), matched=len(matched), match_furthest=max(matched, default=None),
         latency_ms=live_summary["latency_ms"],
         differences=tuple(f"frame {one.index}: live {one.fix.reason}, offline {other.fix.reason}"
                           for one, other in different[:SHOWN_DIFFERENCES]),
@@ -162,7 +170,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison, ready for JSON."""
     if comparison.not_run:
         return {"not_run": comparison.not_run}
-    names = ("rate", "sent", "judged", "dropped", "common", "same_verdicts", "common_fixes", "furthest", "agrees", "latency_ms",
+    names = ("rate", "sent", "judged", "dropped", "common", "same_verdicts", "common_fixes", "furthest", "matched",
+             "match_furthest", "agrees", "latency_ms",
              "differences", "live")
     return {name: getattr(comparison, name) for name in names}
 
@@ -195,6 +204,8 @@ def sentence(comparison: Comparison) -> str:
         furthest = comparison.furthest
         text += (f"; their {comparison.common_fixes} common fixes differ by at most {furthest['position_m']:.1e} m and "
                  f"{furthest['rotation_rad']:.1e} rad")
+    if comparison.match_furthest is not None:
+        text += f"; all {comparison.matched} matches agree within {comparison.match_furthest:.1e} in every score and correction"
     return f"{text}. {comparison.dropped} of {comparison.sent} images were dropped at {comparison.rate:g} times real time."
 
 
@@ -236,6 +247,23 @@ def _furthest(fixes: list[tuple[Fix, Fix]]) -> dict[str, float] | None:
         }
         largest |= Counter(apart)
     return {name: float(largest[name]) for name in ("position_m", "rotation_rad", "covariance")}
+
+
+def _match_difference(values: dict[str, str], candidate: Candidate) -> float | None:
+    """The largest difference of a frame's published scores and correction from its own match; None where there was no match.
+
+    A score that only one side has is infinitely far.
+    """
+    own = {f"score_{name}": score for name, score in candidate.scores.items()}
+    if candidate.pose is not None and candidate.prior is not None:
+        moved = candidate.pose.position - candidate.prior.pose.position
+        own |= {"correction_east_m": float(moved[0]), "correction_north_m": float(moved[1])}
+    told = {name: float(value) for name, value in values.items() if name in own or name.startswith("score_")}
+    if not own and not told:
+        return None
+    if own.keys() != told.keys():
+        return float("inf")
+    return max(abs(own[name] - told[name]) for name in own)
 
 
 def _text(value: float | int | None) -> str:

@@ -1,0 +1,125 @@
+"""The node `localizer` as a process of its own, taken through its lifecycle by its services."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.node import Node
+
+from promptmid_core.errors import InputError
+from promptmid_ros.transport import set_profile
+
+START_S, CONFIGURE_S, CALL_S, STOP_S = 30.0, 60.0, 10.0, 10.0
+LOG_LINES = 8
+
+
+class LocalizerProcess:
+    """Starts the node, configures and activates it; stops it with SIGINT when the block ends.
+
+    `node` must be spun by somebody else, in another thread. What the process prints goes to the file `log`. InputError, with
+    the end of the log, where the node does not start, refuses a transition, or ends with an error.
+    """
+
+    def __init__(self, node: Node, parameters: Mapping[str, Any], log: Path, name: str = "/localizer") -> None:
+        self._node, self._parameters, self._log, self._name = node, parameters, log, name
+        self.exit_code: int | None = None
+
+    def __enter__(self) -> LocalizerProcess:
+        environment = dict(os.environ)
+        set_profile(environment)
+        self._clients = {
+            "change_state": self._node.create_client(ChangeState, f"{self._name}/change_state"),
+            "get_state": self._node.create_client(GetState, f"{self._name}/get_state"),
+        }
+        # a JSON value is a YAML value, as --ros-args wants it
+        settings = [word for name, value in self._parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
+        with self._log.open("wb") as output:
+            # in a session of its own, so that a Ctrl-C at the terminal reaches it through stop() alone
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "promptmid_ros.localizer_node", "--ros-args", *settings],
+                stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+        try:
+            self._await_services()
+            self.change_state(Transition.TRANSITION_CONFIGURE, "configure", CONFIGURE_S)
+            self.change_state(Transition.TRANSITION_ACTIVATE, "activate", CALL_S)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def call(self, name: str, request: Any, timeout_s: float = CALL_S) -> Any:
+        """The answer of the service client `name`; InputError where none comes within `timeout_s` or the process ends."""
+        done = threading.Event()
+        future = self._clients[name].call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        deadline = time.monotonic() + timeout_s
+        while not done.wait(0.1):
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise self._error(f"did not answer {self._name}/{name} within {timeout_s:g} s")
+        return future.result()
+
+    def add_client(self, kind: Any, name: str) -> None:
+        """Make the service `~/name` of type `kind` callable."""
+        self._clients[name] = self._node.create_client(kind, f"{self._name}/{name}")
+
+    def change_state(self, transition: int, name: str, timeout_s: float) -> None:
+        """Ask for a lifecycle transition; InputError where the node refuses it."""
+        if not self.call("change_state", ChangeState.Request(transition=Transition(id=transition)), timeout_s).success:
+            raise self._error(f"refused to {name}")
+
+    def state(self) -> int:
+        """The lifecycle state, one of lifecycle_msgs/State's constants."""
+        answer: State = self.call("get_state", GetState.Request()).current_state
+        return int(answer.id)
+
+    def check_alive(self) -> None:
+        if self._process.poll() is not None:
+            raise self._error(f"ended with exit code {self._process.returncode}")
+
+    def stop(self) -> int:
+        """SIGINT, as Ctrl-C gives it; the exit code, that of a kill where the node does not end within STOP_S."""
+        if self.exit_code is None:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self.exit_code = int(self._process.returncode)
+            for client in self._clients.values():
+                self._node.destroy_client(client)
+        return self.exit_code
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.stop() != 0 and kind is None:
+            raise self._error(f"ended with exit code {self.exit_code} when it was stopped by SIGINT")
+
+    def _await_services(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not all(client.service_is_ready() for client in self._clients.values()):
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise self._error(f"offered no lifecycle services within {START_S:g} s")
+            time.sleep(0.05)
+
+    def _error(self, what: str) -> InputError:
+        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()][-LOG_LINES:]
+        return InputError(f"the localizer {what}; {self._log} ends with: {' | '.join(lines) or 'nothing'}")
