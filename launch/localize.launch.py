@@ -1,0 +1,148 @@
+"""The localizer, taken to active; with `bag:=FOLDER` it flies a recorded flight and ends with it."""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import ProcessExited
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from lifecycle_msgs.msg import Transition
+
+from promptmid_ros.transport import set_profile
+
+PACKAGE, NAME = "promptmid_ros", "localizer"
+SHARE = Path(__file__).resolve().parent.parent
+FLAG = ["true", "false"]
+# after the last message of a bag: time for its image to be matched and published
+BAG_END_S = 2.0
+
+ARGUMENTS = [
+    DeclareLaunchArgument("map", description="Folder of the reference map, made with 'promptmid map build'."),
+    DeclareLaunchArgument("params_file", default_value=str(SHARE / "config" / "localizer.yaml"),
+                          description="The node's parameters, a ROS 2 parameter file."),
+    DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and of its relative topics."),
+    DeclareLaunchArgument("autostart", default_value="true", choices=FLAG,
+                          description="Configure and activate the node; where that fails the launch ends with exit code 1."),
+    DeclareLaunchArgument("image_topic", default_value="image",
+                          description="Topic of the raw images; the compressed ones are on this name followed by /compressed."),
+    DeclareLaunchArgument("camera_info_topic", default_value="camera_info", description="Topic of the camera's calibration."),
+    DeclareLaunchArgument("odometry_topic", default_value="odometry", description="Topic of the prior, nav_msgs/Odometry."),
+    DeclareLaunchArgument("initialpose_topic", default_value="initialpose", description="Topic that sets the prior by hand."),
+    DeclareLaunchArgument("pose_topic", default_value="~/pose", description="Topic of the fixes, PoseWithCovarianceStamped."),
+    DeclareLaunchArgument("image_transport", default_value="", choices=["", "compressed", "raw"],
+                          description="Which images to subscribe to; empty for what params_file says."),
+    DeclareLaunchArgument("bag", default_value="",
+                          description="Recorded flight (rosbag2 folder) to play once the node is active; then the launch ends."),
+    DeclareLaunchArgument("rate", default_value="1.0", description="How fast the bag is played, times real time."),
+    DeclareLaunchArgument("log_level", default_value="info", choices=["debug", "info", "warn", "error", "fatal"],
+                          description="Least severity of what the node logs."),
+    DeclareLaunchArgument("use_fastdds_profile", default_value="true", choices=FLAG,
+                          description="Give the node and the bag's player the Fast DDS profile for images, unless one is set. "
+                                      "The camera driver needs it too: see config/fastdds.xml."),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_localize)])
+
+
+def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    given = context.launch_configurations
+    if not Path(given["params_file"]).is_file():
+        raise RuntimeError(f"params_file:={given['params_file']} is not a file")
+    if given["use_fastdds_profile"] == "true":
+        set_profile(context.environment)
+
+    inputs = {
+        "image": given["image_topic"],
+        "image/compressed": f"{given['image_topic']}/compressed",
+        "camera_info": given["camera_info_topic"],
+        "odometry": given["odometry_topic"],
+    }
+    names = inputs | {"initialpose": given["initialpose_topic"], "~/pose": given["pose_topic"]}
+    # as text: a map folder may have a number for a name
+    overrides = {"map": ParameterValue(given["map"], value_type=str)}
+    if given["image_transport"]:
+        overrides["image_transport"] = given["image_transport"]
+    logger = ".".join([*given["namespace"].split("/"), NAME]).strip(".")
+    localizer = LifecycleNode(
+        package=PACKAGE,
+        executable="localizer",
+        name=NAME,
+        namespace=given["namespace"],
+        parameters=[given["params_file"], overrides],
+        remappings=[(name, topic) for name, topic in names.items() if name != topic],
+        ros_arguments=["--log-level", f"{logger}:={given['log_level']}"],
+        output="screen",
+    )
+    entities = [RegisterEventHandler(OnProcessExit(target_action=localizer, on_exit=_localizer_ended))]
+    if given["bag"]:
+        entities += _with_bag(localizer, given["bag"], given["rate"], given["namespace"], inputs)
+    if given["autostart"] == "true":
+        entities += _with_autostart(localizer)
+    return [*entities, localizer]
+
+
+def _with_autostart(localizer: LifecycleNode) -> list[LaunchDescriptionEntity]:
+    """Configure at the start, activate when that is done. Each handler serves once: later transitions are the operator's."""
+
+    def change(transition: int) -> EmitEvent:
+        return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(localizer), transition_id=transition))
+
+    def reached(context: LaunchContext, goal: str, then: list[LaunchDescriptionEntity]) -> list[LaunchDescriptionEntity]:
+        if context.locals.event.goal_state != goal:
+            raise RuntimeError(f"the localizer did not become {goal}; what it printed says why")
+        return then
+
+    def after(start: str, goal: str, *then: LaunchDescriptionEntity) -> RegisterEventHandler:
+        return RegisterEventHandler(OnStateTransition(
+            target_lifecycle_node=localizer, start_state=start, handle_once=True,
+            entities=[OpaqueFunction(function=reached, args=[goal, list(then)])]))
+
+    return [
+        after("configuring", "inactive", change(Transition.TRANSITION_ACTIVATE)),
+        after("activating", "active", LogInfo(msg="the localizer is active")),
+        change(Transition.TRANSITION_CONFIGURE),
+    ]
+
+
+def _with_bag(localizer: LifecycleNode, bag: str, rate: str, namespace: str,
+              inputs: dict[str, str]) -> list[LaunchDescriptionEntity]:
+    """Play the bag once the localizer is active. A bag of the usual names feeds the localizer whatever its topics are called."""
+    player = Node(
+        package=PACKAGE,
+        executable="play",
+        namespace=namespace,
+        arguments=[bag, "--rate", rate, "--wait-for-subscriber"],
+        remappings=[(f"/{name}", topic) for name, topic in inputs.items()],
+        output="screen",
+    )
+
+    def ended(event: ProcessExited, context: LaunchContext) -> TimerAction | None:
+        if event.returncode != 0:
+            raise RuntimeError(f"the bag {bag} was not played; what the player printed says why")
+        return None if context.is_shutdown else TimerAction(period=BAG_END_S, actions=[Shutdown(reason="the bag has ended")])
+
+    return [
+        RegisterEventHandler(OnStateTransition(
+            target_lifecycle_node=localizer, goal_state="active", handle_once=True, entities=[player])),
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=ended)),
+    ]
+
+
+def _localizer_ended(event: ProcessExited, context: LaunchContext) -> None:
+    if event.returncode != 0 or not context.is_shutdown:
+        raise RuntimeError(f"the localizer ended with exit code {event.returncode}; what it printed says why")
