@@ -68,5 +68,6 @@ setup(
             "ros-kilted-visualization-msgs",
         ],
     },
-    entry_points={"console_scripts": ["promptmid = promptmid_core.cli:main", "play = promptmid_ros.player:main"]},
+    entry_points={"console_scripts": [
+        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.player:main"]},
 )

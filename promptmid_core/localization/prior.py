@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from operator import attrgetter
 
 import numpy as np
@@ -12,6 +13,8 @@ from promptmid_core.geometry import Prior, interpolate
 from promptmid_core.reasons import Reason
 
 MOST_GAP_NS = 500_000_000
+# a stamp so far from the newest is a stray, or where the next one is near it the clock was set anew
+MOST_BACK_NS, NEAR_NS = 1_000_000_000, 1_000_000_000
 
 
 class PriorBuffer:
@@ -20,6 +23,23 @@ class PriorBuffer:
     def __init__(self, keep_ns: int = 30_000_000_000) -> None:
         self._keep_ns = keep_ns
         self._samples: list[Prior] = []
+        self._stray: Prior | None = None
+        self._unusable: deque[tuple[int, Refusal]] = deque(maxlen=256)
+
+    def add_live(self, prior: Prior) -> None:
+        """As `add`, for samples in the order of their arrival: a stray stamp is set aside, and two in a row start anew.
+
+        A stamp is stray that lies before the newest by more than MOST_BACK_NS, or after it by more than is kept.
+        """
+        check_prior(prior)
+        newest, stray = self.newest_ns, self._stray
+        self._stray = None
+        if newest is not None and not -MOST_BACK_NS <= prior.stamp_ns - newest <= self._keep_ns:
+            if stray is None or abs(prior.stamp_ns - stray.stamp_ns) > NEAR_NS:
+                self._stray = prior
+                return
+            self._samples = [stray]
+        self.add(prior)
 
     def add(self, prior: Prior) -> None:
         """Take a sample; one of an equal stamp replaces the older. Raises Refusal where the prior itself cannot be used."""
@@ -34,16 +54,30 @@ class PriorBuffer:
 
     def clear(self) -> None:
         self._samples.clear()
+        self._stray = None
+        self._unusable.clear()
+
+    def refuse(self, stamp_ns: int, refusal: Refusal) -> None:
+        """Note a sample that cannot be used: nothing is interpolated across it, and its reason is told where none is near."""
+        self._unusable.append((stamp_ns, refusal))
 
     @property
     def newest_ns(self) -> int | None:
         return self._samples[-1].stamp_ns if self._samples else None
 
     def at(self, stamp_ns: int) -> Prior:
-        """The prior at `stamp_ns`, between the samples that bracket it; Refusal PRIOR_MISSING where none do closely enough."""
+        """The prior at `stamp_ns`, between the samples that bracket it; Refusal PRIOR_MISSING where none do closely enough.
+
+        Where a sample that cannot be used lies between, its own Refusal.
+        """
         after = bisect_left(self._samples, stamp_ns, key=attrgetter("stamp_ns"))
         if after < len(self._samples) and self._samples[after].stamp_ns == stamp_ns:
             return self._samples[after]
+        before_ns = self._samples[after - 1].stamp_ns if after else stamp_ns - MOST_GAP_NS
+        after_ns = self._samples[after].stamp_ns if after < len(self._samples) else stamp_ns + MOST_GAP_NS
+        for unusable_ns, refusal in self._unusable:
+            if before_ns < unusable_ns < after_ns and abs(unusable_ns - stamp_ns) <= MOST_GAP_NS:
+                raise Refusal(refusal.reason, str(refusal))
         if not self._samples:
             raise Refusal(Reason.PRIOR_MISSING, "no odometry has been received")
         if after == 0 or after == len(self._samples):

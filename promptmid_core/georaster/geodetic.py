@@ -1,0 +1,75 @@
+"""Places in the `map` frame as WGS84 latitude and longitude, the way to true north there, and ellipsoidal heights."""
+
+from __future__ import annotations
+
+from math import nan, radians
+from typing import TYPE_CHECKING, NamedTuple
+
+from promptmid_core.errors import InputError
+from promptmid_core.georaster.frame import MapFrame
+
+if TYPE_CHECKING:
+    import pyproj
+
+WGS84, WGS84_3D = "EPSG:4326", "EPSG:4979"
+# ellipsoids whose heights are those of WGS84 to a tenth of a millimetre
+ELLIPSOIDAL = ("ellipsoid WGS 84", "ellipsoid GRS 1980")
+NORTHWARD_M = 100.0
+
+
+class Place(NamedTuple):
+    """Degrees; `altitude` in metres above the WGS84 ellipsoid, NaN where the vertical datum does not tell it."""
+
+    latitude: float
+    longitude: float
+    altitude: float
+
+
+class Geodetic:
+    """The `map` frame on the Earth; `vertical_datum` is the name that the map's metadata give.
+
+    InputError where PROJ does not know the CRS.
+    """
+
+    def __init__(self, frame: MapFrame, vertical_datum: str) -> None:
+        import pyproj
+        from pyproj.exceptions import CRSError
+
+        self._frame = frame
+        try:
+            self._to_wgs84 = pyproj.Transformer.from_crs(frame.crs, WGS84, always_xy=True)
+        except CRSError as error:
+            raise InputError(f"the map's CRS '{frame.crs}' is none that PROJ knows ({error}); build the map again") from error
+        self._geod = pyproj.Geod(ellps="WGS84")
+        self._ellipsoidal = vertical_datum in ELLIPSOIDAL
+        self._heights = None if self._ellipsoidal else _heights(frame.crs, vertical_datum)
+
+    def place(self, x: float, y: float, z: float) -> Place:
+        """Metres in `map` -> WGS84."""
+        east, north = self._frame.origin[0] + x, self._frame.origin[1] + y
+        longitude, latitude = self._to_wgs84.transform(east, north)
+        altitude = z if self._ellipsoidal else nan
+        if self._heights is not None:
+            altitude = float(self._heights.transform(east, north, z)[2])
+        return Place(float(latitude), float(longitude), altitude)
+
+    def convergence(self, x: float, y: float) -> float:
+        """The azimuth of grid north in radians: clockwise from true north."""
+        east, north = self._frame.origin[0] + x, self._frame.origin[1] + y
+        longitude, latitude = self._to_wgs84.transform([east, east], [north, north + NORTHWARD_M])
+        azimuth, _, _ = self._geod.inv(longitude[0], latitude[0], longitude[1], latitude[1])
+        return radians(float(azimuth))
+
+
+def _heights(crs: str, vertical_datum: str) -> pyproj.Transformer | None:
+    """To ellipsoidal heights, where PROJ knows the datum and has its geoid."""
+    import pyproj
+    from pyproj.exceptions import CRSError, ProjError
+
+    try:
+        whole = pyproj.crs.CompoundCRS("map", [pyproj.CRS(crs), pyproj.CRS(vertical_datum)])
+        group = pyproj.transformer.TransformerGroup(whole, WGS84_3D, always_xy=True)
+    except (CRSError, ProjError):
+        return None
+    # without the geoid's grid PROJ would pass heights on unchanged
+    return group.transformers[0] if group.transformers and group.best_available else None

@@ -1,0 +1,85 @@
+"""What the core finds, as messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, PoseWithCovarianceStamped, Quaternion
+from geometry_msgs.msg import Pose as PoseMessage
+from numpy.typing import NDArray
+from sensor_msgs.msg import NavSatFix, NavSatStatus
+from std_msgs.msg import Header
+
+from promptmid_core.geometry import Pose
+from promptmid_core.georaster.geodetic import Geodetic
+from promptmid_core.localization.fix import UNOBSERVED_VARIANCE
+from promptmid_ros.diagnostics import Key, Value, level, text
+
+Array = NDArray[np.float64]
+
+MAP_FRAME = "map"
+X_Y_YAW = [0, 1, 5]
+
+
+def time(stamp_ns: int) -> Time:
+    return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
+
+
+def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Array) -> PoseWithCovarianceStamped:
+    """A pose in `map`; `covariance` (6, 6) in ROS order."""
+    message = PoseWithCovarianceStamped(header=Header(stamp=time(stamp_ns), frame_id=MAP_FRAME))
+    message.pose.pose = _pose(pose)
+    message.pose.covariance = covariance.ravel()
+    return message
+
+
+def correction(stamp_ns: int, fix: Pose, prior: Pose, covariance: Array) -> PoseWithCovarianceStamped:
+    """T_map_fix * inverse(T_map_prior): what takes any pose in `map` that errs as the prior does to where it should be.
+
+    `covariance` (6, 6) is the fix's. The turn is one about the map's origin, so its error is one of place as well, in
+    proportion to the distance from there; what the fix does not observe has variance 1e6.
+    """
+    moved = fix @ prior.inverse()
+    arm = moved.rotation @ prior.position
+    lever = np.array([[1, 0, arm[1]], [0, 1, -arm[0]], [0, 0, 1]])
+    whole = np.diag(np.full(6, UNOBSERVED_VARIANCE))
+    whole[np.ix_(X_Y_YAW, X_Y_YAW)] = lever @ covariance[np.ix_(X_Y_YAW, X_Y_YAW)] @ lever.T
+    return pose_with_covariance(stamp_ns, moved, whole)
+
+
+def navsat_fix(stamp_ns: int, pose: Pose, covariance: Array, geodetic: Geodetic, frame_id: str) -> NavSatFix:
+    """A pose in `map` with covariance (6, 6) as WGS84, its covariance turned from grid north to true north."""
+    x, y, z = (float(value) for value in pose.position)
+    place = geodetic.place(x, y, z)
+    azimuth = geodetic.convergence(x, y)
+    cosine, sine = math.cos(azimuth), math.sin(azimuth)
+    # a grid axis of azimuth a points to sin(a) east and cos(a) north
+    turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    message = NavSatFix(header=Header(stamp=time(stamp_ns), frame_id=frame_id))
+    # found by looking at the ground: no satellite service has a part in it, so `service` stays empty
+    message.status.status = NavSatStatus.STATUS_FIX
+    message.latitude, message.longitude, message.altitude = place
+    message.position_covariance = (turn @ covariance[:3, :3] @ turn.T).ravel()
+    message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
+    return message
+
+
+def diagnostics(stamp_ns: int, name: str, hardware: str, summary: str, keys: Mapping[str, Key],
+                values: Mapping[str, Value]) -> DiagnosticArray:
+    """One status whose level comes from the rules of its keys; `summary` is followed by the keys that are to blame."""
+    its_level, blamed = level(keys, values)
+    message = summary + (f" ({', '.join(blamed)})" if blamed else "")
+    status = DiagnosticStatus(
+        level=bytes([its_level]), name=name, hardware_id=hardware, message=message,
+        values=[KeyValue(key=key, value=text(value)) for key, value in values.items()])
+    return DiagnosticArray(header=Header(stamp=time(stamp_ns)), status=[status])
+
+
+def _pose(pose: Pose) -> PoseMessage:
+    x, y, z = (float(value) for value in pose.position)
+    qx, qy, qz, qw = (float(value) for value in pose.quaternion())
+    return PoseMessage(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))

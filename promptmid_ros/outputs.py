@@ -1,0 +1,111 @@
+"""What the node publishes for an image."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion, Transform, TransformStamped, Vector3
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import NavSatFix
+from std_msgs.msg import Header
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Pose
+from promptmid_core.georaster.geodetic import Geodetic
+from promptmid_core.localization.fix import Fix
+from promptmid_core.prompts import Modality, Prompt
+from promptmid_ros import conversions
+from promptmid_ros.diagnostics import INTERNAL_ERROR, MATCH, Value
+from promptmid_ros.odometry import MAP, ODOM
+from promptmid_ros.worker import Outcome
+
+RELIABLE = QoSProfile(depth=10)
+TF_PERIOD_NS = 50_000_000
+
+
+class Outputs:
+    """The publishers of a configured node. InputError where a transform is asked for and tf2_msgs is not installed."""
+
+    def __init__(self, node: LifecycleNode, geodetic: Geodetic, base_frame: str, publish_tf: bool) -> None:
+        self._node, self._geodetic, self._base_frame = node, geodetic, base_frame
+        tf_message = _tf_message() if publish_tf else None
+        make = node.create_lifecycle_publisher
+        self._pose = make(PoseWithCovarianceStamped, "~/pose", RELIABLE)
+        self._correction = make(PoseWithCovarianceStamped, "~/correction", RELIABLE)
+        self._navsat = make(NavSatFix, "~/navsat_fix", RELIABLE)
+        self._diagnostics = make(DiagnosticArray, "~/match_diagnostics", QoSProfile(depth=50))
+        self._tf = make(tf_message, "/tf", QoSProfile(depth=100)) if tf_message else None
+        self._tf_message = tf_message
+        self._tf_ns = 0
+
+    def publish(self, fix: Fix, outcome: Outcome, latency_ms: float | None) -> None:
+        """Every image's diagnostics, and what else a fix brings."""
+        stamp, prior = fix.stamp_ns, fix.candidate.prior
+        if fix.pose is not None and fix.covariance is not None and prior is not None:
+            self._pose.publish(conversions.pose_with_covariance(stamp, fix.pose, fix.covariance))
+            self._correction.publish(conversions.correction(stamp, fix.pose, prior.pose, fix.covariance))
+            self._navsat.publish(conversions.navsat_fix(stamp, fix.pose, fix.covariance, self._geodetic, self._base_frame))
+        summary = "fix" if fix.accepted else f"{fix.reason}: {fix.sentence}"
+        self._diagnose(stamp, summary, match_values(outcome, latency_ms))
+
+    def publish_failure(self, stamp_ns: int, error: str, dropped: int) -> None:
+        """For an image on which the program itself failed."""
+        self._diagnose(stamp_ns, error, {
+            "verdict": "no fix", "reason": INTERNAL_ERROR, "sentence": error, "stamp": seconds(stamp_ns), "dropped": dropped})
+
+    def publish_transform(self, stamp_ns: int, map_from_odom: Pose) -> None:
+        """At the odometry's stamps, at most twenty times a second."""
+        if self._tf is None or self._tf_message is None or 0 <= stamp_ns - self._tf_ns < TF_PERIOD_NS:
+            return
+        self._tf_ns = stamp_ns
+        x, y, z = (float(value) for value in map_from_odom.position)
+        qx, qy, qz, qw = (float(value) for value in map_from_odom.quaternion())
+        transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+        header = Header(stamp=conversions.time(stamp_ns), frame_id=MAP)
+        self._tf.publish(self._tf_message(transforms=[TransformStamped(header=header, child_frame_id=ODOM, transform=transform)]))
+
+    def destroy(self) -> None:
+        for publisher in (self._pose, self._correction, self._navsat, self._diagnostics, self._tf):
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
+
+    def _diagnose(self, stamp_ns: int, summary: str, values: dict[str, Value]) -> None:
+        name = f"{self._node.get_fully_qualified_name().lstrip('/')}: match"
+        self._diagnostics.publish(conversions.diagnostics(stamp_ns, name, self._base_frame, summary, MATCH, values))
+
+
+def match_values(outcome: Outcome, latency_ms: float | None) -> dict[str, Value]:
+    """The values of `~/match_diagnostics` for an image."""
+    fix, candidate = outcome.fix, outcome.fix.candidate
+    values: dict[str, Value] = {
+        "verdict": "fix" if fix.accepted else "no fix", "reason": str(fix.reason), "sentence": fix.sentence,
+        "state": str(fix.state),
+        "stamp": seconds(fix.stamp_ns), "latency_ms": latency_ms, "processing_ms": outcome.processing_ms,
+        "dropped": outcome.arrival.dropped, "prompt": Prompt(Modality.OPTICAL).text,
+    }
+    if candidate.pose is not None and candidate.prior is not None:
+        delta = candidate.pose.correction_from(candidate.prior.pose)
+        values |= {"correction_east_m": float(delta[0]), "correction_north_m": float(delta[1]),
+                   "correction_yaw_deg": float(np.rad2deg(delta[5]))}
+    if fix.covariance is not None:
+        values["sigma_m"] = float(np.sqrt(np.trace(fix.covariance[:2, :2])))
+    values |= {f"score_{name}": float(score) for name, score in candidate.scores.items()}
+    values |= {f"stage_{name}_ms": float(ms) for name, ms in candidate.stage_ms.items()}
+    return values
+
+
+def seconds(stamp_ns: int) -> str:
+    """A stamp in seconds with all its digits, which a float would lose."""
+    return f"{stamp_ns // 1_000_000_000}.{stamp_ns % 1_000_000_000:09d}"
+
+
+def _tf_message() -> Any:
+    try:
+        return import_module("tf2_msgs.msg").TFMessage
+    except ImportError as error:
+        raise InputError("parameter publish_tf is true, but tf2_msgs is not installed; "
+                         "install it or set publish_tf to false") from error
