@@ -27,6 +27,7 @@ from promptmid_core.simulation.bag import open_bag
 from promptmid_ros.player import RELIABLE
 from promptmid_ros.transport import set_profile
 
+DISCOVERY_S = 1.0
 COMPRESSED, INFO, ODOMETRY = "/image/compressed", "/camera_info", "/odometry"
 
 
@@ -77,6 +78,11 @@ class Camera:
         self.late_ms: list[float] = []
 
     def run(self, stop: threading.Event) -> None:
+        """From the first subscriber of the images on, so that what is lost is lost on the way."""
+        while not self._publishers[self._image].get_subscription_count():
+            if stop.wait(0.05):
+                return
+        stop.wait(DISCOVERY_S)
         for due_ns, event in self._due(time.time_ns()):
             if stop.wait(max(due_ns - time.time_ns(), 0) / 1e9):
                 return
@@ -94,7 +100,7 @@ class Camera:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`python -m promptmid_ros.camera BAG`: sends until SIGINT, then prints one line of JSON."""
+    """`python -m promptmid_ros.camera BAG`: waits for a subscriber, sends until SIGINT, then prints one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m promptmid_ros.camera", description=__doc__)
     parser.add_argument("bag", type=Path, metavar="BAG", help="of promptmid simulate flight")
     parser.add_argument("--raw", action="store_true", help="sensor_msgs/Image instead of CompressedImage")

@@ -171,6 +171,11 @@ def prepare(out: Path) -> tuple[Path, Path]:
     return bag, reference
 
 
+def lost(result: dict[str, Any]) -> int:
+    """Images that the camera sent and the node never received."""
+    return int(result["camera"]["sent"]) - int(result["health"].get("images_received", 0))
+
+
 def bars_missed(result: dict[str, Any]) -> list[str]:
     """The bars that a soak did not clear, each as a sentence."""
     missed = []
@@ -205,6 +210,7 @@ def table(results: list[dict[str, Any]]) -> str:
     row("images sent", "camera", "sent")
     for key in COUNTERS:
         row(f"node: {key}", "health", key)
+    rows.append(("lost on the way", [str(lost(result)) for result in results]))
     row("verdicts received", "judged")
     for name, key in (("stamp to pose, ms", "stamp_to_pose_ms"), ("stamp to verdict, ms", "stamp_to_verdict_ms"),
                       ("service call, ms", "call_ms")):
