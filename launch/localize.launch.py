@@ -102,19 +102,19 @@ def _with_autostart(localizer: LifecycleNode) -> list[LaunchDescriptionEntity]:
     def change(transition: int) -> EmitEvent:
         return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(localizer), transition_id=transition))
 
-    def reached(context: LaunchContext, goal: str, then: list[LaunchDescriptionEntity]) -> list[LaunchDescriptionEntity]:
+    def done(context: LaunchContext, goal: str, what: str, then: LaunchDescriptionEntity) -> list[LaunchDescriptionEntity]:
         if context.locals.event.goal_state != goal:
-            raise RuntimeError(f"the localizer did not become {goal}; what it printed says why")
-        return then
+            raise RuntimeError(f"the localizer could not be {what}; what it printed says why")
+        return [then]
 
-    def after(start: str, goal: str, *then: LaunchDescriptionEntity) -> RegisterEventHandler:
+    def after(start: str, goal: str, what: str, then: LaunchDescriptionEntity) -> RegisterEventHandler:
         return RegisterEventHandler(OnStateTransition(
             target_lifecycle_node=localizer, start_state=start, handle_once=True,
-            entities=[OpaqueFunction(function=reached, args=[goal, list(then)])]))
+            entities=[OpaqueFunction(function=done, args=[goal, what, then])]))
 
     return [
-        after("configuring", "inactive", change(Transition.TRANSITION_ACTIVATE)),
-        after("activating", "active", LogInfo(msg="the localizer is active")),
+        after("configuring", "inactive", "configured", change(Transition.TRANSITION_ACTIVATE)),
+        after("activating", "active", "activated", LogInfo(msg="the localizer is active")),
         change(Transition.TRANSITION_CONFIGURE),
     ]
 
