@@ -20,8 +20,8 @@ from promptmid_core.simulation.bag import open_bag
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-# frames come once a second: a quarter of a second for each at this rate, several times what one takes
-RATE = 4.0
+# frames come once a second: half a second for each at this rate, several times what one takes
+RATE = 2.0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +40,7 @@ def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:  # no
     out = tmp_path_factory.mktemp("flown") / "live"
     done = run("promptmid_ros.live", f"{scene.bag}", "--map", f"{scene.map_path}", "--out", f"{out}", "--rate", f"{RATE:g}")
     assert done.returncode == 0, done.stderr
-    assert "16 images sent at 4 times real time, 16 judged" in done.stdout
+    assert "16 images sent at 2 times real time, 16 judged" in done.stdout
     return out
 
 

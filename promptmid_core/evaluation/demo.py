@@ -14,7 +14,7 @@ from promptmid_core.evaluation.comparison import RUN
 
 MARK = ".promptmid-demo"
 # frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them
-LIVE_RATE = 5.0
+LIVE_RATE = 4.0
 
 
 def demo(out: Path, *, seed: int, frames: int, run: Callable[[list[str]], None]) -> None:
