@@ -30,12 +30,12 @@ class Options:
     least_margin: float = 0.0
     agreement_px: float = 2.5
     least_ties: int = 6
-    least_surplus: float = 0.25
+    least_surplus: float = 0.15
     least_spread: float = 0.10
     halves_px: float = 5.0
     most_mahalanobis2: float = 18.5
 
-    least_evidence: float = 1.0
+    least_evidence: float = -0.5
     confirm: int = 3
     confirm_among: int = 5
     lose_after: int = 20
