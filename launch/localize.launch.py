@@ -132,9 +132,11 @@ def _with_bag(localizer: LifecycleNode, bag: str, rate: str, namespace: str,
     )
 
     def ended(event: ProcessExited, context: LaunchContext) -> TimerAction | None:
+        if context.is_shutdown:
+            return None
         if event.returncode != 0:
             raise RuntimeError(f"the bag {bag} was not played; what the player printed says why")
-        return None if context.is_shutdown else TimerAction(period=BAG_END_S, actions=[Shutdown(reason="the bag has ended")])
+        return TimerAction(period=BAG_END_S, actions=[Shutdown(reason="the bag has ended")])
 
     return [
         RegisterEventHandler(OnStateTransition(

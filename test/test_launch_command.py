@@ -1,0 +1,131 @@
+"""`ros2 launch` from a terminal: a bag is flown to its end, and Ctrl-C ends all of it, once or twice."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+pytest.importorskip("ros2launch", reason="ROS 2's launch is not installed")
+
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from launched import launch_file, scene
+
+from promptmid_ros.live import ros_node
+from promptmid_ros.player import RELIABLE
+
+
+class Launched:
+    """`ros2 launch` with what it printed so far, in a process group of its own as a terminal gives it."""
+
+    def __init__(self, *arguments: str) -> None:
+        words = ["ros2", "launch", launch_file(), f"map:={scene().map_path}", *arguments]
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        self.text = ""
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.text += line
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + 60
+        while text not in self.text:
+            assert time.monotonic() < deadline and self.process.poll() is None, self.text
+            time.sleep(0.02)
+
+    def end(self, seconds: float) -> int:
+        code = self.process.wait(seconds)
+        self._reading.join(5)
+        return code
+
+    def left(self) -> bool:
+        """Whether any process of the group still lives."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def prepare() -> None:
+    """Skip where nothing can be launched; isolate ROS before an observer joins it."""
+    launch_file()
+    scene()
+
+
+@contextmanager
+def launched(*arguments: str) -> Iterator[Launched]:
+    running = Launched(*arguments)
+    try:
+        yield running
+    finally:
+        if running.left():
+            os.killpg(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+
+
+def test_a_bag_is_flown_to_its_end_under_any_names():
+    prepare()
+    poses: list[PoseWithCovarianceStamped] = []
+    arguments = (f"bag:={scene().bag}", "rate:=4.0", "namespace:=uav1", "image_topic:=camera/image_raw",
+                 "odometry_topic:=/ekf/odometry", "pose_topic:=/mavros/vision_pose/pose_cov")
+    with ros_node("observer") as node:
+        node.create_subscription(PoseWithCovarianceStamped, "/mavros/vision_pose/pose_cov", poses.append, RELIABLE)
+        with launched(*arguments) as running:
+            running.wait_for("play-2]: process started")
+            topics = {name for name, _ in node.get_topic_names_and_types()}
+            assert running.end(60) == 0, running.text
+    assert {"/uav1/camera/image_raw/compressed", "/uav1/camera_info", "/ekf/odometry"} <= topics
+    assert len(poses) > 5
+    assert "play: done" in running.text and "Traceback" not in running.text
+    assert not running.left()
+
+
+def test_a_bag_that_cannot_be_played_ends_the_launch(tmp_path):
+    with launched(f"bag:={tmp_path / 'none'}") as running:
+        assert running.end(60) == 1
+    assert f"the bag {tmp_path / 'none'} was not played" in running.text
+
+
+def test_a_node_that_dies_ends_the_launch():
+    with launched() as running:
+        running.wait_for("the localizer is active")
+        pid = int(running.text.split("[localizer-1]: process started with pid [")[1].split("]")[0])
+        os.kill(pid, signal.SIGKILL)
+        assert running.end(30) == 1
+    assert "the localizer ended with exit code -9" in running.text
+
+
+def interrupt(running: Launched, times: int) -> None:
+    for _ in range(times):
+        os.killpg(running.process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    assert running.end(15) == 0, running.text
+    assert "Traceback" not in running.text
+    assert not running.left()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_waiting_for_images(times):
+    with launched() as running:
+        running.wait_for("the localizer is active")
+        interrupt(running, times)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_in_flight(times):
+    prepare()
+    posed = threading.Event()
+    with ros_node("observer") as node, launched(f"bag:={scene().bag}") as running:
+        node.create_subscription(PoseWithCovarianceStamped, "/localizer/pose", lambda _: posed.set(), RELIABLE)
+        assert posed.wait(60), running.text
+        interrupt(running, times)
+    assert "play: stopped" in running.text
