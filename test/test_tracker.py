@@ -81,8 +81,8 @@ def test_a_drifting_prior_is_followed() -> None:
 
 
 def test_weak_matches_pass_only_where_a_track_expects_them() -> None:
-    assert Reason.FIX not in reasons(run([candidate(i, evidence=0.0) for i in range(8)]))
-    fixes = run([candidate(i) for i in range(4)] + [candidate(4, evidence=0.0), candidate(5, evidence=-9.0)])
+    assert Reason.FIX not in reasons(run([candidate(i, evidence=-2.0) for i in range(8)]))
+    fixes = run([candidate(i) for i in range(4)] + [candidate(4, evidence=-2.0), candidate(5, evidence=-9.0)])
     assert reasons(fixes)[4:] == [Reason.FIX, Reason.MATCH_WEAK]
 
 
