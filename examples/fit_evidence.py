@@ -3,10 +3,10 @@
 usage: python examples/fit_evidence.py PAIRS [--chips 24] [--seed 1]
 
 PAIRS holds optical/NAME.png and sar/NAME.png, registered to each other, black where there is no data. Over each chip a short
-flight is simulated; its frames are matched with the chip's own map (true matches: ground error below 4 px), with the map mirrored, with
-the map upside down, and with another chip's map (false matches, all of them). A logistic regression with a small ridge on
-(score, margin, surplus of agreeing tie points) gives the weights; printed with them is how many true and false matches pass each
-threshold. Use training images only.
+flight is simulated; its frames are matched with the chip's own map (true matches: ground error below 4 px), with the map
+mirrored, with the map upside down, and with another chip's map (false matches, all of them). A logistic regression with a small
+ridge on (score, margin, surplus of agreeing tie points) gives the weights; printed with them is how many true and false matches
+pass each threshold. Use training images only.
 """
 
 import argparse

@@ -153,6 +153,8 @@ class Localizer:
             with clock("verify"):
                 moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
                 verification = verify(described, window, Similarity.between(ties.seen[:, :2], moved[:, :2]))
+                # ties fix turn and scale best, the whole patch the last fraction of the shift
+                solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
             matches.append(Match(start, patch, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
         if not matches:
             raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")

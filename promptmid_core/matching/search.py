@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.correlation import centred, correlate, tiles
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.vertex import vertex
 
 Array = NDArray[np.float64]
 
@@ -155,23 +156,10 @@ def _peaks(scores: NDArray[np.float32], yaws: Array, scales: Array, cell: float,
     found = []
     for row, col in places:
         at = int(np.argmax(scores[:, :, row, col]))
-        dx, dy = _vertex(raw, row, col)
+        dx, dy = vertex(raw, row, col)
         found.append(Peak(
             Similarity(centre, (col - radius + dx) * cell, -(row - radius + dy) * cell,
                        float(yaws[at // len(scales)]), 1 + float(scales[at % len(scales)])),
             (float(sharp[row, col]) - mean) / deviation - chance, float(raw[row, col]),
             max(abs(col - radius), abs(row - radius)) == radius))
     return found
-
-
-def _vertex(surface: NDArray[np.float32], row: int, col: int) -> tuple[float, float]:
-    """Offset (column, row) of the parabola's vertex through a maximum and its neighbours, at most half a cell."""
-    offsets = []
-    for line, i in ((surface[row], col), (surface[:, col], row)):
-        if 0 < i < len(line) - 1:
-            a, b, c = float(line[i - 1]), float(line[i]), float(line[i + 1])
-            bend = a - 2 * b + c
-            offsets.append(float(np.clip(0.5 * (a - c) / bend, -0.5, 0.5)) if bend < 0 else 0.0)
-        else:
-            offsets.append(0.0)
-    return offsets[0], offsets[1]

@@ -9,6 +9,7 @@ import numpy as np
 from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.correlation import centred, correlate
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.vertex import vertex
 from promptmid_core.matching.warp import warped
 
 REACH = 40  # cells of shift to every side that the found place is held against
@@ -22,12 +23,14 @@ class Verification:
     """How the found place stands out among all shifts nearby.
 
     `score`: standard deviations of the other places' scores above what the highest of as many random values reaches;
-    `margin`: the same unit, above the best other place; `correlation`: -1 to 1 at the found place.
+    `margin`: the same unit, above the best other place; `correlation`: -1 to 1 at the found place; `shift`: metres east and
+    north on the map from the found place to the very maximum.
     """
 
     score: float
     margin: float
     correlation: float
+    shift: tuple[float, float]
 
 
 def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Verification:
@@ -44,10 +47,14 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     scores = surfaces.scores()[0].astype(np.float64)
     rows, cols = np.mgrid[-reach:reach + 1, -reach:reach + 1]
     distance = np.hypot(rows, cols)
-    here = float(scores[distance <= NEAR].max())
+    row, col = np.unravel_index(int(np.argmax(np.where(distance <= NEAR, scores, -np.inf))), scores.shape)
+    here = float(scores[row, col])
+    across, down = vertex(scores, int(row), int(col))
+    start, end = found.apply(np.array([[0.0, 0.0], [(col - reach + across) * grid.gsd, -(row - reach + down) * grid.gsd]]))
+    shift = (float(end[0] - start[0]), float(end[1] - start[1]))
     others = scores[(distance > APART) & (surfaces.energy[0] > 0)]
     if others.size < APART ** 2:
-        return Verification(0.0, 0.0, here)
+        return Verification(0.0, 0.0, here, shift)
     mean, deviation = float(others.mean()), float(others.std()) + 1e-9
     chance = float(np.sqrt(2 * np.log(max(others.size / GRAIN, 2))))
-    return Verification((here - mean) / deviation - chance, (here - float(others.max())) / deviation, here)
+    return Verification((here - mean) / deviation - chance, (here - float(others.max())) / deviation, here, shift)
