@@ -39,11 +39,14 @@ class PriorBuffer:
                 self._stray = prior
                 return
             self._samples = [stray]
-        self.add(prior)
+        self._insert(prior)
 
     def add(self, prior: Prior) -> None:
         """Take a sample; one of an equal stamp replaces the older. Raises Refusal where the prior itself cannot be used."""
         check_prior(prior)
+        self._insert(prior)
+
+    def _insert(self, prior: Prior) -> None:
         at = bisect_left(self._samples, prior.stamp_ns, key=attrgetter("stamp_ns"))
         if at < len(self._samples) and self._samples[at].stamp_ns == prior.stamp_ns:
             self._samples[at] = prior

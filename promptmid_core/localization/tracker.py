@@ -32,6 +32,7 @@ class Tracker:
     """SEARCHING until `confirm` candidates agree, TRACKING while they keep agreeing, LOST after `lose_after` rejections.
 
     What must agree from frame to frame is the correction of the prior: it drifts slowly, while a false match jumps about.
+    Where the prior's source takes the fixes, the correction shrinks toward none instead, all at once or bit by bit.
     LOST asks for the same confirmation as SEARCHING; it tells the user that there was a track.
     """
 
@@ -78,6 +79,10 @@ class Tracker:
         if self._state is State.TRACKING and self._last is not None:
             self._remember(correction)
             apart, allowed = self._apart(correction, self._last)
+            if apart > allowed and _from_shrunk(correction, self._last) <= allowed:
+                # more places agree with this than with the last correction alone, so the match has to stand on its own
+                self._check_evidence(evidence)
+                return correction
             if apart > allowed:
                 raise Refusal(Reason.TRACK_DISAGREES, f"the correction jumped by {apart / self._gsd:.1f} px since the last fix; "
                                                       f"{allowed / self._gsd:.1f} px are allowed")
@@ -124,3 +129,11 @@ class Tracker:
             return Fix(candidate.stamp_ns, self._state, refusal.reason, str(refusal), None, None, (), candidate)
         return Fix(candidate.stamp_ns, self._state, Reason.FIX, "", candidate.pose, candidate.covariance, candidate.observed,
                    candidate)
+
+
+def _from_shrunk(now: Correction, last: Correction) -> float:
+    """How far a correction lies from all those that the last one may shrink to, in metres."""
+    shift, before = now.ground.shift, last.ground.shift
+    length = float(before @ before)
+    share = float(np.clip(shift @ before / length, 0.0, 1.0)) if length else 0.0
+    return float(np.linalg.norm(shift - share * before))
