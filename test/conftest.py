@@ -1,9 +1,13 @@
 """What tests of several files share."""
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
+
+# launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing on, so that caplog stays empty
+logging.setLoggerClass(logging.Logger)
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,11 @@ class Launched:
 
     def __init__(self, *arguments: str) -> None:
         words = ["ros2", "launch", launch_file(), f"map:={scene().map_path}", *arguments]
+        # a test run in the background may ignore SIGINT, and what it starts would inherit that
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        signal.signal(signal.SIGINT, ours)
         self.text = ""
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
