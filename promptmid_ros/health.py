@@ -14,6 +14,7 @@ from promptmid_ros.diagnostics import Value
 
 RATE_S, MINUTE_S = 10.0, 60.0
 GAPS = 100
+LONGEST_GAP_NS = 60_000_000_000
 LONGEST_LATENCY_MS = 60_000.0
 
 
@@ -48,9 +49,9 @@ class StampGaps:
         self._gaps: deque[int] = deque(maxlen=GAPS)
 
     def add(self, stamp_ns: int) -> None:
-        gap, self._last_ns = stamp_ns - self._last_ns, stamp_ns
-        # a stamp of zero, a clock set anew and the first of all tell nothing
-        if 0 < gap < 60_000_000_000:
+        gap, last_ns, self._last_ns = stamp_ns - self._last_ns, self._last_ns, stamp_ns
+        # the first of all, stamps of zero and a clock set anew tell nothing
+        if last_ns > 0 and 0 < gap < LONGEST_GAP_NS:
             self._gaps.append(gap)
 
     def camera_hz(self) -> float | None:

@@ -1,7 +1,12 @@
-"""The node's parameters: their meaning and ranges, and what they come to together."""
+"""The node's parameters: their meaning and ranges, and what they come to together.
+
+config/localizer.yaml is made from them: `python -m promptmid_ros.parameters > config/localizer.yaml`
+"""
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,3 +152,19 @@ def check_patch_fits(options: Options, stride: int) -> None:
     cell = stride * COARSE_FACTOR
     if options.patch_px % (2 * cell):
         raise InputError(f"parameter patch_px is {options.patch_px}, not a multiple of {2 * cell} as the map's descriptor needs")
+
+
+def document() -> str:
+    """config/localizer.yaml."""
+    lines = ["# Parameters of the node localizer, with their defaults. `map` has to be set."]
+    lines += ["/**/localizer:", "  ros__parameters:"]
+    for name, declared in PARAMETERS.items():
+        bounds = "" if declared.least is None else f" {declared.least:g} to {declared.most:g}."
+        lines += [f"    # {line}" for line in textwrap.wrap(declared.meaning + bounds, 100)]
+        # a JSON value is a YAML value
+        lines.append(f"    {name}: {json.dumps(declared.default)}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

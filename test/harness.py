@@ -73,7 +73,7 @@ class Localizer:
                                     "ROS_LOG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], os.environ["ROS_LOG_DIR"] = "LOCALHOST", str(folder)
         with self._log.open("wb") as output:
-            self.process = subprocess.Popen([sys.executable, "-m", "promptmid_ros.localizer_node", "--ros-args",
+            self.process = subprocess.Popen([sys.executable, "-m", "promptmid_ros.program", "--ros-args",
                                              "-r", f"__ns:={namespace}", *settings],
                                             stdout=output, stderr=subprocess.STDOUT, env=environment)
         self._context = rclpy.Context()

@@ -80,6 +80,28 @@ def test_a_drifting_prior_is_followed() -> None:
     assert all(fix.accepted for fix in fixes[2:])
 
 
+@pytest.mark.parametrize("taken", [1.0, 0.6])
+def test_a_prior_that_takes_the_fixes_is_followed(taken: float) -> None:
+    shift, fixes = np.array([400.0, -300.0]), []
+    tracker = Tracker(Options(), GSD)
+    for i in range(12):
+        fixes.append(tracker.track(candidate(i, tuple(shift))))
+        if fixes[-1].accepted:
+            shift = shift * (1 - taken)
+    assert all(fix.accepted for fix in fixes[2:])
+
+
+@pytest.mark.parametrize("shift", [(-200.0, 150.0), (600.0, -450.0), (120.0, 160.0)])
+def test_what_lies_off_the_way_from_the_last_correction_to_none_is_refused(shift: tuple[float, float]) -> None:
+    fixes = run([*(candidate(i, (400.0, -300.0)) for i in range(4)), candidate(4, shift)])
+    assert fixes[-1].reason is Reason.TRACK_DISAGREES
+
+
+def test_a_shrunk_correction_has_to_stand_on_its_own() -> None:
+    fixes = run([*(candidate(i, (400.0, -300.0)) for i in range(4)), candidate(4, (0.0, 0.0), evidence=-2.0)])
+    assert fixes[-1].reason is Reason.MATCH_WEAK
+
+
 def test_weak_matches_pass_only_where_a_track_expects_them() -> None:
     assert Reason.FIX not in reasons(run([candidate(i, evidence=-2.0) for i in range(8)]))
     fixes = run([candidate(i) for i in range(4)] + [candidate(4, evidence=-2.0), candidate(5, evidence=-9.0)])

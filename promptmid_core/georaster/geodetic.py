@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from math import nan, radians
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,8 +68,11 @@ def _heights(crs: str, vertical_datum: str) -> pyproj.Transformer | None:
     from pyproj.exceptions import CRSError, ProjError
 
     try:
-        whole = pyproj.crs.CompoundCRS("map", [pyproj.CRS(crs), pyproj.CRS(vertical_datum)])
-        group = pyproj.transformer.TransformerGroup(whole, WGS84_3D, always_xy=True)
+        with warnings.catch_warnings():
+            # about a missing grid, which is looked at below
+            warnings.simplefilter("ignore", UserWarning)
+            whole = pyproj.crs.CompoundCRS("map", [pyproj.CRS(crs), pyproj.CRS(vertical_datum)])
+            group = pyproj.transformer.TransformerGroup(whole, WGS84_3D, always_xy=True)
     except (CRSError, ProjError):
         return None
     # without the geoid's grid PROJ would pass heights on unchanged

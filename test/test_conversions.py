@@ -1,0 +1,92 @@
+"""Poses as messages, and as places on the Earth."""
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+
+import pyproj
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Pose
+from promptmid_core.georaster import MapFrame
+from promptmid_core.georaster.geodetic import Geodetic
+from promptmid_core.messages import pose_from, prior_from, stamp_ns
+from promptmid_ros import conversions
+
+FRAME = MapFrame("EPSG:32611", (650_000.0, 3_700_000.0))
+STAMP = 1_700_000_000_123_456_789
+RNG = np.random.default_rng(5)
+
+
+def covariance() -> np.ndarray:
+    root = RNG.normal(size=(6, 6)) * [5, 5, 3, 0.01, 0.01, 0.02]
+    return root.T @ root
+
+
+def test_a_pose_comes_back_as_it_went() -> None:
+    pose, given = Pose.from_rpy(np.array([1234.5, -987.6, 3000.0]), 0.1, -0.2, 2.5), covariance()
+    message = conversions.pose_with_covariance(STAMP, pose, given)
+    back = prior_from(message)
+    assert stamp_ns(message.header) == STAMP
+    assert message.header.frame_id == "map"
+    assert back.pose.position == pytest.approx(pose.position)
+    assert back.pose.rotation == pytest.approx(pose.rotation)
+    assert back.covariance == pytest.approx(given)
+
+
+def test_a_correction_takes_the_prior_to_the_fix() -> None:
+    prior, fix = (Pose.from_rpy(np.array([9000.0, -4000.0, 3000.0]) + shift, 0.02, 0.01, yaw)
+                  for shift, yaw in ((0.0, 1.0), (np.array([50.0, -30.0, 4.0]), 1.05)))
+    given = covariance()
+    message = conversions.correction(STAMP, fix, prior, given)
+    moved = pose_from(message.pose.pose)
+    assert (moved @ prior).position == pytest.approx(fix.position, abs=1e-6)
+    assert (moved @ prior).rotation == pytest.approx(fix.rotation, abs=1e-9)
+
+    # its covariance is what fixes scattered by the fix's own x, y and yaw give
+    at = [0, 1, 5]
+    deltas = np.zeros((20_000, 6))
+    deltas[:, at] = RNG.multivariate_normal(np.zeros(3), given[np.ix_(at, at)], len(deltas))
+    scattered = np.array([(fix.corrected(delta) @ prior.inverse()).position[:2] for delta in deltas])
+    stated = np.array(message.pose.covariance).reshape(6, 6)
+    assert np.cov(scattered.T) == pytest.approx(stated[:2, :2], rel=0.1)
+    assert list(np.diag(stated)[2:5]) == [1e6] * 3
+
+
+@pytest.mark.parametrize("x", [-300_000.0, 0.0, 120_000.0])
+def test_navsat_fix_is_the_place_and_its_covariance_points_to_true_north(x: float) -> None:
+    geodetic = Geodetic(FRAME, "unknown")
+    pose, wide = Pose.from_rpy(np.array([x, 5000.0, 3000.0]), 0, 0, 0), np.eye(6)
+    # long along grid north
+    wide[1, 1] = 400.0
+    message = conversions.navsat_fix(STAMP, pose, wide, geodetic, "base_link")
+    to_map = pyproj.Transformer.from_crs("EPSG:4326", FRAME.crs, always_xy=True)
+    east, north = to_map.transform(message.longitude, message.latitude)
+    assert (east - FRAME.origin[0], north - FRAME.origin[1]) == pytest.approx((x, 5000.0), abs=1e-3)
+    assert math.isnan(message.altitude)
+    assert (message.header.frame_id, message.position_covariance_type, message.status.status) == ("base_link", 3, 0)
+
+    stated = np.array(message.position_covariance).reshape(3, 3)
+    assert sorted(np.linalg.eigvalsh(stated[:2, :2])) == pytest.approx([1.0, 400.0])
+    long_axis = np.linalg.eigh(stated[:2, :2])[1][:, 1]
+    longitude, latitude = to_map.transform([east, east], [north, north + 1000.0], direction="INVERSE")
+    azimuth, _, _ = pyproj.Geod(ellps="WGS84").inv(longitude[0], latitude[0], longitude[1], latitude[1])
+    pointing = math.degrees(math.atan2(long_axis[0], long_axis[1]))
+    assert (pointing - azimuth + 90) % 180 - 90 == pytest.approx(0, abs=0.01)
+    assert abs(azimuth) > 0.1 or abs(x + 150_000) < 1000
+
+
+def test_altitude_needs_a_datum_that_can_be_converted() -> None:
+    assert Geodetic(FRAME, "ellipsoid WGS 84").place(0.0, 0.0, 250.0).altitude == 250.0
+    assert math.isnan(Geodetic(FRAME, "no such datum").place(0.0, 0.0, 250.0).altitude)
+    geoid = Geodetic(FRAME, "EGM96 height").place(0.0, 0.0, 250.0).altitude
+    # about 33 m below the ellipsoid here, where PROJ has the geoid's grid; never taken for an ellipsoidal height
+    assert math.isnan(geoid) or geoid == pytest.approx(217, abs=5)
+
+
+def test_a_crs_that_proj_does_not_know_is_refused() -> None:
+    with pytest.raises(InputError, match="EPSG:99999"):
+        Geodetic(MapFrame("EPSG:99999", (0.0, 0.0)), "unknown")

@@ -1,0 +1,120 @@
+"""What docs/diagnostics.md says is what the code does; rates and losses are what they are."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+
+from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.reasons import Reason
+from promptmid_ros import health
+from promptmid_ros.conversions import diagnostics
+from promptmid_ros.diagnostics import ERROR, HEALTH, MATCH, OK, SETUP_REASONS, WARN, document, level, text
+from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms
+from promptmid_ros.inbox import Arrival
+from promptmid_ros.outputs import match_values
+from promptmid_ros.worker import Outcome
+
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "diagnostics.md"
+SECOND = 1_000_000_000
+
+
+def test_the_document_is_made_from_the_tables() -> None:
+    assert DOCS.read_text() == document(), "run: python -m promptmid_ros.diagnostics > docs/diagnostics.md"
+    for keys in (MATCH, HEALTH):
+        for name, key in keys.items():
+            assert f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} |" in DOCS.read_text()
+
+
+def outcome(reason: Reason, state: State) -> Outcome:
+    candidate = Candidate(SECOND, None, reason, "as the test wants", scores={"evidence": 2.0}, stage_ms={"decode": 3.0})
+    return Outcome(Arrival(None, 0.0, 2), Fix(SECOND, state, reason, "as the test wants", None, None, (), candidate), None, 40.0)
+
+
+def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
+    for reason in set(Reason) - {Reason.FIX}:
+        values = match_values(outcome(reason, State.TRACKING), 50.0)
+        its_level, _ = level(MATCH, values)
+        assert its_level == (ERROR if reason in SETUP_REASONS else WARN)
+        row = next(line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{reason}` |"))
+        assert row.endswith(f"| {'error' if its_level == ERROR else 'warn'} |")
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ({"lifecycle": "active"}, OK),
+    ({"lifecycle": "inactive"}, WARN),
+    ({"state": "SEARCHING"}, WARN),
+    ({"state": "LOST"}, ERROR),
+    ({"images_lost_percent": 5.0}, OK),
+    ({"images_lost_percent": 5.1}, WARN),
+    ({"images_lost_percent": 60.0}, ERROR),
+    ({"odometry_rate_hz": 9.0}, WARN),
+    ({"odometry_rate_hz": None}, OK),
+    ({"last_fix_age_s": 61.0, "lifecycle": "inactive"}, ERROR),
+    ({"odometry_problem": ""}, OK),
+    ({"odometry_problem": "odometry is given in frame 'world'"}, ERROR),
+    ({"camera_info": "missing"}, ERROR),
+    ({"map": None}, ERROR),
+    ({"last_reason": "prior_frame"}, ERROR),
+    ({"last_reason": "low_texture"}, OK),
+])
+def test_rules_of_health(values: dict[str, object], expected: int) -> None:
+    assert level(HEALTH, values)[0] == expected
+
+
+def test_the_status_names_the_keys_to_blame_and_an_undocumented_key_is_an_error() -> None:
+    array = diagnostics(SECOND + 5, "localizer: health", "", "TRACKING", HEALTH, {"lifecycle": "active", "odometry_rate_hz": 1.0})
+    status = array.status[0]
+    assert (array.header.stamp.sec, array.header.stamp.nanosec) == (1, 5)
+    assert status.level == bytes([ERROR])
+    assert status.message == "TRACKING (odometry_rate_hz)"
+    assert [(pair.key, pair.value) for pair in status.values] == [("lifecycle", "active"), ("odometry_rate_hz", "1")]
+    with pytest.raises(KeyError):
+        level(HEALTH, {"unheard_of": 1})
+    assert text(None) == text(float("nan")) == "unknown"
+
+
+def test_stamp_gaps_tell_what_was_lost() -> None:
+    gaps = StampGaps()
+    assert gaps.lost_percent() is None
+    # 20 Hz with jitter; three of every four of the second half are lost
+    for i in range(100):
+        if i < 50 or i % 4 == 0:
+            gaps.add(10 * SECOND + i * SECOND // 20 + (i % 3) * 1_000_000)
+    assert gaps.camera_hz() == pytest.approx(20, rel=0.05)
+    assert gaps.lost_percent() == pytest.approx(100 * 36 / 97, abs=2)
+
+
+def test_stamps_of_zero_and_clocks_set_back_are_no_losses() -> None:
+    gaps = StampGaps()
+    for i in range(40):
+        gaps.add(0 if i == 20 else (100 if i < 30 else 50) * SECOND + i * SECOND // 10)
+    assert gaps.lost_percent() == 0
+
+
+def test_rate_and_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
+    rate, verdicts = Rate(), Verdicts()
+    for i in range(240):
+        now[0] += 0.5
+        if i < 200:
+            rate.count()
+            verdicts.add("fix" if i % 4 else "low_texture", i % 4 != 0, 50.0, None if i % 2 else 70.0)
+        if i == 10:
+            assert rate.hz() is None
+    assert rate.hz() == 0
+    assert rate.age_s() == 20
+    values = verdicts.values()
+    assert verdicts.processed == 200
+    assert values["fix_percent"] == pytest.approx(75, abs=1)
+    assert values["last_fix_age_s"] == 20
+    assert values["processing_ms_p50"] == 50
+    assert values["latency_ms_p95"] == 70
+    assert values["reasons"] == "fix:61 low_texture:20"
+
+
+def test_a_stamp_of_another_clock_has_no_latency() -> None:
+    assert latency_ms(10 * SECOND, 9 * SECOND) == 1000
+    assert latency_ms(1000 * SECOND, 9 * SECOND) is None

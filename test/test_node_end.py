@@ -1,0 +1,73 @@
+"""The node's process ends in order, with status 0 and within three seconds, whatever it is doing."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import ACTIVATE, CONFIGURE, SHUTDOWN, Flight, Localizer, end
+from simulated import Scene, scene  # noqa: F401
+
+ONCE = ((0.0, signal.SIGINT),)
+TWICE = ((0.0, signal.SIGINT), (0.02, signal.SIGINT))
+TERM = ((0.0, signal.SIGTERM),)
+Work = Callable[[Localizer, Scene], None]
+
+
+def unconfigured(localizer: Localizer, _: Scene) -> None:
+    localizer.state()
+
+
+def inactive(localizer: Localizer, _: Scene) -> None:
+    assert localizer.change(CONFIGURE)
+
+
+def active(localizer: Localizer, _: Scene) -> None:
+    assert localizer.change(CONFIGURE)
+    assert localizer.change(ACTIVATE)
+
+
+def finalized(localizer: Localizer, _: Scene) -> None:
+    localizer.state()
+    assert localizer.change(SHUTDOWN["unconfigured"])
+
+
+def matching(localizer: Localizer, scene: Scene) -> None:  # noqa: F811
+    localizer.up()
+    flight = Flight(scene.bag)
+    flight.show(localizer)
+    flight.send(localizer, flight.next())
+    time.sleep(0.02)
+
+
+def waiting(localizer: Localizer, scene: Scene) -> None:  # noqa: F811
+    localizer.up()
+    flight = Flight(scene.bag)
+    flight.send(localizer, flight.next(), odometry=[])
+    time.sleep(0.1)
+
+
+CASES = [(unconfigured, TWICE), (inactive, ONCE), (active, TERM), (finalized, ONCE), (matching, TWICE), (waiting, TERM)]
+
+
+@pytest.mark.parametrize(("state", "signals"), CASES, ids=[state.__name__ for state, _ in CASES])
+def test_a_signal_ends_the_process(scene: Scene, tmp_path: Path, state: Work,  # noqa: F811
+                                   signals: tuple[tuple[float, signal.Signals], ...]) -> None:
+    with Localizer(tmp_path, map=scene.map_path, prior_wait_ms=2000) as localizer:
+        state(localizer, scene)
+        code, seconds = end(localizer, *signals)
+        assert code == 0, localizer.log()
+        assert seconds < 3
+        assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR", "WARN")), localizer.log()
+
+
+def test_a_signal_during_the_start_ends_the_process_too(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    with Localizer(tmp_path, map=scene.map_path) as localizer:
+        status = Path(f"/proc/{localizer.process.pid}/status")
+        # from where the program blocks the signal, long before there is a node to stop
+        while not int(status.read_text().split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGINT - 1:
+            time.sleep(0.001)
+        code, _ = end(localizer, *TWICE)
+        assert code == 0, localizer.log()
+        assert "Traceback" not in localizer.log()
