@@ -37,6 +37,8 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     failures: list[str] = []
     node = make_node()
+    # one thread suffices, as no callback takes long: a MultiThreadedExecutor answered several times later beside a match, as its
+    # threads compete with it for Python's lock; EventsExecutor is experimental and not in every ROS 2
     executor = SingleThreadedExecutor()
     executor.add_node(node)
 

@@ -29,9 +29,9 @@ class PriorBuffer:
     def add_live(self, prior: Prior) -> None:
         """As `add`, for samples in the order of their arrival: a stray stamp is set aside, and two in a row start anew.
 
-        A stamp is stray that lies before the newest by more than MOST_BACK_NS, or after it by more than is kept.
+        A stamp is stray that lies before the newest by more than MOST_BACK_NS, or after it by more than is kept. The prior has to
+        be one that `messages.prior_from` has let pass, which makes the same checks.
         """
-        check_prior(prior)
         newest, stray = self.newest_ns, self._stray
         self._stray = None
         if newest is not None and not -MOST_BACK_NS <= prior.stamp_ns - newest <= self._keep_ns:

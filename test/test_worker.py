@@ -1,0 +1,93 @@
+"""The thread that matches: a program error costs its image only, and what is stopped publishes nothing."""
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from flights import CAMERA, ODOMETRY_NS, START_NS, KnownLocalizer, image, odometry, stamps, true_pose
+
+from promptmid_core.geometry import Prior
+from promptmid_core.localization.fix import Candidate, Frame
+from promptmid_core.reasons import Reason
+from promptmid_core.simulation import telemetry
+from promptmid_ros.inbox import Arrival, CameraInfos, Inbox
+from promptmid_ros.odometry import Odometry
+from promptmid_ros.worker import Outcome, Worker
+
+
+class Moody(KnownLocalizer):
+    """Fails on the second image, and takes as long as `pause` says."""
+
+    def __init__(self, pause: float = 0.0) -> None:
+        super().__init__()
+        self.pause, self.seen = pause, 0
+
+    def match(self, frame: Frame, prior: Prior) -> Candidate:
+        time.sleep(self.pause)
+        self.seen += 1
+        if self.seen == 2:
+            raise RuntimeError("as the test wants")
+        return Candidate(frame.stamp_ns, prior, Reason.FIX, "", prior.pose, np.eye(6), ("x", "y", "yaw"))
+
+
+def make(localizer: Any) -> SimpleNamespace:
+    inbox, infos, prior = Inbox(), CameraInfos(CAMERA.mount), Odometry("base_link", 0.05)
+    infos.add(telemetry.camera_info(START_NS, CAMERA))
+    for stamp in range(START_NS, stamps(10)[-1] + 2 * ODOMETRY_NS, ODOMETRY_NS):
+        prior.add(odometry(stamp, true_pose(stamp)))
+    done: list[Outcome] = []
+    failed: list[tuple[Arrival, str]] = []
+    worker = Worker(inbox, infos, prior, localizer, 0.05, done.append, lambda arrival, trace: failed.append((arrival, trace)))
+    return SimpleNamespace(inbox=inbox, worker=worker, done=done, failed=failed)
+
+
+def wait_for(condition: Any) -> None:
+    until = time.monotonic() + 5
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_a_program_error_costs_its_own_image_only() -> None:
+    at = make(Moody())
+    at.worker.start()
+    for i, stamp in enumerate(stamps(3)):
+        at.inbox.put(image(stamp))
+        wait_for(lambda wanted=i + 1: len(at.done) + len(at.failed) == wanted)
+    assert at.worker.stop(5)
+    assert [outcome.fix.stamp_ns for outcome in at.done] == [stamps(3)[0], stamps(3)[2]]
+    assert "RuntimeError: as the test wants" in at.failed[0][1]
+    assert {"wait", "decode"} <= set(at.done[0].fix.candidate.stage_ms)
+
+
+def test_what_is_stopped_publishes_nothing_and_says_whether_it_has_ended() -> None:
+    at = make(Moody(pause=0.3))
+    at.worker.start()
+    at.inbox.put(image(stamps(1)[0]))
+    wait_for(lambda: at.inbox.taken == 1)
+    time.sleep(0.05)
+    at.inbox.put(image(stamps(2)[1]))
+    assert not at.worker.stop(0.01)
+    assert at.worker.stop(5)
+    assert at.done == at.failed == []
+    assert (at.inbox.received, at.inbox.taken, at.inbox.dropped) == (2, 1, 1)
+
+
+def test_the_track_is_forgotten_and_the_localizer_replaced_between_images() -> None:
+    first, second = Moody(), Moody()
+    resets: list[int] = []
+    first.reset = lambda: resets.append(threading.get_ident())  # type: ignore[method-assign]
+    at = make(first)
+    at.worker.start()
+    at.worker.relocalize()
+    at.inbox.put(image(stamps(1)[0]))
+    wait_for(lambda: len(at.done) == 1)
+    assert len(resets) == 1
+    assert resets[0] != threading.get_ident()
+    at.worker.use(second)
+    at.inbox.put(image(stamps(2)[1]))
+    wait_for(lambda: len(at.done) == 2)
+    assert (first.seen, second.seen) == (1, 1)
+    assert at.worker.stop(5)
