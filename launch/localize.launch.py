@@ -63,8 +63,11 @@ def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     if not Path(given["params_file"]).is_file():
         raise RuntimeError(f"params_file:={given['params_file']} is not a file")
+    environment = dict(context.environment)
     if given["use_fastdds_profile"] == "true":
-        set_profile(context.environment)
+        set_profile(environment)
+    # for the processes that carry images only: each that has the profile takes 64 MB of shared memory
+    profile = dict(environment.items() - context.environment.items())
 
     inputs = {
         "image": given["image_topic"],
@@ -86,11 +89,12 @@ def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[given["params_file"], overrides],
         remappings=[(name, topic) for name, topic in names.items() if name != topic],
         ros_arguments=["--log-level", f"{logger}:={given['log_level']}"],
+        additional_env=profile,
         output="screen",
     )
     entities = [RegisterEventHandler(OnProcessExit(target_action=localizer, on_exit=_localizer_ended))]
     if given["bag"]:
-        entities += _with_bag(localizer, given["bag"], given["rate"], given["namespace"], inputs)
+        entities += _with_bag(localizer, given, inputs, profile)
     if given["autostart"] == "true":
         entities += _with_autostart(localizer)
     return [*entities, localizer]
@@ -119,15 +123,16 @@ def _with_autostart(localizer: LifecycleNode) -> list[LaunchDescriptionEntity]:
     ]
 
 
-def _with_bag(localizer: LifecycleNode, bag: str, rate: str, namespace: str,
-              inputs: dict[str, str]) -> list[LaunchDescriptionEntity]:
+def _with_bag(localizer: LifecycleNode, given: dict[str, str], inputs: dict[str, str],
+              profile: dict[str, str]) -> list[LaunchDescriptionEntity]:
     """Play the bag once the localizer is active. A bag of the usual names feeds the localizer whatever its topics are called."""
     player = Node(
         package=PACKAGE,
         executable="play",
-        namespace=namespace,
-        arguments=[bag, "--rate", rate, "--wait-for-subscriber"],
+        namespace=given["namespace"],
+        arguments=[given["bag"], "--rate", given["rate"], "--wait-for-subscriber"],
         remappings=[(f"/{name}", topic) for name, topic in inputs.items()],
+        additional_env=profile,
         output="screen",
     )
 
@@ -135,7 +140,7 @@ def _with_bag(localizer: LifecycleNode, bag: str, rate: str, namespace: str,
         if context.is_shutdown:
             return None
         if event.returncode != 0:
-            raise RuntimeError(f"the bag {bag} was not played; what the player printed says why")
+            raise RuntimeError(f"the bag {given['bag']} was not played; what the player printed says why")
         return TimerAction(period=BAG_END_S, actions=[Shutdown(reason="the bag has ended")])
 
     return [

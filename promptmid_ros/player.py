@@ -116,6 +116,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"play: {error}", file=sys.stderr)
         return 1
     finally:
+        # Python takes its handlers back when it ends: a second Ctrl-C would kill it then
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         node.destroy_node()
         rclpy.try_shutdown()
     for topic, count in sorted(player.counts.items()):
