@@ -1,6 +1,7 @@
 """`ros2 launch` from a terminal: a bag is flown to its end, and Ctrl-C ends all of it, once or twice."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -17,6 +18,8 @@ from launched import launch_file, scene
 
 from promptmid_ros.live import ros_node
 from promptmid_ros.player import RELIABLE
+
+ABORT = "terminate called without an active exception\n"
 
 
 class Launched:
@@ -111,8 +114,13 @@ def interrupt(running: Launched, times: int) -> None:
     for _ in range(times):
         os.killpg(running.process.pid, signal.SIGINT)
         time.sleep(0.02)
-    assert running.end(15) == 0, running.text
-    assert "Traceback" not in running.text
+    code = running.end(15)
+    # Some versions of launch_ros and rclpy abort now and then while the interpreter ends, with any launch file of a
+    # lifecycle node, when all that they launched is gone. What is ours ended before that, and is judged below.
+    assert code == 0 or (code == -signal.SIGABRT and running.text.endswith(ABORT)), running.text
+    for process in set(re.findall(r"\[([a-z]+-\d+)\]: process started", running.text)):
+        assert f"[{process}]: process has finished cleanly" in running.text, running.text
+    assert "Traceback" not in running.text and "Caught exception" not in running.text, running.text
     assert not running.left()
 
 
