@@ -203,7 +203,7 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
-    build.add_argument("--gsd", type=_positive, metavar="M", help="metres per map pixel; default: the raster's ground resolution")
+    build.add_argument("--gsd", type=positive_number, metavar="M", help="metres per map pixel; default: the raster's ground resolution")
     info = _command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")
@@ -218,7 +218,7 @@ def _simulate_commands(of_simulate: Any) -> None:
     world.add_argument("--out", type=Path, required=True, metavar="DIR")
     world.add_argument("--seed", type=int, default=1)
     world.add_argument("--size-px", type=int, default=1536)
-    world.add_argument("--gsd", type=_positive, default=10.0, metavar="M")
+    world.add_argument("--gsd", type=positive_number, default=10.0, metavar="M")
     flight = _command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder",
                       "promptmid simulate flight --optical optical.tif --out bag --frames 300 --seed 1 --footprint-px 512 \\\n"
                       "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2")
@@ -234,11 +234,11 @@ def _simulate_commands(of_simulate: Any) -> None:
     option("--altitude-error-percent", type=float, default=2, metavar="A",
            help="the prior's worst height error, of the height above ground")
     option("--attitude-error-deg", type=float, default=0.2, metavar="R", help="the prior's worst roll and pitch error")
-    option("--gsd", type=_positive, metavar="M", help="metres per map px; default: the orthophoto's ground resolution")
+    option("--gsd", type=positive_number, metavar="M", help="metres per map px; default: the orthophoto's ground resolution")
     option("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
     option("--image-size", type=_size, default=(1280, 960), metavar="WxH", help="default: 1280x960")
-    option("--frame-rate-hz", type=_positive, default=1.0, metavar="F", help="default: 1")
-    option("--speed-mps", type=_positive, metavar="V", help="at most; default: by footprint and room to turn")
+    option("--frame-rate-hz", type=positive_number, default=1.0, metavar="F", help="default: 1")
+    option("--speed-mps", type=positive_number, metavar="V", help="at most; default: by footprint and room to turn")
 
 
 def _group(commands: Any, name: str, text: str) -> Any:
@@ -253,7 +253,8 @@ def _command(group: Any, name: str, run: Callable[[argparse.Namespace], int | No
     return parser
 
 
-def _positive(text: str) -> float:
+def positive_number(text: str) -> float:
+    """For options that are lengths, rates or speeds."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")

@@ -20,6 +20,7 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from promptmid_core.cli import positive_number
 from promptmid_core.errors import InputError
 from promptmid_core.simulation.bag import IMAGE_TYPES, FlightBag, open_bag
 from promptmid_ros.transport import set_profile
@@ -147,19 +148,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="play", description="Play a rosbag2 folder over DDS, each message as it was recorded.",
         epilog="example: play flight_bag --rate 2 --wait-for-subscriber --ros-args -r /odometry:=/ekf/odometry")
     parser.add_argument("bag", type=Path, metavar="BAG")
-    parser.add_argument("--rate", type=_positive, default=1.0, metavar="R", help="times real time; default: 1")
+    parser.add_argument("--rate", type=positive_number, default=1.0, metavar="R", help="times real time; default: 1")
     parser.add_argument("--start-delay", type=float, default=0.5, metavar="S",
                         help="seconds before the first message; default: 0.5")
     parser.add_argument("--wait-for-subscriber", action="store_true",
                         help=f"start once images, camera_info and odometry are subscribed to, fail after {SUBSCRIBER_WAIT_S:g} s")
     return parser
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
 
 
 if __name__ == "__main__":
