@@ -203,7 +203,8 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
-    build.add_argument("--gsd", type=positive_number, metavar="M", help="metres per map pixel; default: the raster's ground resolution")
+    build.add_argument("--gsd", type=positive_number, metavar="M",
+                       help="metres per map pixel; default: the raster's ground resolution")
     info = _command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")

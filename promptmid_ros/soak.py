@@ -99,7 +99,7 @@ def soak(bag: Path, reference: Path, out: Path, *, raw: bool, seconds: float, st
 
 
 def resident_mb(pid: int) -> dict[str, float]:
-    """Resident memory of a process in MB: all, its own (with the files it maps), and what it has touched of the writers' segments.
+    """Resident memory of a process in MB: all, its own (with the files it maps), and what it touched of the writers' segments.
 
     The last belongs to the camera, is never more than the segments' 64 MB each, and grows as long as new pages are touched.
     """

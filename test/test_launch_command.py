@@ -19,6 +19,7 @@ from launched import launch_file, scene
 from promptmid_ros.live import ros_node
 from promptmid_ros.player import RELIABLE
 
+
 class Launched:
     """`ros2 launch` with what it printed so far, in a process group of its own as a terminal gives it."""
 
