@@ -88,7 +88,7 @@ MATCH = {
     "score_peak": Key("Height of the best place on the score surface, in its standard deviations."),
     "score_score": Key("The same at full resolution."),
     "score_margin": Key("How far the best place stands above the next, in standard deviations."),
-    "score_correlation": Key("Correlation of image and map at the best place."),
+    "score_similarity": Key("Score of image and map at the best place."),
     "score_ties": Key("Tie points."),
     "score_agreeing": Key("Tie points that agree with the solution."),
     "score_residual_px": Key("Robust standard deviation of the tie points about the solution, in map pixels."),

@@ -165,7 +165,7 @@ def test_a_map_of_another_descriptor_is_refused_with_the_command(flown: Flown) -
     from promptmid_core.descriptors.structural import Structural
 
     with pytest.raises(InputError, match=r"promptmid map build .* --descriptor structural"):
-        Localizer(flown.reference, Structural(blur_sigma=3.0))
+        Localizer(flown.reference, Structural(strength_sigma=3.0))
 
 
 def test_grey_frames_do_as_well(flown: Flown) -> None:

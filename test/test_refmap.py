@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import DescriptorMap, Patch
+from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.georaster import RasterFacts, map_frame, resample
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
@@ -40,11 +40,13 @@ class BoxMean:
     """Means and spreads over boxes of 9 x 9 pixels: a descriptor with a halo, cheap enough for tests."""
 
     name: str = "boxmean"
-    channels: int = 2
     stride: int = 2
     halo: int = 5
     fingerprint: str = "boxmean-1"
     seen: list[Patch] = field(default_factory=list, compare=False)
+
+    def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
+        return ChannelGroup("mean", 1), ChannelGroup("spread", 1, Measure.DEPENDENCE, 0.5)
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
         assert prompt == Prompt(Modality.SAR)
@@ -56,7 +58,7 @@ class BoxMean:
         valid = cv2.erode(patch.valid.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1).astype(bool)
         cells = np.s_[..., 0:2 * grid.height:2, 0:2 * grid.width:2]
         array = np.stack([mean, np.sqrt(np.maximum(square - mean * mean, 0))])[cells]
-        return DescriptorMap(array, valid[cells], grid, 2)
+        return DescriptorMap(array, valid[cells], grid, 2, self.groups(Modality.SAR))
 
 
 def write(path: Path, pixels: NDArray[Any], pixel: float = PIXEL, **options: Any) -> Path:
@@ -395,7 +397,7 @@ def change_header(path: Path, sign: bool, **values: Any) -> None:
     (path / "zarr.json").write_text(json.dumps(document | {"attributes": attributes}))
 
 
-def test_header_that_was_altered_or_is_newer_is_refused(copy: Path) -> None:
+def test_header_that_was_altered_or_is_of_another_format_is_refused(copy: Path) -> None:
     change_header(copy, sign=True, vertical_datum="EGM96 height")
     ReferenceMap.open(copy)  # the way of altering it is sound
     change_header(copy, sign=False, vertical_datum="EGM2008 height")
@@ -403,6 +405,9 @@ def test_header_that_was_altered_or_is_newer_is_refused(copy: Path) -> None:
         ReferenceMap.open(copy)
     change_header(copy, sign=True, version=99)
     with pytest.raises(InputError, match="newer"):
+        ReferenceMap.open(copy)
+    change_header(copy, sign=True, version=1)
+    with pytest.raises(InputError, match=r"older .* build it again"):
         ReferenceMap.open(copy)
 
 
@@ -427,7 +432,8 @@ def test_info_tells_what_the_map_is(built: Path, inputs: dict[str, Path]) -> Non
     assert info["area_km2"] == pytest.approx(WIDTH * HEIGHT * 8.3**2 / 1e6, rel=0.05)
     pixels, cells = reference.image(0, 0, *info["size_px"]), reference.descriptors(*whole(reference))
     assert (info["valid_fraction"], info["described_fraction"]) == (pixels.valid.mean(), cells.valid.mean())
-    assert info["descriptor"] == {"name": "boxmean", "channels": 2, "stride": 2, "fingerprint": "boxmean-1"}
+    assert info["descriptor"] == {
+        "name": "boxmean", "stride": 2, "fingerprint": "boxmean-1", "channels": 2, "groups": ["mean", "spread"]}
     assert info["vertical_datum"] == reference.vertical_datum == "EGM96 height"
     assert info["bytes"] == sum(len(content) for name, content in contents(built).items() if name != "manifest.json")
     assert info["bytes_per_km2"] == pytest.approx(info["bytes"] / info["area_km2"])

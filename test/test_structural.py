@@ -42,12 +42,44 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 def test_shape_stride_and_norm() -> None:
     described = STRUCTURAL.describe(patch_of(scene().astype(np.uint8)), OPTICAL)
-    assert described.array.shape == (STRUCTURAL.channels, 64, 64)
+    assert described.array.shape == (19, 64, 64)
+    assert described.groups == STRUCTURAL.groups(Modality.OPTICAL)
     assert described.array.dtype == np.float32
     assert described.grid.gsd == 20.0
     assert described.grid.bounds == (-5.0, -1275.0, 1275.0, 5.0)
-    assert np.linalg.norm(described.array, axis=0).max() < 1
+    by_strength, by_direction = described.array[:5], described.array[5:10]
+    assert np.linalg.norm(by_strength, axis=0).max() < 1
+    assert np.linalg.norm(by_direction, axis=0).max() < 0.701
     assert described.valid.all()
+
+
+def test_both_modalities_have_the_same_groups() -> None:
+    sar = STRUCTURAL.describe(patch_of(scene() / 100), SAR)
+    optical = STRUCTURAL.describe(patch_of(scene().astype(np.uint8)), OPTICAL)
+    assert [group.name for group, _ in sar.parts()] == [group.name for group, _ in optical.parts()] == ["gradient", "radiometry"]
+    assert [len(channels) for _, channels in sar.parts()] == [10, 4]
+
+
+def test_colour_is_told_from_colour_of_the_same_brightness() -> None:
+    """Two fields that differ in colour alone: no gradient of grey tells them apart, the colour's channels do."""
+    image = np.full((128, 128, 3), 90, np.uint8)
+    image[:, ::32] += np.random.default_rng(0).integers(0, 9, (128, 4, 3), dtype=np.uint8)
+    image[40:90, 40:90] = (120, 75, 88)
+    described = STRUCTURAL.describe(patch_of(image), OPTICAL)
+    colour = described.array[10:]
+    inside, outside = colour[:, 25:40, 25:40].mean(axis=(1, 2)), colour[:, 5:15, 5:15].mean(axis=(1, 2))
+    assert np.abs(inside - outside).max() > 0.3
+
+
+def test_a_grey_image_has_all_its_channels_from_brightness() -> None:
+    grey = STRUCTURAL.describe(patch_of(scene().astype(np.uint8)), OPTICAL).array[10:]
+    assert (grey.std(axis=(1, 2)) > 0.01).sum() > 5
+
+
+def test_a_flat_patch_says_nothing() -> None:
+    described = STRUCTURAL.describe(patch_of(np.full((64, 64, 3), 77, np.uint8)), OPTICAL)
+    assert np.isfinite(described.array).all()
+    assert np.abs(described.array).max() < 1e-3
 
 
 def test_an_optical_edge_is_the_same_in_the_negative() -> None:
@@ -58,7 +90,7 @@ def test_an_optical_edge_is_the_same_in_the_negative() -> None:
     dark = STRUCTURAL.describe(
         patch_of(np.full((64, 64), 160, np.uint8) - np.uint8(120) * (np.arange(64) > 31).astype(np.uint8)), OPTICAL
     )
-    on_edge = np.s_[:, 8:24, 15:17]
+    on_edge = np.s_[:10, 8:24, 15:17]
     assert np.abs(bright.array[on_edge] - dark.array[on_edge]).max() < 0.02
 
 
@@ -69,7 +101,7 @@ def test_a_turned_edge_turns_the_harmonics(angle: float) -> None:
     y, x = np.mgrid[-32:32, -32:32]
     side = np.tanh((x * np.cos(angle) + y * np.sin(angle)) / 2)
     described = STRUCTURAL.describe(patch_of((128 + 80 * side).astype(np.uint8)), OPTICAL)
-    _, c2, s2, c4, s4 = described.array[:, 15:17, 15:17].mean(axis=(1, 2))
+    _, c2, s2, c4, s4 = described.array[:5, 15:17, 15:17].mean(axis=(1, 2))
     assert (
         np.arctan2(s2, c2) == pytest.approx(np.arctan2(np.sin(2 * angle), np.cos(2 * angle)), abs=0.06)
         or np.pi - abs(angle * 2 % (2 * np.pi) - np.pi) < 0.1
@@ -83,7 +115,7 @@ def test_sar_gradients_do_not_depend_on_speckle_strength_times_brightness() -> N
     speckle = rng.gamma(4, 0.25, (128, 256)).astype(np.float32)
     level = np.where(np.arange(256) < 128, 0.5, 2.0).astype(np.float32)
     image = np.sqrt(speckle) * level
-    strength = np.linalg.norm(STRUCTURAL.describe(patch_of(image), SAR).array, axis=0)
+    strength = np.linalg.norm(STRUCTURAL.describe(patch_of(image), SAR).array[:5], axis=0)
     dark, bright = strength[:, 10:54].mean(), strength[:, 74:118].mean()
     assert bright / dark < 1.6
 
@@ -96,9 +128,9 @@ def test_optical_and_sar_views_of_the_same_ground_agree_better_than_of_other_gro
     rng = np.random.default_rng(5)
     here, there = scene(seed=1), scene(seed=2)
     radar = (255 - here) / 128 * np.sqrt(rng.gamma(4, 0.25, here.shape))
-    sar = STRUCTURAL.describe(patch_of(radar.astype(np.float32)), SAR).array
-    same = likeness(STRUCTURAL.describe(patch_of(here.astype(np.uint8)), OPTICAL).array, sar)
-    other = likeness(STRUCTURAL.describe(patch_of(there.astype(np.uint8)), OPTICAL).array, sar)
+    sar = STRUCTURAL.describe(patch_of(radar.astype(np.float32)), SAR).array[:5]
+    same = likeness(STRUCTURAL.describe(patch_of(here.astype(np.uint8)), OPTICAL).array[:5], sar)
+    other = likeness(STRUCTURAL.describe(patch_of(there.astype(np.uint8)), OPTICAL).array[:5], sar)
     assert same > 0.3
     assert abs(other) < 0.1
 
@@ -130,7 +162,7 @@ def test_the_fingerprint_names_the_parameters() -> None:
     from promptmid_core.descriptors.structural import Structural
 
     assert Structural().fingerprint == STRUCTURAL.fingerprint
-    assert replace(Structural(), blur_sigma=2.5).fingerprint != STRUCTURAL.fingerprint
+    assert replace(Structural(), strength_sigma=1.5).fingerprint != STRUCTURAL.fingerprint
 
 
 def test_a_patch_is_described_in_time() -> None:

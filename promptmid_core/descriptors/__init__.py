@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import Protocol
 
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import DescriptorMap, Patch
-from promptmid_core.prompts import Prompt
+from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
+from promptmid_core.prompts import Modality, Prompt
 
 
 class Descriptor(Protocol):
     """What turns an image into descriptors that an optical and a SAR image have in common.
 
-    `channels`; `stride`: image pixels per descriptor cell; `halo`: image pixels of context on each side that a cell depends
-    on; `fingerprint`: changes whenever equal images would give other descriptors.
+    `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
+    pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
+    descriptors.
     """
 
     @property
     def name(self) -> str: ...
-    @property
-    def channels(self) -> int: ...
     @property
     def stride(self) -> int: ...
     @property
     def halo(self) -> int: ...
     @property
     def fingerprint(self) -> str: ...
+
+    def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]: ...
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
         """Describe an image: 8-bit grey or RGB for an optical prompt, SAR amplitude with median near 1 for a SAR prompt."""

@@ -1,6 +1,9 @@
 """Images and descriptors that know where they lie."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +20,48 @@ class Patch:
     grid: Grid
 
 
+class Measure(StrEnum):
+    """How two sides of a channel group are compared: channel by channel, or by how well one side foretells the other."""
+
+    CORRELATION = "correlation"
+    DEPENDENCE = "dependence"
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels that are compared together; `weight` is that of their score in the sum.
+
+    For a dependence the two images may have different numbers of them.
+    """
+
+    name: str
+    channels: int
+    measure: Measure = Measure.CORRELATION
+    weight: float = 1.0
+
+
 @dataclass(frozen=True)
 class DescriptorMap:
     """Descriptors on the map grid: `array` (C, H, W), `valid` (H, W) bool, `grid` of the descriptor cells.
 
-    A cell covers `stride` x `stride` level pixels; `grid.gsd` is the cell's own size in metres.
+    A cell covers `stride` x `stride` level pixels; `grid.gsd` is the cell's own size in metres. `groups` divide the channels in
+    order; two maps that are matched have the same names and measures. Without groups all channels are one correlation.
     """
 
     array: NDArray[np.floating]
     valid: NDArray[np.bool_]
     grid: Grid
     stride: int
+    groups: tuple[ChannelGroup, ...] = ()
+
+    def parts(self) -> list[tuple[ChannelGroup, NDArray[np.floating]]]:
+        """Each group with its channels (C', H, W)."""
+        groups = self.groups or ((ChannelGroup("all", len(self.array)),) if len(self.array) else ())
+        ends = np.cumsum([group.channels for group in groups])
+        return [(group, self.array[end - group.channels:end]) for group, end in zip(groups, ends, strict=True)]
+
+    def only(self, measure: Measure) -> DescriptorMap:
+        """The groups with that measure alone."""
+        kept = [(group, array) for group, array in self.parts() if group.measure is measure]
+        array = np.concatenate([array for _, array in kept]) if kept else self.array[:0]
+        return DescriptorMap(array, self.valid, self.grid, self.stride, tuple(group for group, _ in kept))

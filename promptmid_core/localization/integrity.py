@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 CHANCE_SHARE = 0.28
 SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
-EVIDENCE = (1.00, 1.12, 1.16, -5.61)
+EVIDENCE = (0.49, 0.55, 1.25, -5.21)
 
 
 def check_frame(frame: Frame, options: Options) -> None:

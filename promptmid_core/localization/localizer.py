@@ -216,7 +216,7 @@ class Localizer:
         agree, verification = self._agree(match), match.verification
         return {
             "peak": match.peaks[0].score, "score": verification.score, "margin": verification.margin,
-            "correlation": verification.correlation, "ties": float(len(agree)), "agreeing": float(agree.sum()),
+            "similarity": verification.similarity, "ties": float(len(agree)), "agreeing": float(agree.sum()),
             "residual_px": match.solution.sigma / self.reference.gsd, "valid": float(match.patch.valid.mean()),
             "search_px": extent.radius / self.reference.gsd, "evidence": self._evidence(match),
         }

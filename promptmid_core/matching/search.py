@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.geometry import DescriptorMap
+from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import centred, correlate, tiles
+from promptmid_core.matching.dependence import dependence
+from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.vertex import vertex
 
@@ -17,6 +20,7 @@ Array = NDArray[np.float64]
 
 COARSE_FACTOR = 2  # descriptor cells per coarse cell
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it
+BROAD_BLOCK = 32  # coarse cells, where each block has to learn a relation first
 PEAKS = 4
 APART = 4.0  # coarse cells between two peaks of their own
 BROAD = 3.0  # coarse cells: a true match is a sharp peak; broader waves come from the brightness of whole districts
@@ -33,74 +37,69 @@ class Extent:
 
 @dataclass(frozen=True)
 class Peak:
-    """A maximum of the standardised score surface.
+    """A maximum of the score surface.
 
     `score`: standard deviations of the rest of the surface (peak-to-sidelobe ratio, Bolme et al. 2010) above what the highest
-    of as many random values reaches, so that windows of all sizes compare; `correlation`: -1 to 1; `on_edge`: on the rim.
+    of as many random values reaches, so that windows of all sizes compare; `on_edge`: on the rim.
     """
 
     similarity: Similarity
     score: float
-    correlation: float
     on_edge: bool
 
 
 def search(patch: DescriptorMap, window: DescriptorMap, extent: Extent) -> list[Peak]:
-    """The best peaks, best first, of the correlation of `patch` with the map `window` around it.
+    """The best peaks, best first, of the score of `patch` in the map `window` around it.
 
     The window has the patch's cells plus a margin of equal width on all sides; its margin must hold `extent`. The patch is
-    correlated in blocks, once; every heading and scale is then a sum of the block surfaces, each read at its own shift.
+    scored in blocks, once; every heading and scale is then a sum of the block surfaces, each read at its own shift.
     Returns an empty list where no block has enough valid cells.
     """
-    seen, over = _pool(patch), _pool(window)
-    margin = (over.grid.width - seen.grid.width) // 2
-    blocks, block_valid, centres = _blocks(seen)
-    if not len(blocks):
-        return []
-    count = (seen.grid.height // BLOCK, seen.grid.width // BLOCK)
-    # the mean under the patch, so that a wider search does not shift the scores
-    around = centred(over.array, over.valid, margin)
-    used = _usable(tiles(seen.valid, BLOCK, BLOCK, count))
-    windows = tiles(around, BLOCK + 2 * margin, BLOCK, count)[used]
-    window_valid = tiles(over.valid, BLOCK + 2 * margin, BLOCK, count)[used]
-    surfaces = correlate(blocks, block_valid, np.ascontiguousarray(windows), window_valid)
-
+    seen, over = pooled(patch, COARSE_FACTOR), pooled(window, COARSE_FACTOR)
     cell = seen.grid.gsd
     radius = int(np.ceil(extent.radius / cell))
-    reach = float(np.abs(centres).max(initial=1.0)) * cell
+    reach = max((min(seen.grid.shape) - BLOCK) / 2, 1.0) * cell
     yaws, scales = _steps(extent.yaw, cell / reach), _steps(extent.scale, cell / reach)
-    scores = np.stack([
-        [_joint(surfaces.products, surfaces.energy, surfaces.own, _shifts(centres, yaw, 1 + scale), radius) for scale in scales]
-        for yaw in yaws])
+    scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
+    for (group, channels), (_, around) in zip(seen.parts(), over.parts(), strict=True):
+        score = _correlations if group.measure is Measure.CORRELATION else _dependences
+        blocks = _Blocks.cut(channels, seen.valid, around, over.valid, BLOCK if score is _correlations else BROAD_BLOCK)
+        if not len(blocks.centres):
+            return []
+        joint = score(blocks, radius)
+        scores += np.float32(group.weight) * np.stack([[joint(_shifts(blocks.centres, yaw, 1 + scale)) for scale in scales]
+                                                       for yaw in yaws])
     return _peaks(scores, yaws, scales, cell, _centre(patch))
 
 
-def _pool(described: DescriptorMap) -> DescriptorMap:
-    """Averaged over COARSE_FACTOR x COARSE_FACTOR cells; a coarse cell is valid where most of it is."""
-    f = COARSE_FACTOR
-    grid = described.grid.every(f)
-    valid = described.valid[:grid.height * f, :grid.width * f]
-    array = np.asarray(described.array[:, :grid.height * f, :grid.width * f], np.float32) * valid
-    pooled = array.reshape(len(array), grid.height, f, grid.width, f).mean(axis=(2, 4))
-    share = valid.reshape(grid.height, f, grid.width, f).mean(axis=(1, 3))
-    pooled /= np.maximum(share, 1 / (f * f)).astype(np.float32)
-    return DescriptorMap(pooled, share > 0.5, grid, described.stride * f)
+@dataclass(frozen=True)
+class _Blocks:
+    """Usable blocks (B, C, b, b) of the patch with their masks, the windows around them, and their centres (B, 2) in cells
+    (column, row) from the patch's centre."""
 
+    array: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    windows: NDArray[np.float32]
+    window_valid: NDArray[np.bool_]
+    centres: Array
 
-def _usable(block_valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(block_valid.mean(axis=(1, 2)) > 0.5)
-
-
-def _blocks(seen: DescriptorMap) -> tuple[NDArray[np.float32], NDArray[np.bool_], Array]:
-    """Usable blocks (B, C, b, b), their masks, and their centres (B, 2) in cells (column, row) from the patch's centre."""
-    count = (seen.grid.height // BLOCK, seen.grid.width // BLOCK)
-    valid = tiles(seen.valid, BLOCK, BLOCK, count)
-    used = _usable(valid)
-    array = tiles(centred(seen.array, seen.valid), BLOCK, BLOCK, count)[used]
-    rows, cols = np.mgrid[:count[0], :count[1]]
-    middle = np.array([(seen.grid.width - 1) / 2, (seen.grid.height - 1) / 2])
-    centres = np.column_stack([cols.ravel(), rows.ravel()]) * BLOCK + (BLOCK - 1) / 2 - middle
-    return np.ascontiguousarray(array, np.float32), np.asarray(valid[used], bool), centres[used]
+    @staticmethod
+    def cut(channels: NDArray[np.floating], valid: NDArray[np.bool_], around: NDArray[np.floating],
+            around_valid: NDArray[np.bool_], size: int) -> _Blocks:
+        """Blocks of about `size` cells, next to each other, of the patch's channels (C, h, w) and those around (C', H, W)."""
+        height, width = valid.shape
+        size = min(size, height, width)
+        margin, count = (around_valid.shape[1] - width) // 2, (height // size, width // size)
+        masks = tiles(valid, size, size, count)
+        used = np.asarray(masks.mean(axis=(1, 2)) > 0.5)
+        rows, cols = np.mgrid[:count[0], :count[1]]
+        centres = np.column_stack([cols.ravel(), rows.ravel()]) * size + (size - 1) / 2 - [(width - 1) / 2, (height - 1) / 2]
+        # the mean under the patch, so that a wider search does not shift the scores
+        windows = tiles(centred(around, around_valid, margin), size + 2 * margin, size, count)[used]
+        return _Blocks(
+            np.ascontiguousarray(tiles(centred(channels, valid), size, size, count)[used], np.float32), np.asarray(masks[used]),
+            np.ascontiguousarray(windows, np.float32),
+            np.asarray(tiles(around_valid, size + 2 * margin, size, count)[used]), centres[used])
 
 
 def _centre(described: DescriptorMap) -> tuple[float, float]:
@@ -122,18 +121,36 @@ def _shifts(centres: Array, yaw: float, scale: float) -> Array:
     return moved
 
 
-def _joint(products: NDArray[np.float32], energy: NDArray[np.float32], own: NDArray[np.float32], shifts: Array,
-           radius: int) -> NDArray[np.float32]:
-    """Normalised sum of the block surfaces (2 radius + 1)^2, each read at its shift."""
-    side, half = 2 * radius + 1, products.shape[-1] // 2
-    total, weight = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
-    for b, (dx, dy) in enumerate(shifts):
-        at = (half + dx, half + dy)
-        total += cv2.getRectSubPix(products[b], (side, side), at)
-        weight += cv2.getRectSubPix(energy[b], (side, side), at)
-    scale = np.sqrt(np.maximum(weight, 0) * own.sum())
-    joint: NDArray[np.float32] = np.divide(total, scale, out=np.zeros_like(total), where=weight > 0.3 * weight.max(initial=1e-6))
+Joint = Callable[[Array], NDArray[np.float32]]
+
+
+def _correlations(blocks: _Blocks, radius: int) -> Joint:
+    """The normalised sum of all blocks' correlations (2 radius + 1)^2, each read at its shift."""
+    surfaces = correlate(blocks.array, blocks.valid, blocks.windows, blocks.window_valid)
+
+    def joint(shifts: Array) -> NDArray[np.float32]:
+        total, weight = _summed(surfaces.products, shifts, radius), _summed(surfaces.energy, shifts, radius)
+        scale = np.sqrt(np.maximum(weight, 0) * surfaces.own.sum())
+        scores: NDArray[np.float32] = np.divide(
+            total, scale, out=np.zeros_like(total), where=weight > 0.3 * weight.max(initial=1e-6))
+        return scores
+
     return joint
+
+
+def _dependences(blocks: _Blocks, radius: int) -> Joint:
+    """The mean of all blocks' dependences (2 radius + 1)^2 by their valid cells, each read at its shift."""
+    share = blocks.valid.sum(axis=(1, 2)) / max(int(blocks.valid.sum()), 1)
+    nats = dependence(blocks.array, blocks.valid, blocks.windows, blocks.window_valid) * share[:, None, None].astype(np.float32)
+    return lambda shifts: _summed(nats, shifts, radius)
+
+
+def _summed(surfaces: NDArray[np.float32], shifts: Array, radius: int) -> NDArray[np.float32]:
+    side, half = 2 * radius + 1, surfaces.shape[-1] // 2
+    total = np.zeros((side, side), np.float32)
+    for surface, (dx, dy) in zip(surfaces, shifts, strict=True):
+        total += cv2.getRectSubPix(surface, (side, side), (half + dx, half + dy))
+    return total
 
 
 def _peaks(scores: NDArray[np.float32], yaws: Array, scales: Array, cell: float, centre: tuple[float, float]) -> list[Peak]:
@@ -160,6 +177,6 @@ def _peaks(scores: NDArray[np.float32], yaws: Array, scales: Array, cell: float,
         found.append(Peak(
             Similarity(centre, (col - radius + dx) * cell, -(row - radius + dy) * cell,
                        float(yaws[at // len(scales)]), 1 + float(scales[at % len(scales)])),
-            (float(sharp[row, col]) - mean) / deviation - chance, float(raw[row, col]),
+            (float(sharp[row, col]) - mean) / deviation - chance,
             max(abs(col - radius), abs(row - radius)) == radius))
     return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.geometry import DescriptorMap
-from promptmid_core.matching.correlation import Surfaces, centred, correlate, tiles
+from promptmid_core.geometry import DescriptorMap, Measure
+from promptmid_core.matching.correlation import centred, correlate, tiles
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.warp import warped
 
@@ -40,24 +40,27 @@ class BlockMatches:
 
 def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -> BlockMatches:
     """Match blocks of `patch` in the map `window`, which is warped by `start` first, so that only small shifts remain."""
+    # a block is too small to learn a relation from, and edges place it better than surfaces do
+    patch, window = patch.only(Measure.CORRELATION), window.only(Measure.CORRELATION)
     grid = patch.grid
     aligned = warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS))
     count = ((grid.height - BLOCK) // STEP + 1, (grid.width - BLOCK) // STEP + 1)
-    valid = tiles(patch.valid, BLOCK, STEP, count)
-    used = np.asarray(valid.mean(axis=(1, 2)) > 0.7)
     side = BLOCK + 2 * RADIUS
-    surfaces = correlate(
-        np.ascontiguousarray(tiles(centred(patch.array, patch.valid), BLOCK, STEP, count)[used], np.float32),
-        np.asarray(valid[used], bool),
-        np.ascontiguousarray(tiles(centred(aligned.array, aligned.valid), side, STEP, count)[used], np.float32),
-        np.asarray(tiles(aligned.valid, side, STEP, count)[used], bool))
+    valid, around_valid = tiles(patch.valid, BLOCK, STEP, count), tiles(aligned.valid, side, STEP, count)
+    used = np.asarray(valid.mean(axis=(1, 2)) > 0.7)
+    scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
+    for (group, channels), (_, around) in zip(patch.parts(), aligned.parts(), strict=True):
+        scores += np.float32(group.weight) * correlate(
+            np.ascontiguousarray(tiles(centred(channels, patch.valid), BLOCK, STEP, count)[used], np.float32),
+            np.asarray(valid[used], bool),
+            np.ascontiguousarray(tiles(centred(around, aligned.valid), side, STEP, count)[used], np.float32),
+            np.asarray(around_valid[used], bool)).scores()
     rows, cols = np.mgrid[:count[0], :count[1]]
     x, y = grid.to_map(cols.ravel()[used] * STEP + (BLOCK - 1) / 2, rows.ravel()[used] * STEP + (BLOCK - 1) / 2)
-    return _maxima(np.column_stack([x, y]), surfaces, start, grid.gsd)
+    return _maxima(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)
 
 
-def _maxima(seen: Array, surfaces: Surfaces, start: Similarity, cell: float) -> BlockMatches:
-    scores = surfaces.scores().astype(np.float64)
+def _maxima(seen: Array, scores: Array, start: Similarity, cell: float) -> BlockMatches:
     n, side = len(scores), scores.shape[-1]
     if not n:
         return BlockMatches(seen, seen.copy(), np.zeros((0, 2, 2)), np.zeros(0), 1.0)
@@ -74,8 +77,7 @@ def _maxima(seen: Array, surfaces: Surfaces, start: Similarity, cell: float) -> 
     peaked = (near[1, 1] >= near.max(axis=(0, 1))) & (xx < 0) & (yy < 0) & (xx * yy - xy * xy > 0.02 * xx * yy)
     bend, gradient = bend[peaked], gradient[peaked]
     offset = np.clip(np.linalg.solve(bend, gradient[..., None])[..., 0], -1, 1) if peaked.any() else np.zeros((0, 2))
-    radius = surfaces.radius
-    cells = np.column_stack([col[peaked] - radius, row[peaked] - radius]) + offset
+    cells = np.column_stack([col[peaked] - RADIUS, row[peaked] - RADIUS]) + offset
     # a shift in the aligned frame lands on the map through the turn and scale of the start
     moved = seen[peaked] + cells * (cell, -cell)
     flip = np.array([[1.0, -1.0], [-1.0, 1.0]])  # rows run south

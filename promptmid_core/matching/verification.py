@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from promptmid_core.geometry import DescriptorMap
-from promptmid_core.matching.correlation import centred, correlate
+from promptmid_core.geometry import DescriptorMap, Measure
+from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.surface import score_surface
 from promptmid_core.matching.vertex import vertex
 from promptmid_core.matching.warp import warped
 
@@ -16,6 +19,7 @@ REACH = 40  # cells of shift to every side that the found place is held against
 NEAR = 3  # cells within which the maximum must lie
 APART = 8  # cells beyond which a place is another one
 GRAIN = 4  # cells per independent value of the surface
+COARSE = 2  # cells to a side that a dependence is averaged over: it costs most and gains least from full resolution
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,13 @@ class Verification:
     """How the found place stands out among all shifts nearby.
 
     `score`: standard deviations of the other places' scores above what the highest of as many random values reaches;
-    `margin`: the same unit, above the best other place; `correlation`: -1 to 1 at the found place; `shift`: metres east and
-    north on the map from the found place to the very maximum.
+    `margin`: the same unit, above the best other place; `similarity`: the score itself at the found place; `shift`: metres east
+    and north on the map from the found place to the very maximum.
     """
 
     score: float
     margin: float
-    correlation: float
+    similarity: float
     shift: tuple[float, float]
 
 
@@ -39,22 +43,33 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     The coarse search tries a few turns and scales on averaged cells; at the solution's own, and at full resolution, a true
     match gains and a false one, already the best of all that was tried, does not.
     """
-    reach = min(REACH, (window.grid.width - patch.grid.width) // 2)
-    grid = patch.grid
-    around = warped(window, found, grid.cut(-reach, -reach, grid.width + 2 * reach, grid.height + 2 * reach))
-    surfaces = correlate(centred(patch.array, patch.valid)[None], patch.valid[None],
-                         centred(around.array, around.valid)[None], around.valid[None])
-    scores = surfaces.scores()[0].astype(np.float64)
+    reach = min(REACH, (window.grid.width - patch.grid.width) // 2) // COARSE * COARSE
+    edges = _scores(patch.only(Measure.CORRELATION), window.only(Measure.CORRELATION), found, reach)
+    colours = _scores(pooled(patch.only(Measure.DEPENDENCE), COARSE), pooled(window.only(Measure.DEPENDENCE), COARSE), found,
+                      reach // COARSE)
+    scores = (edges + _finer(colours, len(edges))).astype(np.float64)
+    cell = patch.grid.gsd
     rows, cols = np.mgrid[-reach:reach + 1, -reach:reach + 1]
     distance = np.hypot(rows, cols)
     row, col = np.unravel_index(int(np.argmax(np.where(distance <= NEAR, scores, -np.inf))), scores.shape)
     here = float(scores[row, col])
     across, down = vertex(scores, int(row), int(col))
-    start, end = found.apply(np.array([[0.0, 0.0], [(col - reach + across) * grid.gsd, -(row - reach + down) * grid.gsd]]))
+    start, end = found.apply(np.array([[0.0, 0.0], [(col - reach + across) * cell, -(row - reach + down) * cell]]))
     shift = (float(end[0] - start[0]), float(end[1] - start[1]))
-    others = scores[(distance > APART) & (surfaces.energy[0] > 0)]
+    others = scores[(distance > APART) & (scores != 0)]
     if others.size < APART ** 2:
         return Verification(0.0, 0.0, here, shift)
     mean, deviation = float(others.mean()), float(others.std()) + 1e-9
     chance = float(np.sqrt(2 * np.log(max(others.size / GRAIN, 2))))
     return Verification((here - mean) / deviation - chance, (here - float(others.max())) / deviation, here, shift)
+
+
+def _scores(patch: DescriptorMap, window: DescriptorMap, found: Similarity, reach: int) -> NDArray[np.float32]:
+    grid = patch.grid
+    return score_surface(patch, warped(window, found, grid.cut(-reach, -reach, grid.width + 2 * reach, grid.height + 2 * reach)))
+
+
+def _finer(scores: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Scores by displacement in coarse cells, read at those of fine ones."""
+    at = (np.arange(side, dtype=np.float32) - side // 2) / COARSE + len(scores) // 2
+    return np.asarray(cv2.remap(scores, *np.meshgrid(at, at), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)

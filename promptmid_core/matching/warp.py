@@ -16,8 +16,10 @@ def warped(window: DescriptorMap, by: Similarity, grid: Grid) -> DescriptorMap:
     across, down = np.meshgrid(x, y)
     ground = by.apply(np.column_stack([across.ravel(), down.ravel()]))
     col, row = (v.reshape(grid.shape).astype(np.float32) for v in window.grid.to_pixel(ground[:, 0], ground[:, 1]))
-    array = np.stack([_sampled(np.ascontiguousarray(c, np.float32), col, row) for c in window.array])
-    return DescriptorMap(array, _sampled(window.valid.astype(np.float32), col, row) > 0.99, grid, window.stride)
+    array = np.zeros((len(window.array), *grid.shape), np.float32)
+    for channel, whole in zip(array, window.array, strict=True):
+        channel[:] = _sampled(np.ascontiguousarray(whole, np.float32), col, row)
+    return DescriptorMap(array, _sampled(window.valid.astype(np.float32), col, row) > 0.99, grid, window.stride, window.groups)
 
 
 def _sampled(image: NDArray[np.float32], col: NDArray[np.float32], row: NDArray[np.float32]) -> NDArray[np.float32]:

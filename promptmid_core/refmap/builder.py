@@ -96,7 +96,7 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
 
     header = Header(
         frame, view.grid, datum if dem else UNKNOWN_DATUM,
-        DescriptorIdentity(descriptor.name, descriptor.channels, descriptor.stride, descriptor.fingerprint),
+        DescriptorIdentity.of(descriptor),
         asdict(amplitude), facts.dtype, landcover is not None, 0,
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
     )

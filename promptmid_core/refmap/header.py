@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import Grid
+from promptmid_core.geometry import ChannelGroup, Grid, Measure
 from promptmid_core.georaster import MapFrame
+from promptmid_core.prompts import Modality
 
 FORMAT = "promptmid-map"
-VERSION = 1
+VERSION = 2
 HEADER_FILE = "zarr.json"
 LEVEL = "0"
 
@@ -24,12 +26,26 @@ CHUNKS_PER_TILE = 2
 
 @dataclass(frozen=True)
 class DescriptorIdentity:
-    """Which descriptor made the map: `stride` in level pixels, `fingerprint` as the descriptor gives it."""
+    """Which descriptor made the map: `stride` in level pixels, `fingerprint` and `groups` as the descriptor gives them."""
 
     name: str
-    channels: int
     stride: int
     fingerprint: str
+    groups: tuple[ChannelGroup, ...]
+
+    @property
+    def channels(self) -> int:
+        return sum(group.channels for group in self.groups)
+
+    @staticmethod
+    def of(descriptor: Descriptor) -> DescriptorIdentity:
+        return DescriptorIdentity(descriptor.name, descriptor.stride, descriptor.fingerprint, descriptor.groups(Modality.SAR))
+
+    @staticmethod
+    def read(values: dict[str, Any]) -> DescriptorIdentity:
+        """From the header's JSON values."""
+        groups = tuple(ChannelGroup(**group | {"measure": Measure(group["measure"])}) for group in values["groups"])
+        return DescriptorIdentity(**values | {"groups": groups})
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ class Header:
         """The header as JSON values, with a checksum of itself."""
         values = asdict(self)
         values["frame"]["origin"] = list(self.frame.origin)
+        values["descriptor"]["groups"] = list(values["descriptor"]["groups"])
         values |= {"format": FORMAT, "version": VERSION, "transform": list(self.grid.to_transform(self.frame.origin))}
         return values | {"sha256": digest(values)}
 
@@ -108,13 +125,15 @@ class Header:
         version = values.get("version")
         if isinstance(version, int) and version > VERSION:
             raise InputError(f"{path} is a map of format {version}, newer than this program's {VERSION}; update promptmid")
+        if version != VERSION:
+            raise InputError(f"{path} is a map of format {version}, older than this program's {VERSION}; build it again")
         rest = {key: value for key, value in values.items() if key != "sha256"}
         if values.get("sha256") != digest(rest):
             raise InputError(f"{path / HEADER_FILE} is damaged: its checksum does not hold; copy or build the map again")
         fields = {key: value for key, value in rest.items() if key not in ("format", "version", "transform")}
         frame = MapFrame(fields["frame"]["crs"], tuple(fields["frame"]["origin"]))
         return Header(**fields | {"frame": frame, "grid": Grid(**fields["grid"]),
-                                  "descriptor": DescriptorIdentity(**fields["descriptor"])})
+                                  "descriptor": DescriptorIdentity.read(fields["descriptor"])})
 
 
 def attributes_of(path: Path) -> dict[str, Any] | None:

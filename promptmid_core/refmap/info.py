@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,10 @@ def map_info(path: Path) -> dict[str, Any]:
         "levels": 1,
         "bytes": content["bytes"],
         "bytes_per_km2": content["bytes"] / area,
-        "descriptor": asdict(header.descriptor),
+        "descriptor": {
+            "name": header.descriptor.name, "channels": header.descriptor.channels, "stride": header.descriptor.stride,
+            "fingerprint": header.descriptor.fingerprint, "groups": [group.name for group in header.descriptor.groups],
+        },
         "amplitude": header.amplitude,
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,

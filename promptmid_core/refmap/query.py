@@ -63,7 +63,8 @@ class ReferenceMap:
         array, known = self._readers["descriptors"].read(*window)
         valid = known & self._mask("descriptors_valid", window)
         grid = self.grid.cut(col, row, width, height).every(self.stride)
-        return DescriptorMap(np.where(valid, array, 0).astype(np.float32), valid, grid, self.stride)
+        return DescriptorMap(np.where(valid, array, 0).astype(np.float32), valid, grid, self.stride,
+                             self.header.descriptor.groups)
 
     def image(self, col: int, row: int, width: int, height: int) -> Patch:
         """The SAR pixels of a window in the values of the product, float32, 0 where not valid."""

@@ -1,0 +1,47 @@
+"""From pixels to the cells of a descriptor map, and what becomes of holes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def f32(array: object) -> Array:
+    return np.asarray(array, np.float32)
+
+
+def cells(image: Array, stride: int) -> Array:
+    """Means over stride x stride pixels: (H, W) -> (H // stride, W // stride)."""
+    height, width = (n // stride for n in image.shape)
+    cut = image[:height * stride, :width * stride]
+    return f32(cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def whole_cells(valid: Mask, stride: int) -> Mask:
+    """Cells (H // stride, W // stride) all of whose pixels are valid (H, W)."""
+    height, width = (n // stride for n in valid.shape)
+    cut = valid[:height * stride, :width * stride]
+    return np.asarray(cut.reshape(height, stride, width, stride).all(axis=(1, 3)), bool)
+
+
+def filled(image: Array, valid: Mask) -> Array:
+    """An image (H, W) or (H, W, C) whose holes take the mean around them, so that their rim is no edge."""
+    if valid.all():
+        return image
+    mask = valid if image.ndim == 2 else valid[..., None]
+    known = cv2.blur(np.where(mask, image, 0).astype(np.float32), (31, 31))
+    share = cv2.blur(valid.astype(np.float32), (31, 31)).reshape(mask.shape)
+    around = np.divide(known, share, out=np.zeros_like(image), where=np.broadcast_to(share > 1e-3, image.shape))
+    return np.where(mask, image, around).astype(np.float32)
+
+
+def eroded(valid: Mask, reach: int) -> Mask:
+    """Pixels that are more than `reach` px from any hole."""
+    if valid.all():
+        return valid
+    size = 2 * reach + 1
+    return np.asarray(cv2.erode(valid.astype(np.uint8), np.ones((size, size), np.uint8)), bool)

@@ -1,0 +1,79 @@
+"""How well the channels of one image foretell those of the other, at every displacement, by FFT and under masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from promptmid_core.matching.correlation import LEAST_COVER
+
+Array = NDArray[np.float32]
+
+RIDGE = 0.01  # of the mean variance: keeps channels that hardly vary from speaking up
+
+
+def dependence(blocks: Array, block_valid: NDArray[np.bool_], windows: Array, window_valid: NDArray[np.bool_]) -> Array:
+    """Gaussian mutual information (B, 2r+1, 2r+1) in nats per cell of blocks (B, K, b, b) and windows (B, M, b+2r, b+2r).
+
+    At each displacement the M channels of the window are regressed on the K channels of the block; with S the window's
+    covariance under the block and R that of the residuals it is (log det S - log det R) / 2 (Kay 1992, for canonical
+    correlations; the correlation ratio of Roche et al. 1998 is the case M = 1 with classes as channels). So nothing is assumed of
+    which colour is bright to the radar: each block learns it anew, and the true place is where most can be learnt. Both images
+    are zero where not valid; 0 where too few cells meet.
+    """
+    return np.stack([_block(*each) for each in zip(blocks, block_valid, windows, window_valid, strict=True)])
+
+
+def _block(block: Array, block_valid: NDArray[np.bool_], window: Array, window_valid: NDArray[np.bool_]) -> Array:
+    side = window.shape[-1] - block.shape[-1] + 1
+    n = scipy.fft.next_fast_len(window.shape[-1], real=True)
+
+    def spectrum(a: NDArray[Any]) -> NDArray[np.complex64]:
+        return np.asarray(scipy.fft.rfft2(a.astype(np.float32), (n, n)))
+
+    def surface(product: NDArray[np.complex64]) -> Array:
+        return np.asarray(scipy.fft.irfft2(product, (n, n))[..., :side, :side], np.float32)
+
+    white = spectrum(_whitened(block, block_valid)).conj()
+    scale = np.sqrt((window ** 2).sum(axis=(1, 2)) / max(int(window_valid.sum()), 1)) + 1e-6
+    window = window / scale[:, None, None].astype(np.float32)
+    mask, seen = spectrum(block_valid).conj(), spectrum(window)
+    met = np.maximum(surface(spectrum(window_valid) * mask), 1)
+    mean = surface(seen * mask) / met
+    m = len(window)
+    upper = [(i, j) for i in range(m) for j in range(i, m)]
+    moments = surface(spectrum(np.stack([window[i] * window[j] for i, j in upper])) * mask) / met
+    across = [surface(seen[i] * white) / met for i in range(m)]  # m times (K, side, side)
+    whole, rest = np.empty((m, m, side, side), np.float32), np.empty((m, m, side, side), np.float32)
+    for moment, (i, j) in zip(moments, upper, strict=True):
+        covariance = moment - mean[i] * mean[j] + (RIDGE if i == j else 0)
+        whole[i, j] = whole[j, i] = covariance
+        rest[i, j] = rest[j, i] = covariance - np.einsum("krc,krc->rc", across[i], across[j])
+    nats = np.maximum(_log_determinant(whole) - _log_determinant(rest), 0) / 2
+    return np.where(met >= LEAST_COVER * max(int(block_valid.sum()), 1), nats, np.float32(0))
+
+
+def _whitened(block: Array, valid: NDArray[np.bool_]) -> Array:
+    """The block's channels (K, b, b) turned and scaled to unit covariance over valid cells."""
+    count = max(int(valid.sum()), 1)
+    centred = (block - block.sum(axis=(1, 2), keepdims=True) / count) * valid
+    flat = centred.reshape(len(block), -1).astype(np.float64)
+    covariance = flat @ flat.T / count
+    ridge = RIDGE * np.trace(covariance) / len(block) + 1e-12
+    lower = np.linalg.cholesky(covariance + ridge * np.eye(len(block)))
+    return np.asarray(np.linalg.solve(lower, flat).reshape(block.shape), np.float32)
+
+
+def _log_determinant(matrices: Array) -> Array:
+    """Of symmetric matrices (M, M, ...), by elimination; pivots are held above a thousandth of the ridge."""
+    left = matrices.copy()
+    total: Array = np.zeros(left.shape[2:], np.float32)
+    for i in range(len(left)):
+        pivot = np.maximum(left[i, i], np.float32(RIDGE / 1000))
+        total += np.log(pivot)
+        for j in range(i + 1, len(left)):
+            left[j, i + 1:] -= left[j, i] / pivot * left[i, i + 1:]
+    return total

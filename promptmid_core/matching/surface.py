@@ -1,0 +1,27 @@
+"""The score of a whole patch at every displacement: what each channel group says, summed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import DescriptorMap, Measure
+from promptmid_core.matching.correlation import centred, correlate
+from promptmid_core.matching.dependence import dependence
+
+Array = NDArray[np.float32]
+
+
+def score_surface(patch: DescriptorMap, window: DescriptorMap) -> Array:
+    """Score (2r+1, 2r+1) of `patch` (h, w cells) in `window` (h+2r, w+2r cells), by displacement of -r..r cells; rows run south.
+
+    A correlation is between -1 and 1, a dependence in nats per cell; each counts with its group's weight. 0 where too few cells
+    meet.
+    """
+    rows, cols = (around - own + 1 for around, own in zip(window.valid.shape, patch.valid.shape, strict=True))
+    scores = np.zeros((rows, cols), np.float32)
+    for (group, block), (_, around) in zip(patch.parts(), window.parts(), strict=True):
+        pair = (centred(block, patch.valid)[None], patch.valid[None], centred(around, window.valid)[None], window.valid[None])
+        own = correlate(*pair).scores() if group.measure is Measure.CORRELATION else dependence(*pair)
+        scores += np.float32(group.weight) * own[0]
+    return scores
