@@ -283,9 +283,9 @@ def _bench_command(commands: Any) -> None:
         "  promptmid bench data --sources ombria-2021,sen12-landuse --patch 96 --trials-file trials.csv --plot bench.png\n"
         "  promptmid bench pairs --methods structural,my_package.my_module:MyMatcher --yaw-deg 180 --patch 128")
     bench.description = (
-        "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method find it "
-        "in the SAR image. With --json, a run that was stopped goes on when the same command is given again. Methods, columns and "
-        "adapters of one's own: docs/bench.md.")
+        "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method find "
+        "it in the SAR image. With --json, a run that was stopped goes on when the same command is given again. Methods, columns "
+        "and adapters of one's own: docs/bench.md.")
     option = bench.add_argument
     option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
     option("--patch", type=positive_count, default=64, metavar="P", help="side of the patch, SAR px; default: 64")
