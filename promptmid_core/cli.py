@@ -119,34 +119,36 @@ def _replay(args: argparse.Namespace) -> None:
 
 def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.evaluation import bench, scores
-    from promptmid_core.evaluation.curves import write_curves
+    from promptmid_core.evaluation.curves import check_picture, write_curves
     from promptmid_core.evaluation.matchers import load_methods
     from promptmid_core.evaluation.pairs import read_pairs
     from promptmid_core.evaluation.trialfile import read_trials, write_trials
     from promptmid_core.evaluation.trials import Setting, draw
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
+    if args.plot:
+        check_picture(args.plot)
     matchers = load_methods(args.methods)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
-    if args.trials_file and args.trials_file.exists():
-        trials = read_trials(args.trials_file, pairs, setting)
-    else:
+    if not (args.trials_file and args.trials_file.exists()):
         trials, left_out = draw(pairs, setting)
         if args.trials_file:
             write_trials(args.trials_file, trials, pairs, setting)
+    if args.trials_file:
+        trials = read_trials(args.trials_file, pairs, setting)
     journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
     with _Bar("bench", "match") as progress:
         results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
     rows = scores.score(results, pairs, matchers, setting)
     print(scores.table(rows, left_out))
-    if args.plot:
-        write_curves(args.plot, results, rows)
-        print(f"plot: {args.plot}")
     if args.json:
         _write_json(args.json, rows)
     if journal:
         journal.unlink(missing_ok=True)
+    if args.plot:
+        write_curves(args.plot, results, rows)
+        print(f"plot: {args.plot}")
 
 
 def _demo(args: argparse.Namespace) -> None:

@@ -18,6 +18,9 @@ _CLASSES = {
     "ncc": "ncc:Ncc",
     "gradient_ncc": "ncc:GradientNcc",
     "mutual_information": "mutual_information:MutualInformation",
+    "sift": "sift:Sift",
+    "arosics": "arosics:Arosics",
+    "gefolki": "gefolki:Gefolki",
 }
 METHODS = (*DESCRIPTORS, *_CLASSES)
 
