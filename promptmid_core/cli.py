@@ -285,9 +285,10 @@ def _bench_command(commands: Any) -> None:
         "  promptmid bench data --sources ombria-2021,sen12-landuse --patch 96 --trials-file trials.csv --plot bench.png\n"
         "  promptmid bench pairs --methods structural,my_package.my_module:MyMatcher --yaw-deg 180 --patch 128")
     bench.description = (
-        "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method find "
-        "it in the SAR image. With --json, a run that was stopped goes on when the same command is given again. Methods, columns "
-        "and adapters of one's own: docs/bench.md.")
+        "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method\n"
+        "find it in the SAR image. With --json, a run that was stopped goes on when the same command is given again.\n"
+        "Methods: structural, cfog, ncc, gradient_ncc, mutual_information, sift; arosics and gefolki with the extra [peers];\n"
+        "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.")
     option = bench.add_argument
     option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
     option("--patch", type=positive_count, default=64, metavar="P", help="side of the patch, SAR px; default: 64")
@@ -298,7 +299,7 @@ def _bench_command(commands: Any) -> None:
            help="trials on each source, spread evenly over its pairs; default: 300")
     option("--seed", type=int, default=1)
     option("--methods", type=_names, default=["structural", "cfog"], metavar="A,B",
-           help="the first is what the others are compared with; default: structural,cfog; also package.module:Class")
+           help="the first is what the others are compared with; default: structural,cfog")
     option("--sources", type=_names, metavar="A,B", help="default: all sources of DIR")
     option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
     option("--json", type=Path, metavar="FILE")

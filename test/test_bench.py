@@ -14,7 +14,7 @@ from pair_folders import write_pairs
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation import bench, scores
-from promptmid_core.evaluation.matchers import Answer, Patch, Reach, Window
+from promptmid_core.evaluation.matchers import METHODS, Answer, Patch, Reach, Window
 from promptmid_core.evaluation.pairs import read_pairs
 from promptmid_core.evaluation.trials import Setting, Trial
 
@@ -161,11 +161,12 @@ def test_a_senseless_option_is_refused(folder: Path, words: list[str], capsys: p
     assert words[0] in capsys.readouterr().err
 
 
-def test_help_tells_how_trials_are_spread() -> None:
+def test_help_tells_the_methods_and_how_trials_are_spread() -> None:
     command = [sys.executable, "-m", "promptmid_core.cli", "bench", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = " ".join(done.stdout.split())
     assert "trials on each source, spread evenly over its pairs" in told and "example:" in told
+    assert all(name in told for name in METHODS)
 
 
 def test_the_adapter_of_the_documentation_runs(folder: Path, tmp_path: Path) -> None:

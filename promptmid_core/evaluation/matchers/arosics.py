@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import warnings
 
-from promptmid_core.evaluation.matchers.matcher import Answer, Image, Patch, Reach, Window, grey
+import numpy as np
+
+from promptmid_core.evaluation.matchers.matcher import Answer, Image, Mask, Patch, Reach, Window, grey
 from promptmid_core.evaluation.matchers.peer import peer
 
-LEAST_RELIABILITY = 30.0  # percent; below it AROSICS itself flags tie points as unreliable ("min_reliability")
+LEAST_RELIABILITY = 60.0  # percent; what AROSICS itself asks of a tie point (COREG_LOCAL's min_reliability)
+NODATA = -1.0
 EPSG, EAST, NORTH = 32633, 500_000.0, 5_000_000.0  # somewhere in metres: AROSICS takes no image without a place
 
 
@@ -25,15 +27,19 @@ class Arosics:
 
     def locate(self, patch: Patch, window: Window, reach: Reach) -> Answer | None:
         margin, size = (len(window.image) - len(patch.image)) // 2, len(patch.image)
-        shift = self._coreg(self._placed(window.image, 0), self._placed(grey(patch), margin), ws=(size, size),
-                            max_shift=reach.radius, calc_corners=False, CPUs=1, progress=False, q=True, ignore_errors=True)
-        shift.calculate_spatial_shifts()
+        with warnings.catch_warnings():  # a patch below 64 px is small for AROSICS, and it says so each time
+            warnings.simplefilter("ignore")
+            shift = self._coreg(self._placed(window.image, window.valid, 0), self._placed(grey(patch), patch.valid, margin),
+                                ws=(size, size), max_shift=reach.radius, nodata=(NODATA, NODATA), calc_corners=False, CPUs=1,
+                                progress=False, q=True, ignore_errors=True)
+            shift.calculate_spatial_shifts()
         if shift.x_shift_px is None or shift.y_shift_px is None:
             return None
         accepted = bool(shift.success) and (shift.shift_reliability or 0.0) >= LEAST_RELIABILITY
         return Answer(float(shift.x_shift_px), float(shift.y_shift_px), accepted)
 
-    def _placed(self, image: Image, margin: int) -> object:
+    def _placed(self, image: Image, valid: Mask, margin: int) -> object:
         """The image on a grid of 1 m pixels whose corner lies `margin` px right of and below that of the window."""
-        pixels: NDArray[np.float32] = image.astype(np.float32)
-        return self._array(pixels, (EAST + margin, 1.0, 0.0, NORTH - margin, 0.0, -1.0), self._projection, q=True)
+        pixels = np.where(valid, image, np.float32(NODATA))
+        corner = (EAST + margin, 1.0, 0.0, NORTH - margin, 0.0, -1.0)
+        return self._array(pixels, corner, self._projection, nodata=NODATA, q=True)

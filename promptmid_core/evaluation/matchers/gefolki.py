@@ -19,7 +19,7 @@ class Gefolki:
     """GeFolki (Brigot et al. 2016, IEEE JSTARS 9(7)); its answer is the median of the flow over the patch."""
 
     name = "gefolki"
-    gate = f"half of the flow vectors within {MOST_SPREAD_PX:g} px of their median"
+    gate = f"half of the flow vectors within {MOST_SPREAD_PX:g} px of their median, which is in reach"
 
     def __init__(self) -> None:
         self._flow = peer("gefolki", self.name).GEFolki
@@ -44,7 +44,8 @@ class Gefolki:
         if not np.isfinite(place).all():
             return None
         spread = float(np.median(np.hypot(*(flow - place[:, None]))))
-        return Answer(float(place[0]), float(place[1]), spread <= MOST_SPREAD_PX)
+        inside = bool(np.abs(place).max() <= reach.radius + 0.5)
+        return Answer(float(place[0]), float(place[1]), inside and spread <= MOST_SPREAD_PX)
 
 
 def _of_same_type(rescale: Any) -> Any:
