@@ -117,6 +117,40 @@ def _replay(args: argparse.Namespace) -> None:
         print(f"report: {args.report}")
 
 
+def _bench(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation import bench, scores
+    from promptmid_core.evaluation.curves import check_picture, write_curves
+    from promptmid_core.evaluation.matchers import load_methods
+    from promptmid_core.evaluation.pairs import read_pairs
+    from promptmid_core.evaluation.trialfile import read_trials, write_trials
+    from promptmid_core.evaluation.trials import Setting, draw
+
+    setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
+    if args.plot:
+        check_picture(args.plot)
+    matchers = load_methods(args.methods)
+    pairs = read_pairs(args.pairs, args.sources)
+    left_out: dict[str, int] = {}
+    if not (args.trials_file and args.trials_file.exists()):
+        trials, left_out = draw(pairs, setting)
+        if args.trials_file:
+            write_trials(args.trials_file, trials, pairs, setting)
+    if args.trials_file:
+        trials = read_trials(args.trials_file, pairs, setting)
+    journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
+    with _Bar("bench", "match") as progress:
+        results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
+    rows = scores.score(results, pairs, matchers, setting)
+    print(scores.table(rows, left_out))
+    if args.json:
+        _write_json(args.json, rows)
+    if journal:
+        journal.unlink(missing_ok=True)
+    if args.plot:
+        write_curves(args.plot, results, rows)
+        print(f"plot: {args.plot}")
+
+
 def _demo(args: argparse.Namespace) -> None:
     from promptmid_core.evaluation.demo import demo
 
@@ -187,6 +221,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", type=Path, metavar="FILE")
     run.add_argument("--report", type=Path, metavar="FILE.html")
 
+    _bench_command(commands)
+
     show = _command(commands, "demo", _demo,
                     "from a simulated world to a report, in one command", "promptmid demo --out demo_out")
     show.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR")
@@ -242,6 +278,34 @@ def _simulate_commands(of_simulate: Any) -> None:
     option("--speed-mps", type=positive_number, metavar="V", help="at most; default: by footprint and room to turn")
 
 
+def _bench_command(commands: Any) -> None:
+    bench = _command(
+        commands, "bench", _bench, "methods against each other on pairs of optical and SAR images",
+        "promptmid bench pairs --methods structural,cfog,ncc --json bench.json\n"
+        "  promptmid bench data --sources ombria-2021,sen12-landuse --patch 96 --trials-file trials.csv --plot bench.png\n"
+        "  promptmid bench pairs --methods structural,my_package.my_module:MyMatcher --yaw-deg 180 --patch 128")
+    bench.description = (
+        "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method\n"
+        "find it in the SAR image. With --json, a run that was stopped goes on when the same command is given again.\n"
+        "Methods: structural, cfog, ncc, gradient_ncc, mutual_information, sift; arosics and gefolki with the extra [peers];\n"
+        "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.")
+    option = bench.add_argument
+    option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
+    option("--patch", type=positive_count, default=64, metavar="P", help="side of the patch, SAR px; default: 64")
+    option("--radius", type=positive_count, default=32, metavar="R", help="largest shift along each axis, SAR px; default: 32")
+    option("--yaw-deg", type=_share_of(180), default=0.0, metavar="Y", help="largest unknown turn; 180: any heading; default: 0")
+    option("--scale-percent", type=_share_of(50), default=0.0, metavar="S", help="largest unknown scale error; default: 0")
+    option("--trials", type=positive_count, default=300, metavar="N",
+           help="trials on each source, spread evenly over its pairs; default: 300")
+    option("--seed", type=int, default=1)
+    option("--methods", type=_names, default=["structural", "cfog"], metavar="A,B",
+           help="the first is what the others are compared with; default: structural,cfog")
+    option("--sources", type=_names, metavar="A,B", help="default: all sources of DIR")
+    option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
+    option("--json", type=Path, metavar="FILE")
+    option("--plot", type=Path, metavar="FILE.png", help="success against the error that is allowed")
+
+
 def _group(commands: Any, name: str, text: str) -> Any:
     return commands.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
 
@@ -260,6 +324,32 @@ def positive_number(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def positive_count(text: str) -> int:
+    """For options that count something."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above zero")
+    return int(text)
+
+
+def _share_of(most: float) -> Callable[[str], float]:
+    def limited(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to {most:g}")
+        return value
+    return limited
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of names such as a,b")
+    return names
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -182,7 +182,8 @@ def test_the_demo_makes_its_folder_anew_but_touches_no_other(tmp_path: Path, cap
 
 
 def test_help_is_fast_and_shows_examples() -> None:
-    for command in (["--help"], ["map", "build", "--help"], ["simulate", "flight", "--help"], ["replay", "--help"]):
+    for command in (["--help"], ["map", "build", "--help"], ["simulate", "flight", "--help"], ["replay", "--help"],
+                    ["bench", "--help"]):
         done = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", "promptmid_core.cli", *command], capture_output=True, text=True, check=True
         )

@@ -16,8 +16,8 @@ BOTH = (ChannelGroup("edges", 2), ChannelGroup("colours", 3, Measure.DEPENDENCE,
 
 
 def field(size: int, seed: int, channels: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return np.stack([cv2.GaussianBlur(noise, (0, 0), 1.2) for noise in rng.standard_normal((channels, size, size)).astype(np.float32)])
+    noise = np.random.default_rng(seed).standard_normal((channels, size, size)).astype(np.float32)
+    return np.stack([cv2.GaussianBlur(channel, (0, 0), 1.2) for channel in noise])
 
 
 def mixed(window: np.ndarray, channels: int, noise: float = 0.0) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Flights replayed against a map, and what they were worth."""
+"""Flights replayed against a map, methods run on pairs of images, and what they were worth."""

@@ -1,0 +1,67 @@
+"""The methods of the bench; one file per family."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from promptmid_core.descriptors import NAMES as DESCRIPTORS
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.matchers.matcher import Answer, Matcher, Patch, Reach, Window
+
+__all__ = ["METHODS", "Answer", "Matcher", "Patch", "Reach", "Window", "load_methods"]
+
+# where the class of each method stands, in this package
+_CLASSES = {
+    "cfog": "cfog:Cfog",
+    "ncc": "ncc:Ncc",
+    "gradient_ncc": "ncc:GradientNcc",
+    "mutual_information": "mutual_information:MutualInformation",
+    "sift": "sift:Sift",
+    "arosics": "arosics:Arosics",
+    "gefolki": "gefolki:Gefolki",
+}
+METHODS = (*DESCRIPTORS, *_CLASSES)
+
+
+def load_methods(names: Sequence[str]) -> list[Matcher]:
+    """The methods of those names; `package.module:Class` is any class that is a Matcher, made without arguments.
+
+    InputError where a method is unknown, lacks a library, is no Matcher, or has the name of another.
+    """
+    matchers = [_load(name) for name in names]
+    for matcher in matchers:
+        if sum(other.name == matcher.name for other in matchers) > 1:
+            raise InputError(f"two methods are named '{matcher.name}'; name each method once")
+    return matchers
+
+
+def _load(name: str) -> Matcher:
+    if name in DESCRIPTORS:
+        from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher
+
+        return DescriptorMatcher(name)
+    if name in _CLASSES:
+        return _made(f"{__name__}.{_CLASSES[name]}")
+    if ":" in name:
+        if "" not in sys.path:  # as under `python -m`: a module of the current folder is found
+            sys.path.append("")
+        return _made(name)
+    raise InputError(f"there is no method '{name}'; known are {', '.join(METHODS)}, and package.module:Class")
+
+
+def _made(target: str) -> Matcher:
+    module, _, name = target.partition(":")
+    try:
+        make: Callable[[], Matcher] = getattr(importlib.import_module(module), name)
+        matcher = make()
+        named = isinstance(matcher.name, str) and isinstance(matcher.gate, str) and callable(matcher.locate)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"method '{target}' cannot be loaded ({type(error).__name__}: {error}); it must be an importable class "
+                         "with name, gate and locate, see docs/bench.md") from error
+    if not named:
+        raise InputError(f"method '{target}' must have name and gate as text, and locate; see docs/bench.md")
+    return matcher

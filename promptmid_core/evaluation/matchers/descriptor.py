@@ -1,0 +1,37 @@
+"""The product's own descriptors as methods of the bench."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.descriptors import load
+from promptmid_core.evaluation.matchers.matcher import Patch, Window
+from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
+from promptmid_core.geometry import DescriptorMap, Grid
+from promptmid_core.geometry import Patch as GroundPatch
+from promptmid_core.matching.surface import score_surface
+from promptmid_core.prompts import Modality, Prompt
+
+
+class DescriptorMatcher(SurfaceMatcher):
+    """A descriptor of `promptmid_core.descriptors`, matched as the localizer matches it; the land use stands in the prompt."""
+
+    def __init__(self, name: str) -> None:
+        self._descriptor = load(name)
+        self.stride = self._descriptor.stride
+
+    @property
+    def name(self) -> str:
+        return self._descriptor.name
+
+    def surface(self, patch: Patch, window: Window) -> NDArray[np.floating]:
+        amplitude = np.asarray(window.image / np.float32(window.median), np.float32)
+        seen = self._described(patch.image, patch.valid, Prompt(Modality.OPTICAL, patch.landuse))
+        return score_surface(seen, self._described(amplitude, window.valid, Prompt(Modality.SAR, patch.landuse)))
+
+    def _described(self, image: NDArray[np.generic], valid: NDArray[np.bool_], prompt: Prompt) -> DescriptorMap:
+        size = len(image)
+        # one px is the unit of length, and both grids are centred on 0
+        grid = Grid(-(size - 1) / 2, (size - 1) / 2, 1.0, size, size)
+        return self._descriptor.describe(GroundPatch(image, valid, grid), prompt)

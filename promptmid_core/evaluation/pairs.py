@@ -1,0 +1,212 @@
+"""Pairs of an optical and a SAR image of the same place, as `promptmid bench` reads them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.checkpoints import fitted_affine
+
+Affine = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Row = dict[str, str]
+
+TABLE = "pairs.csv"
+COEFFICIENTS = ("a", "b", "c", "d", "e", "f")
+FOLDER_COLUMNS = ("id", "optical", "sar", "gsd_m", "landuse", *COEFFICIENTS)
+DATASET_COLUMNS = ("split", "source", "optical", "sar", "land_use", "gsd_m", "alignment")
+ALIGNED, CHECKPOINTS = "pixel-aligned", "checkpoint-pairs"
+# published as aligned, which they are not
+UNREGISTERED = "s1s2-"
+SCORE_PX, CHECKPOINT_SCORE_PX = 5.0, 10.0
+IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An optical and a SAR image of one place.
+
+    `affine` (2, 3) takes optical pixels (x, y) to SAR pixels, integers at pixel centres; `gsd_m` is that of the SAR image;
+    `score_px`: the error up to which its truth can judge a match.
+    """
+
+    source: str
+    id: str
+    optical: Path
+    sar: Path
+    gsd_m: float | None
+    landuse: str | None
+    affine: Affine
+    score_px: float = SCORE_PX
+
+
+@dataclass(frozen=True)
+class Images:
+    """`optical` (H, W, 3) RGB; `sar` (H, W); `sar_median`: of the pixels of the SAR image that are not 0."""
+
+    optical: Image
+    sar: Image
+    sar_median: float
+
+
+def read_pairs(folder: Path, sources: Sequence[str] | None = None) -> list[Pair]:
+    """The pairs that `folder`/pairs.csv lists, of the named sources or of all, in the order of the table.
+
+    Two layouts are known: a pair folder (one source, named after the folder), and a data set of several sources, in which
+    pixel-aligned pairs get the identity and checkpoint pairs an affine fitted to their checkpoints. InputError, in one sentence
+    with file and row, where a table or a row cannot be used, where a source is unknown, and where no pair is left.
+    """
+    table = folder / TABLE
+    columns, rows = _rows(table)
+    if set(DATASET_COLUMNS) <= set(columns):
+        pairs = _dataset(folder, rows, sources)
+    else:
+        missing = [name for name in FOLDER_COLUMNS if name not in columns]
+        if missing:
+            raise InputError(f"{table} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; a pair folder's table "
+                             f"has {','.join(FOLDER_COLUMNS)}")
+        name = folder.resolve().name
+        _check_sources(table, sources, {name})
+        pairs = [_of_folder(folder, name, row, where) for where, row in rows]
+    if not pairs:
+        raise InputError(f"{table} lists no pair to match; add rows with an optical and a SAR image")
+    seen: set[tuple[str, str]] = set()
+    for pair in pairs:
+        if (pair.source, pair.id) in seen:
+            raise InputError(f"{table} has two pairs '{pair.id}'; give each an id of its own")
+        seen.add((pair.source, pair.id))
+    return pairs
+
+
+@lru_cache(maxsize=2)
+def _images(optical: Path, sar: Path) -> Images:
+    colour, grey = _image(optical, cv2.COLOR_BGR2RGB), _image(sar, cv2.COLOR_BGR2GRAY)
+    if colour.ndim == 2:
+        colour = np.repeat(colour[..., None], 3, axis=2)
+    lit = grey[grey > 0]
+    if not lit.size:
+        raise InputError(f"{sar} is black all over; take its row out of {TABLE}")
+    return Images(colour, grey, float(np.median(lit)))
+
+
+def read_images(pair: Pair) -> Images:
+    """Both images of a pair; InputError where one cannot be read or has other than 8-bit pixels."""
+    return _images(pair.optical, pair.sar)
+
+
+def _rows(table: Path) -> tuple[Sequence[str], list[tuple[str, Row]]]:
+    """The header, and each row with the words that name it in an error."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = [(f"{table} row {reader.line_num}", row) for row in reader]
+            return reader.fieldnames or (), rows
+    except FileNotFoundError as error:
+        raise InputError(f"{table} does not exist; name a folder with {TABLE} (columns {','.join(FOLDER_COLUMNS)})") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} cannot be read as a CSV table ({error}); write it as UTF-8 text") from error
+
+
+def _of_folder(folder: Path, source: str, row: Row, where: str) -> Pair:
+    try:
+        affine = np.array([float(row[name]) for name in COEFFICIENTS]).reshape(2, 3)
+    except ValueError as error:
+        raise InputError(f"{where} has an affine that is no six numbers ({error}); write a to f as numbers") from error
+    _check_affine(affine, where)
+    return _pair(folder, source, row["id"], row, row["landuse"], affine, where)
+
+
+def _dataset(folder: Path, rows: Sequence[tuple[str, Row]], sources: Sequence[str] | None) -> list[Pair]:
+    table = folder / TABLE
+    matchable = [(where, row) for where, row in rows if row["sar"]]
+    names = [Path(row["source"]).name for _, row in matchable]
+    _check_sources(table, sources, set(names))
+    pairs, left_out = [], {}
+    for name, (where, row) in zip(names, matchable, strict=True):
+        if sources is not None and name not in sources:
+            continue
+        if name.startswith(UNREGISTERED):
+            left_out[name] = f"python {folder.parent / 'tools' / 'register_pairs.py'} OUT --split {row['split']}"
+            continue
+        if row["alignment"] == ALIGNED:
+            affine, score_px = np.array(IDENTITY), SCORE_PX
+        elif name == CHECKPOINTS:
+            affine, score_px = fitted_affine(folder / row["optical"]), CHECKPOINT_SCORE_PX
+        else:
+            raise InputError(f"{where} is aligned by '{row['alignment']}', which the bench cannot use; leave source {name} out "
+                             "with --sources, or write a pair folder with its affine")
+        _check_affine(affine, where)
+        inside = row["optical"].removeprefix(f"{row['source']}/")
+        pairs.append(_pair(folder, name, str(Path(inside).with_suffix("")), row, row["land_use"], affine, where, score_px))
+    for name, command in left_out.items():
+        sentence = (f"source {name} of {table} is published as aligned but is several pixels off; write it corrected with "
+                    f"'{command}' and run 'promptmid bench OUT'")
+        if sources is not None:
+            raise InputError(sentence)
+        print(f"left out: {sentence}", file=sys.stderr)
+    return pairs
+
+
+def _pair(folder: Path, source: str, name: str, row: Row, landuse: str, affine: Affine, where: str,
+          score_px: float = SCORE_PX) -> Pair:
+    if not name:
+        raise InputError(f"{where} has no id; give every pair one")
+    optical, sar = folder / row["optical"], folder / row["sar"]
+    for kind, path in (("optical", optical), ("SAR", sar)):
+        if not path.is_file():
+            raise InputError(f"{where} names the {kind} image {path}, which does not exist; correct the path or take the row out")
+    return Pair(source, name, optical, sar, _gsd(row["gsd_m"], where), landuse or None, affine, score_px)
+
+
+def _gsd(text: str, where: str) -> float | None:
+    if text in ("", "unknown"):
+        return None
+    try:
+        gsd = float(text)
+    except ValueError:
+        gsd = np.nan
+    if not 0 < gsd < np.inf:
+        raise InputError(f"{where} has gsd_m '{text}'; write metres per SAR pixel, or nothing where it is unknown")
+    return gsd
+
+
+def _check_affine(affine: Affine, where: str) -> None:
+    if not np.isfinite(affine).all():
+        raise InputError(f"{where} has an affine that is not finite; write a to f as numbers, the identity as 1,0,0,0,1,0")
+    if abs(np.linalg.det(affine[:, :2])) < 1e-6:
+        raise InputError(f"{where} has a singular affine, which puts the whole optical image on a line; correct a to f")
+
+
+def _check_sources(table: Path, sources: Sequence[str] | None, known: set[str]) -> None:
+    for name in sources or ():
+        if name not in known:
+            raise InputError(f"{table} has no source '{name}' with SAR images; known are {', '.join(sorted(known)) or 'none'}")
+
+
+def _image(path: Path, conversion: int) -> Image:
+    """The pixels of a file, colour ones converted."""
+    try:
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; write it again as PNG or take its row out")
+    if pixels.dtype != np.uint8:
+        raise InputError(f"{path} has {pixels.dtype} pixels, the bench reads 8-bit images; convert it, e.g. with "
+                         "'gdal_translate -ot Byte -scale'")
+    return np.asarray(pixels if pixels.ndim == 2 else cv2.cvtColor(pixels[..., :3], conversion), np.uint8)
+
+
+def by_source(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair]]]:
+    """The pairs of each source, sources in the order of their first pair."""
+    for source in dict.fromkeys(pair.source for pair in pairs):
+        yield source, [pair for pair in pairs if pair.source == source]
