@@ -296,7 +296,7 @@ def _bench_command(commands: Any) -> None:
     option("--yaw-deg", type=_share_of(180), default=0.0, metavar="Y", help="largest unknown turn; 180: any heading; default: 0")
     option("--scale-percent", type=_share_of(50), default=0.0, metavar="S", help="largest unknown scale error; default: 0")
     option("--trials", type=positive_count, default=300, metavar="N",
-           help="trials on each source, spread evenly over its pairs; default: 300")
+           help="trials in total, spread evenly over all pairs; default: 300")
     option("--seed", type=int, default=1)
     option("--methods", type=_names, default=["structural", "cfog"], metavar="A,B",
            help="the first is what the others are compared with; default: structural,cfog")

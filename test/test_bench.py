@@ -165,7 +165,7 @@ def test_help_tells_the_methods_and_how_trials_are_spread() -> None:
     command = [sys.executable, "-m", "promptmid_core.cli", "bench", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = " ".join(done.stdout.split())
-    assert "trials on each source, spread evenly over its pairs" in told and "example:" in told
+    assert "trials in total, spread evenly over all pairs" in told and "example:" in told
     assert all(name in told for name in METHODS)
 
 

@@ -84,7 +84,17 @@ def test_trials_are_seeded_and_spread_evenly(pairs: list[Pair]) -> None:
 def test_a_draw_does_not_depend_on_other_sources(pairs: list[Pair]) -> None:
     setting = Setting(patch=32, radius=10, trials=6)
     others = [replace(pair, source="other") for pair in pairs]
-    assert draw([*others, *pairs], setting)[0][6:] == draw(pairs, setting)[0]
+    of_both = draw([*others, *pairs], replace(setting, trials=12))[0]
+    assert [trial for trial in of_both if trial.source == pairs[0].source] == draw(pairs, setting)[0]
+
+
+def test_trials_are_a_total_over_all_sources(pairs: list[Pair]) -> None:
+    others = [replace(pair, source="other") for pair in pairs]
+    trials = draw([*others, *pairs], Setting(patch=32, radius=10, trials=13))[0]
+    assert len(trials) == 13
+    assert sorted(Counter((trial.source, trial.pair) for trial in trials).values()) == [2, 2, 2, 2, 2, 3]
+    with pytest.raises(InputError, match=r"1 trials on 6 pairs leave source .* without one"):
+        draw([*others, *pairs], Setting(patch=32, radius=10, trials=1))
 
 
 def test_patches_hold_at_most_a_percent_of_nodata(tmp_path: Path) -> None:

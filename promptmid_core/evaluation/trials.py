@@ -78,16 +78,37 @@ def truth(pair: Pair, trial: Trial) -> Array:
 
 
 def draw(pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], dict[str, int]]:
-    """`setting.trials` trials per source, evenly over its pairs; and per source how many pairs have no place for a trial.
+    """`setting.trials` trials in total, evenly over all pairs; and per source how many pairs have no place for a trial.
 
-    The draw of a source does not depend on what other sources there are. InputError where a source is left with no pair.
+    What is drawn of a pair depends on nothing but the seed and its name. InputError where a source is left without a trial.
     """
-    trials, left_out = [], {}
+    streams = {i: np.random.default_rng([setting.seed, crc32(pair.source.encode()), crc32(pair.id.encode())])
+               for i, pair in enumerate(pairs)}
+    order = [int(i) for i in np.random.default_rng(setting.seed).permutation(len(pairs))]
+    drawn: dict[int, list[Trial]] = {i: [] for i in order}
+    # again with the pairs that are left, until none turns out to have no place for a trial
+    while order and sum(map(len, drawn.values())) < setting.trials:
+        for k, i in enumerate(order):
+            wanted = setting.trials // len(order) + (k < setting.trials % len(order))
+            while len(drawn[i]) < wanted:
+                trial = _draw_trial(pairs[i], setting, streams[i])
+                if trial is None:
+                    del drawn[i]
+                    break
+                drawn[i].append(trial)
+        order = list(drawn)
+    left_out = {}
     for source, group in by_source(pairs):
-        found, unfit = _draw_source(source, group, setting)
-        trials += found
-        left_out[source] = unfit
-    return trials, left_out
+        kept = [i for i in drawn if pairs[i].source == source]
+        if not kept:
+            raise InputError(f"no pair of source {source} has room for a patch of {setting.patch} px in a window of "
+                             f"{setting.upright_px} px with at most {MOST_NODATA:.0%} nodata; take a smaller --patch or --radius")
+        if not any(drawn[i] for i in kept):
+            raise InputError(f"{setting.trials} trials on {len(drawn)} pairs leave source {source} without one; "
+                             "take more --trials, or name the --sources")
+        left_out[source] = len(group) - len(kept)
+    # pair by pair, so that each image is read once
+    return [trial for i in sorted(drawn) for trial in drawn[i]], left_out
 
 
 def cut(pair: Pair, trial: Trial, setting: Setting) -> tuple[Patch, Window]:
@@ -101,29 +122,6 @@ def cut(pair: Pair, trial: Trial, setting: Setting) -> tuple[Patch, Window]:
     window = images.sar[np.ix_(_mirrored(rows, height), _mirrored(cols, width))]
     inside = np.logical_and.outer((rows >= 0) & (rows < height), (cols >= 0) & (cols < width))
     return Patch(image, valid, pair.landuse), Window(window, inside, images.sar_median)
-
-
-def _draw_source(source: str, pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], int]:
-    seed = [setting.seed, crc32(source.encode())]
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    streams = {int(i): np.random.default_rng([*seed, crc32(pairs[i].id.encode())]) for i in order}
-    drawn: dict[int, list[Trial]] = {i: [] for i in streams}
-    # again with the pairs that are left, until none turns out to have no place for a trial
-    while drawn and sum(map(len, drawn.values())) < setting.trials:
-        for k, i in enumerate(list(drawn)):
-            wanted = setting.trials // len(order) + (k < setting.trials % len(order))
-            while len(drawn[i]) < wanted:
-                trial = _draw_trial(pairs[i], setting, streams[i])
-                if trial is None:
-                    del drawn[i]
-                    break
-                drawn[i].append(trial)
-        order = np.array(list(drawn))
-    if not drawn:
-        raise InputError(f"no pair of source {source} has room for a patch of {setting.patch} px in a window of "
-                         f"{setting.upright_px} px with at most {MOST_NODATA:.0%} nodata; take a smaller --patch or --radius")
-    # pair by pair, so that each image is read once
-    return [trial for i in sorted(drawn) for trial in drawn[i]], len(pairs) - len(drawn)
 
 
 def _draw_trial(pair: Pair, setting: Setting, rng: np.random.Generator) -> Trial | None:
