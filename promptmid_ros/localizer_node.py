@@ -126,6 +126,7 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "active"
         done = super().on_activate(state)
         self._activation.worker.start()
+        self.get_logger().info("the localizer is active")
         return done
 
     @told
@@ -150,6 +151,10 @@ class LocalizerNode(LifecycleNode):
         self._deactivate()
         self._clean_up()
         return SUCCESS
+
+    def start(self) -> bool:
+        """With `autostart`, once, configure and activate; whether the node may go on. What failed has been logged."""
+        return not self._settings.autostart or (self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
 
     def stop(self, seconds: float) -> bool:
         """Before the process ends: publish nothing more; whether no thread is at work after at most `seconds`."""
