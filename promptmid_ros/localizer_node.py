@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
@@ -114,6 +115,9 @@ class LocalizerNode(LifecycleNode):
             self.get_logger().error(f"configure failed: {error}")
             return FAILURE
         self._setup = Setup(settings, localizer, outputs, self._subscribe(settings))
+        # what lives as long as the map is not searched for garbage in flight, which would stop all threads for tens of ms
+        gc.collect()
+        gc.freeze()
         self._lifecycle = "inactive"
         size = f"{reference.grid.width}x{reference.grid.height} px of {reference.gsd:.3f} m"
         self.get_logger().info(f"map {reference.path}: {size}, {reference.frame.crs}, descriptor {reference.descriptor_name}")
@@ -183,6 +187,7 @@ class LocalizerNode(LifecycleNode):
                 self.destroy_subscription(subscription)
             self._setup.outputs.destroy()
             self._setup = None
+            gc.unfreeze()
         self._lifecycle = "unconfigured"
 
     def _on_image(self, message: Any) -> None:

@@ -1,5 +1,6 @@
 """With `autostart` the node's process takes itself to active, or says why not and ends with status 1."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -8,10 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Flight, Localizer, end
+from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Flight, Localizer, end, rclpy
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 from simulated import Scene, scene  # noqa: F401
 
 from promptmid_core.refmap.header import HEADER_FILE
+from promptmid_ros.localizer_node import LocalizerNode
 
 
 def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
@@ -72,3 +76,18 @@ def test_a_bag_is_played_once_the_node_is_active(scene: Scene, tmp_path: Path) -
             assert "play: done" in player.communicate(timeout=30)[0]
         finally:
             player.kill()
+
+
+def test_what_lives_as_long_as_the_map_is_not_searched_for_garbage(scene: Scene) -> None:  # noqa: F811
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(scene.map_path))])
+    try:
+        assert gc.get_freeze_count() == 0
+        node.trigger_configure()
+        assert gc.get_freeze_count() > 10_000
+        node.trigger_cleanup()
+        assert gc.get_freeze_count() == 0, "what the map was made of can be collected again"
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
