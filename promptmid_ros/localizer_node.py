@@ -115,9 +115,8 @@ class LocalizerNode(LifecycleNode):
             self.get_logger().error(f"configure failed: {error}")
             return FAILURE
         self._setup = Setup(settings, localizer, outputs, self._subscribe(settings))
-        # what lives as long as the map is not searched for garbage in flight, which would stop all threads for tens of ms
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # what lives as long as the map is not searched in flight, which would stop all threads for tens of ms
         self._lifecycle = "inactive"
         size = f"{reference.grid.width}x{reference.grid.height} px of {reference.gsd:.3f} m"
         self.get_logger().info(f"map {reference.path}: {size}, {reference.frame.crs}, descriptor {reference.descriptor_name}")
@@ -162,6 +161,7 @@ class LocalizerNode(LifecycleNode):
 
     def stop(self, seconds: float) -> bool:
         """Before the process ends: publish nothing more; whether no thread is at work after at most `seconds`."""
+        gc.unfreeze()  # or what holds shared memory would never be freed, and the memory outlive the process
         self._background.shutdown(wait=False, cancel_futures=True)
         return self._activation is None or self._activation.worker.stop(seconds)
 
