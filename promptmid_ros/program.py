@@ -47,10 +47,11 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
+    from rclpy.task import Future
 
     sys.setswitchinterval(TURN_S)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    failed = threading.Event()
+    ended, failed = Future(), threading.Event()
     node = make_node()
     # one thread suffices, as no callback takes long: a MultiThreadedExecutor answered several times later beside a match, as its
     # threads compete with it for Python's lock; EventsExecutor is experimental and not in every ROS 2
@@ -60,7 +61,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     def spin() -> None:
         try:
             if node.start():
-                executor.spin()
+                executor.spin_until_future_complete(ended)
                 return
         except Exception:
             traceback.print_exc()
@@ -71,7 +72,8 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     spinning.start()
     # further signals stay blocked, so that a second Ctrl-C changes nothing
     signal.sigwait(SIGNALS)
-    executor.shutdown(timeout_sec=0)
+    # not executor.shutdown: beside a callback that is about to begin it takes away what rclpy then misses
+    ended.set_result(None)
     spinning.join(PATIENCE_S)
     ended = node.stop(PATIENCE_S)
     status = int(failed.is_set())
@@ -80,6 +82,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
         sys.stderr.flush()
         sys.stdout.flush()
         os._exit(status)
+    executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
     return status
