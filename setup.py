@@ -71,5 +71,5 @@ setup(
         ],
     },
     entry_points={"console_scripts": [
-        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.player:main"]},
+        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.program:play"]},
 )

@@ -3,23 +3,12 @@
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import (
-    DeclareLaunchArgument,
-    EmitEvent,
-    LogInfo,
-    OpaqueFunction,
-    RegisterEventHandler,
-    Shutdown,
-    TimerAction,
-)
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, Shutdown, TimerAction
 from launch.event_handlers import OnProcessExit
-from launch.events import matches_action
 from launch.events.process import ProcessExited
-from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from lifecycle_msgs.msg import Transition
 
 from promptmid_ros.transport import set_profile
 
@@ -28,6 +17,8 @@ SHARE = Path(__file__).resolve().parent.parent
 FLAG = ["true", "false"]
 # after the last message of a bag: time for its image to be matched and published
 BAG_END_S = 2.0
+# the programs take Ctrl-C once they are ready for it; this holds it back while Python itself starts
+PREFIX = ["env --block-signal=INT ", LaunchConfiguration("launch-prefix", default="")]
 
 ARGUMENTS = [
     DeclareLaunchArgument("map", description="Folder of the reference map, made with 'promptmid map build'."),
@@ -77,13 +68,16 @@ def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     }
     names = inputs | {"initialpose": given["initialpose_topic"], "~/pose": given["pose_topic"]}
     # as text: a map folder may have a number for a name
-    overrides = {"map": ParameterValue(given["map"], value_type=str)}
+    overrides = {"map": ParameterValue(given["map"], value_type=str), "autostart": given["autostart"] == "true"}
     if given["image_transport"]:
         overrides["image_transport"] = given["image_transport"]
     logger = ".".join([*given["namespace"].split("/"), NAME]).strip(".")
-    localizer = LifecycleNode(
+    # not a LifecycleNode: that makes a node inside `ros2 launch`, which does not survive every Ctrl-C; this one starts itself
+    localizer = Node(
         package=PACKAGE,
         executable="localizer",
+        exec_name="localizer",
+        prefix=PREFIX,
         name=NAME,
         namespace=given["namespace"],
         parameters=[given["params_file"], overrides],
@@ -92,45 +86,21 @@ def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         additional_env=profile,
         output="screen",
     )
-    entities = [RegisterEventHandler(OnProcessExit(target_action=localizer, on_exit=_localizer_ended))]
+    entities = [RegisterEventHandler(OnProcessExit(target_action=localizer, on_exit=_localizer_ended)), localizer]
     if given["bag"]:
-        entities += _with_bag(localizer, given, inputs, profile)
-    if given["autostart"] == "true":
-        entities += _with_autostart(localizer)
-    return [*entities, localizer]
+        entities += _with_bag(given, inputs, profile)
+    return entities
 
 
-def _with_autostart(localizer: LifecycleNode) -> list[LaunchDescriptionEntity]:
-    """Configure at the start, activate when that is done. Each handler serves once: later transitions are the operator's."""
-
-    def change(transition: int) -> EmitEvent:
-        return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(localizer), transition_id=transition))
-
-    def done(context: LaunchContext, goal: str, what: str, then: LaunchDescriptionEntity) -> list[LaunchDescriptionEntity]:
-        if context.locals.event.goal_state != goal:
-            raise RuntimeError(f"the localizer could not be {what}; what it printed says why")
-        return [then]
-
-    def after(start: str, goal: str, what: str, then: LaunchDescriptionEntity) -> RegisterEventHandler:
-        return RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=localizer, start_state=start, handle_once=True,
-            entities=[OpaqueFunction(function=done, args=[goal, what, then])]))
-
-    return [
-        after("configuring", "inactive", "configured", change(Transition.TRANSITION_ACTIVATE)),
-        after("activating", "active", "activated", LogInfo(msg="the localizer is active")),
-        change(Transition.TRANSITION_CONFIGURE),
-    ]
-
-
-def _with_bag(localizer: LifecycleNode, given: dict[str, str], inputs: dict[str, str],
-              profile: dict[str, str]) -> list[LaunchDescriptionEntity]:
+def _with_bag(given: dict[str, str], inputs: dict[str, str], profile: dict[str, str]) -> list[LaunchDescriptionEntity]:
     """Play the bag once the localizer is active. A bag of the usual names feeds the localizer whatever its topics are called."""
     player = Node(
         package=PACKAGE,
         executable="play",
+        exec_name="play",
+        prefix=PREFIX,
         namespace=given["namespace"],
-        arguments=[given["bag"], "--rate", given["rate"], "--wait-for-subscriber"],
+        arguments=[given["bag"], "--rate", given["rate"], "--wait-for-node", NAME, "--wait-for-subscriber"],
         remappings=[(f"/{name}", topic) for name, topic in inputs.items()],
         additional_env=profile,
         output="screen",
@@ -143,13 +113,9 @@ def _with_bag(localizer: LifecycleNode, given: dict[str, str], inputs: dict[str,
             raise RuntimeError(f"the bag {given['bag']} was not played; what the player printed says why")
         return TimerAction(period=BAG_END_S, actions=[Shutdown(reason="the bag has ended")])
 
-    return [
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=localizer, goal_state="active", handle_once=True, entities=[player])),
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=ended)),
-    ]
+    return [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=ended)), player]
 
 
 def _localizer_ended(event: ProcessExited, context: LaunchContext) -> None:
-    if event.returncode != 0 or not context.is_shutdown:
+    if not context.is_shutdown or event.returncode != 0:
         raise RuntimeError(f"the localizer ended with exit code {event.returncode}; what it printed says why")

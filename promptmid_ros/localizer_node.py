@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
@@ -114,6 +115,8 @@ class LocalizerNode(LifecycleNode):
             self.get_logger().error(f"configure failed: {error}")
             return FAILURE
         self._setup = Setup(settings, localizer, outputs, self._subscribe(settings))
+        gc.collect()
+        gc.freeze()  # what lives as long as the map is not searched in flight, which would stop all threads for tens of ms
         self._lifecycle = "inactive"
         size = f"{reference.grid.width}x{reference.grid.height} px of {reference.gsd:.3f} m"
         self.get_logger().info(f"map {reference.path}: {size}, {reference.frame.crs}, descriptor {reference.descriptor_name}")
@@ -126,6 +129,7 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "active"
         done = super().on_activate(state)
         self._activation.worker.start()
+        self.get_logger().info("the localizer is active")
         return done
 
     @told
@@ -151,8 +155,13 @@ class LocalizerNode(LifecycleNode):
         self._clean_up()
         return SUCCESS
 
+    def start(self) -> bool:
+        """With `autostart`, once, configure and activate; whether the node may go on. What failed has been logged."""
+        return not self._settings.autostart or (self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
+
     def stop(self, seconds: float) -> bool:
         """Before the process ends: publish nothing more; whether no thread is at work after at most `seconds`."""
+        gc.unfreeze()  # or what holds shared memory would never be freed, and the memory outlive the process
         self._background.shutdown(wait=False, cancel_futures=True)
         return self._activation is None or self._activation.worker.stop(seconds)
 
@@ -178,6 +187,7 @@ class LocalizerNode(LifecycleNode):
                 self.destroy_subscription(subscription)
             self._setup.outputs.destroy()
             self._setup = None
+            gc.unfreeze()
         self._lifecycle = "unconfigured"
 
     def _on_image(self, message: Any) -> None:

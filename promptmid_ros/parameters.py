@@ -75,6 +75,8 @@ PARAMETERS = {
     "lose_after": Declared(DEFAULT.lose_after, "Refused images in a row that lose the track.", 1, 1000),
     "registration_sigma_px": Declared(DEFAULT.registration_sigma_px, "Standard deviation of the map's own place, in map pixels.",
                                       0, 20),
+    "autostart": Declared(False, "Configure and activate the node when its process starts; where that fails it ends with "
+                          "status 1. Read at the start only."),
     "publish_tf": Declared(False, "Publish the transform map -> odom, where odometry is given in odom."),
     "snapshot_dir": Declared("", "Folder that ~/save_snapshot writes to; empty for 'promptmid_snapshots' in the ROS log folder."),
 }
@@ -135,6 +137,11 @@ class Parameters:
             Path(get("map")).expanduser(), get("descriptor"), get("image_transport") == COMPRESSED, get("prior_wait_ms") / 1e3,
             get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options, get("publish_tf"),
             Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the node takes itself to active; so it tries with a value that is none, for `read` tells what is wrong."""
+        return "autostart" in self._unusable or bool(self._node.get_parameter("autostart").value)
 
     def _vector(self, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         values = np.array(self._node.get_parameter(name).value, np.float64)

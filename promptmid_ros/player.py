@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import rclpy
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -30,6 +32,7 @@ NEEDED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo")
 RELIABLE = QoSProfile(depth=50)
 SUBSCRIBER_WAIT_S = 30.0
 ACKNOWLEDGE_S = 2.0
+ASK_EVERY_S, ANSWER_S = 0.1, 0.5
 
 
 class Sent(NamedTuple):
@@ -95,6 +98,20 @@ class Player:
                 publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_S))
 
 
+def wait_until_active(node: Node, name: str, stop: threading.Event) -> None:
+    """Until the lifecycle node `name` is active, however long its operator takes, or `stop` is set."""
+    client = node.create_client(GetState, f"{name}/get_state")
+    while not stop.is_set():
+        if client.service_is_ready():
+            # without an answer while the node is configuring
+            future = client.call_async(GetState.Request())
+            rclpy.spin_until_future_complete(node, future, timeout_sec=ANSWER_S)
+            if future.done() and future.result().current_state.id == State.PRIMARY_STATE_ACTIVE:
+                return
+            client.remove_pending_request(future)
+        stop.wait(ASK_EVERY_S)
+
+
 def main(argv: list[str] | None = None) -> int:
     """`play BAG`; returns the exit status."""
     words = sys.argv if argv is None else ["play", *argv]
@@ -102,6 +119,8 @@ def main(argv: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    # the program `play` has blocked them until here
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     set_profile()
     rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("player", start_parameter_services=False)
@@ -109,6 +128,9 @@ def main(argv: list[str] | None = None) -> int:
         player = Player(node, open_bag(args.bag), args.rate)
         for topic in player.skipped:
             print(f"play: {topic} is left out: its message type is not installed", file=sys.stderr)
+        if args.wait_for_node:
+            print(f"play: waiting until {args.wait_for_node} is active", flush=True)
+            wait_until_active(node, args.wait_for_node, stop)
         if args.wait_for_subscriber:
             player.wait_for_subscribers(stop)
         if not stop.wait(args.start_delay):
@@ -151,6 +173,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=positive_number, default=1.0, metavar="R", help="times real time; default: 1")
     parser.add_argument("--start-delay", type=float, default=0.5, metavar="S",
                         help="seconds before the first message; default: 0.5")
+    parser.add_argument("--wait-for-node", metavar="NAME",
+                        help="start once the lifecycle node NAME is active, however long that takes")
     parser.add_argument("--wait-for-subscriber", action="store_true",
                         help=f"start once images, camera_info and odometry are subscribed to, fail after {SUBSCRIBER_WAIT_S:g} s")
     return parser

@@ -1,4 +1,7 @@
-"""A node as a process: it spins until SIGINT or SIGTERM, then ends in order and with status 0."""
+"""The programs `localizer` and `play`; a node as a process spins until SIGINT or SIGTERM, then ends in order and with status 0.
+
+No import stands here that takes time: SIGINT during an import would end a program with Python's traceback.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,29 @@ def main(args: list[str] | None = None) -> int:
     return run(LocalizerNode, args)
 
 
+def play() -> int:
+    """The program `play`."""
+    # until it has its own handlers
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    from promptmid_ros.player import main
+
+    return main()
+
+
 def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
-    """Spin a node, which has a method `stop(seconds)`; returns the exit status once a signal came."""
+    """Spin a node, which has the methods `start()` and `stop(seconds)`; returns the exit status once a signal came.
+
+    `start` is called in the thread that spins; where it returns False, or a callback raises, the process ends with status 1.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
+    from rclpy.task import Future
 
     sys.setswitchinterval(TURN_S)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    failures: list[str] = []
+    ended, failed = Future(), threading.Event()
     node = make_node()
     # one thread suffices, as no callback takes long: a MultiThreadedExecutor answered several times later beside a match, as its
     # threads compete with it for Python's lock; EventsExecutor is experimental and not in every ROS 2
@@ -44,26 +60,29 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
 
     def spin() -> None:
         try:
-            executor.spin()
+            if node.start():
+                executor.spin_until_future_complete(ended)
+                return
         except Exception:
-            failures.append(traceback.format_exc())
-            os.kill(os.getpid(), signal.SIGTERM)
+            traceback.print_exc()
+        failed.set()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     spinning = threading.Thread(target=spin, name="callbacks", daemon=True)
     spinning.start()
     # further signals stay blocked, so that a second Ctrl-C changes nothing
     signal.sigwait(SIGNALS)
-    executor.shutdown(timeout_sec=0)
+    # not executor.shutdown: beside a callback that is about to begin it takes away what rclpy then misses
+    ended.set_result(None)
     spinning.join(PATIENCE_S)
     ended = node.stop(PATIENCE_S)
-    if failures:
-        sys.stderr.write(failures[0])
-    status = 1 if failures else 0
+    status = int(failed.is_set())
     if spinning.is_alive() or not ended:
         # only a computation without anything to save is left, and Python cannot end beside it
         sys.stderr.flush()
         sys.stdout.flush()
         os._exit(status)
+    executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
     return status

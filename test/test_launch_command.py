@@ -84,7 +84,7 @@ def test_a_bag_is_flown_to_its_end_under_any_names():
     with ros_node("observer") as node:
         node.create_subscription(PoseWithCovarianceStamped, "/mavros/vision_pose/pose_cov", poses.append, RELIABLE)
         with launched(*arguments) as running:
-            running.wait_for("play-2]: process started")
+            running.wait_for("the localizer is active")
             topics = {name for name, _ in node.get_topic_names_and_types()}
             assert running.end(60) == 0, running.text
     assert {"/uav1/camera/image_raw/compressed", "/uav1/camera_info", "/ekf/odometry"} <= topics

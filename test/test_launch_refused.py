@@ -37,5 +37,5 @@ class TestOutput(unittest.TestCase):
     def test_says_why(self, proc_output: Any, refused: ExecuteProcess, given: str) -> None:
         text = "".join(output.text.decode() for output in proc_output[refused])
         assert f"configure failed: {given} is not a map; build one with" in text
-        assert "the localizer could not be configured" in text
+        assert "the localizer ended with exit code 1" in text
         assert "Traceback" not in text

@@ -117,6 +117,19 @@ def test_the_player_stops_on_ctrl_c_and_says_how_far_it_came(scene: Scene) -> No
     assert "play: stopped" in out and "Traceback" not in err
 
 
+def test_the_program_play_holds_ctrl_c_back_until_it_can_stop_in_order(scene: Scene) -> None:  # noqa: F811
+    program = "import sys; from promptmid_ros.program import play; sys.exit(play())"
+    words = [sys.executable, "-c", program, f"{scene.bag}"]
+    player = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    status = Path(f"/proc/{player.pid}/status")
+    while not int(status.read_text().split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGINT - 1:
+        time.sleep(0.001)
+    player.send_signal(signal.SIGINT)
+    out, err = player.communicate(timeout=20)
+    assert player.returncode == 0, err
+    assert "play: stopped" in out and "Traceback" not in err
+
+
 def test_the_player_waits_in_vain_and_says_for_what(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     import threading
 

@@ -1,6 +1,10 @@
 """The node's process ends in order, with status 0 and within three seconds, whatever it is doing."""
 
+import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,3 +75,20 @@ def test_a_signal_during_the_start_ends_the_process_too(scene: Scene, tmp_path: 
         code, _ = end(localizer, *TWICE)
         assert code == 0, localizer.log()
         assert "Traceback" not in localizer.log()
+
+
+def test_no_shared_memory_is_left_behind(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    words = [sys.executable, "-m", "promptmid_ros.program", "--ros-args", "-p", f"map:={scene.map_path}", "-p", "autostart:=true"]
+    environment = os.environ | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                                "ROS_LOG_DIR": str(tmp_path)}
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    try:
+        assert any("the localizer is active" in line for line in process.stderr)
+        segments = set(re.findall(r"/dev/shm/fastdds_[0-9a-f]+$", Path(f"/proc/{process.pid}/maps").read_text(), re.MULTILINE))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+    assert segments
+    assert not [segment for segment in segments if Path(segment).exists()]

@@ -1,0 +1,93 @@
+"""With `autostart` the node's process takes itself to active, or says why not and ends with status 1."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Flight, Localizer, end, rclpy
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from simulated import Scene, scene  # noqa: F401
+
+from promptmid_core.refmap.header import HEADER_FILE
+from promptmid_ros.localizer_node import LocalizerNode
+
+
+def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    with Localizer(tmp_path, map=scene.map_path, autostart=True) as localizer:
+        localizer.connect()
+        assert localizer.state() == "active"
+        assert Flight(scene.bag).show(localizer)["reason"] != "internal_error"
+        for transition in (DEACTIVATE, CLEANUP, CONFIGURE):
+            assert localizer.change(transition)
+        time.sleep(0.5)
+        assert localizer.state() == "inactive", "later transitions are the operator's"
+        assert end(localizer, (0.0, signal.SIGINT))[0] == 0, localizer.log()
+
+
+def test_without_it_the_transitions_are_the_operators(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    with Localizer(tmp_path, map=scene.map_path) as localizer:
+        assert localizer.state() == "unconfigured"
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"map": "no_such_map"}, "no_such_map is not a map; build one with: promptmid map build"),
+    ({"confirm": 7}, "parameter confirm is 7, more than the 5 of confirm_among"),
+    ({"autostart": 1}, "parameter autostart has to be true or false"),
+])
+def test_a_start_that_fails_ends_the_process(scene: Scene, tmp_path: Path, changes: dict[str, object],  # noqa: F811
+                                             sentence: str) -> None:
+    with Localizer(tmp_path, **{"map": scene.map_path, "autostart": True} | changes) as localizer:
+        assert localizer.process.wait(20) == 1, localizer.log()
+        assert f"configure failed: {sentence}" in localizer.log()
+        assert localizer.log().count("ERROR") == 1 and "Traceback" not in localizer.log(), localizer.log()
+
+
+def test_a_signal_while_configuring_ends_the_process(tmp_path: Path) -> None:
+    folder = tmp_path / "map"
+    folder.mkdir()
+    # whoever opens it for reading waits until somebody writes
+    os.mkfifo(folder / HEADER_FILE)
+    with Localizer(tmp_path, map=folder, autostart=True) as localizer, (folder / HEADER_FILE).open("wb"):
+        code, seconds = end(localizer, (0.1, signal.SIGINT), (0.02, signal.SIGINT))
+        assert code == 0, localizer.log()
+        assert seconds < 3
+        assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR")), localizer.log()
+
+
+def test_a_bag_is_played_once_the_node_is_active(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    with Localizer(tmp_path, map=scene.map_path) as localizer:
+        words = [sys.executable, "-m", "promptmid_ros.player", str(scene.bag), "--rate", "50", "--start-delay", "0",
+                 "--wait-for-node", localizer.name]
+        environment = os.environ | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
+        player = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+        try:
+            assert player.stdout is not None
+            assert f"play: waiting until {localizer.name} is active" in player.stdout.readline()
+            assert localizer.change(CONFIGURE)
+            time.sleep(1.0)
+            assert player.poll() is None, "it played to a node that is not active"
+            assert localizer.change(ACTIVATE)
+            assert "play: done" in player.communicate(timeout=30)[0]
+        finally:
+            player.kill()
+
+
+def test_what_lives_as_long_as_the_map_is_not_searched_for_garbage(scene: Scene) -> None:  # noqa: F811
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(scene.map_path))])
+    try:
+        assert gc.get_freeze_count() == 0
+        node.trigger_configure()
+        assert gc.get_freeze_count() > 10_000
+        node.trigger_cleanup()
+        assert gc.get_freeze_count() == 0, "what the map was made of can be collected again"
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
