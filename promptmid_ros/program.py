@@ -51,7 +51,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
 
     sys.setswitchinterval(TURN_S)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    ended, failed = Future(), threading.Event()
+    enough, failed = Future(), threading.Event()
     node = make_node()
     # one thread suffices, as no callback takes long: a MultiThreadedExecutor answered several times later beside a match, as its
     # threads compete with it for Python's lock; EventsExecutor is experimental and not in every ROS 2
@@ -61,7 +61,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     def spin() -> None:
         try:
             if node.start():
-                executor.spin_until_future_complete(ended)
+                executor.spin_until_future_complete(enough)
                 return
         except Exception:
             traceback.print_exc()
@@ -73,7 +73,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     # further signals stay blocked, so that a second Ctrl-C changes nothing
     signal.sigwait(SIGNALS)
     # not executor.shutdown: beside a callback that is about to begin it takes away what rclpy then misses
-    ended.set_result(None)
+    enough.set_result(None)
     spinning.join(PATIENCE_S)
     ended = node.stop(PATIENCE_S)
     status = int(failed.is_set())
