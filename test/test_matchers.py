@@ -156,3 +156,15 @@ def test_a_method_that_cannot_be_loaded_is_named(names: list[str], words: list[s
     with pytest.raises(InputError) as refused:
         load_methods(names)
     assert all(word in str(refused.value) for word in words), refused.value
+
+
+@pytest.mark.parametrize("method", ["structural/gradient", "structural/radiometry"])
+def test_one_channel_group_of_a_descriptor_is_a_method(folders: dict[str, list[Pair]], method: str) -> None:
+    results = found(folders["easy"], method, Setting(patch=64, radius=16, trials=6))
+    assert results[0].method == method
+    assert np.median(errors(results)) < 0.8
+
+
+def test_a_channel_group_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="no channel group 'colour'; it has gradient, radiometry"):
+        load_methods(["structural/colour"])

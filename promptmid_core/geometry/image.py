@@ -60,8 +60,8 @@ class DescriptorMap:
         ends = np.cumsum([group.channels for group in groups])
         return [(group, self.array[end - group.channels:end]) for group, end in zip(groups, ends, strict=True)]
 
-    def only(self, measure: Measure) -> DescriptorMap:
-        """The groups with that measure alone."""
-        kept = [(group, array) for group, array in self.parts() if group.measure is measure]
+    def only(self, kind: Measure | str) -> DescriptorMap:
+        """The groups with that measure, or of that name, alone."""
+        kept = [(group, array) for group, array in self.parts() if kind in (group.measure, group.name)]
         array = np.concatenate([array for _, array in kept]) if kept else self.array[:0]
         return DescriptorMap(array, self.valid, self.grid, self.stride, tuple(group for group, _ in kept))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.descriptors import load
+from promptmid_core.errors import InputError
 from promptmid_core.evaluation.matchers.matcher import Patch, Window
 from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
 from promptmid_core.geometry import DescriptorMap, Grid
@@ -15,15 +16,21 @@ from promptmid_core.prompts import Modality, Prompt
 
 
 class DescriptorMatcher(SurfaceMatcher):
-    """A descriptor of `promptmid_core.descriptors`, matched as the localizer matches it; the land use stands in the prompt."""
+    """A descriptor of `promptmid_core.descriptors`, matched as the localizer matches it; the land use stands in the prompt.
 
-    def __init__(self, name: str) -> None:
-        self._descriptor = load(name)
+    With `group` only that channel group is matched. InputError where the descriptor has none of that name.
+    """
+
+    def __init__(self, name: str, group: str = "") -> None:
+        self._descriptor, self._group = load(name), group
         self.stride = self._descriptor.stride
+        known = [known.name for known in self._descriptor.groups(Modality.SAR)]
+        if group and group not in known:
+            raise InputError(f"descriptor {name} has no channel group '{group}'; it has {', '.join(known)}")
 
     @property
     def name(self) -> str:
-        return self._descriptor.name
+        return f"{self._descriptor.name}/{self._group}" if self._group else self._descriptor.name
 
     def surface(self, patch: Patch, window: Window) -> NDArray[np.floating]:
         amplitude = np.asarray(window.image / np.float32(window.median), np.float32)
@@ -34,4 +41,5 @@ class DescriptorMatcher(SurfaceMatcher):
         size = len(image)
         # one px is the unit of length, and both grids are centred on 0
         grid = Grid(-(size - 1) / 2, (size - 1) / 2, 1.0, size, size)
-        return self._descriptor.describe(GroundPatch(image, valid, grid), prompt)
+        described = self._descriptor.describe(GroundPatch(image, valid, grid), prompt)
+        return described.only(self._group) if self._group else described
