@@ -36,6 +36,26 @@ def test_rays_invert_the_projection(camera: Camera) -> None:
     assert np.abs(back - pixels).max() < 1e-3
 
 
+LENSES = [camera.d for name, camera in CAMERAS.items() if name != "equidistant"]
+PRISM, TILT = (0.002, -0.001, 0.003, 0.0005), (0.02, -0.01)
+LENSES += [np.array([*LENSES[1], *PRISM]), np.array([*LENSES[1], *PRISM, *TILT])]
+
+
+@pytest.mark.parametrize("d", LENSES, ids=len)
+def test_the_lens_is_that_of_opencv(d: np.ndarray) -> None:
+    camera = Camera(1280, 960, K, "plumb_bob" if len(d) == 5 else "rational_polynomial", d)
+    points = np.random.default_rng(3).uniform((-0.6, -0.5, 1.0), (0.6, 0.5, 1.0), (300, 3)) * 1000
+    expected, _ = cv2.projectPoints(points[:, None], np.zeros(3), np.zeros(3), K, d)
+    assert np.abs(camera.project(points)[0] - expected[:, 0]).max() < 1e-8
+
+
+def test_the_fisheye_is_that_of_opencv() -> None:
+    camera = CAMERAS["equidistant"]
+    points = np.random.default_rng(3).uniform((-1.5, -1.0, 1.0), (1.5, 1.0, 1.0), (300, 3)) * 1000
+    expected, _ = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3), K, camera.d)
+    assert np.abs(camera.project(points)[0] - expected[:, 0]).max() < 1e-8
+
+
 def test_points_behind_the_camera_or_past_the_fold_of_the_lens_are_not_seen() -> None:
     camera = CAMERAS["plumb_bob"]
     _, seen = camera.project(np.array([[0.0, 0, -100], [0, 0, 100], [900.0, 0, 100], [250.0, 0, 100]]))

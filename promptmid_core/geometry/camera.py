@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.geometry.lens import distorted
 from promptmid_core.geometry.pose import Pose
 
 Array = NDArray[np.float64]
@@ -52,15 +53,16 @@ class Camera:
     def project(self, points: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""
         points = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, 3)
-        ahead = points[:, 2] > 1e-6 * np.linalg.norm(points, axis=1)
-        safe = np.where(ahead[:, None], points, (0.0, 0.0, 1.0))
-        if self.model == "equidistant":
-            pixels, _ = cv2.fisheye.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), self.k, self._coefficients())
-        else:
-            pixels, _ = cv2.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), self.k, self._coefficients())
-        pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
-        inside = ((pixels >= -0.5) & (pixels <= (self.width - 0.5, self.height - 0.5))).all(axis=1)
-        return pixels, ahead & inside & self._invertible(safe)
+        across, down, depth = points.T
+        ahead = depth > 1e-6 * np.sqrt(across * across + down * down + depth * depth)
+        depth = np.where(ahead, depth, 1.0)
+        x, y = np.where(ahead, across, 0.0) / depth, np.where(ahead, down, 0.0) / depth
+        # beyond the radius up to which the lens model is monotonic it folds back and would place far-off ground in the image
+        invertible = x * x + y * y <= self._monotonic_radius() ** 2
+        x, y = distorted(self.model, self.d, x, y)
+        col, row = self.k[0, 0] * x + self.k[0, 2], self.k[1, 1] * y + self.k[1, 2]
+        inside = (col >= -0.5) & (col <= self.width - 0.5) & (row >= -0.5) & (row <= self.height - 0.5)
+        return np.stack([col, row], axis=1), ahead & inside & invertible
 
     def rays(self, pixels: Array) -> Array:
         """Pixels (N, 2) -> unit directions (N, 3) in the optical frame."""
@@ -85,20 +87,8 @@ class Camera:
         d = np.asarray(self.d, float)
         return d if len(d) else np.zeros(4 if self.model == "equidistant" else 5)
 
-    def _invertible(self, points: Array) -> NDArray[np.bool_]:
-        """Whether each point lies inside the radius up to which the lens model is monotonic.
-
-        Beyond it the polynomial folds back and would place far-off ground inside the image.
-        """
-        radius = np.hypot(points[:, 0], points[:, 1]) / points[:, 2]
-        return radius <= self._monotonic_radius()
-
     def _monotonic_radius(self) -> float:
         radii = np.linspace(0.0, 4.0, 401)
-        axis = np.column_stack([radii, np.zeros_like(radii), np.ones_like(radii)])[:, None]
-        if self.model == "equidistant":
-            image, _ = cv2.fisheye.projectPoints(axis, np.zeros(3), np.zeros(3), np.eye(3), self._coefficients())
-        else:
-            image, _ = cv2.projectPoints(axis, np.zeros(3), np.zeros(3), np.eye(3), self._coefficients())
-        folds = np.flatnonzero(np.diff(image[:, 0, 0]) <= 0)
+        image, _ = distorted(self.model, self.d, radii, np.zeros_like(radii))
+        folds = np.flatnonzero(np.diff(image) <= 0)
         return float(radii[folds[0]]) if len(folds) else np.inf

@@ -41,6 +41,7 @@ Array = NDArray[np.float64]
 WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; beyond it the patch is described again
 LEAST_YAW, LEAST_SCALE, MOST_SCALE = np.deg2rad(1.0), 0.01, 0.10
 REFINED_PEAKS = 2
+SURE = 4.0  # log-odds from which on no other peak is looked at
 LEAST_BLOCKS = 6
 
 
@@ -156,6 +157,8 @@ class Localizer:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
             matches.append(Match(start, patch, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
+            if self._evidence(matches[-1]) >= SURE:
+                break
         if not matches:
             raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         return max(matches, key=self._evidence)

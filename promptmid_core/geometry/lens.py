@@ -1,0 +1,46 @@
+"""Lens distortion: where a ray of the ideal pinhole camera meets the image plane of the real one."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+TILTED = 14  # coefficients of a tilted sensor
+
+
+def distorted(model: str, d: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """Ideal image coordinates at focal length 1 (N,) each -> distorted ones, by the models of sensor_msgs/distortion_models.hpp.
+
+    Formulas of OpenCV (calib3d: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4, fisheye: k1 k2 k3 k4). OpenCV's own projection always
+    works out derivatives too, which takes several times as long as the rest.
+    """
+    d = np.asarray(d, np.float64)
+    if not d.any():
+        return (x, y) if model != "equidistant" else _equidistant(np.zeros(4), x, y)
+    if model == "equidistant":
+        return _equidistant(d, x, y)
+    if len(d) == TILTED:
+        rays = np.column_stack([x, y, np.ones_like(x)])[:, None]
+        flat = np.asarray(cv2.projectPoints(rays, np.zeros(3), np.zeros(3), np.eye(3), d)[0], np.float64).reshape(-1, 2)
+        return flat[:, 0], flat[:, 1]
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = np.concatenate([d, np.zeros(12 - len(d))])
+    r2 = x * x + y * y
+    scale = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    if k4 or k5 or k6:
+        scale = scale / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    xy = 2 * x * y
+    return (x * scale + p1 * xy + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2),
+            y * scale + p1 * (r2 + 2 * y * y) + p2 * xy + r2 * (s3 + r2 * s4))
+
+
+def _equidistant(d: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    k1, k2, k3, k4 = d
+    r = np.hypot(x, y)
+    angle = np.arctan(r)
+    a2 = angle * angle
+    bent = angle * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4))))
+    scale = np.divide(bent, r, out=np.ones_like(r), where=r > 1e-12)
+    return x * scale, y * scale
