@@ -49,6 +49,7 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
 def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
     """The rows as aligned plain text, with what they were made with."""
     lines = []
+    wide = max((len(row["method"]) for row in rows), default=0) + 2
     for source in dict.fromkeys(row["source"] for row in rows):
         of_source = [row for row in rows if row["source"] == source]
         head = of_source[0]
@@ -59,14 +60,14 @@ def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
             + (f" ({unfit} more have no room for them)" if unfit else ""),
             f"patch {head['patch_px']} px, radius {head['radius_px']} px, turn {head['yaw_deg']:g} deg, scale "
             f"{head['scale_percent']:g} %, seed {head['seed']}; {gsd}",
-            f"  {'method':20}{'1 px':>7}{'3 px':>7}{'5 px':>7}{'95 % interval':>17}{'10 px':>7}{'median':>8}{'rmse':>7}"
+            f"  {'method':{wide}}{'1 px':>7}{'3 px':>7}{'5 px':>7}{'95 % interval':>17}{'10 px':>7}{'median':>8}{'rmse':>7}"
             f"{'fixes':>8}{'false':>7}{'s/pair':>9}",
         ]
         for row in of_source:
             share = [f"{row['success'][str(px)]:7.3f}" for px in THRESHOLDS_PX]
             low, high = row["interval95"]["5"]
             interval = f"[{low:.3f}, {high:.3f}]"
-            lines.append(f"  {row['method']:20}{''.join(share[:3])}{interval:>17}{share[3]}"
+            lines.append(f"  {row['method']:{wide}}{''.join(share[:3])}{interval:>17}{share[3]}"
                          f"{_number(row['median_px'], 8)}{_number(row['rmse_px'], 7)}{row['fix_rate']:8.3f}"
                          f"{row['false_fix_rate']:7.3f}{row['seconds_median']:9.4f}")
         for row in of_source:
