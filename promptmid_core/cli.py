@@ -40,7 +40,7 @@ def _map_build(args: argparse.Namespace) -> None:
 
     with _Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, dem=args.dem, descriptor=load(args.descriptor),
-                          crs=args.crs, gsd=args.gsd, progress=progress)
+                          crs=args.crs, gsd=args.gsd, scheduler=args.scheduler, workers=args.workers, progress=progress)
     print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
 
@@ -191,7 +191,7 @@ class _Bar:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=total, desc=self._name, unit=self._unit, dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=done, desc=self._name, unit=self._unit, dynamic_ncols=True)
         self._bar.update(done - self._bar.n)
 
     def __exit__(self, *_: object) -> None:
@@ -241,6 +241,9 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=positive_number, metavar="M",
                        help="metres per map pixel; default: the raster's ground resolution")
+    build.add_argument("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
+    build.add_argument("--scheduler", default="threads", metavar="WHICH",
+                       help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
     info = _command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")

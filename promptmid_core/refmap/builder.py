@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,10 +20,12 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, map_frame, vertical_datum
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import LEVEL, DescriptorIdentity, Header, attributes_of
+from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.store import UNKNOWN_CLASS, create, metadata_files
 from promptmid_core.refmap.tile import TileTask
+from promptmid_core.refmap.workers import THREADS, check_scheduler, crew
 
 Progress = Callable[[int, int], None]
 
@@ -33,39 +36,63 @@ log = logging.getLogger(__name__)
 
 
 def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path | None = None, descriptor: Descriptor,
-              crs: str | None = None, gsd: float | None = None, progress: Progress | None = None) -> ReferenceMap:
+              crs: str | None = None, gsd: float | None = None, scheduler: str = THREADS, workers: int | None = None,
+              progress: Progress | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
-    `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `progress(done, total)` is told of every tile. A build that
-    was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
-    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, and for a
-    folder that holds something else; nothing is ever deleted there.
+    `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `scheduler` and `workers` say who makes the tiles, as for
+    `crew`, and change no byte; `progress(done, total)` is told of every tile, first of those that are there already. A build
+    that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
+    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, for a folder
+    that holds something else or cannot be written, and where another builder is at work; nothing is ever deleted there.
     """
     started = time.monotonic()
-    task = _plan(sar, out, landcover, dem, descriptor, crs, gsd)
-    if _finished(out, task.header):
-        log.info("%s is already built from these inputs; nothing to do", out)
-        return ReferenceMap.open(out)
-    try:
+    check_scheduler(scheduler, workers)
+    task = _plan(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor, crs, gsd)
+    _check_target(out, task.header)
+    with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out} cannot be made ({error.strerror}); give a folder that can") from error
-    create(out, task.header)
-
-    journal = Journal(out)
-    records, tiles = journal.finished(), list(task.header.tiles())
-    if records:
-        log.info("%s is unfinished; %d of %d tiles are there and kept", out, len(records), len(tiles))
-    for done, tile in enumerate(tiles):
-        if progress:
-            progress(done, len(tiles))
-        if tile not in records:
-            records[tile] = task.make(tile)
-            journal.append(records[tile])
-    if progress:
-        progress(len(tiles), len(tiles))
-    _finish(out, task, list(records.values()), dem, started)
+        with locked(out):
+            if _check_target(out, task.header):
+                log.info("%s is already built from these inputs; nothing to do", out)
+            else:
+                create(out, task.header)
+                _finish(out, task, _make_tiles(task, scheduler, workers, progress), dem, started)
+            (out / JOURNAL_FILE).unlink(missing_ok=True)
     return ReferenceMap.open(out)
+
+
+def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: Progress | None) -> list[TileRecord]:
+    """Make every tile that is not there yet; the records of all."""
+    for partial in (task.path / LEVEL).rglob("*.partial"):
+        partial.unlink()  # a shard that a kill cut off before it had its name
+    journal, tiles = Journal(task.path), list(task.header.tiles())
+    records = journal.finished()
+    if records:
+        log.info("%s is unfinished; %d of %d tiles are there and kept", task.path, len(records), len(tiles))
+
+    def told() -> None:
+        if progress:
+            progress(len(records), len(tiles))
+
+    def finished(record: TileRecord) -> None:
+        records[record.tile] = record
+        journal.append(record)
+        told()
+
+    told()
+    with crew(scheduler, workers) as run:
+        run(task.make, [tile for tile in tiles if tile not in records], finished)
+    return list(records.values())
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror or error}); mend that or give another folder, and give the "
+                         "same command again") from error
 
 
 def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descriptor: Descriptor, crs: str | None,
@@ -115,9 +142,9 @@ def _overlapping(view: RasterView, sar: Path) -> RasterView:
     return view
 
 
-def _finished(out: Path, header: Header) -> bool:
+def _check_target(out: Path, header: Header) -> bool:
     """Whether `out` is already this very map; InputError where it holds anything but a beginning of it."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and {file.name for file in out.iterdir()} <= {LOCK_FILE}):
         return False
     present = attributes_of(out)
     if present is None:
@@ -126,10 +153,6 @@ def _finished(out: Path, header: Header) -> bool:
     if present != header.attributes():
         state = "a map" if finished else "an unfinished map"
         raise InputError(f"{out} holds {state} of other inputs or options; give another folder, or remove this one yourself")
-    if finished:
-        (out / JOURNAL_FILE).unlink(missing_ok=True)
-    for partial in (out / LEVEL).rglob("*.partial"):
-        partial.unlink()  # a shard that a kill cut off before it had its name
     return finished
 
 
@@ -159,7 +182,6 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | No
         "inputs": {name: str(view.path.resolve()) for name, view in sources.items() if view},
     }
     write_manifest(out, files, content, built)
-    (out / JOURNAL_FILE).unlink()
 
 
 def _versions() -> dict[str, str]:

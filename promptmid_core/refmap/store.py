@@ -88,8 +88,6 @@ def metadata_files(header: Header) -> list[Path]:
 
 def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray[np.generic]]) -> list[Path]:
     """Write one tile, one whole shard an array, each by way of a temporary file; returns the files, relative to the map."""
-    import zarr
-
     written = []
     for name, array in plan(header).items():
         down, across = values[name].shape[-2:]
@@ -98,12 +96,19 @@ def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray
         file = Path(LEVEL, name) / shard_file(len(array.shape), tile.row // header.tile_px, tile.col // header.tile_px)
         # zarr would read a shard that is there before writing it, and what a kill left may not be readable
         (path / file).unlink(missing_ok=True)
-        # empty chunks are written too, so that a file that is missing is always a file that was lost
-        target = zarr.open_array(path / LEVEL / name, mode="r+", zarr_format=3).with_config({"write_empty_chunks": True})
         row, col = tile.row // array.stride, tile.col // array.stride
-        target[..., row:row + down, col:col + across] = values[name]
+        write_shard(path / LEVEL / name, row, col, values[name])
         written.append(file)
     return written
+
+
+def write_shard(folder: Path, row: int, col: int, values: NDArray[np.generic]) -> None:
+    """Write one whole shard of the array in `folder`, whose first element is at (row, col)."""
+    import zarr
+
+    # empty chunks are written too, so that a file that is missing is always a file that was lost
+    target = zarr.open_array(folder, mode="r+", zarr_format=3).with_config({"write_empty_chunks": True})
+    target[..., row:row + values.shape[-2], col:col + values.shape[-1]] = values
 
 
 def shard_file(dimensions: int, row: int, col: int) -> Path:
