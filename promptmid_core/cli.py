@@ -40,7 +40,8 @@ def _map_build(args: argparse.Namespace) -> None:
 
     with _Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, dem=args.dem, descriptor=load(args.descriptor),
-                          crs=args.crs, gsd=args.gsd, scheduler=args.scheduler, workers=args.workers, progress=progress)
+                          crs=args.crs, gsd=args.gsd, levels=args.levels, store=args.store, scheduler=args.scheduler,
+                          workers=args.workers, progress=progress)
     print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
 
@@ -241,6 +242,10 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=positive_number, metavar="M",
                        help="metres per map pixel; default: the raster's ground resolution")
+    build.add_argument("--levels", type=positive_count, metavar="N",
+                       help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
+    build.add_argument("--store", choices=("float16", "int8"), default="float16",
+                       help="element type of the descriptors; int8 halves them; default: float16")
     build.add_argument("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
     build.add_argument("--scheduler", default="threads", metavar="WHICH",
                        help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")

@@ -19,9 +19,11 @@ from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, map_frame, vertical_datum
 from promptmid_core.refmap.amplitude import AmplitudeScale
-from promptmid_core.refmap.header import LEVEL, DescriptorIdentity, Header, attributes_of
+from promptmid_core.refmap.header import DescriptorIdentity, Header, attributes_of
 from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.pyramid import default_levels
+from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.store import UNKNOWN_CLASS, create, metadata_files
 from promptmid_core.refmap.tile import TileTask
@@ -36,19 +38,21 @@ log = logging.getLogger(__name__)
 
 
 def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path | None = None, descriptor: Descriptor,
-              crs: str | None = None, gsd: float | None = None, scheduler: str = THREADS, workers: int | None = None,
-              progress: Progress | None = None) -> ReferenceMap:
+              crs: str | None = None, gsd: float | None = None, levels: int | None = None, store: str = STORES[0],
+              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
-    `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `scheduler` and `workers` say who makes the tiles, as for
-    `crew`, and change no byte; `progress(done, total)` is told of every tile, first of those that are there already. A build
-    that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
-    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, for a folder
-    that holds something else or cannot be written, and where another builder is at work; nothing is ever deleted there.
+    `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `levels` of the pyramid, without it as for `default_levels`;
+    `store`, the element type of the descriptors, is `float16` or `int8`. `scheduler` and `workers` say who makes the tiles, as
+    for `crew`, and change no byte; `progress(done, total)` is told of every tile, first of those that are there already. A
+    build that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give
+    equal bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, for a
+    folder that holds something else or cannot be written, and where another builder is at work; nothing is ever deleted there.
     """
     started = time.monotonic()
     check_scheduler(scheduler, workers)
-    task = _plan(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor, crs, gsd)
+    task = _plan(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor, crs, gsd,
+                 levels, store)
     _check_target(out, task.header)
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -64,16 +68,17 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path 
 
 def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: Progress | None) -> list[TileRecord]:
     """Make every tile that is not there yet; the records of all."""
-    for partial in (task.path / LEVEL).rglob("*.partial"):
+    for partial in task.path.rglob("*.partial"):
         partial.unlink()  # a shard that a kill cut off before it had its name
-    journal, tiles = Journal(task.path), list(task.header.tiles())
+    journal, levels = Journal(task.path), [list(task.header.tiles(level)) for level in range(task.header.levels)]
+    total = sum(len(tiles) for tiles in levels)
     records = journal.finished()
     if records:
-        log.info("%s is unfinished; %d of %d tiles are there and kept", task.path, len(records), len(tiles))
+        log.info("%s is unfinished; %d of %d tiles are there and kept", task.path, len(records), total)
 
     def told() -> None:
         if progress:
-            progress(len(records), len(tiles))
+            progress(len(records), total)
 
     def finished(record: TileRecord) -> None:
         records[record.tile] = record
@@ -82,7 +87,8 @@ def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: P
 
     told()
     with crew(scheduler, workers) as run:
-        run(task.make, [tile for tile in tiles if tile not in records], finished)
+        for tiles in levels:  # each from the one before
+            run(task.make, [tile for tile in tiles if tile not in records], finished)
     return list(records.values())
 
 
@@ -96,10 +102,12 @@ def _writing(out: Path) -> Iterator[None]:
 
 
 def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descriptor: Descriptor, crs: str | None,
-          gsd: float | None) -> TileTask:
+          gsd: float | None, levels: int | None, store: str) -> TileTask:
     """Check every input and lay the map out."""
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
+    if store not in STORES:
+        raise InputError(f"descriptors are not stored as {store}; give {' or '.join(STORES)}")
     facts = check_raster(sar, "sar")
     frame = map_frame(sar, crs)
     view = replace(RasterView.of(sar, frame, gsd), limits=(facts.minimum, facts.maximum))
@@ -107,6 +115,9 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
         raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: --gsd {view.grid.gsd:g} makes no map of it")
     if min(view.grid.shape) < descriptor.stride:
         raise InputError(f"{sar} is smaller than a descriptor cell at {view.grid.gsd:g} m per pixel; give a larger one")
+    levels = default_levels(*view.grid.shape) if levels is None else levels
+    if levels < 1 or min(view.grid.shape) >> (levels - 1) < descriptor.stride:
+        raise InputError(f"{sar} has no {levels} levels at {view.grid.width}x{view.grid.height} px; give fewer, and at least 1")
     amplitude = AmplitudeScale.of(sar, facts)
     inputs = {"sar": sar} | ({"landcover": landcover} if landcover else {}) | ({"dem": dem} if dem else {})
 
@@ -124,7 +135,7 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
     header = Header(
         frame, view.grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(amplitude), facts.dtype, landcover is not None, 0,
+        asdict(amplitude), facts.dtype, landcover is not None, 0, levels, store,
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
     )
     dem_view = None
@@ -157,21 +168,21 @@ def _check_target(out: Path, header: Header) -> bool:
 
 
 def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | None, started: float) -> None:
-    """Write the manifest from the records of all tiles."""
-    header = task.header
-    if dem and not any(record.heights for record in records):
+    """Write the manifest from the records of all tiles; its shares are those of level 0."""
+    header, finest = task.header, [record for record in records if not record.tile.level]
+    if dem and not any(record.heights for record in finest):
         raise InputError(f"{dem} holds no height where {task.sar.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
     files |= {file.as_posix(): sha256(out / file) or "" for file in metadata_files(header)}
-    pixels, cells, dem_grid = header.grid, header.cells, header.dem_grid if header.dem_stride else None
+    pixels, cells, dem_grid = header.grid, header.cells(0), header.dem_grid if header.dem_stride else None
     landuse: dict[str, int] = {}
-    for record in records:
+    for record in finest:
         for code, count in record.landuse.items():
             landuse[code] = landuse.get(code, 0) + count
     content: dict[str, Any] = {
-        "valid_fraction": sum(record.valid for record in records) / (pixels.width * pixels.height),
-        "described_fraction": sum(record.described for record in records) / (cells.width * cells.height),
-        "dem_fraction": sum(record.heights for record in records) / (dem_grid.width * dem_grid.height) if dem_grid else None,
+        "valid_fraction": sum(record.valid for record in finest) / (pixels.width * pixels.height),
+        "described_fraction": sum(record.described for record in finest) / (cells.width * cells.height),
+        "dem_fraction": sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,
         "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
         "bytes": sum((out / name).stat().st_size for name in files),
     }
