@@ -58,13 +58,18 @@ def _map_info(args: argparse.Namespace) -> None:
 
 
 def _map_verify(args: argparse.Namespace) -> int:
-    from promptmid_core.refmap import verify_map
+    from promptmid_core.refmap import repair_map, verify_map
 
+    if args.repair:
+        with _Bar("repair", "tile") as progress:
+            for name in repair_map(args.map, args.repair, landcover=args.landcover, dem=args.dem, progress=progress):
+                print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
     for name in damaged:
         print(name)
     if damaged:
-        print(f"{args.map}: {len(damaged)} damaged or missing; copy or build the map again", file=sys.stderr)
+        print(f"{args.map}: {len(damaged)} damaged or missing; copy the map again, or add --repair SAR.tif",
+              file=sys.stderr)
         return FAILED
     print(f"{args.map}: whole", file=sys.stderr)
     return 0
@@ -255,6 +260,9 @@ def _map_commands(of_map: Any) -> None:
     verify = _command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                       "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
+    verify.add_argument("--repair", type=Path, metavar="SAR.tif", help="make damaged files again from the map's own inputs")
+    for name in ("landcover", "dem"):
+        verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
 
 
 def _simulate_commands(of_simulate: Any) -> None:

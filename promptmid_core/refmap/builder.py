@@ -51,10 +51,10 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path 
     """
     started = time.monotonic()
     check_scheduler(scheduler, workers)
-    task = _plan(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor, crs, gsd,
-                 levels, store)
+    task = plan_build(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor,
+                      crs, gsd, levels, store)
     _check_target(out, task.header)
-    with _writing(out):
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with locked(out):
             if _check_target(out, task.header):
@@ -93,7 +93,8 @@ def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: P
 
 
 @contextmanager
-def _writing(out: Path) -> Iterator[None]:
+def writing(out: Path) -> Iterator[None]:
+    """InputError where the disk of a map folder takes nothing more."""
     try:
         yield
     except OSError as error:
@@ -101,9 +102,9 @@ def _writing(out: Path) -> Iterator[None]:
                          "same command again") from error
 
 
-def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descriptor: Descriptor, crs: str | None,
-          gsd: float | None, levels: int | None, store: str) -> TileTask:
-    """Check every input and lay the map out."""
+def plan_build(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descriptor: Descriptor, crs: str | None,
+               gsd: float | None, levels: int | None, store: str) -> TileTask:
+    """Check every input and lay the map out; arguments and errors as for `build_map`."""
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
     if store not in STORES:
@@ -180,6 +181,7 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | No
         for code, count in record.landuse.items():
             landuse[code] = landuse.get(code, 0) + count
     content: dict[str, Any] = {
+        "header": header.attributes(),  # once more, for `repair_map`
         "valid_fraction": sum(record.valid for record in finest) / (pixels.width * pixels.height),
         "described_fraction": sum(record.described for record in finest) / (cells.width * cells.height),
         "dem_fraction": sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,

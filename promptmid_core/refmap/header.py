@@ -128,6 +128,11 @@ class Header:
         values = attributes_of(path)
         if values is None:
             raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
+        return Header.of(values, path)
+
+    @staticmethod
+    def of(values: dict[str, Any], path: Path) -> Header:
+        """The header from its attributes; InputError, which names the map folder `path`, as for `read`."""
         version = values.get("version")
         if isinstance(version, int) and version > VERSION:
             raise InputError(f"{path} is a map of format {version}, newer than this program's {VERSION}; update promptmid")

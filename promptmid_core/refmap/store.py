@@ -109,15 +109,22 @@ def shard_files(header: Header, tile: Tile) -> dict[str, Path]:
     return files
 
 
-def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray[np.generic]]) -> list[Path]:
-    """Write one tile, one whole shard an array, each by way of a temporary file; returns the files, relative to the map."""
-    arrays, files = plan(header, tile.level), shard_files(header, tile)
-    for name, file in files.items():
+def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray[np.generic]],
+               only: frozenset[str] | None = None) -> list[Path]:
+    """Write one tile, one whole shard an array, each by way of a temporary file; returns the files, relative to the map.
+
+    Where `only` is given, no other files are written.
+    """
+    arrays, written = plan(header, tile.level), []
+    for name, file in shard_files(header, tile).items():
+        if only is not None and file.as_posix() not in only:
+            continue
         # zarr would read a shard that is there before writing it, and what a kill left may not be readable
         (path / file).unlink(missing_ok=True)
         stride = arrays[name].stride
         write_shard(path / str(tile.level) / name, tile.row // stride, tile.col // stride, values[name])
-    return list(files.values())
+        written.append(file)
+    return written
 
 
 def write_shard(folder: Path, row: int, col: int, values: NDArray[np.generic]) -> None:

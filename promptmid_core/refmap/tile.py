@@ -34,14 +34,15 @@ class TileTask:
     landcover: RasterView | None
     dem: RasterView | None
 
-    def make(self, tile: Tile) -> TileRecord:
-        """Make one tile and write its shards; ValueError where the descriptor does not keep to what it says of itself.
+    def make(self, tile: Tile, only: frozenset[str] | None = None) -> TileRecord:
+        """Make one tile and write its shards, or `only` some of those files.
 
-        Above level 0 the level below must be there.
+        Above level 0 the level below must be there. ValueError where the descriptor does not keep to what it says of itself.
         """
         around = self._around(tile)
         values = self._coarser(tile, around) if tile.level else self._finest(tile, around)
-        files = {file.as_posix(): sha256(self.path / file) or "" for file in write_tile(self.path, self.header, tile, values)}
+        written = write_tile(self.path, self.header, tile, values, only)
+        files = {file.as_posix(): sha256(self.path / file) or "" for file in written}
         classes: dict[str, int] = {}
         if "landuse" in values:
             codes, counts = np.unique(values["landuse"], return_counts=True)
