@@ -35,6 +35,9 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "affine>=2.4",
+        # dask, distributed and threadpoolctl build maps; no aircraft imports them
+        "dask>=2024.8",
+        "distributed>=2024.8",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
@@ -46,6 +49,7 @@ setup(
         "rosbags>=0.11",
         "scipy>=1.11",
         "simplejpeg>=1.7",
+        "threadpoolctl>=3.5",
         "tqdm>=4.66",
         "zarr>=3.1",
     ],

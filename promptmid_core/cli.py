@@ -40,7 +40,8 @@ def _map_build(args: argparse.Namespace) -> None:
 
     with _Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, dem=args.dem, descriptor=load(args.descriptor),
-                          crs=args.crs, gsd=args.gsd, progress=progress)
+                          crs=args.crs, gsd=args.gsd, levels=args.levels, store=args.store, scheduler=args.scheduler,
+                          workers=args.workers, progress=progress)
     print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
 
@@ -57,13 +58,18 @@ def _map_info(args: argparse.Namespace) -> None:
 
 
 def _map_verify(args: argparse.Namespace) -> int:
-    from promptmid_core.refmap import verify_map
+    from promptmid_core.refmap import repair_map, verify_map
 
+    if args.repair:
+        with _Bar("repair", "tile") as progress:
+            for name in repair_map(args.map, args.repair, landcover=args.landcover, dem=args.dem, progress=progress):
+                print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
     for name in damaged:
         print(name)
     if damaged:
-        print(f"{args.map}: {len(damaged)} damaged or missing; copy or build the map again", file=sys.stderr)
+        print(f"{args.map}: {len(damaged)} damaged or missing; copy the map again, or add --repair SAR.tif",
+              file=sys.stderr)
         return FAILED
     print(f"{args.map}: whole", file=sys.stderr)
     return 0
@@ -191,7 +197,7 @@ class _Bar:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=total, desc=self._name, unit=self._unit, dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=done, desc=self._name, unit=self._unit, dynamic_ncols=True)
         self._bar.update(done - self._bar.n)
 
     def __exit__(self, *_: object) -> None:
@@ -241,12 +247,22 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=positive_number, metavar="M",
                        help="metres per map pixel; default: the raster's ground resolution")
+    build.add_argument("--levels", type=positive_count, metavar="N",
+                       help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
+    build.add_argument("--store", choices=("float16", "int8"), default="float16",
+                       help="element type of the descriptors; int8 halves them; default: float16")
+    build.add_argument("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
+    build.add_argument("--scheduler", default="threads", metavar="WHICH",
+                       help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
     info = _command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")
     verify = _command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                       "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
+    verify.add_argument("--repair", type=Path, metavar="SAR.tif", help="make damaged files again from the map's own inputs")
+    for name in ("landcover", "dem"):
+        verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
 
 
 def _simulate_commands(of_simulate: Any) -> None:

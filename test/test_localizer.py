@@ -1,6 +1,7 @@
 """The whole chain on a simulated flight: fixes where they should be, reasons where they should be."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.bag import open_bag
+from promptmid_core.simulation.flight import simulate_flight
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,26 @@ def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811
     assert summary["false_fixes"] == 0
     assert summary["ground_error_px"]["median"] < 1.0
     assert summary["prior_error_px"]["median"] > 5 * summary["error_px"]["median"]
+
+
+def test_a_flight_at_four_times_the_height_is_localized_on_a_coarser_level(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    """Frames of which a pixel shows 2.6 map pixels: too coarse for level 0."""
+    simulate_flight(scene.world.optical, tmp_path / "high", dem=scene.world.dem, frames=12, seed=5, footprint_px=560, drift_px=30,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216))
+    reference = scene.reference()
+    assert reference.levels == 2
+    summary = summarise(replay(tmp_path / "high", Localizer(reference, load("structural")), reference))
+    assert summary["fixes"] >= 9
+    assert summary["false_fixes"] == 0
+    assert summary["ground_error_px"]["median"] < 1.0  # of level 0
+
+
+def test_frame_that_no_level_suits_is_refused(flown: Flown) -> None:
+    frame, prior = flown.frames[4], flown.priors[4]
+    pose = prior.pose.corrected(np.array([0, 0, 7 * prior.pose.position[2], 0, 0, 0]))
+    candidate = flown.localizer.match(frame, replace(prior, pose=pose))
+    assert candidate.reason is Reason.FRAME_TOO_COARSE
+    assert f"{2 * flown.reference.gsd:.2f} m" in candidate.sentence
 
 
 def test_two_runs_are_bit_identical(flown: Flown) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """Lengths in px are level-0 map pixels.
+    """Lengths in px are pixels of the map's level that a frame is matched on, but `registration_sigma_px`, which is of level 0.
 
     Search: `patch_px` side of the ortho-rectified patch; `sigmas` how many prior sigmas the search covers; `least_radius_px`,
     `most_radius_px` bounds of the search radius.

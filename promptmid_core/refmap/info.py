@@ -36,7 +36,8 @@ def map_info(path: Path) -> dict[str, Any]:
         "area_km2": area,
         "valid_fraction": content["valid_fraction"],
         "described_fraction": content["described_fraction"],
-        "levels": 1,
+        "levels": header.levels,
+        "store": header.store,
         "bytes": content["bytes"],
         "bytes_per_km2": content["bytes"] / area,
         "descriptor": {
