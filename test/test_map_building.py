@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from test_refmap import BoxMean, contents, write
 
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
+from promptmid_core.georaster import check_raster
 from promptmid_core.refmap import build_map, verify_map
 from promptmid_core.refmap.lock import LOCK_FILE, locked
 
@@ -78,6 +80,16 @@ def test_scheduler_that_cannot_be_used_is_refused(sar: Path, tmp_path: Path, opt
     monkeypatch.setattr("promptmid_core.refmap.workers.CONNECT_S", 0.5)
     with pytest.raises(InputError, match=named):
         build_map(sar, tmp_path / "map", descriptor=BoxMean(), **options)
+
+
+def test_checking_a_raster_keeps_none_of_its_pixels(tmp_path: Path) -> None:
+    large = write(tmp_path / "large.tif", np.full((4000, 4000), 9, np.uint8))
+    tracemalloc.start()
+    try:
+        check_raster(large, "sar")
+        assert tracemalloc.get_traced_memory()[1] < 16e6  # a tenth of them is 6 MB, all of them as float32 64 MB
+    finally:
+        tracemalloc.stop()
 
 
 FAULT = """

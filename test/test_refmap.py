@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from promptmid_core.georaster import RasterFacts, map_frame, resample
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
 from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.header import Tile, digest
 
 WEST, NORTH, PIXEL = -13183742.2, 4017420.3, 10.0
@@ -173,6 +175,30 @@ def test_small_cache_gives_the_same(built: Path, col: int, row: int, width: int,
 
 def readers(path: Path, kept: dict[Path, tuple[ReferenceMap, ReferenceMap]] = {}) -> tuple[ReferenceMap, ReferenceMap]:  # noqa: B006
     return kept.setdefault(path, (ReferenceMap.open(path), ReferenceMap.open(path, cache_bytes=0)))
+
+
+def test_window_ahead_is_read_in_the_background(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[tuple[str, tuple[int, int]]] = []
+    load = ChunkReader._load
+
+    def noted(reader: ChunkReader, index: tuple[int, int]) -> Any:
+        loads.append((threading.current_thread().name, index))
+        return load(reader, index)
+
+    monkeypatch.setattr(ChunkReader, "_load", noted)
+    reference, plain = ReferenceMap.open(built, prefetch=True), ReferenceMap.open(built)
+    expected = plain.descriptors(320, 0, 200, 100)
+    loads.clear()
+    for col in (0, 0, 160):  # a chunk has 256 pixels
+        reference.descriptors(col, 0, 200, 100)
+    assert reference._prefetch
+    reference._prefetch.wait()
+    assert [index for name, index in loads if name.startswith("prefetch")] == [(0, 2), (0, 2)]  # of descriptors and their mask
+    before = len(loads)
+    np.testing.assert_array_equal(reference.descriptors(320, 0, 200, 100).array, expected.array)
+    reference.descriptors(-4000, 0, 200, 100)  # a jump is not flown on
+    reference._prefetch.wait()
+    assert len(loads) == before
 
 
 def test_equal_inputs_give_equal_bytes_wherever_they_lie(built: Path, inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -193,7 +193,8 @@ def random_kills(sar: Path, folder: Path, kills: int, workers: int, seed: int = 
         builder = subprocess.Popen(_command(sar, folder / "killed", workers), stderr=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL)
         try:
-            builder.wait(rng.uniform(0.1, 1.0) * whole)
+            if builder.wait(rng.uniform(0.1, 1.0) * whole):
+                raise subprocess.CalledProcessError(builder.returncode, "promptmid map build")
         except subprocess.TimeoutExpired:
             builder.kill()
             hits += builder.wait() != 0

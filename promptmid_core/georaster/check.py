@@ -74,7 +74,7 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...]) -> RasterFacts:
             count += int(valid.sum())
             known = pixels[:, valid]
             minimum, maximum = min(minimum, float(known.min())), max(maximum, float(known.max()))
-            sample.append(known.ravel()[::step])
+            sample.append(known.ravel()[::step].copy())  # a view would keep all pixels in memory
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
     share = count / (source.width * source.height)

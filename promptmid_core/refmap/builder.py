@@ -34,6 +34,9 @@ Progress = Callable[[int, int], None]
 # source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
 FINEST, COARSEST = 1 / 16, 100.0
 
+# GDAL would keep as much of a raster as fits a twentieth of the machine's memory; a build reads every block once or twice
+GDAL_CACHE_BYTES = 64 * 2**20
+
 log = logging.getLogger(__name__)
 
 
@@ -49,10 +52,13 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path 
     equal bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, for a
     folder that holds something else or cannot be written, and where another builder is at work; nothing is ever deleted there.
     """
+    import rasterio
+
     started = time.monotonic()
     check_scheduler(scheduler, workers)
-    task = plan_build(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor,
-                      crs, gsd, levels, store)
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
+        task = plan_build(sar.resolve(), out.resolve(), landcover and landcover.resolve(), dem and dem.resolve(), descriptor,
+                          crs, gsd, levels, store)
     _check_target(out, task.header)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)

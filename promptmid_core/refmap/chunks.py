@@ -80,6 +80,11 @@ class ChunkReader:
             known[place] = True
         return values, known
 
+    def keep(self, row: int, col: int, height: int, width: int) -> None:
+        """Have the chunks that a window needs in the cache."""
+        for index in self.touched(row, col, height, width):
+            self._chunk(index)
+
     def touched(self, row: int, col: int, height: int, width: int) -> list[Index]:
         """The chunks that a window needs."""
         rows = _chunks_of(row, height, self.array.shape[-2], self.chunk[0])

@@ -13,6 +13,7 @@ from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
 from promptmid_core.refmap.header import Header
 from promptmid_core.refmap.manifest import require_finished
+from promptmid_core.refmap.prefetch import Prefetch
 from promptmid_core.refmap.quantisation import decoded
 from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
 
@@ -26,7 +27,7 @@ class ReferenceMap:
     together. Several threads may use it at once.
     """
 
-    def __init__(self, path: Path, header: Header, level: int, cache: ChunkCache) -> None:
+    def __init__(self, path: Path, header: Header, level: int, cache: ChunkCache, prefetch: bool = False) -> None:
         self.path = path
         self.header = header
         self.level = level
@@ -42,6 +43,7 @@ class ReferenceMap:
         self.has_dem = header.dem_stride > 0
         self.has_landuse = header.has_landuse
         self._cache = cache
+        self._prefetch = Prefetch() if prefetch else None
         self._others: dict[int, ReferenceMap] = {level: self}
         self._terrain: Terrain | None = None
         try:
@@ -51,11 +53,14 @@ class ReferenceMap:
         self._readers = {name: ChunkReader(array, path / str(level) / name, cache) for name, array in arrays.items()}
 
     @staticmethod
-    def open(path: Path, cache_bytes: int = CACHE_BYTES) -> ReferenceMap:
-        """Open a map at level 0 by its header alone; InputError where it is no map, unfinished, damaged, or of a newer format."""
+    def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
+        """Open a map at level 0 by its header alone; InputError where it is no map, unfinished, damaged, or of a newer format.
+
+        With `prefetch` a background thread reads the descriptors that are likely to be asked for next.
+        """
         header = Header.read(path)
         require_finished(path)
-        return ReferenceMap(path, header, 0, ChunkCache(cache_bytes))
+        return ReferenceMap(path, header, 0, ChunkCache(cache_bytes), prefetch)
 
     def at(self, level: int) -> ReferenceMap:
         """The map at another level, opened when it is first asked for; ValueError where it has no such level.
@@ -65,7 +70,7 @@ class ReferenceMap:
         if not 0 <= level < self.levels:
             raise ValueError(f"{self.path} has levels 0 to {self.levels - 1}, not {level}")
         if level not in self._others:
-            other = ReferenceMap(self.path, self.header, level, self._cache)
+            other = ReferenceMap(self.path, self.header, level, self._cache, self._prefetch is not None)
             other._others = self._others
             self._others[level] = other
         return self._others[level]
@@ -80,6 +85,8 @@ class ReferenceMap:
         window = (row // self.stride, col // self.stride, height // self.stride, width // self.stride)
         array, known = self._readers["descriptors"].read(*window)
         valid = known & self._mask("descriptors_valid", window)
+        if self._prefetch:
+            self._prefetch.passed((self._readers["descriptors"], self._readers["descriptors_valid"]), window)
         grid = self.grid.cut(col, row, width, height).every(self.stride)
         groups = self.header.descriptor.groups
         return DescriptorMap(np.where(valid, decoded(array, groups), np.float32(0)), valid, grid, self.stride, groups)
