@@ -49,7 +49,7 @@ class BoxMean:
         return ChannelGroup("mean", 1), ChannelGroup("spread", 1, Measure.DEPENDENCE, 0.5)
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        assert prompt == Prompt(Modality.SAR)
+        assert prompt.modality is Modality.SAR
         assert patch.image.dtype == np.float32
         self.seen.append(patch)
         grid = patch.grid.every(2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
@@ -29,7 +30,7 @@ class RasterFacts:
     """What reading a raster from end to end tells of its valid pixels: their share, least, greatest and median value.
 
     The median is that of an even sample of about a million pixels; `dtype` is the file's own where it holds whole numbers that
-    stand for themselves, else float32.
+    stand for themselves, else float32. `classes` are the values of a land cover that occur.
     """
 
     dtype: str
@@ -37,6 +38,7 @@ class RasterFacts:
     minimum: float
     maximum: float
     median: float
+    classes: frozenset[int] = frozenset()
 
 
 def check_raster(path: Path, kind: Kind) -> RasterFacts:
@@ -61,13 +63,14 @@ def check_raster(path: Path, kind: Kind) -> RasterFacts:
         if dtype not in TYPES[kind]:
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
         # GDAL opens a file that was cut short without a word; reading it to its end is what tells
-        return _scan(path, source, bands)
+        return _scan(path, source, bands, kind)
 
 
-def _scan(path: Path, source: Any, bands: tuple[int, ...]) -> RasterFacts:
+def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind) -> RasterFacts:
     count, minimum, maximum = 0, np.inf, -np.inf
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
     sample = []
+    classes: set[int] = set()
     for _, window in source.block_windows(1):
         pixels, valid = read_pixels(source, bands, window)
         if valid.any():
@@ -75,8 +78,17 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...]) -> RasterFacts:
             known = pixels[:, valid]
             minimum, maximum = min(minimum, float(known.min())), max(maximum, float(known.max()))
             sample.append(known.ravel()[::step])
+            if kind == "landcover":
+                classes.update(_whole_numbers(known))
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
     share = count / (source.width * source.height)
     dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
-    return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))))
+    return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))), frozenset(classes))
+
+
+def _whole_numbers(values: NDArray[np.float32]) -> list[int]:
+    """The different values of an array of whole numbers; counting is much faster than sorting where they are small."""
+    whole = values.astype(np.int64).ravel()
+    found = np.flatnonzero(np.bincount(whole)) if whole.min() >= 0 and whole.max() < 65536 else np.unique(whole)
+    return [int(value) for value in found]

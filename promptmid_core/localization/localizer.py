@@ -32,7 +32,7 @@ from promptmid_core.matching.search import COARSE_FACTOR, Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -50,6 +50,7 @@ class Match:
 
     start: Pose
     patch: Patch
+    prompt: Prompt
     peaks: list[Peak]
     ties: TiePoints
     solution: Solution
@@ -139,8 +140,9 @@ class Localizer:
             check_patch(patch, self.options)
         with clock("map"):
             window = self._window(grid, extent)
+            prompt = self._prompt(grid)
         with clock("describe"):
-            described = self.descriptor.describe(patch, Prompt(Modality.OPTICAL))
+            described = self.descriptor.describe(patch, prompt)
         with clock("search"):
             peaks = search(described, window, extent)
         matches = []
@@ -155,7 +157,7 @@ class Localizer:
                 verification = verify(described, window, Similarity.between(ties.seen[:, :2], moved[:, :2]))
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-            matches.append(Match(start, patch, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
+            matches.append(Match(start, patch, prompt, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
         if not matches:
             raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         return max(matches, key=self._evidence)
@@ -190,6 +192,11 @@ class Localizer:
             raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
                                              f"less than {self.options.least_map_valid:.0%}")
         return window
+
+    def _prompt(self, grid: Grid) -> Prompt:
+        """That of the land use under the patch."""
+        col, row = self.reference.grid.to_pixel(grid.x, grid.y)
+        return self.reference.prompt(round(float(col)), round(float(row)), grid.width, grid.height)
 
     def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
         ties = ties_on_ground(blocks, self.terrain.height(*blocks.seen.T), self.terrain.height(*blocks.found.T))
@@ -230,7 +237,8 @@ class Localizer:
         at_prior, at_fix = (boresight_point(frame.camera, pose, self.terrain) for pose in (prior.pose, solution.pose))
         return Candidate(
             frame.stamp_ns, prior, reason, sentence, solution.pose, solution.covariance, OBSERVED,
-            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, scores, stage_ms)
+            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, match.prompt, scores,
+            stage_ms)
 
     def _agree(self, match: Match) -> NDArray[np.bool_]:
         """Which tie points (N,) agree with the solution."""

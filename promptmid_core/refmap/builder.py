@@ -17,8 +17,10 @@ import numpy as np
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, map_frame, vertical_datum
+from promptmid_core.landuse import ClassTable
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import LEVEL, DescriptorIdentity, Header, attributes_of
+from promptmid_core.refmap.landuse import LandCover, describe_vocabulary
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.store import UNKNOWN_CLASS, create, metadata_files
@@ -32,17 +34,20 @@ FINEST, COARSEST = 1 / 16, 100.0
 log = logging.getLogger(__name__)
 
 
-def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path | None = None, descriptor: Descriptor,
-              crs: str | None = None, gsd: float | None = None, progress: Progress | None = None) -> ReferenceMap:
+def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
+              dem: Path | None = None, descriptor: Descriptor, crs: str | None = None, gsd: float | None = None,
+              progress: Progress | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
-    `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `progress(done, total)` is told of every tile. A build that
-    was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
-    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, and for a
-    folder that holds something else; nothing is ever deleted there.
+    `landcover_table` as for `ClassTable.load`; `crs` and `gsd` (metres) as for `map_frame` and `RasterView`;
+    `progress(done, total)` is told of every tile. A build that was cut off goes on where it stopped; a finished map of the
+    same inputs is returned as it is. Equal inputs give equal bytes but for the `built` part of the manifest.
+    InputError for any input that cannot be used, before any work, and for a folder that holds something else; nothing is
+    ever deleted there.
     """
     started = time.monotonic()
-    task = _plan(sar, out, landcover, dem, descriptor, crs, gsd)
+    table = ClassTable.load(landcover_table) if landcover else None
+    task = _plan(sar, out, landcover, table, dem, descriptor, crs, gsd)
     if _finished(out, task.header):
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
@@ -68,8 +73,8 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path 
     return ReferenceMap.open(out)
 
 
-def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descriptor: Descriptor, crs: str | None,
-          gsd: float | None) -> TileTask:
+def _plan(sar: Path, out: Path, landcover: Path | None, table: ClassTable | None, dem: Path | None, descriptor: Descriptor,
+          crs: str | None, gsd: float | None) -> TileTask:
     """Check every input and lay the map out."""
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
@@ -83,12 +88,13 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
     amplitude = AmplitudeScale.of(sar, facts)
     inputs = {"sar": sar} | ({"landcover": landcover} if landcover else {}) | ({"dem": dem} if dem else {})
 
-    landcover_view = None
-    if landcover:
+    cover = None
+    if landcover and table:
         codes = check_raster(landcover, "landcover")
         if codes.minimum < 0 or codes.maximum >= UNKNOWN_CLASS:
             raise InputError(f"{landcover} has class codes outside 0 to {UNKNOWN_CLASS - 1}; recode it")
-        landcover_view = _overlapping(RasterView.of(landcover, frame, like=view.grid, resampling="nearest"), sar)
+        cover = LandCover(_overlapping(RasterView.of(landcover, frame, like=view.grid, resampling="nearest"), sar), table)
+        table.check(codes.classes, landcover)
     if dem:
         check_raster(dem, "dem")
         datum = vertical_datum(dem)
@@ -97,7 +103,7 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
     header = Header(
         frame, view.grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(amplitude), facts.dtype, landcover is not None, 0,
+        asdict(amplitude), facts.dtype, landcover is not None, 0, describe_vocabulary(table),
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
     )
     dem_view = None
@@ -106,7 +112,7 @@ def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descri
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps))
         dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
-    return TileTask(out, header, descriptor, amplitude, view, landcover_view, dem_view)
+    return TileTask(out, header, descriptor, amplitude, view, cover, dem_view)
 
 
 def _overlapping(view: RasterView, sar: Path) -> RasterView:
@@ -152,7 +158,7 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | No
         "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
         "bytes": sum((out / name).stat().st_size for name in files),
     }
-    sources = {"sar": task.sar, "landcover": task.landcover, "dem": task.dem}
+    sources = {"sar": task.sar, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
     built = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(time.monotonic() - started, 1),
         "host": platform.node(), "versions": _versions(),

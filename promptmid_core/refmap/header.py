@@ -16,12 +16,13 @@ from promptmid_core.georaster import MapFrame
 from promptmid_core.prompts import Modality
 
 FORMAT = "promptmid-map"
-VERSION = 2
+VERSION = 3
 HEADER_FILE = "zarr.json"
 LEVEL = "0"
 
 CHUNK_PX = 256
 CHUNKS_PER_TILE = 2
+BLOCK_PX = 64
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Header:
     """What a map is and what it was made from.
 
     `grid` are the level-0 pixels; `amplitude` says how the product's values became SAR amplitude; `dem_stride` is the number
-    of level pixels per height cell, 0 without a DEM; `inputs` maps sar, landcover and dem to the SHA-256 of the file;
-    `options` are those of the build as they were given.
+    of level pixels per height cell, 0 without a DEM; `vocabulary` is that of `describe_vocabulary`; `inputs` maps sar,
+    landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given.
     """
 
     frame: MapFrame
@@ -75,6 +76,7 @@ class Header:
     sar_dtype: str
     has_landuse: bool
     dem_stride: int
+    vocabulary: dict[str, Any]
     inputs: dict[str, str]
     options: dict[str, Any]
 
@@ -97,9 +99,22 @@ class Header:
     @property
     def dem_grid(self) -> Grid:
         """The grid of the height cells; unlike the descriptors' it covers the last pixels too."""
-        shift = (self.dem_stride - 1) / 2 * self.grid.gsd
-        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * self.dem_stride,
-                    -(-self.grid.width // self.dem_stride), -(-self.grid.height // self.dem_stride))
+        return self._covered_by(self.dem_stride)
+
+    @property
+    def block_px(self) -> int:
+        """Level pixels along one side of a block of land use: the largest divisor of a chunk that is at most BLOCK_PX."""
+        return max(step for step in range(1, BLOCK_PX + 1) if self.chunk_px % step == 0)
+
+    @property
+    def blocks(self) -> Grid:
+        """The grid of the blocks of land use, which covers the last pixels too."""
+        return self._covered_by(self.block_px)
+
+    def _covered_by(self, stride: int) -> Grid:
+        shift = (stride - 1) / 2 * self.grid.gsd
+        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * stride,
+                    -(-self.grid.width // stride), -(-self.grid.height // stride))
 
     def tiles(self) -> Iterator[Tile]:
         """The tiles in row order, cut at the map's edge."""

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.landuse import KINDS, dominant
+from promptmid_core.prompts import NEUTRAL, Modality, Prompt
 from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.header import LEVEL, Header
 from promptmid_core.refmap.manifest import require_finished
@@ -81,6 +83,23 @@ class ReferenceMap:
         valid = known & (values != UNKNOWN_CLASS)
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
+    def landuse_mix(self, col: int, row: int, width: int, height: int) -> NDArray[np.float64]:
+        """Level pixels (KINDS,) of each prompt id in a window, blocks counted as far as it covers them; 0 without land use."""
+        if not self.has_landuse:
+            return np.zeros(KINDS)
+        step = self.header.block_px
+        top, left = row // step, col // step
+        down, across = -(-(row + height) // step) - top, -(-(col + width) // step) - left
+        counts, _ = self._readers["landuse_mix"].read(top, left, down, across)
+        columns = _overlap(np.arange(left, left + across + 1) * step, col, width, self.grid.width)
+        rows = _overlap(np.arange(top, top + down + 1) * step, row, height, self.grid.height)
+        return counts.astype(np.float64) @ columns @ rows
+
+    def prompt(self, col: int, row: int, width: int, height: int, modality: Modality = Modality.OPTICAL) -> Prompt:
+        """That of the land use which covers more than half of a window, as far as it lies on the map; neutral where none does."""
+        landuse = dominant(self.landuse_mix(col, row, width, height))
+        return Prompt(modality, self.header.vocabulary["land_uses"][landuse - 1] if landuse != NEUTRAL else None)
+
     def terrain(self) -> Terrain:
         """The ground; where the DEM has a gap the nearest known height holds. Flat at 0 where the map was built without a DEM."""
         if not self.has_dem:
@@ -103,6 +122,13 @@ class ReferenceMap:
         top, left = row // stride, col // stride
         down, across = -(-(row + height) // stride) - top, -(-(col + width) // stride) - left
         return not self._readers[name].damaged.isdisjoint(self._readers[name].touched(top, left, down, across))
+
+
+def _overlap(edges: NDArray[np.int64], start: int, length: int, size: int) -> NDArray[np.float64]:
+    """The shares (N,) that a span covers of the blocks between edges (N + 1,) on a map of `size`, beyond which they are cut."""
+    edges = np.clip(edges, 0, size)
+    covered = np.clip(edges, start, start + length)
+    return np.asarray((covered[1:] - covered[:-1]) / np.maximum(edges[1:] - edges[:-1], 1), np.float64)
 
 
 def _filled(heights: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.landuse import KINDS
 from promptmid_core.refmap.header import CHUNKS_PER_TILE, LEVEL, Header, Tile
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def plan(header: Header) -> dict[str, ArrayPlan]:
         "sar_valid": ArrayPlan("bool", ("y", "x"), pixels.shape, 1),
     }
     if header.has_landuse:
+        blocks, step = header.blocks.shape, header.block_px
         arrays["landuse"] = ArrayPlan("uint16", ("y", "x"), pixels.shape, 1, UNKNOWN_CLASS)
+        arrays["landuse_mix"] = ArrayPlan("uint16", ("prompt", "block_y", "block_x"), (KINDS, *blocks), step)
+        arrays["prompt"] = ArrayPlan("uint8", ("block_y", "block_x"), blocks, step)
     if header.dem_stride:
         arrays["dem"] = ArrayPlan("float32", ("dem_y", "dem_x"), header.dem_grid.shape, header.dem_stride, UNKNOWN_HEIGHT)
     return arrays
@@ -129,5 +133,7 @@ def _axes(header: Header) -> dict[tuple[str, str], tuple[NDArray[np.float64], ND
     grids = {("x", "y"): header.grid, ("cell_x", "cell_y"): header.cells}
     if header.dem_stride:
         grids["dem_x", "dem_y"] = header.dem_grid
+    if header.has_landuse:
+        grids["block_x", "block_y"] = header.blocks
     east, north = header.frame.origin
     return {names: (grid.axes()[0] + east, grid.axes()[1] + north) for names, grid in grids.items()}

@@ -14,8 +14,9 @@ from promptmid_core.georaster import GeoImage, RasterView
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import Header, Tile
+from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import TileRecord, sha256
-from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, write_tile
+from promptmid_core.refmap.store import UNKNOWN_HEIGHT, write_tile
 
 
 @dataclass(frozen=True)
@@ -27,21 +28,18 @@ class TileTask:
     descriptor: Descriptor
     amplitude: AmplitudeScale
     sar: RasterView
-    landcover: RasterView | None
+    landcover: LandCover | None
     dem: RasterView | None
 
     def make(self, tile: Tile) -> TileRecord:
         """Make one tile and write its shards; ValueError where the descriptor does not keep to what it says of itself."""
-        descriptors, described, sar = self._describe(tile)
+        landuse = self.landcover.read(tile, self.header) if self.landcover else None
+        descriptors, described, sar = self._describe(tile, landuse.prompt(Modality.SAR) if landuse else Prompt(Modality.SAR))
         values: dict[str, NDArray[np.generic]] = {
             "descriptors": descriptors, "descriptors_valid": described, "sar": self._stored(sar.image), "sar_valid": sar.valid,
         }
-        classes: dict[str, int] = {}
-        if self.landcover:
-            cover = self.landcover.read(tile.col, tile.row, tile.width, tile.height)
-            values["landuse"] = np.where(cover.valid, cover.image, UNKNOWN_CLASS).astype(np.uint16)
-            codes, counts = np.unique(values["landuse"], return_counts=True)
-            classes = {str(code): int(count) for code, count in zip(codes, counts, strict=True) if code != UNKNOWN_CLASS}
+        if landuse:
+            values |= landuse.arrays
         heights = 0
         if self.dem:
             stride = self.header.dem_stride
@@ -49,9 +47,9 @@ class TileTask:
             values["dem"] = np.where(dem.valid, dem.image, np.float32(UNKNOWN_HEIGHT))
             heights = int(dem.valid.sum())
         files = {file.as_posix(): sha256(self.path / file) or "" for file in write_tile(self.path, self.header, tile, values)}
-        return TileRecord(tile, files, int(sar.valid.sum()), int(described.sum()), heights, classes)
+        return TileRecord(tile, files, int(sar.valid.sum()), int(described.sum()), heights, landuse.classes if landuse else {})
 
-    def _describe(self, tile: Tile) -> tuple[NDArray[np.float16], NDArray[np.bool_], GeoImage]:
+    def _describe(self, tile: Tile, prompt: Prompt) -> tuple[NDArray[np.float16], NDArray[np.bool_], GeoImage]:
         """Descriptors (C, h, w) and their validity (h, w) of a tile, as if the map were described whole; its SAR."""
         stride, whole = self.header.descriptor.stride, self.header.grid
         reach = -(-self.descriptor.halo // stride) * stride
@@ -67,7 +65,7 @@ class TileTask:
         if not around.valid.any() or not height or not width:
             return array, np.zeros((height, width), bool), sar
         image = np.where(around.valid, self.amplitude.amplitude(around.image), np.float32(0))
-        described = self.descriptor.describe(Patch(image, around.valid, around.grid), Prompt(Modality.SAR))
+        described = self.descriptor.describe(Patch(image, around.valid, around.grid), prompt)
         cells = np.s_[..., (tile.row - top) // stride:(tile.row - top) // stride + height,
                       (tile.col - left) // stride:(tile.col - left) // stride + width]
         valid = described.valid[cells]
