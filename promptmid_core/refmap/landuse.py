@@ -1,16 +1,14 @@
-"""The land use of a map: what a tile stores of it, and the words and prompts that the header gives it."""
+"""The land use of a map: what a tile stores of it, and which prompt the tile is described with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.georaster import RasterView
 from promptmid_core.landuse import ClassTable, dominant, mix
-from promptmid_core.prompts import LAND_USES, Modality, Prompt, vocabulary
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.store import UNKNOWN_CLASS
 
@@ -22,9 +20,6 @@ class TileLandUse:
     arrays: dict[str, NDArray[np.generic]]
     prompt_id: int
     classes: dict[str, int]
-
-    def prompt(self, modality: Modality) -> Prompt:
-        return vocabulary()[modality][self.prompt_id]
 
 
 @dataclass(frozen=True)
@@ -44,11 +39,3 @@ class LandCover:
             {"landuse": codes, "landuse_mix": counts, "prompt": dominant(counts)},
             int(dominant(counts.sum(axis=(1, 2), dtype=np.int64))),
             {str(code): int(count) for code, count in zip(found, pixels, strict=True) if code != UNKNOWN_CLASS})
-
-
-def describe_vocabulary(table: ClassTable | None) -> dict[str, Any]:
-    """For the header: the land uses and the prompts of both modalities by id, and the class table as JSON values."""
-    prompts = {modality.value: [prompt.text for prompt in prompts] for modality, prompts in vocabulary().items()}
-    classes = {str(code): word for code, word in table.landuse.items()} if table else {}
-    return {"land_uses": list(LAND_USES), "prompts": prompts, "table": table and table.name, "source": table and table.source,
-            "classes": classes}

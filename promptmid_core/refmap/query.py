@@ -11,11 +11,12 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.landuse import KINDS, dominant
-from promptmid_core.prompts import NEUTRAL, Modality, Prompt
+from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.header import LEVEL, Header
 from promptmid_core.refmap.manifest import require_finished
 from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
+from promptmid_core.refmap.vocabulary import Vocabulary
 
 CACHE_BYTES = 128 * 2**20
 
@@ -26,7 +27,7 @@ class ReferenceMap:
     What was read is kept up to `cache_bytes` an array. Not for use by several threads at once.
     """
 
-    def __init__(self, path: Path, header: Header, readers: dict[str, ChunkReader]) -> None:
+    def __init__(self, path: Path, header: Header, readers: dict[str, ChunkReader], vocabulary: Vocabulary) -> None:
         self.path = path
         self.header = header
         self.frame = header.frame
@@ -39,6 +40,7 @@ class ReferenceMap:
         self.vertical_datum = header.vertical_datum
         self.has_dem = header.dem_stride > 0
         self.has_landuse = header.has_landuse
+        self.vocabulary = vocabulary
         self._readers = readers
         self._terrain: Terrain | None = None
 
@@ -52,7 +54,7 @@ class ReferenceMap:
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise InputError(f"{path} is damaged ({error}); 'promptmid map verify {path}' names the files") from error
         readers = {name: ChunkReader(array, path / LEVEL / name, cache_bytes) for name, array in arrays.items()}
-        return ReferenceMap(path, header, readers)
+        return ReferenceMap(path, header, readers, Vocabulary.read(path, header.vocabulary))
 
     def descriptors(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
         """The descriptors of a window, float32, not valid and 0 where the map has none or is damaged.
@@ -98,7 +100,7 @@ class ReferenceMap:
     def prompt(self, col: int, row: int, width: int, height: int, modality: Modality = Modality.OPTICAL) -> Prompt:
         """That of the land use which covers more than half of a window, as far as it lies on the map; neutral where none does."""
         landuse = dominant(self.landuse_mix(col, row, width, height))
-        return Prompt(modality, self.header.vocabulary["land_uses"][landuse - 1] if landuse != NEUTRAL else None)
+        return self.vocabulary.prompt(modality, int(landuse))
 
     def terrain(self) -> Terrain:
         """The ground; where the DEM has a gap the nearest known height holds. Flat at 0 where the map was built without a DEM."""

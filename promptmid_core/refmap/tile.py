@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import GeoImage, RasterView
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts import NEUTRAL, Modality, Prompt
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import TileRecord, sha256
 from promptmid_core.refmap.store import UNKNOWN_HEIGHT, write_tile
+from promptmid_core.refmap.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class TileTask:
     amplitude: AmplitudeScale
     sar: RasterView
     landcover: LandCover | None
+    vocabulary: Vocabulary
     dem: RasterView | None
 
     def make(self, tile: Tile) -> TileRecord:
         """Make one tile and write its shards; ValueError where the descriptor does not keep to what it says of itself."""
         landuse = self.landcover.read(tile, self.header) if self.landcover else None
-        descriptors, described, sar = self._describe(tile, landuse.prompt(Modality.SAR) if landuse else Prompt(Modality.SAR))
+        prompt = self.vocabulary.prompt(Modality.SAR, landuse.prompt_id if landuse else NEUTRAL)
+        descriptors, described, sar = self._describe(tile, prompt)
         values: dict[str, NDArray[np.generic]] = {
             "descriptors": descriptors, "descriptors_valid": described, "sar": self._stored(sar.image), "sar_valid": sar.valid,
         }
