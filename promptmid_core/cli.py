@@ -36,12 +36,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _map_build(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors import load
-    from promptmid_core.refmap import build_map
+    from promptmid_core.refmap import SarProduct, build_map
 
+    product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
+                         args.terrain_corrected, args.incidence_deg, args.look_deg)
     with _Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table,
                           embeddings=args.embeddings, dem=args.dem, descriptor=load(args.descriptor),
-                          crs=args.crs, gsd=args.gsd, progress=progress)
+                          crs=args.crs, gsd=args.gsd, product=product, progress=progress)
     print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
 
@@ -246,12 +248,27 @@ def _map_commands(of_map: Any) -> None:
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=positive_number, metavar="M",
                        help="metres per map pixel; default: the raster's ground resolution")
+    _sar_options(build.add_argument_group("the SAR product", "what its file does not tell; docs/sar.md").add_argument)
     info = _command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")
     verify = _command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                       "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
+
+
+def _sar_options(option: Any) -> None:
+    option("--sar-scale", choices=("auto", "amplitude", "intensity", "db"), default="auto",
+           help="what its values are; default: auto, and 'map info' tells what was taken and why")
+    option("--band", type=positive_count, metavar="N", help="read this band alone")
+    option("--combine", choices=("span",), help="join bands 1 and 2 by their total power")
+    option("--multilook", type=positive_count, default=1, metavar="N", help="mean intensity of N x N map pixels, N odd")
+    option("--speckle", choices=("lee", "none"), default="none", help="speckle filter; lee needs --looks; default: none")
+    option("--looks", type=positive_number, metavar="N", help="equivalent number of looks")
+    option("--terrain-corrected", choices=("yes", "no", "unknown"), default="unknown",
+           help="no: the error by the heights of --dem enters the map's registration uncertainty")
+    option("--incidence-deg", type=positive_number, metavar="T", help="angle of incidence in the middle of the map")
+    option("--look-deg", type=float, metavar="A", help="where the radar looks, clockwise from north; masks layover and shadow")
 
 
 def _simulate_commands(of_simulate: Any) -> None:

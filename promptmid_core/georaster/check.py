@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 
 Kind = Literal["sar", "optical", "landcover", "dem"]
+Join = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 TYPES: dict[Kind, tuple[str, ...]] = {
     "sar": ("uint8", "uint16", "int16", "float32", "float64"),
@@ -41,8 +43,10 @@ class RasterFacts:
     classes: frozenset[int] = frozenset()
 
 
-def check_raster(path: Path, kind: Kind) -> RasterFacts:
-    """Read a raster once and tell whether it can be used as `kind`.
+def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, join: Join | None = None) -> RasterFacts:
+    """Read a raster once and tell whether it can be used as `kind`, by all its bands or by those that are named, from 1.
+
+    `join` makes one value of the bands (B, N) of each pixel (N), of which the median is taken then.
 
     InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
     rotated, of the wrong dtype or band count, or holds no valid pixel. South-up rasters are fine.
@@ -55,18 +59,22 @@ def check_raster(path: Path, kind: Kind) -> RasterFacts:
             raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
         if t.b or t.d or t.a <= 0 or not t.e:
             raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
-        bands = data_bands(source)
-        if len(bands) not in BANDS[kind]:
+        there = data_bands(source)
+        if bands is None and len(there) not in BANDS[kind]:
             wanted = " or ".join(str(n) for n in BANDS[kind])
-            raise InputError(f"{path} has {len(bands)} bands besides alpha where {kind} needs {wanted}; pick with gdal_translate")
+            pick = "read one with --band N or two with --combine span" if kind == "sar" else "pick with gdal_translate"
+            raise InputError(f"{path} has {len(there)} bands besides alpha where {kind} needs {wanted}; {pick}")
+        bands = bands or there
+        if not set(bands) <= set(there):
+            raise InputError(f"{path} has no band {max(bands)}; its bands are {', '.join(map(str, there))}")
         dtype = source.dtypes[bands[0] - 1]
         if dtype not in TYPES[kind]:
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
         # GDAL opens a file that was cut short without a word; reading it to its end is what tells
-        return _scan(path, source, bands, kind)
+        return _scan(path, source, bands, kind, join)
 
 
-def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind) -> RasterFacts:
+def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None) -> RasterFacts:
     count, minimum, maximum = 0, np.inf, -np.inf
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
     sample = []
@@ -77,7 +85,7 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind) -> Raster
             count += int(valid.sum())
             known = pixels[:, valid]
             minimum, maximum = min(minimum, float(known.min())), max(maximum, float(known.max()))
-            sample.append(known.ravel()[::step])
+            sample.append((join(known) if join else known).ravel()[::step])
             if kind == "landcover":
                 classes.update(_whole_numbers(known))
     if not count:

@@ -204,8 +204,8 @@ class Localizer:
         return replace(ties, weight=solution.weight), solution
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation,
-                     floor=self.options.registration_sigma_px * self.reference.gsd)
+        floor = max(self.options.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation, floor=floor)
 
     def _judge(self, match: Match, frame: Frame, prior: Prior, extent: Extent) -> None:
         options, gsd = self.options, self.reference.gsd

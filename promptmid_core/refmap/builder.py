@@ -22,8 +22,11 @@ from promptmid_core.landuse import ClassTable
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import LEVEL, DescriptorIdentity, Header, attributes_of
 from promptmid_core.refmap.landuse import LandCover
+from promptmid_core.refmap.layover import Relief, height_error
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.product import NO, SarProduct
 from promptmid_core.refmap.query import ReferenceMap
+from promptmid_core.refmap.sar import SarView
 from promptmid_core.refmap.store import UNKNOWN_CLASS, create, metadata_files
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.vocabulary import Vocabulary
@@ -39,17 +42,17 @@ log = logging.getLogger(__name__)
 
 def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
               embeddings: str | None = None, dem: Path | None = None, descriptor: Descriptor, crs: str | None = None,
-              gsd: float | None = None, progress: Progress | None = None) -> ReferenceMap:
+              gsd: float | None = None, product: SarProduct | None = None, progress: Progress | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
     `landcover_table` as for `ClassTable.load`; `embeddings` as for `load_encoder`, by default what the descriptor needs; `crs`
-    and `gsd` (metres) as for `map_frame` and `RasterView`; `progress(done, total)` is told of every tile. A build
-    that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
-    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, and for a
-    folder that holds something else; nothing is ever deleted there.
+    and `gsd` (metres) as for `map_frame` and `RasterView`; `product` is what is said of the SAR raster; `progress(done,
+    total)` is told of every tile. A build that was cut off goes on where it stopped; a finished map of the same inputs is
+    returned as it is. Equal inputs give equal bytes but for the `built` part of the manifest. InputError for any input that
+    cannot be used, before any work, and for a folder that holds something else; nothing is ever deleted there.
     """
     started = time.monotonic()
-    task = _plan(sar, out, landcover, landcover_table, embeddings, dem, descriptor, crs, gsd)
+    task = _plan(sar, out, landcover, landcover_table, embeddings, dem, descriptor, crs, gsd, product or SarProduct())
     if _finished(out, task.header):
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
@@ -77,18 +80,22 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_
 
 
 def _plan(sar: Path, out: Path, landcover: Path | None, landcover_table: str, embeddings: str | None, dem: Path | None,
-          descriptor: Descriptor, crs: str | None, gsd: float | None) -> TileTask:
+          descriptor: Descriptor, crs: str | None, gsd: float | None, product: SarProduct) -> TileTask:
     """Check every input and lay the map out."""
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
-    facts = check_raster(sar, "sar")
+    product.check(has_dem=dem is not None)
+    facts = check_raster(sar, "sar", product.bands)
     frame = map_frame(sar, crs)
-    view = replace(RasterView.of(sar, frame, gsd), limits=(facts.minimum, facts.maximum))
+    view = replace(RasterView.of(sar, frame, gsd, bands=product.bands), limits=(facts.minimum, facts.maximum))
     if not FINEST <= view.ratio <= COARSEST:
         raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: --gsd {view.grid.gsd:g} makes no map of it")
     if min(view.grid.shape) < descriptor.stride:
         raise InputError(f"{sar} is smaller than a descriptor cell at {view.grid.gsd:g} m per pixel; give a larger one")
-    amplitude = AmplitudeScale.of(sar, facts)
+    scale = AmplitudeScale.of(sar, facts, product.scale, view.bands)
+    if product.combine:
+        facts = check_raster(sar, "sar", product.bands, scale.span)
+        scale, facts = replace(scale, median=facts.median), replace(facts, dtype="float32")
     inputs = {"sar": sar} | ({"landcover": landcover} if landcover else {}) | ({"dem": dem} if dem else {})
 
     cover, table = None, None
@@ -100,7 +107,7 @@ def _plan(sar: Path, out: Path, landcover: Path | None, landcover_table: str, em
         cover = LandCover(_overlapping(RasterView.of(landcover, frame, like=view.grid, resampling="nearest"), sar), table)
         table.check(codes.classes, landcover)
     if dem:
-        check_raster(dem, "dem")
+        heights = check_raster(dem, "dem")
         datum = vertical_datum(dem)
         coarse = _overlapping(RasterView.of(dem, frame, like=view.grid, resampling="bilinear"), sar)
 
@@ -108,16 +115,22 @@ def _plan(sar: Path, out: Path, landcover: Path | None, landcover_table: str, em
     header = Header(
         frame, view.grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(amplitude), facts.dtype, landcover is not None, 0, vocabulary.attributes(table),
+        asdict(scale) | {"decibel": scale.decibel}, facts.dtype, asdict(product) | {"bands": list(view.bands)}, 0.0,
+        landcover is not None, 0, vocabulary.attributes(table),
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
     )
-    dem_view = None
+    dem_view, relief = None, None
     if dem:
         # heights are kept about as fine as they came: the largest divisor of a chunk that is no coarser
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps))
         dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
-    return TileTask(out, header, descriptor, amplitude, view, cover, vocabulary, dem_view)
+        if product.incidence_deg is not None and product.terrain_corrected == NO:
+            header = replace(header, registration_sigma_m=height_error(dem_view, product.incidence_deg))
+        if product.incidence_deg is not None and product.look_deg is not None:
+            span = heights.maximum - heights.minimum
+            relief = Relief(dem_view, header.dem_stride, product.incidence_deg, product.look_deg, span)
+    return TileTask(out, header, descriptor, SarView(view, scale, product, relief), cover, vocabulary, dem_view)
 
 
 def _encoder(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
@@ -157,7 +170,7 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | No
     """Write the manifest from the records of all tiles."""
     header = task.header
     if dem and not any(record.heights for record in records):
-        raise InputError(f"{dem} holds no height where {task.sar.path} lies; give a DEM that does")
+        raise InputError(f"{dem} holds no height where {task.sar.view.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
     whole = [*metadata_files(header), *vocabulary_files(header.vocabulary)]
     files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
@@ -173,7 +186,7 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | No
         "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
         "bytes": sum((out / name).stat().st_size for name in files),
     }
-    sources = {"sar": task.sar, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
+    sources = {"sar": task.sar.view, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
     built = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(time.monotonic() - started, 1),
         "host": platform.node(), "versions": _versions(),

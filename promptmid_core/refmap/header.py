@@ -63,7 +63,9 @@ class Tile:
 class Header:
     """What a map is and what it was made from.
 
-    `grid` are the level-0 pixels; `amplitude` says how the product's values became SAR amplitude; `dem_stride` is the number
+    `grid` are the level-0 pixels; `amplitude` says how the product's values became SAR amplitude, `sar` what was said of it and
+    which bands were read; `registration_sigma_m` is the standard deviation per axis of the ground's place in the product, as
+    far as it is known to be off; `dem_stride` is the number
     of level pixels per height cell, 0 without a DEM; `vocabulary` is `Vocabulary.attributes`; `inputs` maps sar,
     landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given.
     """
@@ -74,6 +76,8 @@ class Header:
     descriptor: DescriptorIdentity
     amplitude: dict[str, Any]
     sar_dtype: str
+    sar: dict[str, Any]
+    registration_sigma_m: float
     has_landuse: bool
     dem_stride: int
     vocabulary: dict[str, Any]

@@ -44,6 +44,8 @@ def map_info(path: Path) -> dict[str, Any]:
             "fingerprint": header.descriptor.fingerprint, "groups": [group.name for group in header.descriptor.groups],
         },
         "amplitude": header.amplitude,
+        "sar": header.sar,
+        "registration_sigma_m": header.registration_sigma_m,
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
         "dem_fraction": content["dem_fraction"],

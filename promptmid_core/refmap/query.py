@@ -38,6 +38,7 @@ class ReferenceMap:
         self.descriptor_name = header.descriptor.name
         self.fingerprint = header.descriptor.fingerprint
         self.vertical_datum = header.vertical_datum
+        self.registration_sigma_m = header.registration_sigma_m
         self.has_dem = header.dem_stride > 0
         self.has_landuse = header.has_landuse
         self.vocabulary = vocabulary

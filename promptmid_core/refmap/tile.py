@@ -12,10 +12,10 @@ from promptmid_core.descriptors import Descriptor
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import GeoImage, RasterView
 from promptmid_core.prompts import NEUTRAL, Modality, Prompt
-from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import TileRecord, sha256
+from promptmid_core.refmap.sar import SarView
 from promptmid_core.refmap.store import UNKNOWN_HEIGHT, write_tile
 from promptmid_core.refmap.vocabulary import Vocabulary
 
@@ -27,8 +27,7 @@ class TileTask:
     path: Path
     header: Header
     descriptor: Descriptor
-    amplitude: AmplitudeScale
-    sar: RasterView
+    sar: SarView
     landcover: LandCover | None
     vocabulary: Vocabulary
     dem: RasterView | None
@@ -58,7 +57,7 @@ class TileTask:
         reach = -(-self.descriptor.halo // stride) * stride
         left, top = max(tile.col - reach, 0), max(tile.row - reach, 0)
         right, bottom = min(tile.col + tile.width + reach, whole.width), min(tile.row + tile.height + reach, whole.height)
-        around = self.sar.read(left, top, right - left, bottom - top)
+        around, image = self.sar.read(left, top, right - left, bottom - top)
         place = np.s_[tile.row - top:tile.row - top + tile.height, tile.col - left:tile.col - left + tile.width]
         grid = whole.cut(tile.col, tile.row, tile.width, tile.height)
         sar = GeoImage(around.image[place], around.valid[place], grid, around.frame)
@@ -67,7 +66,6 @@ class TileTask:
         array = np.zeros((self.header.descriptor.channels, height, width), np.float16)
         if not around.valid.any() or not height or not width:
             return array, np.zeros((height, width), bool), sar
-        image = np.where(around.valid, self.amplitude.amplitude(around.image), np.float32(0))
         described = self.descriptor.describe(Patch(image, around.valid, around.grid), prompt)
         cells = np.s_[..., (tile.row - top) // stride:(tile.row - top) // stride + height,
                       (tile.col - left) // stride:(tile.col - left) // stride + width]
