@@ -72,6 +72,14 @@ def _map_verify(args: argparse.Namespace) -> int:
     return 0
 
 
+def _map_preview(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation.preview import write_preview
+    from promptmid_core.refmap import ReferenceMap
+
+    write_preview(args.out, ReferenceMap.open(args.map))
+    print(f"preview: {args.out}")
+
+
 def _simulate_world(args: argparse.Namespace) -> None:
     from promptmid_core.simulation.world import simulate_world
 
@@ -255,6 +263,10 @@ def _map_commands(of_map: Any) -> None:
     verify = _command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                       "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
+    preview = _command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
+                       "promptmid map preview la_map --out la_map.html")
+    preview.add_argument("map", type=Path, metavar="MAP")
+    preview.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.html")
 
 
 def _sar_options(option: Any) -> None:
