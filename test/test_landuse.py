@@ -166,6 +166,7 @@ def test_sar_tiles_are_told_their_own_land_use_and_seams_do_not_show(inputs: dic
     window = (0, 0, neutral.grid.width // 2 * 2, neutral.grid.height // 2 * 2)
     np.testing.assert_array_equal(neutral.descriptors(*window).array, ReferenceMap.open(built).descriptors(*window).array)
     assert neutral.prompt(0, 0, 128, 128) == Prompt(Modality.OPTICAL)
+    assert "neutral" in map_info(tmp_path / "neutral")["prompts_from"]
 
 
 def test_the_vocabulary_stands_in_the_header_and_info_tells_it(built: Path) -> None:
@@ -173,7 +174,7 @@ def test_the_vocabulary_stands_in_the_header_and_info_tells_it(built: Path) -> N
     assert header.vocabulary["land_uses"] == list(LAND_USES)
     assert header.vocabulary["prompts"]["SAR"][1] == info["prompts"]["SAR"][1] == "a SAR image of cropland"
     assert header.vocabulary["classes"]["40"] == "cropland"
-    assert info["landuse_table"] == "worldcover"
+    assert info["landuse_table"] == "worldcover" and info["prompts_from"] == "land cover"
     assert list(info["land_uses"]) == ["cropland", "water", "forest"] and sum(info["land_uses"].values()) == pytest.approx(1)
     assert info["land_uses"]["cropland"] == pytest.approx(info["landuse"]["40"])
 

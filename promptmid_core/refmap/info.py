@@ -52,6 +52,7 @@ def map_info(path: Path) -> dict[str, Any]:
         "landuse": content["landuse"],
         "land_uses": _land_uses(content["landuse"], header.vocabulary),
         "landuse_table": header.vocabulary["table"],
+        "prompts_from": "land cover" if header.has_landuse else "nothing: the neutral prompt everywhere",
         "prompts": header.vocabulary["prompts"],
         "text_encoder": header.vocabulary["text_encoder"],
         "inputs": {name: {"path": built["inputs"].get(name), "sha256": known} for name, known in header.inputs.items()},
