@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.georaster import RasterView
 from promptmid_core.landuse import ClassTable, dominant, mix
-from promptmid_core.refmap.header import Header, Tile
+from promptmid_core.refmap.header import Tile
 from promptmid_core.refmap.store import UNKNOWN_CLASS
 
 
@@ -29,11 +29,14 @@ class LandCover:
     view: RasterView
     table: ClassTable
 
-    def read(self, tile: Tile, header: Header) -> TileLandUse:
-        """A tile's class codes (H, W), and by block its mix (KINDS, h, w) and prompt id (h, w)."""
+    def codes(self, tile: Tile) -> NDArray[np.uint16]:
+        """A tile's class codes (H, W), UNKNOWN_CLASS where there are none."""
         cover = self.view.read(tile.col, tile.row, tile.width, tile.height)
-        codes = np.where(cover.valid, cover.image, UNKNOWN_CLASS).astype(np.uint16)
-        counts = mix(self.table.prompt_ids()[codes], header.block_px)
+        return np.where(cover.valid, cover.image, UNKNOWN_CLASS).astype(np.uint16)
+
+    def told_by(self, codes: NDArray[np.uint16], block: int) -> TileLandUse:
+        """What a tile's class codes (H, W) come to: by blocks of `block` pixels a mix (KINDS, h, w) and a prompt id (h, w)."""
+        counts = mix(self.table.prompt_ids()[codes], block)
         found, pixels = np.unique(codes, return_counts=True)
         return TileLandUse(
             {"landuse": codes, "landuse_mix": counts, "prompt": dominant(counts)},

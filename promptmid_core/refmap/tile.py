@@ -34,7 +34,7 @@ class TileTask:
 
     def make(self, tile: Tile) -> TileRecord:
         """Make one tile and write its shards; ValueError where the descriptor does not keep to what it says of itself."""
-        landuse = self.landcover.read(tile, self.header) if self.landcover else None
+        landuse = self.landcover.told_by(self.landcover.codes(tile), self.header.block_px) if self.landcover else None
         prompt = self.vocabulary.prompt(Modality.SAR, landuse.prompt_id if landuse else NEUTRAL)
         descriptors, described, sar = self._describe(tile, prompt)
         values: dict[str, NDArray[np.generic]] = {
