@@ -13,9 +13,11 @@ from promptmid_core.errors import InputError
 from promptmid_core.evaluation.metrics import summarise
 from promptmid_core.evaluation.recording import Recording
 from promptmid_core.evaluation.replay import replay
-from promptmid_core.geometry import NADIR, Camera, Pose, Prior, boresight_point
+from promptmid_core.geometry import NADIR, Camera, DescriptorMap, Patch, Pose, Prior, boresight_point
+from promptmid_core.landuse import ClassTable
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.prompts import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.bag import open_bag
@@ -195,3 +197,39 @@ def test_grey_frames_do_as_well(flown: Flown) -> None:
     grey = flown.localizer.match(replace(frame, image=cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)), flown.priors[6])
     assert grey.reason is Reason.FIX
     assert flown.ground_error_px(grey, 6) < 2
+
+
+def test_the_patch_is_described_with_the_prompt_of_the_ground_under_it(flown: Flown) -> None:
+    told = []
+
+    class Listening:
+        def __getattr__(self, name: str) -> object:
+            return getattr(flown.localizer.descriptor, name)
+
+        def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
+            told.append((patch, prompt))
+            return flown.localizer.descriptor.describe(patch, prompt)
+
+    localizer = Localizer(flown.reference, Listening())
+    for index in range(0, 16, 3):
+        candidate = localizer.match(flown.frames[index], flown.priors[index])
+        patch, prompt = told[-1]
+        assert candidate.prompt == prompt
+        col, row = (round(float(value)) for value in flown.reference.grid.to_pixel(patch.grid.x, patch.grid.y))
+        codes = flown.reference.landuse(col, row, patch.grid.width, patch.grid.height)
+        assert codes is not None
+        ids = ClassTable.load("worldcover").prompt_ids()[codes.image.astype(int)]
+        counts = np.bincount(ids[codes.valid], minlength=10) / max(codes.valid.sum(), 1)
+        assert prompt.landuse == (LAND_USES[counts.argmax() - 1] if counts.max() > 0.5 else None)
+
+
+def test_a_map_that_is_off_by_its_hills_says_so_in_every_fix(flown: Flown) -> None:
+    reference = flown.reference
+    sharp = flown.localizer.match(flown.frames[5], flown.priors[5])
+    header = replace(reference.header, registration_sigma_m=40.0)
+    far = ReferenceMap(reference.path, header, 0, reference.vocabulary, reference._cache)
+    vague = Localizer(far, load("structural")).match(flown.frames[5], flown.priors[5])
+    assert sharp.covariance is not None and vague.covariance is not None
+    own = (flown.localizer.options.registration_sigma_px * reference.gsd) ** 2
+    added = (vague.covariance - sharp.covariance)[[0, 1], [0, 1]]
+    assert added == pytest.approx(40.0**2 - own, rel=1e-6)

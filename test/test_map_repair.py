@@ -13,7 +13,7 @@ from test_refmap import BoxMean, contents, write
 from promptmid_core import cli
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.refmap import build_map, repair_map, verify_map
+from promptmid_core.refmap import SarProduct, build_map, repair_map, verify_map
 
 SIDE = 1030  # the pyramid has a second level
 
@@ -77,6 +77,23 @@ def test_damaged_files_are_made_again_and_no_others_touched(copy: Path, built: P
     touched = {file.relative_to(copy).as_posix() for file, time in kept.items() if file.stat().st_mtime_ns != time}
     assert touched <= set(lost)
     assert repair_map(copy, inputs["sar"]) == []
+
+
+def test_repair_reads_the_product_and_the_classes_as_the_build_did(inputs: dict[str, Path], tmp_path: Path) -> None:
+    table, product = tmp_path / "mine.yaml", SarProduct("intensity", speckle="lee", looks=4, terrain_corrected="no",
+                                                        incidence_deg=40, look_deg=90)
+    table.write_text("source: mine\nclasses: {10: wetland, 80: null}\n")
+    copy = tmp_path / "map"
+    build_map(inputs["sar"], copy, landcover=inputs["landcover"], landcover_table=str(table), dem=inputs["dem"],
+              descriptor=load("structural"), product=product, store="int8", levels=2, gsd=12.0)
+    table.unlink()
+    sound = contents(copy)
+    lost = ["zarr.json", "0/landuse_mix/zarr.json", "0/prompt/c/0/1", "0/landuse_mix/c/0/1/0", "0/descriptors/c/0/0/1",
+            "0/block_x/c/0", "1/descriptors/c/0/0/0", "1/channel_scale/c/0", "1/landuse/c/0/0"]
+    for name in lost:
+        (copy / name).unlink()
+    assert repair_map(copy, inputs["sar"]) == sorted(lost)
+    assert contents(copy) == sound
 
 
 def test_other_inputs_repair_nothing(copy: Path, inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -45,13 +45,14 @@ class BoxMean:
     stride: int = 2
     halo: int = 5
     fingerprint: str = "boxmean-1"
+    text_encoder: str | None = None
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         return ChannelGroup("mean", 1, bound=8.0), ChannelGroup("spread", 1, Measure.DEPENDENCE, 0.5, bound=8.0)
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        assert prompt == Prompt(Modality.SAR)
+        assert prompt.modality is Modality.SAR
         assert patch.image.dtype == np.float32
         self.seen.append(patch)
         grid = patch.grid.every(2)

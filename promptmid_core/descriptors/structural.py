@@ -51,6 +51,10 @@ class Structural:
             "radiometry", colours, Measure.DEPENDENCE, self.radiometry_weight, radiometry.BOUND)
 
     @property
+    def text_encoder(self) -> None:
+        return None  # prompts are not heeded
+
+    @property
     def halo(self) -> int:
         return radiometry.reach(self.stride)
 

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Patch
 from promptmid_core.prompts import Modality, Prompt
-from promptmid_core.refmap import ReferenceMap, build_map, verify_map
-from promptmid_core.refmap.builder import plan_build
+from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, verify_map
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.manifest import write_manifest
+from promptmid_core.refmap.plan import plan_build
 from promptmid_core.refmap.store import create, metadata_files, plan, write_tile
+from promptmid_core.refmap.vocabulary import Vocabulary
 from promptmid_core.refmap.workers import default_workers
 
 BLOCK_PX = 512
@@ -41,6 +42,7 @@ class Timed:
         self.inner = inner
         self.seconds: list[float] = []
         self.name, self.stride, self.halo, self.fingerprint = inner.name, inner.stride, inner.halo, inner.fingerprint
+        self.text_encoder = inner.text_encoder
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         return self.inner.groups(modality)
@@ -145,7 +147,8 @@ def _query(path: Path, tile: Tile) -> tuple[float, float, float]:
 
 def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     """A map of that many tiles of which a few, at random places, have files; and those. The manifest names all the others too."""
-    task = plan_build(sar, path, None, None, load("structural"), None, None, 1, "float16")
+    task = plan_build(path, {"sar": sar}, load("structural"), SarProduct(), None, Vocabulary(), crs=None, gsd=None, levels=1,
+                      store="float16")
     side = task.header.tile_px
     across = max(1, round(tiles ** 0.5))
     grid = Grid(task.header.grid.x, task.header.grid.y, task.header.grid.gsd, across * side, -(-tiles // across) * side)

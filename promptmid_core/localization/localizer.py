@@ -32,7 +32,7 @@ from promptmid_core.matching.search import COARSE_FACTOR, Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -51,6 +51,7 @@ class Match:
 
     start: Pose
     patch: Patch
+    prompt: Prompt
     peaks: list[Peak]
     ties: TiePoints
     solution: Solution
@@ -161,8 +162,9 @@ class Localizer:
             check_patch(patch, self.options)
         with clock("map"):
             window = self._window(grid, level, extent)
+            prompt = self._prompt(grid, level)
         with clock("describe"):
-            described = self.descriptor.describe(patch, Prompt(Modality.OPTICAL))
+            described = self.descriptor.describe(patch, prompt)
         with clock("search"):
             peaks = search(described, window, extent)
         matches = []
@@ -177,7 +179,7 @@ class Localizer:
                 verification = verify(described, window, Similarity.between(ties.seen[:, :2], moved[:, :2]))
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-            matches.append(Match(start, patch, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
+            matches.append(Match(start, patch, prompt, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
             if self._evidence(matches[-1]) >= SURE:
                 break
         if not matches:
@@ -212,14 +214,19 @@ class Localizer:
                                              f"less than {self.options.least_map_valid:.0%}")
         return window
 
+    def _prompt(self, grid: Grid, level: ReferenceMap) -> Prompt:
+        """That of the land use under the patch."""
+        col, row = level.grid.to_pixel(grid.x, grid.y)
+        return level.prompt(round(float(col)), round(float(row)), grid.width, grid.height)
+
     def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
         ties = ties_on_ground(blocks, self.terrain.height(*blocks.seen.T), self.terrain.height(*blocks.found.T))
         solution = self._solve(ties, frame, start, prior)
         return replace(ties, weight=solution.weight), solution
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation,
-                     floor=self.options.registration_sigma_px * self.reference.gsd)
+        floor = max(self.options.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation, floor=floor)
 
     def _judge(self, match: Match, frame: Frame, prior: Prior, extent: Extent) -> None:
         options, gsd = self.options, match.gsd
@@ -251,7 +258,8 @@ class Localizer:
         at_prior, at_fix = (boresight_point(frame.camera, pose, self.terrain) for pose in (prior.pose, solution.pose))
         return Candidate(
             frame.stamp_ns, prior, reason, sentence, solution.pose, solution.covariance, OBSERVED,
-            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, scores, stage_ms)
+            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, match.prompt, scores,
+            stage_ms)
 
     def _agree(self, match: Match) -> NDArray[np.bool_]:
         """Which tie points (N,) agree with the solution."""

@@ -13,8 +13,8 @@ class Options:
     Track: `least_evidence` is the least log-odds of a match being true, the track's word included; a first fix needs `confirm`
     agreeing candidates among the last `confirm_among`; `lose_after` rejections in a row lose the track; `drift_share` is how far
     the prior may drift, as a share of the distance flown.
-    Covariance: `registration_sigma_px` is the map's own registration error; `correlation` inflates the tie points' covariance,
-    since neighbouring blocks share ground and err together.
+    Covariance: `registration_sigma_px` is the map's own registration error, unless the map states a larger one; `correlation`
+    inflates the tie points' covariance, since neighbouring blocks share ground and err together.
     """
 
     patch_px: int = 256

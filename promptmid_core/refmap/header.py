@@ -21,6 +21,7 @@ HEADER_FILE = "zarr.json"
 
 CHUNK_PX = 256
 CHUNKS_PER_TILE = 2
+BLOCK_PX = 64
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ class Header:
     """What a map is and what it was made from.
 
     `grid` are the level-0 pixels; a pixel of level k covers 2^k by 2^k of them. `amplitude` says how the product's values became
-    SAR amplitude; `dem_stride` is the number of level-0 pixels per height cell, 0 without a DEM; `store` is the element type of
-    the descriptors; `inputs` maps sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they
-    were given.
+    SAR amplitude, `sar` what was said of it and which bands were read; `registration_sigma_m` is the standard deviation per axis
+    of the ground's place in the product, as far as it is known to be off; `dem_stride` is the number of level-0 pixels per height
+    cell, 0 without a DEM; `vocabulary` is `Vocabulary.attributes`; `store` is the element type of the descriptors; `inputs` maps
+    sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given.
     """
 
     frame: MapFrame
@@ -74,10 +76,13 @@ class Header:
     descriptor: DescriptorIdentity
     amplitude: dict[str, Any]
     sar_dtype: str
+    sar: dict[str, Any]
+    registration_sigma_m: float
     has_landuse: bool
     dem_stride: int
     levels: int
     store: str
+    vocabulary: dict[str, Any]
     inputs: dict[str, str]
     options: dict[str, Any]
 
@@ -103,9 +108,22 @@ class Header:
     @property
     def dem_grid(self) -> Grid:
         """The grid of the height cells; unlike the descriptors' it covers the last pixels too."""
-        shift = (self.dem_stride - 1) / 2 * self.grid.gsd
-        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * self.dem_stride,
-                    -(-self.grid.width // self.dem_stride), -(-self.grid.height // self.dem_stride))
+        return self._covered_by(self.dem_stride)
+
+    @property
+    def block_px(self) -> int:
+        """Level-0 pixels along one side of a block of land use: the largest divisor of a chunk that is at most BLOCK_PX."""
+        return max(step for step in range(1, BLOCK_PX + 1) if self.chunk_px % step == 0)
+
+    @property
+    def blocks(self) -> Grid:
+        """The grid of the blocks of land use, which covers the last pixels too."""
+        return self._covered_by(self.block_px)
+
+    def _covered_by(self, stride: int) -> Grid:
+        shift = (stride - 1) / 2 * self.grid.gsd
+        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * stride,
+                    -(-self.grid.width // stride), -(-self.grid.height // stride))
 
     def tiles(self, level: int = 0) -> Iterator[Tile]:
         """The tiles of a level in row order, cut at the map's edge."""

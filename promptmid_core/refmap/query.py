@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.landuse import KINDS, dominant
+from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
 from promptmid_core.refmap.header import Header
 from promptmid_core.refmap.manifest import require_finished
 from promptmid_core.refmap.prefetch import Prefetch
 from promptmid_core.refmap.quantisation import decoded
 from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
+from promptmid_core.refmap.vocabulary import Vocabulary
 
 CACHE_BYTES = 256 * 2**20
 
@@ -27,7 +30,8 @@ class ReferenceMap:
     together. Several threads may use it at once.
     """
 
-    def __init__(self, path: Path, header: Header, level: int, cache: ChunkCache, prefetch: bool = False) -> None:
+    def __init__(self, path: Path, header: Header, level: int, vocabulary: Vocabulary, cache: ChunkCache,
+                 prefetch: bool = False) -> None:
         self.path = path
         self.header = header
         self.level = level
@@ -40,8 +44,10 @@ class ReferenceMap:
         self.descriptor_name = header.descriptor.name
         self.fingerprint = header.descriptor.fingerprint
         self.vertical_datum = header.vertical_datum
+        self.registration_sigma_m = header.registration_sigma_m
         self.has_dem = header.dem_stride > 0
         self.has_landuse = header.has_landuse
+        self.vocabulary = vocabulary
         self._cache = cache
         self._prefetch = Prefetch() if prefetch else None
         self._others: dict[int, ReferenceMap] = {level: self}
@@ -60,7 +66,7 @@ class ReferenceMap:
         """
         header = Header.read(path)
         require_finished(path)
-        return ReferenceMap(path, header, 0, ChunkCache(cache_bytes), prefetch)
+        return ReferenceMap(path, header, 0, Vocabulary.read(path, header.vocabulary), ChunkCache(cache_bytes), prefetch)
 
     def at(self, level: int) -> ReferenceMap:
         """The map at another level, opened when it is first asked for; ValueError where it has no such level.
@@ -70,7 +76,7 @@ class ReferenceMap:
         if not 0 <= level < self.levels:
             raise ValueError(f"{self.path} has levels 0 to {self.levels - 1}, not {level}")
         if level not in self._others:
-            other = ReferenceMap(self.path, self.header, level, self._cache, self._prefetch is not None)
+            other = ReferenceMap(self.path, self.header, level, self.vocabulary, self._cache, self._prefetch is not None)
             other._others = self._others
             self._others[level] = other
         return self._others[level]
@@ -106,6 +112,27 @@ class ReferenceMap:
         valid = known & (values != UNKNOWN_CLASS)
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
+    def landuse_mix(self, col: int, row: int, width: int, height: int) -> NDArray[np.float64]:
+        """Level pixels (KINDS,) of each prompt id in a window, blocks counted as far as it covers them; 0 without land use."""
+        if not self.has_landuse:
+            return np.zeros(KINDS)
+        if self.level:
+            scale = 2 ** self.level
+            finest = self.at(0).landuse_mix(scale * col, scale * row, scale * width, scale * height)
+            return np.asarray(finest / scale ** 2)
+        step = self.header.block_px
+        top, left = row // step, col // step
+        down, across = -(-(row + height) // step) - top, -(-(col + width) // step) - left
+        counts, _ = self._readers["landuse_mix"].read(top, left, down, across)
+        columns = _overlap(np.arange(left, left + across + 1) * step, col, width, self.grid.width)
+        rows = _overlap(np.arange(top, top + down + 1) * step, row, height, self.grid.height)
+        return counts.astype(np.float64) @ columns @ rows
+
+    def prompt(self, col: int, row: int, width: int, height: int, modality: Modality = Modality.OPTICAL) -> Prompt:
+        """That of the land use which covers more than half of a window, as far as it lies on the map; neutral where none does."""
+        landuse = dominant(self.landuse_mix(col, row, width, height))
+        return self.vocabulary.prompt(modality, int(landuse))
+
     def terrain(self) -> Terrain:
         """The ground; where the DEM has a gap the nearest known height holds. Flat at 0 where the map was built without a DEM."""
         if not self.has_dem:
@@ -131,6 +158,13 @@ class ReferenceMap:
         top, left = row // stride, col // stride
         down, across = -(-(row + height) // stride) - top, -(-(col + width) // stride) - left
         return not self._readers[name].damaged.isdisjoint(self._readers[name].touched(top, left, down, across))
+
+
+def _overlap(edges: NDArray[np.int64], start: int, length: int, size: int) -> NDArray[np.float64]:
+    """The shares (N,) that a span covers of the blocks between edges (N + 1,) on a map of `size`, beyond which they are cut."""
+    edges = np.clip(edges, 0, size)
+    covered = np.clip(edges, start, start + length)
+    return np.asarray((covered[1:] - covered[:-1]) / np.maximum(edges[1:] - edges[:-1], 1), np.float64)
 
 
 def _filled(heights: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -7,12 +7,17 @@ from pathlib import Path
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.builder import Progress, plan_build, writing
+from promptmid_core.landuse import ClassTable
+from promptmid_core.refmap.builder import Progress, writing
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.lock import locked
 from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, sha256, verify_map
+from promptmid_core.refmap.plan import plan_build
+from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.store import create, metadata_files, shard_files
 from promptmid_core.refmap.tile import TileTask
+from promptmid_core.refmap.vocabulary import Vocabulary
+from promptmid_core.refmap.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.workers import THREADS, crew
 
 
@@ -22,7 +27,8 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
 
     No other file is touched. Rasters that are not given are looked for where they lay when the map was built; `descriptor` is
     by default the one of the map's name. InputError where an input or the descriptor is not that of the map, before any work;
-    where the manifest is damaged, since then nothing says what is whole; and where a file made again is not as it was.
+    where the manifest is damaged, since then nothing says what is whole, or the prompts' embeddings are; and where a file made
+    again is not as it was.
     """
     damaged = set(verify_map(path))
     if MANIFEST_FILE in damaged:
@@ -33,6 +39,8 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
     if not broken:
         return []
     header = Header.of(manifest["content"]["header"], path)
+    if not broken.isdisjoint(file.as_posix() for file in vocabulary_files(header.vocabulary)):
+        raise InputError(f"{path} has damaged embeddings of its prompts, which repair cannot make again; build the map again")
     inputs = _inputs(header, {"sar": sar, "landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
     task = _task(path, header, inputs, descriptor or load(header.descriptor.name))
     with writing(path), locked(path):
@@ -55,7 +63,7 @@ def _inputs(header: Header, given: dict[str, Path | None], known: dict[str, str]
         file = given.get(name) or Path(known.get(name, name))
         if sha256(file) != digest:
             raise InputError(f"{file} is not the {name} raster that the map was built from; give that one to repair the map")
-        inputs[name] = file
+        inputs[name] = file.resolve()
     return inputs
 
 
@@ -63,8 +71,10 @@ def _task(path: Path, header: Header, inputs: dict[str, Path], descriptor: Descr
     if descriptor.fingerprint != header.descriptor.fingerprint:
         raise InputError(f"{path} was built with descriptor {header.descriptor.fingerprint}, and this program's is "
                          f"{descriptor.fingerprint}; build the map again")
-    task = plan_build(inputs["sar"].resolve(), path.resolve(), inputs.get("landcover"), inputs.get("dem"), descriptor,
-                      header.options["crs"], header.options["gsd_m"], header.levels, header.store)
+    words = header.vocabulary
+    table = ClassTable.read(words) if header.has_landuse else None
+    task = plan_build(path.resolve(), inputs, descriptor, SarProduct.read(header.sar), table, Vocabulary.read(path, words),
+                      crs=header.options["crs"], gsd=header.options["gsd_m"], levels=header.levels, store=header.store)
     if task.header.attributes() != header.attributes():
         raise InputError(f"{path} would be laid out otherwise by the versions installed here; build the map again")
     return task

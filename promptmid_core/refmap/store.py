@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.landuse import KINDS
 from promptmid_core.refmap.header import CHUNKS_PER_TILE, Header, Tile
 from promptmid_core.refmap.quantisation import scales
 
@@ -35,7 +36,8 @@ class ArrayPlan:
 
 
 def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
-    """The arrays of a level by name; above level 0 `sar` is the amplitude, and heights are stored once."""
+    """The arrays of a level by name; above level 0 `sar` is the amplitude; heights and what blocks tell of land use
+    are stored once."""
     cells, pixels, identity = header.cells(level), header.pixels(level), header.descriptor
     stride, described = identity.stride, (identity.channels, *cells.shape)
     arrays = {
@@ -45,7 +47,11 @@ def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
         "sar_valid": ArrayPlan("bool", ("y", "x"), pixels.shape, 1),
     }
     if header.has_landuse:
+        blocks, step = header.blocks.shape, header.block_px
         arrays["landuse"] = ArrayPlan("uint16", ("y", "x"), pixels.shape, 1, UNKNOWN_CLASS)
+        if not level:
+            arrays["landuse_mix"] = ArrayPlan("uint16", ("prompt", "block_y", "block_x"), (KINDS, *blocks), step)
+            arrays["prompt"] = ArrayPlan("uint8", ("block_y", "block_x"), blocks, step)
     if header.dem_stride and not level:
         arrays["dem"] = ArrayPlan("float32", ("dem_y", "dem_x"), header.dem_grid.shape, header.dem_stride, UNKNOWN_HEIGHT)
     return arrays
@@ -167,6 +173,8 @@ def _coordinates(header: Header, level: int) -> dict[str, tuple[str, NDArray[np.
     grids = {("x", "y"): header.pixels(level), ("cell_x", "cell_y"): header.cells(level)}
     if header.dem_stride and not level:
         grids["dem_x", "dem_y"] = header.dem_grid
+    if header.has_landuse and not level:
+        grids["block_x", "block_y"] = header.blocks
     east, north = header.frame.origin
     found: dict[str, tuple[str, NDArray[np.generic], dict[str, Any]]] = {}
     for (across, down), grid in grids.items():

@@ -1,4 +1,4 @@
-"""One tile of the map: read, described, written. Tiles depend on nothing but their inputs and can be made in any order."""
+"""One tile of the map: read, described, written. A level's tiles need its inputs or the level below, and no other tile."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import RasterView
-from promptmid_core.prompts import Modality, Prompt
-from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.prompts import NEUTRAL, Modality, Prompt
 from promptmid_core.refmap.header import Header, Tile
+from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import TileRecord, sha256
 from promptmid_core.refmap.pyramid import averaged, majority
 from promptmid_core.refmap.quantisation import encoded
-from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, read_window, write_tile
+from promptmid_core.refmap.sar import SarView
+from promptmid_core.refmap.store import UNKNOWN_HEIGHT, read_window, write_tile
+from promptmid_core.refmap.vocabulary import Vocabulary
 
 Values = dict[str, NDArray[np.generic]]
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class TileTask:
     path: Path
     header: Header
     descriptor: Descriptor
-    amplitude: AmplitudeScale
-    sar: RasterView
-    landcover: RasterView | None
+    sar: SarView
+    landcover: LandCover | None
+    vocabulary: Vocabulary
     dem: RasterView | None
 
     def make(self, tile: Tile, only: frozenset[str] | None = None) -> TileRecord:
@@ -39,61 +43,57 @@ class TileTask:
 
         Above level 0 the level below must be there. ValueError where the descriptor does not keep to what it says of itself.
         """
-        around = self._around(tile)
-        values = self._coarser(tile, around) if tile.level else self._finest(tile, around)
+        around = self._with_rim(tile, self.descriptor.halo, self.header.descriptor.stride)
+        stored, amplitude, valid = self._coarser(around) if tile.level else self._finest(around)
+        landuse = self.landcover.told_by(self._codes(tile, self.landcover), self.header.block_px) if self.landcover else None
+        prompt = self.vocabulary.prompt(Modality.SAR, landuse.prompt_id if landuse else NEUTRAL)
+        place = _within(tile, around)
+        values = self._describe(tile, around, amplitude, valid, prompt)
+        values |= {"sar": stored[place], "sar_valid": valid[place]}
+        if landuse:
+            values |= landuse.arrays
+        heights = 0
+        if self.dem and not tile.level:
+            stride = self.header.dem_stride
+            dem = self.dem.read(tile.col // stride, tile.row // stride, -(-tile.width // stride), -(-tile.height // stride))
+            values["dem"] = np.where(dem.valid, dem.image, np.float32(UNKNOWN_HEIGHT))
+            heights = int(dem.valid.sum())
         written = write_tile(self.path, self.header, tile, values, only)
         files = {file.as_posix(): sha256(self.path / file) or "" for file in written}
-        classes: dict[str, int] = {}
-        if "landuse" in values:
-            codes, counts = np.unique(values["landuse"], return_counts=True)
-            classes = {str(code): int(count) for code, count in zip(codes, counts, strict=True) if code != UNKNOWN_CLASS}
-        heights = int((values["dem"] != np.float32(UNKNOWN_HEIGHT)).sum()) if "dem" in values else 0
-        return TileRecord(tile, files, int(values["sar_valid"].sum()), int(values["descriptors_valid"].sum()), heights, classes)
+        return TileRecord(tile, files, int(values["sar_valid"].sum()), int(values["descriptors_valid"].sum()), heights,
+                          landuse.classes if landuse else {})
 
-    def _around(self, tile: Tile) -> Tile:
-        """A tile with the pixels around it that its descriptors depend on, as far as there are any."""
-        stride, whole = self.header.descriptor.stride, self.header.pixels(tile.level)
-        reach = -(-self.descriptor.halo // stride) * stride
+    def _with_rim(self, tile: Tile, pixels: int, unit: int = 1) -> Tile:
+        """A tile with at least so many pixels around it, in multiples of `unit`, as far as there are any."""
+        reach, whole = -(-pixels // unit) * unit, self.header.pixels(tile.level)
         left, top = max(tile.col - reach, 0), max(tile.row - reach, 0)
         right, bottom = min(tile.col + tile.width + reach, whole.width), min(tile.row + tile.height + reach, whole.height)
         return Tile(left, top, right - left, bottom - top, tile.level)
 
-    def _finest(self, tile: Tile, around: Tile) -> Values:
-        read = self.sar.read(around.col, around.row, around.width, around.height)
-        image = np.where(read.valid, self.amplitude.amplitude(read.image), np.float32(0))
-        place = _within(tile, around)
-        values = self._describe(tile, around, image, read.valid)
-        values |= {"sar": self._stored(read.image[place]), "sar_valid": read.valid[place]}
-        if self.landcover:
-            cover = self.landcover.read(tile.col, tile.row, tile.width, tile.height)
-            values["landuse"] = np.where(cover.valid, cover.image, UNKNOWN_CLASS).astype(np.uint16)
-        if self.dem:
-            stride = self.header.dem_stride
-            dem = self.dem.read(tile.col // stride, tile.row // stride, -(-tile.width // stride), -(-tile.height // stride))
-            values["dem"] = np.where(dem.valid, dem.image, np.float32(UNKNOWN_HEIGHT))
-        return values
+    def _finest(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
+        """The pixels (H, W) of a window of level 0: what is stored of them, their amplitude, where they are valid."""
+        read, amplitude = self.sar.read(window.col, window.row, window.width, window.height)
+        dtype = np.dtype(self.header.sar_dtype)
+        stored = np.rint(read.image) if np.issubdtype(dtype, np.integer) else read.image
+        return stored.astype(dtype), amplitude, read.valid
 
-    def _coarser(self, tile: Tile, around: Tile) -> Values:
-        below = tile.level - 1
-        stored, known = self._below("sar", around), np.asarray(self._below("sar_valid", around), bool)
-        pixels = stored.astype(np.float32)
-        image, valid = averaged(pixels if below else self.amplitude.amplitude(pixels), known)
-        place = _within(tile, around)
-        values = self._describe(tile, around, image, valid)
-        values |= {"sar": np.minimum(image[place], np.finfo(np.float16).max).astype(np.float16), "sar_valid": valid[place]}
-        if self.header.has_landuse:
-            values["landuse"] = majority(self._below("landuse", tile).astype(np.uint16))
-        return values
+    def _coarser(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
+        """As `_finest`, above level 0."""
+        below = _below(window)
+        around = below if below.level else self._with_rim(below, self.sar.filter_px)
+        pixels = read_window(self.path, "sar", around).astype(np.float32)
+        known = read_window(self.path, "sar_valid", around).astype(bool)
+        fine, place = pixels if below.level else self.sar.amplitude(pixels, known), _within(below, around)
+        amplitude, valid = averaged(fine[place], known[place])
+        return np.minimum(amplitude, np.finfo(np.float16).max).astype(np.float16), amplitude, valid
 
-    def _below(self, name: str, window: Tile) -> NDArray[np.generic]:
-        """The stored elements of the level below that a window of this level covers."""
-        below = Tile(2 * window.col, 2 * window.row, 2 * window.width, 2 * window.height, window.level - 1)
-        return read_window(self.path, name, below)
+    def _codes(self, tile: Tile, cover: LandCover) -> NDArray[np.uint16]:
+        return majority(read_window(self.path, "landuse", _below(tile)).astype(np.uint16)) if tile.level else cover.codes(tile)
 
-    def _describe(self, tile: Tile, around: Tile, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> Values:
+    def _describe(self, tile: Tile, around: Tile, amplitude: Image, valid: Mask, prompt: Prompt) -> Values:
         """The stored descriptors and their validity of a tile, as if the level were described whole.
 
-        `image` is the amplitude (H, W) around it, `valid` where it is known.
+        `amplitude` (H, W) is that around it, `valid` where it is known.
         """
         identity, stride = self.header.descriptor, self.header.descriptor.stride
         shape = tile.height // stride, tile.width // stride
@@ -101,7 +101,7 @@ class TileTask:
             empty = np.zeros((identity.channels, *shape), self.header.store)
             return {"descriptors": empty, "descriptors_valid": np.zeros(shape, bool)}
         grid = self.header.pixels(tile.level).cut(around.col, around.row, around.width, around.height)
-        described = self.descriptor.describe(Patch(image, valid, grid), Prompt(Modality.SAR))
+        described = self.descriptor.describe(Patch(amplitude, valid, grid), prompt)
         row, col = (tile.row - around.row) // stride, (tile.col - around.col) // stride
         cells = np.s_[..., row:row + shape[0], col:col + shape[1]]
         known = described.valid[cells]
@@ -110,9 +110,10 @@ class TileTask:
             raise ValueError(f"descriptor {identity.name} gave {array.shape} values, or some beyond the range of float16")
         return {"descriptors": array, "descriptors_valid": known}
 
-    def _stored(self, image: NDArray[np.float32]) -> NDArray[np.generic]:
-        dtype = np.dtype(self.header.sar_dtype)
-        return (np.rint(image) if np.issubdtype(dtype, np.integer) else image).astype(dtype)
+
+def _below(window: Tile) -> Tile:
+    """The pixels of the level below that a window covers."""
+    return Tile(2 * window.col, 2 * window.row, 2 * window.width, 2 * window.height, window.level - 1)
 
 
 def _within(tile: Tile, around: Tile) -> tuple[slice, slice]:
