@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster import check_raster
 from promptmid_core.refmap import build_map, verify_map
 from promptmid_core.refmap.lock import LOCK_FILE, locked
+from promptmid_core.refmap.manifest import JOURNAL_FILE
 
 SIDE = 1100  # three tiles each way, the last of them narrow, and a second level of two
 
@@ -122,6 +124,17 @@ def test_kill_after_each_of_the_first_shards_and_resume(sar: Path, built: Path, 
         assert (out / LOCK_FILE).exists()  # that of a process that is no more
     assert kills == 5
     build_map(sar, out, descriptor=BoxMean(), workers=2)
+    assert files(out) == files(built)
+
+
+def test_kill_just_after_the_manifest_leaves_a_whole_map(sar: Path, built: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(built, tmp_path / "map"))
+    (out / JOURNAL_FILE).write_text("{}\n")
+    (out / LOCK_FILE).write_text(json.dumps({"pid": 999_999_999, "host": platform.node()}))
+    descriptor = BoxMean()
+    build_map(sar, out, descriptor=descriptor)
+    assert not descriptor.seen
+    assert verify_map(out) == []
     assert files(out) == files(built)
 
 
