@@ -62,12 +62,21 @@ def test_threads_give_the_same_bytes_and_leave_the_settings_as_they_were(sar: Pa
     assert cv2.getNumThreads() == before
 
 
-def test_cluster_of_processes_gives_the_same_bytes_as_threads(sar: Path, tmp_path: Path) -> None:
+def test_cluster_of_processes_gives_the_same_bytes_as_threads_and_may_be_lost(sar: Path, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
     build_map(sar, tmp_path / "threads", descriptor=load("structural"), workers=2)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         build_map(sar, tmp_path / "cluster", descriptor=load("structural"), scheduler=cluster.scheduler_address)
+
+        def lose(done: int, total: int) -> None:
+            if done == 2:
+                cluster.close()
+
+        with pytest.raises(InputError, match=r"was lost.*same command again"):
+            build_map(sar, tmp_path / "lost", descriptor=load("structural"), scheduler=cluster.scheduler_address, progress=lose)
+    build_map(sar, tmp_path / "lost", descriptor=load("structural"), workers=2)
+    assert files(tmp_path / "lost") == files(tmp_path / "threads")
     assert files(tmp_path / "cluster") == files(tmp_path / "threads")
 
 
