@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster import check_raster
 from promptmid_core.refmap import build_map, verify_map
 from promptmid_core.refmap.lock import LOCK_FILE, locked
+from promptmid_core.refmap.manifest import JOURNAL_FILE
 
 SIDE = 1100  # three tiles each way, the last of them narrow, and a second level of two
 
@@ -60,12 +62,21 @@ def test_threads_give_the_same_bytes_and_leave_the_settings_as_they_were(sar: Pa
     assert cv2.getNumThreads() == before
 
 
-def test_cluster_of_processes_gives_the_same_bytes_as_threads(sar: Path, tmp_path: Path) -> None:
+def test_cluster_of_processes_gives_the_same_bytes_as_threads_and_may_be_lost(sar: Path, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
     build_map(sar, tmp_path / "threads", descriptor=load("structural"), workers=2)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         build_map(sar, tmp_path / "cluster", descriptor=load("structural"), scheduler=cluster.scheduler_address)
+
+        def lose(done: int, total: int) -> None:
+            if done == 2:
+                cluster.close()
+
+        with pytest.raises(InputError, match=r"was lost.*same command again"):
+            build_map(sar, tmp_path / "lost", descriptor=load("structural"), scheduler=cluster.scheduler_address, progress=lose)
+    build_map(sar, tmp_path / "lost", descriptor=load("structural"), workers=2)
+    assert files(tmp_path / "lost") == files(tmp_path / "threads")
     assert files(tmp_path / "cluster") == files(tmp_path / "threads")
 
 
@@ -122,6 +133,17 @@ def test_kill_after_each_of_the_first_shards_and_resume(sar: Path, built: Path, 
         assert (out / LOCK_FILE).exists()  # that of a process that is no more
     assert kills == 5
     build_map(sar, out, descriptor=BoxMean(), workers=2)
+    assert files(out) == files(built)
+
+
+def test_kill_just_after_the_manifest_leaves_a_whole_map(sar: Path, built: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(built, tmp_path / "map"))
+    (out / JOURNAL_FILE).write_text("{}\n")
+    (out / LOCK_FILE).write_text(json.dumps({"pid": 999_999_999, "host": platform.node()}))
+    descriptor = BoxMean()
+    build_map(sar, out, descriptor=descriptor)
+    assert not descriptor.seen
+    assert verify_map(out) == []
     assert files(out) == files(built)
 
 

@@ -59,13 +59,14 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         task = plan_build(out.resolve(), inputs, descriptor, product or SarProduct(), table, vocabulary,
                           crs=crs, gsd=gsd, levels=levels, store=store)
-    _check_target(out, task.header)
+    if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():
+        log.info("%s is already built from these inputs; nothing to do", out)
+        return ReferenceMap.open(out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with locked(out):
-            if _check_target(out, task.header):
-                log.info("%s is already built from these inputs; nothing to do", out)
-            else:
+            # a kill may have come just after the manifest, or another builder have finished it by now
+            if not _check_target(out, task.header):
                 create(out, task.header)
                 vocabulary.write(out)
                 _finish(out, task, _make_tiles(task, scheduler, workers, progress), started)

@@ -73,21 +73,22 @@ def _on_threads(pool: ThreadPoolExecutor, make: Make, items: Sequence[Any], fini
 
 
 def _on_cluster(client: Client, scheduler: str, make: Make, items: Sequence[Any], finished: Callable[[Any], None]) -> None:
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.comm.core import CommClosedError
 
     def submit(count: int) -> list[Any]:
         return [client.submit(_alone, make, item, pure=False) for item in islice(queue, count)]
 
     queue = iter(items)
-    pending = as_completed(submit(IN_FLIGHT * max(1, sum(client.nthreads().values()))))
     try:
+        pending = as_completed(submit(IN_FLIGHT * max(1, sum(client.nthreads().values()))))
         for future in pending:
-            if future.cancelled():
-                raise InputError(f"the scheduler at {scheduler} gave the work up; start it again and give the same command again")
             finished(future.result())
             pending.update(submit(1))
-    finally:
-        client.cancel([future for future in pending.futures])
+    except (KilledWorker, FutureCancelledError, CommClosedError) as error:
+        raise InputError(f"the Dask cluster at {scheduler} was lost; start it again and give the same command again, which "
+                         "goes on from here") from error
 
 
 def _alone(make: Make, item: Any) -> Any:
