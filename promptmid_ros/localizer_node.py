@@ -329,7 +329,7 @@ class LocalizerNode(LifecycleNode):
 
 def open_localizer(settings: Settings) -> Localizer:
     """The map and its descriptor, ready to match; InputError where either cannot be used."""
-    reference = ReferenceMap.open(settings.map)
+    reference = ReferenceMap.open(settings.map, prefetch=True)
     descriptor = load(settings.descriptor or reference.descriptor_name)
     check_patch_fits(settings.options, reference.stride)
     return Localizer(reference, descriptor, settings.options)

@@ -17,7 +17,6 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
-from promptmid_core.prompts import Modality, Prompt
 from promptmid_ros import conversions
 from promptmid_ros.diagnostics import INTERNAL_ERROR, MATCH, Value
 from promptmid_ros.odometry import MAP, ODOM
@@ -85,7 +84,7 @@ def match_values(outcome: Outcome, latency_ms: float | None) -> dict[str, Value]
         "verdict": "fix" if fix.accepted else "no fix", "reason": str(fix.reason), "sentence": fix.sentence,
         "state": str(fix.state),
         "stamp": seconds(fix.stamp_ns), "latency_ms": latency_ms, "processing_ms": outcome.processing_ms,
-        "dropped": outcome.arrival.dropped, "prompt": Prompt(Modality.OPTICAL).text,
+        "dropped": outcome.arrival.dropped, "prompt": candidate.prompt and candidate.prompt.text,
     }
     if candidate.pose is not None and candidate.prior is not None:
         delta = candidate.pose.correction_from(candidate.prior.pose)

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 import promptmid_core
 
 ROOT = Path(__file__).resolve().parent.parent
-OFFLINE = {"dask", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
+OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
 HEAVY = OFFLINE | {"cv2", "numpy", "onnxruntime", "pyproj", "scipy", "zarr"}
 
 

@@ -1,6 +1,7 @@
 """The whole chain on a simulated flight: fixes where they should be, reasons where they should be."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,12 +13,15 @@ from promptmid_core.errors import InputError
 from promptmid_core.evaluation.metrics import summarise
 from promptmid_core.evaluation.recording import Recording
 from promptmid_core.evaluation.replay import replay
-from promptmid_core.geometry import NADIR, Camera, Pose, Prior, boresight_point
+from promptmid_core.geometry import NADIR, Camera, DescriptorMap, Patch, Pose, Prior, boresight_point
+from promptmid_core.landuse import ClassTable
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.prompts import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.bag import open_bag
+from promptmid_core.simulation.flight import simulate_flight
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,26 @@ def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811
     assert summary["false_fixes"] == 0
     assert summary["ground_error_px"]["median"] < 1.0
     assert summary["prior_error_px"]["median"] > 5 * summary["error_px"]["median"]
+
+
+def test_a_flight_at_four_times_the_height_is_localized_on_a_coarser_level(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    """Frames of which a pixel shows 2.6 map pixels: too coarse for level 0."""
+    simulate_flight(scene.world.optical, tmp_path / "high", dem=scene.world.dem, frames=12, seed=5, footprint_px=560, drift_px=30,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216))
+    reference = scene.reference()
+    assert reference.levels == 2
+    summary = summarise(replay(tmp_path / "high", Localizer(reference, load("structural")), reference))
+    assert summary["fixes"] >= 9
+    assert summary["false_fixes"] == 0
+    assert summary["ground_error_px"]["median"] < 1.0  # of level 0
+
+
+def test_frame_that_no_level_suits_is_refused(flown: Flown) -> None:
+    frame, prior = flown.frames[4], flown.priors[4]
+    pose = prior.pose.corrected(np.array([0, 0, 7 * prior.pose.position[2], 0, 0, 0]))
+    candidate = flown.localizer.match(frame, replace(prior, pose=pose))
+    assert candidate.reason is Reason.FRAME_TOO_COARSE
+    assert f"{2 * flown.reference.gsd:.2f} m" in candidate.sentence
 
 
 def test_two_runs_are_bit_identical(flown: Flown) -> None:
@@ -173,3 +197,39 @@ def test_grey_frames_do_as_well(flown: Flown) -> None:
     grey = flown.localizer.match(replace(frame, image=cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)), flown.priors[6])
     assert grey.reason is Reason.FIX
     assert flown.ground_error_px(grey, 6) < 2
+
+
+def test_the_patch_is_described_with_the_prompt_of_the_ground_under_it(flown: Flown) -> None:
+    told = []
+
+    class Listening:
+        def __getattr__(self, name: str) -> object:
+            return getattr(flown.localizer.descriptor, name)
+
+        def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
+            told.append((patch, prompt))
+            return flown.localizer.descriptor.describe(patch, prompt)
+
+    localizer = Localizer(flown.reference, Listening())
+    for index in range(0, 16, 3):
+        candidate = localizer.match(flown.frames[index], flown.priors[index])
+        patch, prompt = told[-1]
+        assert candidate.prompt == prompt
+        col, row = (round(float(value)) for value in flown.reference.grid.to_pixel(patch.grid.x, patch.grid.y))
+        codes = flown.reference.landuse(col, row, patch.grid.width, patch.grid.height)
+        assert codes is not None
+        ids = ClassTable.load("worldcover").prompt_ids()[codes.image.astype(int)]
+        counts = np.bincount(ids[codes.valid], minlength=10) / max(codes.valid.sum(), 1)
+        assert prompt.landuse == (LAND_USES[counts.argmax() - 1] if counts.max() > 0.5 else None)
+
+
+def test_a_map_that_is_off_by_its_hills_says_so_in_every_fix(flown: Flown) -> None:
+    reference = flown.reference
+    sharp = flown.localizer.match(flown.frames[5], flown.priors[5])
+    header = replace(reference.header, registration_sigma_m=40.0)
+    far = ReferenceMap(reference.path, header, 0, reference.vocabulary, reference._cache)
+    vague = Localizer(far, load("structural")).match(flown.frames[5], flown.priors[5])
+    assert sharp.covariance is not None and vague.covariance is not None
+    own = (flown.localizer.options.registration_sigma_px * reference.gsd) ** 2
+    added = (vague.covariance - sharp.covariance)[[0, 1], [0, 1]]
+    assert added == pytest.approx(40.0**2 - own, rel=1e-6)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from promptmid_core.georaster import RasterFacts, map_frame, resample
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
 from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.header import Tile, digest
 
 WEST, NORTH, PIXEL = -13183742.2, 4017420.3, 10.0
@@ -43,13 +45,14 @@ class BoxMean:
     stride: int = 2
     halo: int = 5
     fingerprint: str = "boxmean-1"
+    text_encoder: str | None = None
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
-        return ChannelGroup("mean", 1), ChannelGroup("spread", 1, Measure.DEPENDENCE, 0.5)
+        return ChannelGroup("mean", 1, bound=8.0), ChannelGroup("spread", 1, Measure.DEPENDENCE, 0.5, bound=8.0)
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        assert prompt == Prompt(Modality.SAR)
+        assert prompt.modality is Modality.SAR
         assert patch.image.dtype == np.float32
         self.seen.append(patch)
         grid = patch.grid.every(2)
@@ -168,11 +171,35 @@ def test_small_cache_gives_the_same(built: Path, col: int, row: int, width: int,
         one, other = kept.descriptors(*window), forgetful.descriptors(*window)
         np.testing.assert_array_equal(one.array, other.array)
         np.testing.assert_array_equal(one.valid, other.valid)
-    assert all(len(reader._kept) <= 1 for reader in forgetful._readers.values())
+    assert len(forgetful._cache._kept) <= 1
 
 
 def readers(path: Path, kept: dict[Path, tuple[ReferenceMap, ReferenceMap]] = {}) -> tuple[ReferenceMap, ReferenceMap]:  # noqa: B006
     return kept.setdefault(path, (ReferenceMap.open(path), ReferenceMap.open(path, cache_bytes=0)))
+
+
+def test_window_ahead_is_read_in_the_background(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[tuple[str, tuple[int, int]]] = []
+    load = ChunkReader._load
+
+    def noted(reader: ChunkReader, index: tuple[int, int]) -> Any:
+        loads.append((threading.current_thread().name, index))
+        return load(reader, index)
+
+    monkeypatch.setattr(ChunkReader, "_load", noted)
+    reference, plain = ReferenceMap.open(built, prefetch=True), ReferenceMap.open(built)
+    expected = plain.descriptors(320, 0, 200, 100)
+    loads.clear()
+    for col in (0, 0, 160):  # a chunk has 256 pixels
+        reference.descriptors(col, 0, 200, 100)
+    assert reference._prefetch
+    reference._prefetch.wait()
+    assert [index for name, index in loads if name.startswith("prefetch")] == [(0, 2), (0, 2)]  # of descriptors and their mask
+    before = len(loads)
+    np.testing.assert_array_equal(reference.descriptors(320, 0, 200, 100).array, expected.array)
+    reference.descriptors(-4000, 0, 200, 100)  # a jump is not flown on
+    reference._prefetch.wait()
+    assert len(loads) == before
 
 
 def test_equal_inputs_give_equal_bytes_wherever_they_lie(built: Path, inputs: dict[str, Path], tmp_path: Path) -> None:
@@ -202,7 +229,7 @@ class Dying(BoxMean):
         return super().describe(patch, prompt)
 
 sar, landcover, dem, out = map(Path, sys.argv[2:])
-build_map(sar, out, landcover=landcover, dem=dem, descriptor=Dying())
+build_map(sar, out, landcover=landcover, dem=dem, descriptor=Dying(), workers=1)
 """
 
 
@@ -230,7 +257,7 @@ def test_killed_build_goes_on_where_it_stopped(killed: Path, built: Path, inputs
     build_map(inputs["sar"], out, landcover=inputs["landcover"], dem=inputs["dem"], descriptor=descriptor,
               progress=lambda *counts: done.append(counts))
     assert len(descriptor.seen) == 2
-    assert done == [(k, 4) for k in range(5)]
+    assert done == [(k, 4) for k in range(2, 5)]
     assert verify_map(out) == []
     assert contents(out).keys() == contents(built).keys()
     manifests = [json.loads((path / "manifest.json").read_bytes()) for path in (out, built)]
@@ -280,7 +307,7 @@ def test_folder_that_is_not_ours_is_refused_and_kept(inputs: dict[str, Path], tm
     for taken in (photos, group, file):
         with pytest.raises(InputError, match=str(taken)):
             build_map(inputs["sar"], taken, descriptor=BoxMean())
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be written"):
         build_map(inputs["sar"], file / "map", descriptor=BoxMean())
     assert contents(tmp_path) == before
     for use in (ReferenceMap.open, verify_map, map_info):

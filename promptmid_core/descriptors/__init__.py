@@ -14,7 +14,7 @@ class Descriptor(Protocol):
 
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
-    descriptors.
+    descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows.
     """
 
     @property
@@ -25,6 +25,8 @@ class Descriptor(Protocol):
     def halo(self) -> int: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def text_encoder(self) -> str | None: ...
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]: ...
 

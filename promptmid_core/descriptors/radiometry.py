@@ -19,6 +19,7 @@ COLOUR_NODES = 4  # on each of three axes: one node fewer than this many channel
 GREY_NODES = 10
 SURROUNDINGS = 19  # cells along the side of a mean, taken twice
 SAR_CHANNELS = 4
+BOUND = 2.0  # both ends of a clipped brightness; the broad one and the roughness go beyond on lone reflectors only
 
 
 def optical_channels() -> int:

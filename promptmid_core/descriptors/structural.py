@@ -48,7 +48,11 @@ class Structural:
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         colours = radiometry.SAR_CHANNELS if modality is Modality.SAR else radiometry.optical_channels()
         return ChannelGroup("gradient", 10), ChannelGroup(
-            "radiometry", colours, Measure.DEPENDENCE, self.radiometry_weight)
+            "radiometry", colours, Measure.DEPENDENCE, self.radiometry_weight, radiometry.BOUND)
+
+    @property
+    def text_encoder(self) -> None:
+        return None  # prompts are not heeded
 
     @property
     def halo(self) -> int:

@@ -31,13 +31,15 @@ class Measure(StrEnum):
 class ChannelGroup:
     """Channels that are compared together; `weight` is that of their score in the sum.
 
-    For a dependence the two images may have different numbers of them.
+    For a dependence the two images may have different numbers of them. Values lie within -`bound` and `bound`, but for rare
+    ones that lose nothing by being moved there.
     """
 
     name: str
     channels: int
     measure: Measure = Measure.CORRELATION
     weight: float = 1.0
+    bound: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 
 Kind = Literal["sar", "optical", "landcover", "dem"]
+Join = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 TYPES: dict[Kind, tuple[str, ...]] = {
     "sar": ("uint8", "uint16", "int16", "float32", "float64"),
@@ -29,7 +32,7 @@ class RasterFacts:
     """What reading a raster from end to end tells of its valid pixels: their share, least, greatest and median value.
 
     The median is that of an even sample of about a million pixels; `dtype` is the file's own where it holds whole numbers that
-    stand for themselves, else float32.
+    stand for themselves, else float32. `classes` are the values of a land cover that occur.
     """
 
     dtype: str
@@ -37,10 +40,13 @@ class RasterFacts:
     minimum: float
     maximum: float
     median: float
+    classes: frozenset[int] = frozenset()
 
 
-def check_raster(path: Path, kind: Kind) -> RasterFacts:
-    """Read a raster once and tell whether it can be used as `kind`.
+def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, join: Join | None = None) -> RasterFacts:
+    """Read a raster once and tell whether it can be used as `kind`, by all its bands or by those that are named, from 1.
+
+    `join` makes one value of the bands (B, N) of each pixel (N), of which the median is taken then.
 
     InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
     rotated, of the wrong dtype or band count, or holds no valid pixel. South-up rasters are fine.
@@ -53,30 +59,45 @@ def check_raster(path: Path, kind: Kind) -> RasterFacts:
             raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
         if t.b or t.d or t.a <= 0 or not t.e:
             raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
-        bands = data_bands(source)
-        if len(bands) not in BANDS[kind]:
+        there = data_bands(source)
+        if bands is None and len(there) not in BANDS[kind]:
             wanted = " or ".join(str(n) for n in BANDS[kind])
-            raise InputError(f"{path} has {len(bands)} bands besides alpha where {kind} needs {wanted}; pick with gdal_translate")
+            pick = "read one with --band N or two with --combine span" if kind == "sar" else "pick with gdal_translate"
+            raise InputError(f"{path} has {len(there)} bands besides alpha where {kind} needs {wanted}; {pick}")
+        bands = bands or there
+        if not set(bands) <= set(there):
+            raise InputError(f"{path} has no band {max(bands)}; its bands are {', '.join(map(str, there))}")
         dtype = source.dtypes[bands[0] - 1]
         if dtype not in TYPES[kind]:
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
         # GDAL opens a file that was cut short without a word; reading it to its end is what tells
-        return _scan(path, source, bands)
+        return _scan(path, source, bands, kind, join)
 
 
-def _scan(path: Path, source: Any, bands: tuple[int, ...]) -> RasterFacts:
+def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None) -> RasterFacts:
     count, minimum, maximum = 0, np.inf, -np.inf
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
     sample = []
+    classes: set[int] = set()
     for _, window in source.block_windows(1):
         pixels, valid = read_pixels(source, bands, window)
         if valid.any():
             count += int(valid.sum())
             known = pixels[:, valid]
             minimum, maximum = min(minimum, float(known.min())), max(maximum, float(known.max()))
-            sample.append(known.ravel()[::step])
+            # a view would keep all pixels in memory
+            sample.append((join(known) if join else known).ravel()[::step].copy())
+            if kind == "landcover":
+                classes.update(_whole_numbers(known))
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
     share = count / (source.width * source.height)
     dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
-    return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))))
+    return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))), frozenset(classes))
+
+
+def _whole_numbers(values: NDArray[np.float32]) -> list[int]:
+    """The different values of an array of whole numbers; counting is much faster than sorting where they are small."""
+    whole = values.astype(np.int64).ravel()
+    found = np.flatnonzero(np.bincount(whole)) if whole.min() >= 0 and whole.max() < 65536 else np.unique(whole)
+    return [int(value) for value in found]

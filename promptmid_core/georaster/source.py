@@ -70,5 +70,12 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[NDArr
     return pixels, known & np.isfinite(pixels).all(axis=0)
 
 
+def band_label(path: Path, bands: tuple[int, ...]) -> str:
+    """The names and units that a raster gives these bands; empty where it gives none."""
+    with opened(path) as source:
+        parts = [part for band in bands for part in (source.descriptions[band - 1], source.units[band - 1]) if part]
+    return " ".join(dict.fromkeys(parts))
+
+
 def one_line(error: Exception) -> str:
     return " ".join(str(error.__cause__ or error).split()).rstrip(".")

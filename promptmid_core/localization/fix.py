@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
+from promptmid_core.prompts import Prompt
 from promptmid_core.reasons import Reason
 
 UNOBSERVED_VARIANCE = 1e6
@@ -54,8 +55,8 @@ class GroundShift:
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `pose`, `covariance` (6, 6, ROS order), `ground`, `ties` and `patch` are None where the frame was refused before they were
-    known.
+    `pose`, `covariance` (6, 6, ROS order), `ground`, `ties`, `patch` and `prompt` are None where the frame was refused
+    before they were known.
     """
 
     stamp_ns: int
@@ -68,6 +69,7 @@ class Candidate:
     ground: GroundShift | None = None
     ties: TiePoints | None = None
     patch: Patch | None = None
+    prompt: Prompt | None = None
     scores: dict[str, float] = field(default_factory=dict)
     stage_ms: dict[str, float] = field(default_factory=dict)
 

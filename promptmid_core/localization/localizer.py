@@ -32,7 +32,7 @@ from promptmid_core.matching.search import COARSE_FACTOR, Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -47,18 +47,26 @@ LEAST_BLOCKS = 6
 
 @dataclass(frozen=True)
 class Match:
-    """What one heading of one frame came to."""
+    """What one heading of one frame came to, on the level of the map that the patch's grid has."""
 
     start: Pose
     patch: Patch
+    prompt: Prompt
     peaks: list[Peak]
     ties: TiePoints
     solution: Solution
     verification: Verification
 
+    @property
+    def gsd(self) -> float:
+        return self.patch.grid.gsd
+
 
 class Localizer:
-    """Matches frames to a reference map. `match` is pure; `track` keeps what must be remembered between frames."""
+    """Matches frames to a reference map, each on the level that its height calls for.
+
+    `match` is pure; `track` keeps what must be remembered between frames.
+    """
 
     def __init__(self, reference: ReferenceMap, descriptor: Descriptor, options: Options | None = None) -> None:
         if reference.fingerprint != descriptor.fingerprint:
@@ -81,8 +89,9 @@ class Localizer:
             with clock("check"):
                 check_frame(frame, self.options)
                 check_prior(prior)
-            extent = self._extent(frame, prior)
-            match = self._best_heading(frame, prior, extent, clock)
+            level = self._level(frame, prior)
+            extent = self._extent(frame, prior, level.gsd)
+            match = self._best_heading(frame, prior, level, extent, clock)
             scores = self._scores(match, extent)
             with clock("judge"):
                 self._judge(match, frame, prior, extent)
@@ -98,22 +107,33 @@ class Localizer:
         """Forget the track, as after a jump of the clock or a new prior by hand."""
         self._tracker = Tracker(self.options, self.reference.gsd)
 
-    def _extent(self, frame: Frame, prior: Prior) -> Extent:
-        """How far to search, from the prior's covariance; the tilt's share grows with height."""
-        options, gsd = self.options, self.reference.gsd
+    def _level(self, frame: Frame, prior: Prior) -> ReferenceMap:
+        """The map at the finest level that is not finer than half the frame's own ground resolution."""
+        resolution = ground_resolution(frame.camera, prior.pose, self.terrain)
+        for level in range(self.reference.levels):
+            if resolution <= 2 * self.reference.gsd * 2 ** level:
+                return self.reference.at(level)
+        coarsest = self.reference.gsd * 2 ** (self.reference.levels - 1)
+        raise Refusal(Reason.FRAME_TOO_COARSE, f"the frame shows {resolution:.2f} m per pixel, more than twice the "
+                                               f"{coarsest:.2f} m of the map's coarsest level")
+
+    def _extent(self, frame: Frame, prior: Prior, gsd: float) -> Extent:
+        """How far to search on a level of `gsd`, from the prior's covariance; the tilt's share grows with height."""
+        options = self.options
         target = boresight_point(frame.camera, prior.pose, self.terrain)
         height = float(prior.pose.position[2] - target[2])
         variance = float(np.linalg.eigvalsh(prior.covariance[:2, :2])[-1] + height ** 2 * prior.covariance[[3, 4], [3, 4]].max())
         radius = options.sigmas * np.sqrt(variance)
         if radius > options.most_radius_px * gsd:
-            raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.sigmas:g} sigma of the prior are {radius / gsd:.0f} px; "
-                                                      f"at most {options.most_radius_px:.0f} px are searched")
+            px = self.reference.gsd
+            raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.sigmas:g} sigma of the prior are {radius / px:.0f} px; "
+                                                      f"at most {options.most_radius_px * gsd / px:.0f} px are searched")
         yaw = options.sigmas * float(np.sqrt(prior.covariance[5, 5]))
         scale = options.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
         return Extent(float(max(radius, options.least_radius_px * gsd)), float(np.clip(yaw, LEAST_YAW, np.pi)),
                       float(np.clip(scale, LEAST_SCALE, MOST_SCALE)))
 
-    def _best_heading(self, frame: Frame, prior: Prior, extent: Extent, clock: Stopwatch) -> Match:
+    def _best_heading(self, frame: Frame, prior: Prior, level: ReferenceMap, extent: Extent, clock: Stopwatch) -> Match:
         """The heading whose tie points agree best; one heading alone where the prior knows it within WARP_LIMIT."""
         count = int(np.ceil(extent.yaw / WARP_LIMIT))
         turns = (np.arange(count) - (count - 1) / 2) * (2 * extent.yaw / count)
@@ -122,7 +142,8 @@ class Localizer:
         first: Refusal | None = None
         for turn in turns:
             try:
-                match = self._at_heading(frame, prior.pose.corrected(np.array([0, 0, 0, 0, 0, turn])), prior, near, clock)
+                start = prior.pose.corrected(np.array([0, 0, 0, 0, 0, turn]))
+                match = self._at_heading(frame, start, prior, level, near, clock)
             except Refusal as refusal:
                 first = first or refusal
                 continue
@@ -133,15 +154,17 @@ class Localizer:
             raise first
         return best
 
-    def _at_heading(self, frame: Frame, start: Pose, prior: Prior, extent: Extent, clock: Stopwatch) -> Match:
+    def _at_heading(self, frame: Frame, start: Pose, prior: Prior, level: ReferenceMap, extent: Extent,
+                    clock: Stopwatch) -> Match:
         with clock("orthorectify"):
-            grid = self._patch_grid(frame, start)
+            grid = self._patch_grid(frame, start, level)
             patch = orthorectify(frame.image, frame.camera, start, self.terrain, grid)
             check_patch(patch, self.options)
         with clock("map"):
-            window = self._window(grid, extent)
+            window = self._window(grid, level, extent)
+            prompt = self._prompt(grid, level)
         with clock("describe"):
-            described = self.descriptor.describe(patch, Prompt(Modality.OPTICAL))
+            described = self.descriptor.describe(patch, prompt)
         with clock("search"):
             peaks = search(described, window, extent)
         matches = []
@@ -156,43 +179,45 @@ class Localizer:
                 verification = verify(described, window, Similarity.between(ties.seen[:, :2], moved[:, :2]))
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-            matches.append(Match(start, patch, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
+            matches.append(Match(start, patch, prompt, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
             if self._evidence(matches[-1]) >= SURE:
                 break
         if not matches:
             raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         return max(matches, key=self._evidence)
 
-    def _patch_grid(self, frame: Frame, start: Pose) -> Grid:
-        """The patch around the boresight, on whole coarse cells of the map."""
-        reference, side = self.reference, self.options.patch_px
+    def _patch_grid(self, frame: Frame, start: Pose, level: ReferenceMap) -> Grid:
+        """The patch around the boresight, on whole coarse cells of a level of the map."""
+        finest, side = self.reference.grid, self.options.patch_px
         target = boresight_point(frame.camera, start, self.terrain)
-        col, row = reference.grid.to_pixel(target[0], target[1])
-        if not (0 <= col < reference.grid.width and 0 <= row < reference.grid.height):
+        col, row = finest.to_pixel(target[0], target[1])
+        if not (0 <= col < finest.width and 0 <= row < finest.height):
             raise Refusal(Reason.PRIOR_OUTSIDE_MAP, f"the prior looks at map pixel ({col:.0f}, {row:.0f}), "
-                                                    f"outside the map of {reference.grid.width}x{reference.grid.height} px")
-        resolution = ground_resolution(frame.camera, start, self.terrain)
-        if resolution > 2 * reference.gsd:
-            raise Refusal(Reason.FRAME_TOO_COARSE, f"the frame shows {resolution:.2f} m per pixel, "
-                                                   f"more than twice the map's {reference.gsd:.2f} m")
+                                                    f"outside the map of {finest.width}x{finest.height} px")
+        col, row = level.grid.to_pixel(target[0], target[1])
         cell = self.descriptor.stride * COARSE_FACTOR
-        return reference.grid.cut(_snap(float(col) - side / 2, cell), _snap(float(row) - side / 2, cell), side, side)
+        return level.grid.cut(_snap(float(col) - side / 2, cell), _snap(float(row) - side / 2, cell), side, side)
 
-    def _window(self, grid: Grid, extent: Extent) -> DescriptorMap:
+    def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> DescriptorMap:
         """The map's descriptors under the patch and as far around it as the search may look."""
-        reference, cell = self.reference, self.descriptor.stride * COARSE_FACTOR
+        cell = self.descriptor.stride * COARSE_FACTOR
         swing = (extent.yaw + extent.scale) * grid.width * grid.gsd / 2
         margin = _snap((extent.radius + swing) / grid.gsd + 6 * cell, cell)
-        col, row = reference.grid.to_pixel(grid.x, grid.y)
+        col, row = level.grid.to_pixel(grid.x, grid.y)
         place = (round(float(col)) - margin, round(float(row)) - margin, grid.width + 2 * margin, grid.height + 2 * margin)
-        window = reference.descriptors(*place)
+        window = level.descriptors(*place)
         share = float(window.valid.mean())
         if share < self.options.least_map_valid:
-            if reference.damaged(*place):
+            if level.damaged(*place):
                 raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search; 'promptmid map verify' names the files")
             raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
                                              f"less than {self.options.least_map_valid:.0%}")
         return window
+
+    def _prompt(self, grid: Grid, level: ReferenceMap) -> Prompt:
+        """That of the land use under the patch."""
+        col, row = level.grid.to_pixel(grid.x, grid.y)
+        return level.prompt(round(float(col)), round(float(row)), grid.width, grid.height)
 
     def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
         ties = ties_on_ground(blocks, self.terrain.height(*blocks.seen.T), self.terrain.height(*blocks.found.T))
@@ -200,11 +225,11 @@ class Localizer:
         return replace(ties, weight=solution.weight), solution
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation,
-                     floor=self.options.registration_sigma_px * self.reference.gsd)
+        floor = max(self.options.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation, floor=floor)
 
     def _judge(self, match: Match, frame: Frame, prior: Prior, extent: Extent) -> None:
-        options, gsd = self.options, self.reference.gsd
+        options, gsd = self.options, match.gsd
         check_place(match.peaks[0], match.verification, options)
         check_ties(match.ties, self._agree(match), options.patch_px * gsd, options)
         height = float(prior.pose.position[2] - match.ties.found[:, 2].mean())
@@ -233,11 +258,12 @@ class Localizer:
         at_prior, at_fix = (boresight_point(frame.camera, pose, self.terrain) for pose in (prior.pose, solution.pose))
         return Candidate(
             frame.stamp_ns, prior, reason, sentence, solution.pose, solution.covariance, OBSERVED,
-            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, scores, stage_ms)
+            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, match.prompt, scores,
+            stage_ms)
 
     def _agree(self, match: Match) -> NDArray[np.bool_]:
         """Which tie points (N,) agree with the solution."""
-        return np.asarray(match.solution.residual <= self.options.agreement_px * self.reference.gsd)
+        return np.asarray(match.solution.residual <= self.options.agreement_px * match.gsd)
 
     def _evidence(self, match: Match) -> float:
         return evidence(match.verification, self._agree(match))

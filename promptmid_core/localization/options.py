@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """Lengths in px are level-0 map pixels.
+    """Lengths in px are pixels of the map's level that a frame is matched on, but `registration_sigma_px`, which is of level 0.
 
     Search: `patch_px` side of the ortho-rectified patch; `sigmas` how many prior sigmas the search covers; `least_radius_px`,
     `most_radius_px` bounds of the search radius.
@@ -13,8 +13,8 @@ class Options:
     Track: `least_evidence` is the least log-odds of a match being true, the track's word included; a first fix needs `confirm`
     agreeing candidates among the last `confirm_among`; `lose_after` rejections in a row lose the track; `drift_share` is how far
     the prior may drift, as a share of the distance flown.
-    Covariance: `registration_sigma_px` is the map's own registration error; `correlation` inflates the tie points' covariance,
-    since neighbouring blocks share ground and err together.
+    Covariance: `registration_sigma_px` is the map's own registration error, unless the map states a larger one; `correlation`
+    inflates the tie points' covariance, since neighbouring blocks share ground and err together.
     """
 
     patch_px: int = 256

@@ -9,29 +9,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import RasterFacts
+from promptmid_core.georaster import RasterFacts, band_label
+
+SCALES = ("amplitude", "intensity", "db")
+LABELS = {"db": ("db", "decibel", "decibels"), "intensity": ("intensity", "power"), "amplitude": ("amplitude",)}
 
 
 @dataclass(frozen=True)
 class AmplitudeScale:
     """How the values of a product become amplitude with a median of 1 over the whole raster.
 
-    `decibel` products are taken as 20 log10 of the amplitude, all others as amplitude itself; `median` is that of the values.
+    `scale`: what the values are, one of SCALES; those in decibels are 20 log10 of the amplitude, which is 10 log10 of the
+    intensity. `median` is that of the values; `reason` says how the scale is known.
     """
 
-    decibel: bool
+    scale: str
     median: float
+    reason: str
 
     @staticmethod
-    def of(path: Path, facts: RasterFacts) -> AmplitudeScale:
-        """The scale of a checked SAR raster; InputError where more than half of its valid pixels are zero."""
+    def of(path: Path, facts: RasterFacts, scale: str = "auto", bands: tuple[int, ...] = ()) -> AmplitudeScale:
+        """The scale of a checked SAR raster; InputError where more than half of its valid pixels are zero.
+
+        `auto` goes by the name and unit of the raster's bands, else by its values; what it took and why stands in `reason`.
+        """
         if facts.median == 0:
             raise InputError(f"most valid pixels of {path} are zero; if that means nodata, declare it: gdal_edit.py -a_nodata 0")
-        # backscatter below 1 is negative in decibels; linear values go below zero only in the noise, never in the median
-        return AmplitudeScale(facts.median < 0, facts.median)
+        taken, reason = (scale, "given") if scale != "auto" else _guessed(facts, band_label(path, bands) if bands else "")
+        if taken != "db" and facts.median < 0:
+            raise InputError(f"most pixels of {path} are negative, which no {taken} is; is it --sar-scale db?")
+        return AmplitudeScale(taken, facts.median, reason)
+
+    @property
+    def decibel(self) -> bool:
+        return self.scale == "db"
 
     def amplitude(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Product values of any shape -> amplitude, not negative."""
         if self.decibel:
             return np.asarray(10 ** ((values - np.float32(self.median)) / np.float32(20)), np.float32)
-        return np.asarray(np.maximum(values / np.float32(self.median), 0), np.float32)
+        linear = np.maximum(values / np.float32(self.median), 0)
+        return np.asarray(np.sqrt(linear) if self.scale == "intensity" else linear, np.float32)
+
+    def span(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The total power of the polarisations (B, ...), in the scale of the product (...)."""
+        if self.decibel:
+            return np.asarray(10 * np.log10((10 ** (values / np.float32(10))).sum(axis=0)), np.float32)
+        powers = values if self.scale == "intensity" else values * values
+        return np.asarray(powers.sum(axis=0) if self.scale == "intensity" else np.sqrt(powers.sum(axis=0)), np.float32)
+
+
+def _guessed(facts: RasterFacts, label: str) -> tuple[str, str]:
+    """What the values are, and why it is thought so."""
+    words = label.lower().replace("_", " ").split()
+    for scale, names in LABELS.items():
+        if any(word in names for word in words):
+            return scale, f"assumed from the band's label '{label}'"
+    # linear values go below zero only in the noise, never in the median
+    if facts.median < 0:
+        return "db", "assumed, as most values are negative"
+    if facts.dtype == "float32" and facts.median < 1:
+        return "intensity", "assumed, as fractions below 1 are calibrated backscatter, which is distributed as power"
+    return "amplitude", "assumed, as detected products are distributed as digital numbers of the amplitude"

@@ -5,119 +5,114 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, map_frame, vertical_datum
-from promptmid_core.refmap.amplitude import AmplitudeScale
-from promptmid_core.refmap.header import LEVEL, DescriptorIdentity, Header, attributes_of
+from promptmid_core.landuse import ClassTable
+from promptmid_core.refmap.header import Header, attributes_of
+from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.plan import encoder_for, plan_build
+from promptmid_core.refmap.product import SarProduct
+from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.query import ReferenceMap
-from promptmid_core.refmap.store import UNKNOWN_CLASS, create, metadata_files
+from promptmid_core.refmap.store import create, metadata_files
 from promptmid_core.refmap.tile import TileTask
+from promptmid_core.refmap.vocabulary import Vocabulary
+from promptmid_core.refmap.vocabulary import files as vocabulary_files
+from promptmid_core.refmap.workers import THREADS, check_scheduler, crew
 
 Progress = Callable[[int, int], None]
 
-# source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
-FINEST, COARSEST = 1 / 16, 100.0
+# GDAL would keep as much of a raster as fits a twentieth of the machine's memory; a build reads every block once or twice
+GDAL_CACHE_BYTES = 64 * 2**20
 
 log = logging.getLogger(__name__)
 
 
-def build_map(sar: Path, out: Path, *, landcover: Path | None = None, dem: Path | None = None, descriptor: Descriptor,
-              crs: str | None = None, gsd: float | None = None, progress: Progress | None = None) -> ReferenceMap:
+def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
+              embeddings: str | None = None, dem: Path | None = None, descriptor: Descriptor, crs: str | None = None,
+              gsd: float | None = None, product: SarProduct | None = None, levels: int | None = None, store: str = STORES[0],
+              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
-    `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `progress(done, total)` is told of every tile. A build that
-    was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal
-    bytes but for the `built` part of the manifest. InputError for any input that cannot be used, before any work, and for a
-    folder that holds something else; nothing is ever deleted there.
+    `landcover_table` as for `ClassTable.load`; `embeddings` as for `load_encoder`, by default what the descriptor needs; the
+    others of the map as for `plan_build`. `scheduler` and `workers` say who makes the tiles, as for `crew`, and change no byte;
+    `progress(done, total)` is told of every tile, first of those that are there already. A build that was cut off goes on where
+    it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal bytes but for the `built` part
+    of the manifest. InputError for any input that cannot be used, before any work, for a folder that holds something else or
+    cannot be written, and where another builder is at work; nothing is ever deleted there.
     """
+    import rasterio
+
     started = time.monotonic()
-    task = _plan(sar, out, landcover, dem, descriptor, crs, gsd)
-    if _finished(out, task.header):
+    check_scheduler(scheduler, workers)
+    inputs = {name: file.resolve() for name, file in (("sar", sar), ("landcover", landcover), ("dem", dem)) if file}
+    table = ClassTable.load(landcover_table) if landcover else None
+    vocabulary = Vocabulary.encoded(encoder_for(descriptor, embeddings))
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
+        task = plan_build(out.resolve(), inputs, descriptor, product or SarProduct(), table, vocabulary,
+                          crs=crs, gsd=gsd, levels=levels, store=store)
+    if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out} cannot be made ({error.strerror}); give a folder that can") from error
-    create(out, task.header)
-
-    journal = Journal(out)
-    records, tiles = journal.finished(), list(task.header.tiles())
-    if records:
-        log.info("%s is unfinished; %d of %d tiles are there and kept", out, len(records), len(tiles))
-    for done, tile in enumerate(tiles):
-        if progress:
-            progress(done, len(tiles))
-        if tile not in records:
-            records[tile] = task.make(tile)
-            journal.append(records[tile])
-    if progress:
-        progress(len(tiles), len(tiles))
-    _finish(out, task, list(records.values()), dem, started)
+        with locked(out):
+            # a kill may have come just after the manifest, or another builder have finished it by now
+            if not _check_target(out, task.header):
+                create(out, task.header)
+                vocabulary.write(out)
+                _finish(out, task, _make_tiles(task, scheduler, workers, progress), started)
+            (out / JOURNAL_FILE).unlink(missing_ok=True)
     return ReferenceMap.open(out)
 
 
-def _plan(sar: Path, out: Path, landcover: Path | None, dem: Path | None, descriptor: Descriptor, crs: str | None,
-          gsd: float | None) -> TileTask:
-    """Check every input and lay the map out."""
-    if gsd is not None and not 0 < gsd < np.inf:
-        raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
-    facts = check_raster(sar, "sar")
-    frame = map_frame(sar, crs)
-    view = replace(RasterView.of(sar, frame, gsd), limits=(facts.minimum, facts.maximum))
-    if not FINEST <= view.ratio <= COARSEST:
-        raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: --gsd {view.grid.gsd:g} makes no map of it")
-    if min(view.grid.shape) < descriptor.stride:
-        raise InputError(f"{sar} is smaller than a descriptor cell at {view.grid.gsd:g} m per pixel; give a larger one")
-    amplitude = AmplitudeScale.of(sar, facts)
-    inputs = {"sar": sar} | ({"landcover": landcover} if landcover else {}) | ({"dem": dem} if dem else {})
+def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: Progress | None) -> list[TileRecord]:
+    """Make every tile that is not there yet; the records of all."""
+    for partial in task.path.rglob("*.partial"):
+        partial.unlink()  # a shard that a kill cut off before it had its name
+    journal, levels = Journal(task.path), [list(task.header.tiles(level)) for level in range(task.header.levels)]
+    total = sum(len(tiles) for tiles in levels)
+    records = journal.finished()
+    if records:
+        log.info("%s is unfinished; %d of %d tiles are there and kept", task.path, len(records), total)
 
-    landcover_view = None
-    if landcover:
-        codes = check_raster(landcover, "landcover")
-        if codes.minimum < 0 or codes.maximum >= UNKNOWN_CLASS:
-            raise InputError(f"{landcover} has class codes outside 0 to {UNKNOWN_CLASS - 1}; recode it")
-        landcover_view = _overlapping(RasterView.of(landcover, frame, like=view.grid, resampling="nearest"), sar)
-    if dem:
-        check_raster(dem, "dem")
-        datum = vertical_datum(dem)
-        coarse = _overlapping(RasterView.of(dem, frame, like=view.grid, resampling="bilinear"), sar)
+    def told() -> None:
+        if progress:
+            progress(len(records), total)
 
-    header = Header(
-        frame, view.grid, datum if dem else UNKNOWN_DATUM,
-        DescriptorIdentity.of(descriptor),
-        asdict(amplitude), facts.dtype, landcover is not None, 0,
-        {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
-    )
-    dem_view = None
-    if dem:
-        # heights are kept about as fine as they came: the largest divisor of a chunk that is no coarser
-        steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
-        header = replace(header, dem_stride=max(steps))
-        dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
-    return TileTask(out, header, descriptor, amplitude, view, landcover_view, dem_view)
+    def finished(record: TileRecord) -> None:
+        records[record.tile] = record
+        journal.append(record)
+        told()
+
+    told()
+    with crew(scheduler, workers) as run:
+        for tiles in levels:  # each from the one before
+            run(task.make, [tile for tile in tiles if tile not in records], finished)
+    return list(records.values())
 
 
-def _overlapping(view: RasterView, sar: Path) -> RasterView:
-    if not view.overlaps():
-        raise InputError(f"{view.path} does not overlap {sar}; give one of the same region")
-    return view
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """InputError where the disk of a map folder takes nothing more."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror or error}); mend that or give another folder, and give the "
+                         "same command again") from error
 
 
-def _finished(out: Path, header: Header) -> bool:
+def _check_target(out: Path, header: Header) -> bool:
     """Whether `out` is already this very map; InputError where it holds anything but a beginning of it."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and {file.name for file in out.iterdir()} <= {LOCK_FILE}):
         return False
     present = attributes_of(out)
     if present is None:
@@ -126,40 +121,37 @@ def _finished(out: Path, header: Header) -> bool:
     if present != header.attributes():
         state = "a map" if finished else "an unfinished map"
         raise InputError(f"{out} holds {state} of other inputs or options; give another folder, or remove this one yourself")
-    if finished:
-        (out / JOURNAL_FILE).unlink(missing_ok=True)
-    for partial in (out / LEVEL).rglob("*.partial"):
-        partial.unlink()  # a shard that a kill cut off before it had its name
     return finished
 
 
-def _finish(out: Path, task: TileTask, records: list[TileRecord], dem: Path | None, started: float) -> None:
-    """Write the manifest from the records of all tiles."""
-    header = task.header
-    if dem and not any(record.heights for record in records):
-        raise InputError(f"{dem} holds no height where {task.sar.path} lies; give a DEM that does")
+def _finish(out: Path, task: TileTask, records: list[TileRecord], started: float) -> None:
+    """Write the manifest from the records of all tiles; its shares are those of level 0."""
+    header, finest = task.header, [record for record in records if not record.tile.level]
+    if task.dem and not any(record.heights for record in finest):
+        raise InputError(f"{task.dem.path} holds no height where {task.sar.view.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
-    files |= {file.as_posix(): sha256(out / file) or "" for file in metadata_files(header)}
-    pixels, cells, dem_grid = header.grid, header.cells, header.dem_grid if header.dem_stride else None
+    whole = [*metadata_files(header), *vocabulary_files(header.vocabulary)]
+    files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
+    pixels, cells, dem_grid = header.grid, header.cells(0), header.dem_grid if header.dem_stride else None
     landuse: dict[str, int] = {}
-    for record in records:
+    for record in finest:
         for code, count in record.landuse.items():
             landuse[code] = landuse.get(code, 0) + count
     content: dict[str, Any] = {
-        "valid_fraction": sum(record.valid for record in records) / (pixels.width * pixels.height),
-        "described_fraction": sum(record.described for record in records) / (cells.width * cells.height),
-        "dem_fraction": sum(record.heights for record in records) / (dem_grid.width * dem_grid.height) if dem_grid else None,
+        "header": header.attributes(),  # once more, for `repair_map`
+        "valid_fraction": sum(record.valid for record in finest) / (pixels.width * pixels.height),
+        "described_fraction": sum(record.described for record in finest) / (cells.width * cells.height),
+        "dem_fraction": sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,
         "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
         "bytes": sum((out / name).stat().st_size for name in files),
     }
-    sources = {"sar": task.sar, "landcover": task.landcover, "dem": task.dem}
+    sources = {"sar": task.sar.view, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
     built = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(time.monotonic() - started, 1),
         "host": platform.node(), "versions": _versions(),
         "inputs": {name: str(view.path.resolve()) for name, view in sources.items() if view},
     }
     write_manifest(out, files, content, built)
-    (out / JOURNAL_FILE).unlink()
 
 
 def _versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,19 +21,45 @@ Index = tuple[int, int]
 DAMAGE = (ValueError, RuntimeError, OSError, IndexError, KeyError)
 
 
-class ChunkReader:
-    """Reads windows of an array (..., H, W) that is stored in `folder`, keeping at most `budget` bytes of decoded chunks."""
+class ChunkCache:
+    """Decoded chunks of all arrays of a map, at most `budget` bytes of them; those not used for longest go first.
 
-    def __init__(self, array: zarr.Array[Any], folder: Path, budget: int) -> None:
+    For several threads at once.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self._kept: OrderedDict[tuple[Path, Index], NDArray[np.generic]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, folder: Path, index: Index) -> NDArray[np.generic] | None:
+        with self._lock:
+            chunk = self._kept.get((folder, index))
+            if chunk is not None:
+                self._kept.move_to_end((folder, index))
+            return chunk
+
+    def put(self, folder: Path, index: Index, chunk: NDArray[np.generic]) -> None:
+        with self._lock:
+            before = self._kept.pop((folder, index), None)
+            self._kept[folder, index] = chunk
+            self._bytes += chunk.nbytes - (before.nbytes if before is not None else 0)
+            while self._bytes > self.budget and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+class ChunkReader:
+    """Reads windows of an array (..., H, W) that is stored in `folder`; for several threads at once."""
+
+    def __init__(self, array: zarr.Array[Any], folder: Path, cache: ChunkCache) -> None:
         self.array = array
         self.folder = folder
-        self.budget = budget
+        self.cache = cache
         self.chunk: Index = (array.chunks[-2], array.chunks[-1])
         shard = array.shards or array.chunks
         self.shard: Index = (shard[-2], shard[-1])
         self.damaged: set[Index] = set()
-        self._kept: OrderedDict[Index, NDArray[np.generic]] = OrderedDict()
-        self._bytes = 0
 
     def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Values (..., height, width), 0 where there are none, and where (height, width) they were read.
@@ -53,6 +80,11 @@ class ChunkReader:
             known[place] = True
         return values, known
 
+    def keep(self, row: int, col: int, height: int, width: int) -> None:
+        """Have the chunks that a window needs in the cache."""
+        for index in self.touched(row, col, height, width):
+            self._chunk(index)
+
     def touched(self, row: int, col: int, height: int, width: int) -> list[Index]:
         """The chunks that a window needs."""
         rows = _chunks_of(row, height, self.array.shape[-2], self.chunk[0])
@@ -61,18 +93,14 @@ class ChunkReader:
     def _chunk(self, index: Index) -> NDArray[np.generic] | None:
         if index in self.damaged:
             return None
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        try:
-            chunk = self._load(index)
-        except DAMAGE:
-            self.damaged.add(index)
-            return None
-        self._kept[index] = chunk
-        self._bytes += chunk.nbytes
-        while self._bytes > self.budget and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        chunk = self.cache.get(self.folder, index)
+        if chunk is None:
+            try:
+                chunk = self._load(index)
+            except DAMAGE:
+                self.damaged.add(index)
+                return None
+            self.cache.put(self.folder, index, chunk)
         return chunk
 
     def _load(self, index: Index) -> NDArray[np.generic]:

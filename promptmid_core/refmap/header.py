@@ -16,12 +16,12 @@ from promptmid_core.georaster import MapFrame
 from promptmid_core.prompts import Modality
 
 FORMAT = "promptmid-map"
-VERSION = 2
+VERSION = 3
 HEADER_FILE = "zarr.json"
-LEVEL = "0"
 
 CHUNK_PX = 256
 CHUNKS_PER_TILE = 2
+BLOCK_PX = 64
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,24 @@ class DescriptorIdentity:
 
 @dataclass(frozen=True)
 class Tile:
-    """The part of the map that one task makes: a window of level pixels that is one shard of every array."""
+    """The part of the map that one task makes: a window of a level's pixels that is one shard of every array of the level."""
 
     col: int
     row: int
     width: int
     height: int
+    level: int = 0
 
 
 @dataclass(frozen=True)
 class Header:
     """What a map is and what it was made from.
 
-    `grid` are the level-0 pixels; `amplitude` says how the product's values became SAR amplitude; `dem_stride` is the number
-    of level pixels per height cell, 0 without a DEM; `inputs` maps sar, landcover and dem to the SHA-256 of the file;
-    `options` are those of the build as they were given.
+    `grid` are the level-0 pixels; a pixel of level k covers 2^k by 2^k of them. `amplitude` says how the product's values became
+    SAR amplitude, `sar` what was said of it and which bands were read; `registration_sigma_m` is the standard deviation per axis
+    of the ground's place in the product, as far as it is known to be off; `dem_stride` is the number of level-0 pixels per height
+    cell, 0 without a DEM; `vocabulary` is `Vocabulary.attributes`; `store` is the element type of the descriptors; `inputs` maps
+    sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given.
     """
 
     frame: MapFrame
@@ -73,8 +76,13 @@ class Header:
     descriptor: DescriptorIdentity
     amplitude: dict[str, Any]
     sar_dtype: str
+    sar: dict[str, Any]
+    registration_sigma_m: float
     has_landuse: bool
     dem_stride: int
+    levels: int
+    store: str
+    vocabulary: dict[str, Any]
     inputs: dict[str, str]
     options: dict[str, Any]
 
@@ -89,24 +97,40 @@ class Header:
         """Level pixels along one side of a tile, which is one shard."""
         return self.chunk_px * CHUNKS_PER_TILE
 
-    @property
-    def cells(self) -> Grid:
-        """The grid of the descriptor cells."""
-        return self.grid.every(self.descriptor.stride)
+    def pixels(self, level: int) -> Grid:
+        """The grid of a level's pixels; a rest of less than a pixel is left out."""
+        return self.grid.every(2 ** level)
+
+    def cells(self, level: int) -> Grid:
+        """The grid of a level's descriptor cells."""
+        return self.pixels(level).every(self.descriptor.stride)
 
     @property
     def dem_grid(self) -> Grid:
         """The grid of the height cells; unlike the descriptors' it covers the last pixels too."""
-        shift = (self.dem_stride - 1) / 2 * self.grid.gsd
-        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * self.dem_stride,
-                    -(-self.grid.width // self.dem_stride), -(-self.grid.height // self.dem_stride))
+        return self._covered_by(self.dem_stride)
 
-    def tiles(self) -> Iterator[Tile]:
-        """The tiles in row order, cut at the map's edge."""
-        step = self.tile_px
-        for row in range(0, self.grid.height, step):
-            for col in range(0, self.grid.width, step):
-                yield Tile(col, row, min(step, self.grid.width - col), min(step, self.grid.height - row))
+    @property
+    def block_px(self) -> int:
+        """Level-0 pixels along one side of a block of land use: the largest divisor of a chunk that is at most BLOCK_PX."""
+        return max(step for step in range(1, BLOCK_PX + 1) if self.chunk_px % step == 0)
+
+    @property
+    def blocks(self) -> Grid:
+        """The grid of the blocks of land use, which covers the last pixels too."""
+        return self._covered_by(self.block_px)
+
+    def _covered_by(self, stride: int) -> Grid:
+        shift = (stride - 1) / 2 * self.grid.gsd
+        return Grid(self.grid.x + shift, self.grid.y - shift, self.grid.gsd * stride,
+                    -(-self.grid.width // stride), -(-self.grid.height // stride))
+
+    def tiles(self, level: int = 0) -> Iterator[Tile]:
+        """The tiles of a level in row order, cut at the map's edge."""
+        step, grid = self.tile_px, self.pixels(level)
+        for row in range(0, grid.height, step):
+            for col in range(0, grid.width, step):
+                yield Tile(col, row, min(step, grid.width - col), min(step, grid.height - row), level)
 
     def attributes(self) -> dict[str, Any]:
         """The header as JSON values, with a checksum of itself."""
@@ -122,6 +146,11 @@ class Header:
         values = attributes_of(path)
         if values is None:
             raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
+        return Header.of(values, path)
+
+    @staticmethod
+    def of(values: dict[str, Any], path: Path) -> Header:
+        """The header from its attributes; InputError, which names the map folder `path`, as for `read`."""
         version = values.get("version")
         if isinstance(version, int) and version > VERSION:
             raise InputError(f"{path} is a map of format {version}, newer than this program's {VERSION}; update promptmid")

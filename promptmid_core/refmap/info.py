@@ -14,7 +14,7 @@ def map_info(path: Path) -> dict[str, Any]:
     """Facts about a finished map, as JSON values; InputError where the folder is none.
 
     `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
-    code among the pixels whose class is known.
+    code among the pixels whose class is known, `land_uses` that of the words of the prompts.
     """
     header = Header.read(path)
     require_finished(path)
@@ -36,7 +36,8 @@ def map_info(path: Path) -> dict[str, Any]:
         "area_km2": area,
         "valid_fraction": content["valid_fraction"],
         "described_fraction": content["described_fraction"],
-        "levels": 1,
+        "levels": header.levels,
+        "store": header.store,
         "bytes": content["bytes"],
         "bytes_per_km2": content["bytes"] / area,
         "descriptor": {
@@ -44,13 +45,29 @@ def map_info(path: Path) -> dict[str, Any]:
             "fingerprint": header.descriptor.fingerprint, "groups": [group.name for group in header.descriptor.groups],
         },
         "amplitude": header.amplitude,
+        "sar": header.sar,
+        "registration_sigma_m": header.registration_sigma_m,
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
         "dem_fraction": content["dem_fraction"],
         "landuse": content["landuse"],
+        "land_uses": _land_uses(content["landuse"], header.vocabulary),
+        "landuse_table": header.vocabulary["table"],
+        "prompts_from": "land cover" if header.has_landuse else "nothing: the neutral prompt everywhere",
+        "prompts": header.vocabulary["prompts"],
+        "text_encoder": header.vocabulary["text_encoder"],
         "inputs": {name: {"path": built["inputs"].get(name), "sha256": known} for name, known in header.inputs.items()},
         "options": header.options,
         "versions": built["versions"],
         "built": built["time"],
         "build_seconds": built["seconds"],
     }
+
+
+def _land_uses(classes: dict[str, float], vocabulary: dict[str, Any]) -> dict[str, float]:
+    """The share of each land use among the pixels whose class is known, most first; "unknown" for classes that tell none."""
+    shares: dict[str, float] = {}
+    for code, share in classes.items():
+        word = vocabulary["classes"][code] or "unknown"
+        shares[word] = shares.get(word, 0.0) + share
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))

@@ -10,47 +10,76 @@ from numpy.typing import NDArray
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
-from promptmid_core.refmap.chunks import ChunkReader
-from promptmid_core.refmap.header import LEVEL, Header
+from promptmid_core.landuse import KINDS, dominant
+from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
+from promptmid_core.refmap.header import Header
 from promptmid_core.refmap.manifest import require_finished
+from promptmid_core.refmap.prefetch import Prefetch
+from promptmid_core.refmap.quantisation import decoded
 from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
+from promptmid_core.refmap.vocabulary import Vocabulary
 
-CACHE_BYTES = 128 * 2**20
+CACHE_BYTES = 256 * 2**20
 
 
 class ReferenceMap:
-    """A map folder opened for reading; windows are in whole level pixels and may reach beyond the map.
+    """One level of a map folder opened for reading; windows are in whole pixels of that level and may reach beyond the map.
 
-    What was read is kept up to `cache_bytes` an array. Not for use by several threads at once.
+    `level` 0 is the finest of `levels`; `at` gives the others. What was read is kept, up to `cache_bytes` for all levels
+    together. Several threads may use it at once.
     """
 
-    def __init__(self, path: Path, header: Header, readers: dict[str, ChunkReader]) -> None:
+    def __init__(self, path: Path, header: Header, level: int, vocabulary: Vocabulary, cache: ChunkCache,
+                 prefetch: bool = False) -> None:
         self.path = path
         self.header = header
+        self.level = level
+        self.levels = header.levels
         self.frame = header.frame
-        self.grid = header.grid
-        self.gsd = header.grid.gsd
+        self.grid = header.pixels(level)
+        self.gsd = self.grid.gsd
         self.stride = header.descriptor.stride
         self.channels = header.descriptor.channels
         self.descriptor_name = header.descriptor.name
         self.fingerprint = header.descriptor.fingerprint
         self.vertical_datum = header.vertical_datum
+        self.registration_sigma_m = header.registration_sigma_m
         self.has_dem = header.dem_stride > 0
         self.has_landuse = header.has_landuse
-        self._readers = readers
+        self.vocabulary = vocabulary
+        self._cache = cache
+        self._prefetch = Prefetch() if prefetch else None
+        self._others: dict[int, ReferenceMap] = {level: self}
         self._terrain: Terrain | None = None
-
-    @staticmethod
-    def open(path: Path, cache_bytes: int = CACHE_BYTES) -> ReferenceMap:
-        """Open a map by its header alone; InputError where it is no map, unfinished, damaged there, or of a newer format."""
-        header = Header.read(path)
-        require_finished(path)
         try:
-            arrays = open_arrays(path, header)
+            arrays = open_arrays(path, header, level)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise InputError(f"{path} is damaged ({error}); 'promptmid map verify {path}' names the files") from error
-        readers = {name: ChunkReader(array, path / LEVEL / name, cache_bytes) for name, array in arrays.items()}
-        return ReferenceMap(path, header, readers)
+        self._readers = {name: ChunkReader(array, path / str(level) / name, cache) for name, array in arrays.items()}
+
+    @staticmethod
+    def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
+        """Open a map at level 0 by its header alone; InputError where it is no map, unfinished, damaged, or of a newer format.
+
+        With `prefetch` a background thread reads the descriptors that are likely to be asked for next.
+        """
+        header = Header.read(path)
+        require_finished(path)
+        return ReferenceMap(path, header, 0, Vocabulary.read(path, header.vocabulary), ChunkCache(cache_bytes), prefetch)
+
+    def at(self, level: int) -> ReferenceMap:
+        """The map at another level, opened when it is first asked for; ValueError where it has no such level.
+
+        InputError where that level's metadata are damaged.
+        """
+        if not 0 <= level < self.levels:
+            raise ValueError(f"{self.path} has levels 0 to {self.levels - 1}, not {level}")
+        if level not in self._others:
+            other = ReferenceMap(self.path, self.header, level, self.vocabulary, self._cache, self._prefetch is not None)
+            other._others = self._others
+            self._others[level] = other
+        return self._others[level]
 
     def descriptors(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
         """The descriptors of a window, float32, not valid and 0 where the map has none or is damaged.
@@ -62,12 +91,14 @@ class ReferenceMap:
         window = (row // self.stride, col // self.stride, height // self.stride, width // self.stride)
         array, known = self._readers["descriptors"].read(*window)
         valid = known & self._mask("descriptors_valid", window)
+        if self._prefetch:
+            self._prefetch.passed((self._readers["descriptors"], self._readers["descriptors_valid"]), window)
         grid = self.grid.cut(col, row, width, height).every(self.stride)
-        return DescriptorMap(np.where(valid, array, 0).astype(np.float32), valid, grid, self.stride,
-                             self.header.descriptor.groups)
+        groups = self.header.descriptor.groups
+        return DescriptorMap(np.where(valid, decoded(array, groups), np.float32(0)), valid, grid, self.stride, groups)
 
     def image(self, col: int, row: int, width: int, height: int) -> Patch:
-        """The SAR pixels of a window in the values of the product, float32, 0 where not valid."""
+        """The SAR pixels of a window, float32, 0 where not valid: in the values of the product, above level 0 as amplitude."""
         window = (row, col, height, width)
         values, known = self._readers["sar"].read(*window)
         valid = known & self._mask("sar_valid", window)
@@ -81,10 +112,33 @@ class ReferenceMap:
         valid = known & (values != UNKNOWN_CLASS)
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
+    def landuse_mix(self, col: int, row: int, width: int, height: int) -> NDArray[np.float64]:
+        """Level pixels (KINDS,) of each prompt id in a window, blocks counted as far as it covers them; 0 without land use."""
+        if not self.has_landuse:
+            return np.zeros(KINDS)
+        if self.level:
+            scale = 2 ** self.level
+            finest = self.at(0).landuse_mix(scale * col, scale * row, scale * width, scale * height)
+            return np.asarray(finest / scale ** 2)
+        step = self.header.block_px
+        top, left = row // step, col // step
+        down, across = -(-(row + height) // step) - top, -(-(col + width) // step) - left
+        counts, _ = self._readers["landuse_mix"].read(top, left, down, across)
+        columns = _overlap(np.arange(left, left + across + 1) * step, col, width, self.grid.width)
+        rows = _overlap(np.arange(top, top + down + 1) * step, row, height, self.grid.height)
+        return counts.astype(np.float64) @ columns @ rows
+
+    def prompt(self, col: int, row: int, width: int, height: int, modality: Modality = Modality.OPTICAL) -> Prompt:
+        """That of the land use which covers more than half of a window, as far as it lies on the map; neutral where none does."""
+        landuse = dominant(self.landuse_mix(col, row, width, height))
+        return self.vocabulary.prompt(modality, int(landuse))
+
     def terrain(self) -> Terrain:
         """The ground; where the DEM has a gap the nearest known height holds. Flat at 0 where the map was built without a DEM."""
         if not self.has_dem:
             return Terrain.flat()
+        if self.level:
+            return self.at(0).terrain()
         if self._terrain is None:
             grid = self.header.dem_grid
             values, known = self._readers["dem"].read(0, 0, grid.height, grid.width)
@@ -93,7 +147,8 @@ class ReferenceMap:
 
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
         """Whether what was read so far showed damage to any file behind this window."""
-        return any(self._is_damaged(name, array.stride, col, row, width, height) for name, array in plan(self.header).items())
+        arrays = plan(self.header, self.level)
+        return any(self._is_damaged(name, array.stride, col, row, width, height) for name, array in arrays.items())
 
     def _mask(self, name: str, window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
         values, known = self._readers[name].read(*window)
@@ -103,6 +158,13 @@ class ReferenceMap:
         top, left = row // stride, col // stride
         down, across = -(-(row + height) // stride) - top, -(-(col + width) // stride) - left
         return not self._readers[name].damaged.isdisjoint(self._readers[name].touched(top, left, down, across))
+
+
+def _overlap(edges: NDArray[np.int64], start: int, length: int, size: int) -> NDArray[np.float64]:
+    """The shares (N,) that a span covers of the blocks between edges (N + 1,) on a map of `size`, beyond which they are cut."""
+    edges = np.clip(edges, 0, size)
+    covered = np.clip(edges, start, start + length)
+    return np.asarray((covered[1:] - covered[:-1]) / np.maximum(edges[1:] - edges[:-1], 1), np.float64)
 
 
 def _filled(heights: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

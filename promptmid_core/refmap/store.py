@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.refmap.header import CHUNKS_PER_TILE, LEVEL, Header, Tile
+from promptmid_core.landuse import KINDS
+from promptmid_core.refmap.header import CHUNKS_PER_TILE, Header, Tile
+from promptmid_core.refmap.quantisation import scales
 
 if TYPE_CHECKING:
     import zarr
@@ -33,18 +35,24 @@ class ArrayPlan:
     unknown: float | int | None = None
 
 
-def plan(header: Header) -> dict[str, ArrayPlan]:
-    """The arrays of a map by name."""
-    cells, pixels, stride = header.cells, header.grid, header.descriptor.stride
+def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
+    """The arrays of a level by name; above level 0 `sar` is the amplitude; heights and what blocks tell of land use
+    are stored once."""
+    cells, pixels, identity = header.cells(level), header.pixels(level), header.descriptor
+    stride, described = identity.stride, (identity.channels, *cells.shape)
     arrays = {
-        "descriptors": ArrayPlan("float16", ("channel", "cell_y", "cell_x"), (header.descriptor.channels, *cells.shape), stride),
+        "descriptors": ArrayPlan(header.store, ("channel", "cell_y", "cell_x"), described, stride),
         "descriptors_valid": ArrayPlan("bool", ("cell_y", "cell_x"), cells.shape, stride),
-        "sar": ArrayPlan(header.sar_dtype, ("y", "x"), pixels.shape, 1),
+        "sar": ArrayPlan("float16" if level else header.sar_dtype, ("y", "x"), pixels.shape, 1),
         "sar_valid": ArrayPlan("bool", ("y", "x"), pixels.shape, 1),
     }
     if header.has_landuse:
+        blocks, step = header.blocks.shape, header.block_px
         arrays["landuse"] = ArrayPlan("uint16", ("y", "x"), pixels.shape, 1, UNKNOWN_CLASS)
-    if header.dem_stride:
+        if not level:
+            arrays["landuse_mix"] = ArrayPlan("uint16", ("prompt", "block_y", "block_x"), (KINDS, *blocks), step)
+            arrays["prompt"] = ArrayPlan("uint8", ("block_y", "block_x"), blocks, step)
+    if header.dem_stride and not level:
         arrays["dem"] = ArrayPlan("float32", ("dem_y", "dem_x"), header.dem_grid.shape, header.dem_stride, UNKNOWN_HEIGHT)
     return arrays
 
@@ -52,58 +60,94 @@ def plan(header: Header) -> dict[str, ArrayPlan]:
 def create(path: Path, header: Header) -> None:
     """Write the metadata of a map, and the coordinates of its pixels; what is there already stays."""
     import zarr
-    from zarr.codecs import Crc32cCodec, ZstdCodec
 
     if not (path / "zarr.json").exists():
         zarr.create_group(path, zarr_format=3, attributes=header.attributes())
-    level = path / LEVEL
-    if not (level / "zarr.json").exists():
-        zarr.create_group(level, zarr_format=3)
+    for level in range(header.levels):
+        _create_level(path / str(level), header, level)
+
+
+def _create_level(folder: Path, header: Header, level: int) -> None:
+    import zarr
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    grid = header.pixels(level)
+    if not (folder / "zarr.json").exists():
+        zarr.create_group(folder, zarr_format=3, attributes={
+            "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
     codecs = [ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()]
-    for name, array in plan(header).items():
-        if not (level / name / "zarr.json").exists():
+    for name, array in plan(header, level).items():
+        if not (folder / name / "zarr.json").exists():
             chunk = header.chunk_px // array.stride
             depth = array.shape[:-2]
             zarr.create_array(
-                level / name, shape=array.shape, dtype=array.dtype, chunks=(*depth, chunk, chunk),
+                folder / name, shape=array.shape, dtype=array.dtype, chunks=(*depth, chunk, chunk),
                 shards=(*depth, chunk * CHUNKS_PER_TILE, chunk * CHUNKS_PER_TILE), compressors=codecs, filters=None,
                 fill_value=array.unknown or 0, dimension_names=array.dimensions, zarr_format=3,
                 attributes={} if array.unknown is None else {"missing_value": array.unknown},
             )
-    for names, grid in _axes(header).items():
-        for name, values in zip(names, grid, strict=True):
-            # always written: small, and a kill may have come between metadata and values
-            axis = zarr.create_array(level / name, shape=values.shape, dtype="float64", chunks=(max(len(values), 1),),
-                                     compressors=codecs, filters=None, fill_value=0, dimension_names=(name,), zarr_format=3,
-                                     attributes={"units": "m"}, overwrite=True)
-            axis[:] = values
+    for name, (dimension, values, attributes) in _coordinates(header, level).items():
+        # always written: small, and a kill may have come between metadata and values
+        axis = zarr.create_array(folder / name, shape=values.shape, dtype=values.dtype, chunks=(max(len(values), 1),),
+                                 compressors=codecs, filters=None, fill_value=0, dimension_names=(dimension,), zarr_format=3,
+                                 attributes=attributes, overwrite=True)
+        axis[:] = values
 
 
 def metadata_files(header: Header) -> list[Path]:
     """What `create` writes, relative to the map."""
-    axes = [name for names in _axes(header) for name in names]
-    nodes = [Path(), Path(LEVEL), *(Path(LEVEL, name) for name in (*plan(header), *axes))]
-    return [node / "zarr.json" for node in nodes] + [Path(LEVEL, name, "c", "0") for name in axes]
+    files = [Path("zarr.json")]
+    for level in range(header.levels):
+        folder, coordinates = Path(str(level)), _coordinates(header, level)
+        files += [folder / "zarr.json", *(folder / name / "zarr.json" for name in (*plan(header, level), *coordinates))]
+        files += [folder / name / "c" / "0" for name in coordinates]
+    return files
 
 
-def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray[np.generic]]) -> list[Path]:
-    """Write one tile, one whole shard an array, each by way of a temporary file; returns the files, relative to the map."""
-    import zarr
+def shard_files(header: Header, tile: Tile) -> dict[str, Path]:
+    """The files of a tile by the name of their array, relative to the map."""
+    files = {}
+    for name, array in plan(header, tile.level).items():
+        # a rest of less than a cell at the map's edge has none
+        if array.shape[-2] * array.stride > tile.row and array.shape[-1] * array.stride > tile.col:
+            shard = shard_file(len(array.shape), tile.row // header.tile_px, tile.col // header.tile_px)
+            files[name] = Path(str(tile.level), name) / shard
+    return files
 
-    written = []
-    for name, array in plan(header).items():
-        down, across = values[name].shape[-2:]
-        if not down or not across:
+
+def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray[np.generic]],
+               only: frozenset[str] | None = None) -> list[Path]:
+    """Write one tile, one whole shard an array, each by way of a temporary file; returns the files, relative to the map.
+
+    Where `only` is given, no other files are written.
+    """
+    arrays, written = plan(header, tile.level), []
+    for name, file in shard_files(header, tile).items():
+        if only is not None and file.as_posix() not in only:
             continue
-        file = Path(LEVEL, name) / shard_file(len(array.shape), tile.row // header.tile_px, tile.col // header.tile_px)
         # zarr would read a shard that is there before writing it, and what a kill left may not be readable
         (path / file).unlink(missing_ok=True)
-        # empty chunks are written too, so that a file that is missing is always a file that was lost
-        target = zarr.open_array(path / LEVEL / name, mode="r+", zarr_format=3).with_config({"write_empty_chunks": True})
-        row, col = tile.row // array.stride, tile.col // array.stride
-        target[..., row:row + down, col:col + across] = values[name]
+        stride = arrays[name].stride
+        write_shard(path / str(tile.level) / name, tile.row // stride, tile.col // stride, values[name])
         written.append(file)
     return written
+
+
+def write_shard(folder: Path, row: int, col: int, values: NDArray[np.generic]) -> None:
+    """Write one whole shard of the array in `folder`, whose first element is at (row, col)."""
+    import zarr
+
+    # empty chunks are written too, so that a file that is missing is always a file that was lost
+    target = zarr.open_array(folder, mode="r+", zarr_format=3).with_config({"write_empty_chunks": True})
+    target[..., row:row + values.shape[-2], col:col + values.shape[-1]] = values
+
+
+def read_window(path: Path, name: str, window: Tile) -> NDArray[np.generic]:
+    """A window of an array (H, W) of one element a pixel, while the map is being built."""
+    import zarr
+
+    array = zarr.open_array(path / str(window.level) / name, mode="r", zarr_format=3)
+    return np.asarray(array[window.row:window.row + window.height, window.col:window.col + window.width])
 
 
 def shard_file(dimensions: int, row: int, col: int) -> Path:
@@ -111,23 +155,31 @@ def shard_file(dimensions: int, row: int, col: int) -> Path:
     return Path("c", *["0"] * (dimensions - 2), str(row), str(col))
 
 
-def open_arrays(path: Path, header: Header) -> dict[str, zarr.Array[Any]]:
-    """The arrays of a map for reading; ValueError where one is not what the header says."""
+def open_arrays(path: Path, header: Header, level: int) -> dict[str, zarr.Array[Any]]:
+    """The arrays of a level for reading; ValueError where one is not what the header says."""
     import zarr
 
     arrays = {}
-    for name, array in plan(header).items():
-        opened = zarr.open_array(path / LEVEL / name, mode="r", zarr_format=3)
+    for name, array in plan(header, level).items():
+        opened = zarr.open_array(path / str(level) / name, mode="r", zarr_format=3)
         if opened.shape != array.shape or opened.dtype != np.dtype(array.dtype):
             raise ValueError(f"{name} is {opened.dtype} {opened.shape}")
         arrays[name] = opened
     return arrays
 
 
-def _axes(header: Header) -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Easting and northing of the columns and rows, by their dimensions' names."""
-    grids = {("x", "y"): header.grid, ("cell_x", "cell_y"): header.cells}
-    if header.dem_stride:
+def _coordinates(header: Header, level: int) -> dict[str, tuple[str, NDArray[np.generic], dict[str, Any]]]:
+    """By name the dimension, values and attributes: easting and northing of columns and rows, the scale of stored bytes."""
+    grids = {("x", "y"): header.pixels(level), ("cell_x", "cell_y"): header.cells(level)}
+    if header.dem_stride and not level:
         grids["dem_x", "dem_y"] = header.dem_grid
+    if header.has_landuse and not level:
+        grids["block_x", "block_y"] = header.blocks
     east, north = header.frame.origin
-    return {names: (grid.axes()[0] + east, grid.axes()[1] + north) for names, grid in grids.items()}
+    found: dict[str, tuple[str, NDArray[np.generic], dict[str, Any]]] = {}
+    for (across, down), grid in grids.items():
+        x, y = grid.axes()
+        found |= {across: (across, x + east, {"units": "m"}), down: (down, y + north, {"units": "m"})}
+    if header.store == "int8":
+        found["channel_scale"] = ("channel", scales(header.descriptor.groups), {})
+    return found

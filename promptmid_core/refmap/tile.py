@@ -1,4 +1,4 @@
-"""One tile of the map: read, described, written. Tiles depend on nothing but their inputs and can be made in any order."""
+"""One tile of the map: read, described, written. A level's tiles need its inputs or the level below, and no other tile."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from numpy.typing import NDArray
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.geometry import Patch
-from promptmid_core.georaster import GeoImage, RasterView
-from promptmid_core.prompts import Modality, Prompt
-from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.georaster import RasterView
+from promptmid_core.prompts import NEUTRAL, Modality, Prompt
 from promptmid_core.refmap.header import Header, Tile
+from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import TileRecord, sha256
-from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, write_tile
+from promptmid_core.refmap.pyramid import averaged, majority
+from promptmid_core.refmap.quantisation import encoded
+from promptmid_core.refmap.sar import SarView
+from promptmid_core.refmap.store import UNKNOWN_HEIGHT, read_window, write_tile
+from promptmid_core.refmap.vocabulary import Vocabulary
+
+Values = dict[str, NDArray[np.generic]]
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -25,57 +33,89 @@ class TileTask:
     path: Path
     header: Header
     descriptor: Descriptor
-    amplitude: AmplitudeScale
-    sar: RasterView
-    landcover: RasterView | None
+    sar: SarView
+    landcover: LandCover | None
+    vocabulary: Vocabulary
     dem: RasterView | None
 
-    def make(self, tile: Tile) -> TileRecord:
-        """Make one tile and write its shards; ValueError where the descriptor does not keep to what it says of itself."""
-        descriptors, described, sar = self._describe(tile)
-        values: dict[str, NDArray[np.generic]] = {
-            "descriptors": descriptors, "descriptors_valid": described, "sar": self._stored(sar.image), "sar_valid": sar.valid,
-        }
-        classes: dict[str, int] = {}
-        if self.landcover:
-            cover = self.landcover.read(tile.col, tile.row, tile.width, tile.height)
-            values["landuse"] = np.where(cover.valid, cover.image, UNKNOWN_CLASS).astype(np.uint16)
-            codes, counts = np.unique(values["landuse"], return_counts=True)
-            classes = {str(code): int(count) for code, count in zip(codes, counts, strict=True) if code != UNKNOWN_CLASS}
+    def make(self, tile: Tile, only: frozenset[str] | None = None) -> TileRecord:
+        """Make one tile and write its shards, or `only` some of those files.
+
+        Above level 0 the level below must be there. ValueError where the descriptor does not keep to what it says of itself.
+        """
+        around = self._with_rim(tile, self.descriptor.halo, self.header.descriptor.stride)
+        stored, amplitude, valid = self._coarser(around) if tile.level else self._finest(around)
+        landuse = self.landcover.told_by(self._codes(tile, self.landcover), self.header.block_px) if self.landcover else None
+        prompt = self.vocabulary.prompt(Modality.SAR, landuse.prompt_id if landuse else NEUTRAL)
+        place = _within(tile, around)
+        values = self._describe(tile, around, amplitude, valid, prompt)
+        values |= {"sar": stored[place], "sar_valid": valid[place]}
+        if landuse:
+            values |= landuse.arrays
         heights = 0
-        if self.dem:
+        if self.dem and not tile.level:
             stride = self.header.dem_stride
             dem = self.dem.read(tile.col // stride, tile.row // stride, -(-tile.width // stride), -(-tile.height // stride))
             values["dem"] = np.where(dem.valid, dem.image, np.float32(UNKNOWN_HEIGHT))
             heights = int(dem.valid.sum())
-        files = {file.as_posix(): sha256(self.path / file) or "" for file in write_tile(self.path, self.header, tile, values)}
-        return TileRecord(tile, files, int(sar.valid.sum()), int(described.sum()), heights, classes)
+        written = write_tile(self.path, self.header, tile, values, only)
+        files = {file.as_posix(): sha256(self.path / file) or "" for file in written}
+        return TileRecord(tile, files, int(values["sar_valid"].sum()), int(values["descriptors_valid"].sum()), heights,
+                          landuse.classes if landuse else {})
 
-    def _describe(self, tile: Tile) -> tuple[NDArray[np.float16], NDArray[np.bool_], GeoImage]:
-        """Descriptors (C, h, w) and their validity (h, w) of a tile, as if the map were described whole; its SAR."""
-        stride, whole = self.header.descriptor.stride, self.header.grid
-        reach = -(-self.descriptor.halo // stride) * stride
+    def _with_rim(self, tile: Tile, pixels: int, unit: int = 1) -> Tile:
+        """A tile with at least so many pixels around it, in multiples of `unit`, as far as there are any."""
+        reach, whole = -(-pixels // unit) * unit, self.header.pixels(tile.level)
         left, top = max(tile.col - reach, 0), max(tile.row - reach, 0)
         right, bottom = min(tile.col + tile.width + reach, whole.width), min(tile.row + tile.height + reach, whole.height)
-        around = self.sar.read(left, top, right - left, bottom - top)
-        place = np.s_[tile.row - top:tile.row - top + tile.height, tile.col - left:tile.col - left + tile.width]
-        grid = whole.cut(tile.col, tile.row, tile.width, tile.height)
-        sar = GeoImage(around.image[place], around.valid[place], grid, around.frame)
+        return Tile(left, top, right - left, bottom - top, tile.level)
 
-        height, width = tile.height // stride, tile.width // stride
-        array = np.zeros((self.header.descriptor.channels, height, width), np.float16)
-        if not around.valid.any() or not height or not width:
-            return array, np.zeros((height, width), bool), sar
-        image = np.where(around.valid, self.amplitude.amplitude(around.image), np.float32(0))
-        described = self.descriptor.describe(Patch(image, around.valid, around.grid), Prompt(Modality.SAR))
-        cells = np.s_[..., (tile.row - top) // stride:(tile.row - top) // stride + height,
-                      (tile.col - left) // stride:(tile.col - left) // stride + width]
-        valid = described.valid[cells]
-        array = np.where(valid, described.array[cells], 0).astype(np.float16)
-        if array.shape != (self.header.descriptor.channels, height, width) or not np.isfinite(array).all():
-            raise ValueError(f"descriptor {self.descriptor.name} gave {array.shape} values, or some beyond the range of float16")
-        return array, valid, sar
-
-    def _stored(self, image: NDArray[np.float32]) -> NDArray[np.generic]:
+    def _finest(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
+        """The pixels (H, W) of a window of level 0: what is stored of them, their amplitude, where they are valid."""
+        read, amplitude = self.sar.read(window.col, window.row, window.width, window.height)
         dtype = np.dtype(self.header.sar_dtype)
-        return (np.rint(image) if np.issubdtype(dtype, np.integer) else image).astype(dtype)
+        stored = np.rint(read.image) if np.issubdtype(dtype, np.integer) else read.image
+        return stored.astype(dtype), amplitude, read.valid
+
+    def _coarser(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
+        """As `_finest`, above level 0."""
+        below = _below(window)
+        around = below if below.level else self._with_rim(below, self.sar.filter_px)
+        pixels = read_window(self.path, "sar", around).astype(np.float32)
+        known = read_window(self.path, "sar_valid", around).astype(bool)
+        fine, place = pixels if below.level else self.sar.amplitude(pixels, known), _within(below, around)
+        amplitude, valid = averaged(fine[place], known[place])
+        return np.minimum(amplitude, np.finfo(np.float16).max).astype(np.float16), amplitude, valid
+
+    def _codes(self, tile: Tile, cover: LandCover) -> NDArray[np.uint16]:
+        return majority(read_window(self.path, "landuse", _below(tile)).astype(np.uint16)) if tile.level else cover.codes(tile)
+
+    def _describe(self, tile: Tile, around: Tile, amplitude: Image, valid: Mask, prompt: Prompt) -> Values:
+        """The stored descriptors and their validity of a tile, as if the level were described whole.
+
+        `amplitude` (H, W) is that around it, `valid` where it is known.
+        """
+        identity, stride = self.header.descriptor, self.header.descriptor.stride
+        shape = tile.height // stride, tile.width // stride
+        if not valid.any() or not all(shape):
+            empty = np.zeros((identity.channels, *shape), self.header.store)
+            return {"descriptors": empty, "descriptors_valid": np.zeros(shape, bool)}
+        grid = self.header.pixels(tile.level).cut(around.col, around.row, around.width, around.height)
+        described = self.descriptor.describe(Patch(amplitude, valid, grid), prompt)
+        row, col = (tile.row - around.row) // stride, (tile.col - around.col) // stride
+        cells = np.s_[..., row:row + shape[0], col:col + shape[1]]
+        known = described.valid[cells]
+        array = encoded(np.where(known, described.array[cells], np.float32(0)), self.header.store, identity.groups)
+        if array.shape != (identity.channels, *shape) or not np.isfinite(array).all():
+            raise ValueError(f"descriptor {identity.name} gave {array.shape} values, or some beyond the range of float16")
+        return {"descriptors": array, "descriptors_valid": known}
+
+
+def _below(window: Tile) -> Tile:
+    """The pixels of the level below that a window covers."""
+    return Tile(2 * window.col, 2 * window.row, 2 * window.width, 2 * window.height, window.level - 1)
+
+
+def _within(tile: Tile, around: Tile) -> tuple[slice, slice]:
+    row, col = tile.row - around.row, tile.col - around.col
+    return slice(row, row + tile.height), slice(col, col + tile.width)

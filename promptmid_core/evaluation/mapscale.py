@@ -1,0 +1,285 @@
+"""What the map store promises, measured: build rate, cost of a query, memory, kills, flipped bits. `make scale` runs it all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Patch
+from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, verify_map
+from promptmid_core.refmap.header import Header, Tile
+from promptmid_core.refmap.manifest import write_manifest
+from promptmid_core.refmap.plan import plan_build
+from promptmid_core.refmap.store import create, metadata_files, plan, write_tile
+from promptmid_core.refmap.vocabulary import Vocabulary
+from promptmid_core.refmap.workers import default_workers
+
+BLOCK_PX = 512
+QUERY_PX = 384
+PLACES = 12
+GIB = 2 ** 30
+
+
+class Timed:
+    """A descriptor that counts the processor time spent in it, whatever thread that was."""
+
+    def __init__(self, inner: Descriptor) -> None:
+        self.inner = inner
+        self.seconds: list[float] = []
+        self.name, self.stride, self.halo, self.fingerprint = inner.name, inner.stride, inner.halo, inner.fingerprint
+        self.text_encoder = inner.text_encoder
+
+    def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
+        return self.inner.groups(modality)
+
+    def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
+        before = time.thread_time()
+        described = self.inner.describe(patch, prompt)
+        self.seconds.append(time.thread_time() - before)
+        return described
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A build: wall time, processor time of all of it and of the descriptor alone, in seconds."""
+
+    mpx: float
+    workers: int
+    wall: float
+    processor: float
+    describe: float
+
+    def __str__(self) -> str:
+        return (f"{self.mpx:8.1f} {self.workers:7d} {self.wall:8.1f} {self.mpx / self.wall:8.2f} {self.processor:8.1f} "
+                f"{self.describe:9.1f} {self.wall * self.workers / self.describe:14.2f} "
+                f"{self.wall * self.workers / self.processor:15.2f}")
+
+    HEADING = ("     Mpx workers   wall s    Mpx/s    cpu s describe s  wall/(desc/w)  wall/(cpu/w)")
+
+
+def simulated_sar(path: Path, side: int, seed: int = 1) -> Path:
+    """A square GeoTIFF of `side` pixels of 10 m in World Mercator, speckle over rolling brightness, written block by block."""
+    import rasterio
+    from rasterio.transform import from_origin
+    from rasterio.windows import Window
+
+    rng = np.random.default_rng(seed)
+    speckle = rng.gamma(4, 12, (4, BLOCK_PX, BLOCK_PX))
+    with rasterio.open(path, "w", driver="GTiff", width=side, height=side, count=1, dtype="uint8", nodata=0, tiled=True,
+                       blockxsize=BLOCK_PX, blockysize=BLOCK_PX, crs="EPSG:3395", BIGTIFF="IF_SAFER",
+                       transform=from_origin(-13_183_740, 4_017_420, 10, 10)) as target:
+        for row in range(0, side, BLOCK_PX):
+            for col in range(0, side, BLOCK_PX):
+                height, width = min(BLOCK_PX, side - row), min(BLOCK_PX, side - col)
+                wave = 1.2 + np.sin((row + np.arange(height))[:, None] / 90) * np.cos((col + np.arange(width)) / 70)
+                block = (speckle[rng.integers(4), :height, :width] * wave).clip(1, 255)
+                target.write(block.astype(np.uint8), 1, window=Window(col, row, width, height))
+    return path
+
+
+def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3) -> Rate:
+    """The build whose wall time is the median of `repeats`."""
+    rates = []
+    for i in range(repeats):
+        descriptor, out = Timed(load("structural")), folder / f"rate_{i}"
+        wall, processor = time.perf_counter(), time.process_time()
+        built = build_map(sar, out, descriptor=descriptor, workers=workers)
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        rates.append(Rate(built.grid.width * built.grid.height / 1e6, workers, wall, processor, sum(descriptor.seconds)))
+        shutil.rmtree(out)
+    return sorted(rates, key=lambda rate: rate.wall)[len(rates) // 2]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Medians in milliseconds: opening a map, a window read for the first time, and again from memory."""
+
+    tiles: int
+    open: float
+    cold: float
+    warm: float
+
+    def __str__(self) -> str:
+        return f"{self.tiles:8d} {self.open:9.2f} {self.cold:9.2f} {self.warm:9.2f}"
+
+    HEADING = "   tiles   open ms   cold ms   warm ms"
+
+
+def query_costs(sar: Path, folder: Path, sizes: tuple[int, ...], repeats: int = 5) -> list[Cost]:
+    """The cost of queries on sparse maps of about so many tiles; the maps take turns, so that all see the same machine."""
+    maps = [_sparse(sar, folder / f"sparse_{tiles}", tiles) for tiles in sizes]
+    taken: list[list[tuple[float, float, float]]] = [[] for _ in maps]
+    for _ in range(repeats):
+        for (path, places), times in zip(maps, taken, strict=True):
+            for place in places:
+                times.append(_query(path, place))
+    return [Cost(tiles, *(1e3 * median(column) for column in zip(*times, strict=True)))
+            for tiles, times in zip(sizes, taken, strict=True)]
+
+
+def _query(path: Path, tile: Tile) -> tuple[float, float, float]:
+    """Seconds to open a map, to read a window for the first time, and again."""
+    moments = [time.perf_counter()]
+    reference = ReferenceMap.open(path)
+    moments.append(time.perf_counter())
+    for _ in range(2):
+        window = reference.descriptors(tile.col, tile.row, QUERY_PX, QUERY_PX)
+        assert window.valid.all()
+        moments.append(time.perf_counter())
+    first, second, third = np.diff(moments)
+    return float(first), float(second), float(third)
+
+
+def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
+    """A map of that many tiles of which a few, at random places, have files; and those. The manifest names all the others too."""
+    task = plan_build(path, {"sar": sar}, load("structural"), SarProduct(), None, Vocabulary(), crs=None, gsd=None, levels=1,
+                      store="float16")
+    side = task.header.tile_px
+    across = max(1, round(tiles ** 0.5))
+    grid = Grid(task.header.grid.x, task.header.grid.y, task.header.grid.gsd, across * side, -(-tiles // across) * side)
+    header = replace(task.header, grid=grid)
+    path.mkdir(parents=True)
+    create(path, header)
+    rng, every = np.random.default_rng(tiles), list(header.tiles())
+    places = [every[i] for i in rng.choice(len(every), min(PLACES, len(every)), replace=False)]
+    for tile in places:
+        write_tile(path, header, tile, _noise(header, tile, rng))
+    files = {f"0/descriptors/c/0/{tile.row // side}/{tile.col // side}": "0" * 64 for tile in every}
+    write_manifest(path, files | {file.as_posix(): "0" * 64 for file in metadata_files(header)}, {}, {})
+    return path, places
+
+
+def _noise(header: Header, tile: Tile, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+    values: dict[str, NDArray[np.generic]] = {}
+    for name, array in plan(header, 0).items():
+        shape = (*array.shape[:-2], tile.height // array.stride, tile.width // array.stride)
+        values[name] = np.ones(shape, bool) if array.dtype == "bool" else (rng.random(shape) * 100).astype(array.dtype)
+    return values
+
+
+def _command(sar: Path, out: Path, workers: int) -> list[str]:
+    return [sys.executable, "-m", "promptmid_core.cli", "map", "build", str(sar), str(out), "--workers", str(workers)]
+
+
+def peak_memory(sar: Path, out: Path, workers: int) -> int:
+    """Bytes that a build in a process of its own had in memory at most."""
+    program = ("import resource, sys; from promptmid_core import cli; code = cli.main(sys.argv[1:]); "
+               "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", program, *_command(sar, out, workers)[3:]], capture_output=True, text=True,
+                          check=True, env=os.environ | {"TQDM_DISABLE": "1"})
+    return int(done.stdout.splitlines()[-1]) * 1024
+
+
+def random_kills(sar: Path, folder: Path, kills: int, workers: int, seed: int = 1) -> tuple[int, bool]:
+    """Kill a build at random moments and start it again; how often that hit it, and whether it ended as the undisturbed one."""
+    rng = np.random.default_rng(seed)
+    started = time.perf_counter()
+    subprocess.run(_command(sar, folder / "undisturbed", workers), check=True, capture_output=True)
+    whole = time.perf_counter() - started
+    hits = 0
+    while hits < kills:
+        builder = subprocess.Popen(_command(sar, folder / "killed", workers), stderr=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL)
+        try:
+            if builder.wait(rng.uniform(0.1, 1.0) * whole):
+                raise subprocess.CalledProcessError(builder.returncode, "promptmid map build")
+        except subprocess.TimeoutExpired:
+            builder.kill()
+            hits += builder.wait() != 0
+        if (folder / "killed/manifest.json").exists():
+            # this one is finished: the rest of the kills go to a new one, and the two must be equal too
+            if not _equal(folder / "killed", folder / "undisturbed"):
+                return hits, False
+            shutil.rmtree(folder / "killed")
+    subprocess.run(_command(sar, folder / "killed", workers), check=True, capture_output=True)
+    return hits, _equal(folder / "killed", folder / "undisturbed")
+
+
+def _equal(one: Path, other: Path) -> bool:
+    files: list[Any] = [json.loads((path / "manifest.json").read_bytes())["files"] for path in (one, other)]
+    return bool(files[0] == files[1])
+
+
+def flipped_bits(path: Path, flips: int, seed: int = 1) -> int:
+    """How many of so many single bits, flipped at random places of a map one at a time, `verify` finds."""
+    rng, found = np.random.default_rng(seed), 0
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != "manifest.json"]
+    sizes = np.array([file.stat().st_size for file in files], float)
+    for _ in range(flips):
+        file = files[rng.choice(len(files), p=sizes / sizes.sum())]
+        sound = file.read_bytes()
+        spoilt = bytearray(sound)
+        spoilt[rng.integers(len(spoilt))] ^= 1 << rng.integers(8)
+        file.write_bytes(spoilt)
+        found += verify_map(path) == [file.relative_to(path).as_posix()]
+        file.write_bytes(sound)
+    return found
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m promptmid_core.evaluation.mapscale", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("scale_out"), help="a folder for what is made; new or empty")
+    parser.add_argument("--sar", type=Path, help="the raster of the build rate; default: a simulated one of 12.6 Mpx")
+    parser.add_argument("--mpx", type=float, default=1000, help="pixels of the raster of the memory test, in millions")
+    parser.add_argument("--workers", type=int, default=default_workers())
+    parser.add_argument("--only", choices=("rate", "query", "memory", "kill", "flip"), help="one measurement alone")
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    small = simulated_sar(args.out / "small.tif", 1600)
+    steps: dict[str, Callable[[], None]] = {
+        "rate": lambda: _show_rate(args), "query": lambda: _show_query(small, args), "memory": lambda: _show_memory(args),
+        "kill": lambda: _show_kills(small, args), "flip": lambda: _show_flips(small, args)}
+    for name, step in steps.items():
+        if args.only in (None, name):
+            step()
+            print(flush=True)
+
+
+def _show_rate(args: argparse.Namespace) -> None:
+    sar = args.sar or simulated_sar(args.out / "rate.tif", 3550)
+    print(f"build rate, median of 3\n{Rate.HEADING}")
+    for workers in sorted({1, args.workers}):
+        print(build_rate(sar, args.out, workers), flush=True)
+
+
+def _show_query(small: Path, args: argparse.Namespace) -> None:
+    print(f"query of {QUERY_PX} x {QUERY_PX} px, medians\n{Cost.HEADING}")
+    for cost in query_costs(small, args.out, (10, 1000, 100_000)):
+        print(cost)
+
+
+def _show_memory(args: argparse.Namespace) -> None:
+    side = round((args.mpx * 1e6) ** 0.5)
+    started = time.perf_counter()
+    peak = peak_memory(simulated_sar(args.out / "large.tif", side), args.out / "large", args.workers)
+    print(f"peak memory of a build of {side ** 2 / 1e6:.0f} Mpx with {args.workers} workers: {peak / GIB:.2f} GiB "
+          f"({time.perf_counter() - started:.0f} s)")
+
+
+def _show_kills(small: Path, args: argparse.Namespace) -> None:
+    hits, equal = random_kills(small, args.out, 20, args.workers)
+    print(f"{hits} random kill -9, resumed each time: files {'equal' if equal else 'NOT equal'} to the undisturbed")
+
+
+def _show_flips(small: Path, args: argparse.Namespace) -> None:
+    build_map(small, args.out / "flipped", descriptor=load("structural"), workers=args.workers)
+    print(f"{flipped_bits(args.out / 'flipped', 50)} of 50 flipped bits found by verify")
+
+
+if __name__ == "__main__":
+    main()

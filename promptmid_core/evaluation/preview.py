@@ -1,0 +1,211 @@
+"""A map to look at: SAR, land use, descriptors, coverage and tiles, as a picture or a page."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.figures import STYLE
+from promptmid_core.evaluation.pictures import overview
+from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import LAND_USES
+from promptmid_core.refmap import ReferenceMap, map_info
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Image = NDArray[np.uint8]
+
+SIDE = 800  # the most elements that are looked at along a side
+KINDS = (".png", ".html")
+# the colours of ESA WorldCover
+COLOURS = {
+    "cropland": (240, 150, 255), "grassland": (255, 255, 76), "shrubland": (255, 187, 34), "forest": (0, 100, 0),
+    "built-up area": (250, 0, 0), "bare land": (180, 180, 180), "water": (0, 100, 200), "wetland": (0, 150, 160),
+    "snow and ice": (240, 240, 240),
+}
+UNKNOWN_COLOUR = (255, 255, 255)
+COVERAGE = {"no data": (226, 230, 236), "SAR alone": (244, 190, 96), "described": (120, 180, 140)}
+
+
+def write_preview(path: Path, reference: ReferenceMap) -> None:
+    """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells.
+
+    InputError where `path` is of another kind or cannot be written. All of the map is read, tile by tile.
+    """
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise InputError(f"{path} is no kind of preview; name a file that ends in {' or '.join(KINDS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
+    stream = BytesIO()
+    _drawn(reference).savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    content = stream.getvalue() if kind == ".png" else _page(reference, stream.getvalue()).encode()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+
+
+def components(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Image:
+    """Descriptors (C, H, W) as colours (H, W, 3): their three principal components, channels scaled alike; white if not valid."""
+    picture = np.full((*valid.shape, 3), 255, np.uint8)
+    sample = array[:, valid].astype(np.float64)
+    if sample.shape[1] < 2:
+        return picture
+    sample -= sample.mean(axis=1, keepdims=True)
+    sample /= np.maximum(sample.std(axis=1, keepdims=True), 1e-9)
+    _, axes = np.linalg.eigh(sample @ sample.T / sample.shape[1])
+    for i in range(min(3, len(array))):
+        axis = axes[:, -1 - i]
+        values = (axis * np.sign(axis[np.abs(axis).argmax()])) @ sample
+        low, high = np.percentile(values, (2, 98))
+        picture[valid, i] = np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255)
+    return picture
+
+
+def _drawn(reference: ReferenceMap) -> Figure:
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    grid = reference.grid
+    aspect = min(max(grid.height / grid.width, 0.3), 3.0)
+    with style.context([STYLE | {"axes.grid": False}]):
+        figure = Figure(figsize=(11.0, 10.4 * aspect + 1.4), layout="constrained")
+        sar, landuse, described, coverage = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        image, (x_min, y_min, x_max, y_max) = overview(reference, (0, 0, grid.width, grid.height))
+        sar.imshow(image, cmap="gray", vmin=0, vmax=255, extent=_km(x_min, x_max, y_min, y_max))
+        sar.set_title("SAR")
+        array, valid = _descriptors(reference)
+        _show(described, components(array, valid), reference)
+        described.set_title(f"descriptor {reference.descriptor_name}: three principal components as colour")
+        seen, ids = _pixels(reference)
+        _draw_coverage(coverage, reference, seen, valid)
+        _draw_landuse(landuse, reference, ids)
+        for axes in (landuse, described, coverage):
+            axes.set_aspect("equal")
+        for axes in (sar, landuse, described, coverage):
+            _draw_tiles(axes, reference)
+        described.set(xlabel="x, km", ylabel="y, km")
+        coverage.set(xlabel="x, km")
+        sar.set(ylabel="y, km")
+        east, north = reference.frame.origin
+        figure.suptitle(f"{reference.path.name}: {grid.width}x{grid.height} px of {reference.gsd:.4g} m, {reference.frame.crs}, "
+                        f"origin {east:.0f} E {north:.0f} N; lines: tiles")
+    return figure
+
+
+def _descriptors(reference: ReferenceMap) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Every so-many-th descriptor (C, H, W) and its validity (H, W)."""
+    cells, stride, tile = reference.header.cells(reference.level), reference.stride, reference.header.tile_px // reference.stride
+    every = -(-max(cells.shape) // SIDE)
+    rows, cols = np.arange(0, cells.height, every), np.arange(0, cells.width, every)
+    array = np.zeros((reference.channels, len(rows), len(cols)), np.float32)
+    valid = np.zeros((len(rows), len(cols)), bool)
+    for top in range(0, cells.height, tile):
+        for left in range(0, cells.width, tile):
+            down, across = min(tile, cells.height - top), min(tile, cells.width - left)
+            window = reference.descriptors(left * stride, top * stride, across * stride, down * stride)
+            r, c = (rows >= top) & (rows < top + down), (cols >= left) & (cols < left + across)
+            array[np.ix_(np.arange(len(array)), r, c)] = window.array[:, rows[r] - top][:, :, cols[c] - left]
+            valid[np.ix_(r, c)] = window.valid[np.ix_(rows[r] - top, cols[c] - left)]
+    return array, valid
+
+
+def _pixels(reference: ReferenceMap) -> tuple[NDArray[np.bool_], NDArray[np.uint8] | None]:
+    """Every so-many-th pixel: whether it has SAR data (H, W), and its prompt id (H, W) where the map has land use."""
+    grid, tile, words = reference.grid, reference.header.tile_px, reference.header.vocabulary["classes"]
+    every = -(-max(grid.shape) // SIDE)
+    rows, cols = np.arange(0, grid.height, every), np.arange(0, grid.width, every)
+    valid = np.zeros((len(rows), len(cols)), bool)
+    ids = np.zeros(valid.shape, np.uint8) if reference.has_landuse else None
+    known = ClassTable("", "", {int(code): word for code, word in words.items()}).prompt_ids()
+    for top in range(0, grid.height, tile):
+        for left in range(0, grid.width, tile):
+            window = (left, top, min(tile, grid.width - left), min(tile, grid.height - top))
+            r, c = (rows >= top) & (rows < top + window[3]), (cols >= left) & (cols < left + window[2])
+            picked = np.ix_(rows[r] - top, cols[c] - left)
+            valid[np.ix_(r, c)] = reference.image(*window).valid[picked]
+            codes = reference.landuse(*window)
+            if ids is not None and codes is not None:
+                ids[np.ix_(r, c)] = np.where(codes.valid, known[codes.image.astype(np.int64)], 0)[picked]
+    return valid, ids
+
+
+def _draw_coverage(axes: Axes, reference: ReferenceMap, seen: NDArray[np.bool_], described: NDArray[np.bool_]) -> None:
+    import cv2
+
+    whole = cv2.resize(described.astype(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
+    state = seen.astype(np.uint8) + (seen & whole)
+    _show(axes, np.array(list(COVERAGE.values()), np.uint8)[state], reference)
+    shares = [float((state == i).mean()) for i in range(len(COVERAGE))]
+    _legend(axes, {f"{name} {share:.1%}": colour for (name, colour), share in zip(COVERAGE.items(), shares, strict=True)})
+    axes.set_title("coverage")
+
+
+def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: NDArray[np.uint8] | None) -> None:
+    table = reference.header.vocabulary["table"]
+    if ids is None:
+        axes.set_title("land use: no land cover, the prompt is neutral")
+        return
+    palette = np.array([UNKNOWN_COLOUR, *(COLOURS[word] for word in LAND_USES)], np.uint8)
+    _show(axes, palette[ids], reference)
+    counts = np.bincount(ids.ravel(), minlength=len(palette)) / ids.size
+    order = [i for i in np.argsort(-counts) if counts[i] > 0]
+    names = ("unknown", *LAND_USES)
+    _legend(axes, {f"{names[i]} {counts[i]:.1%}": (palette[i][0], palette[i][1], palette[i][2]) for i in order})
+    axes.set_title(f"land use ({table})")
+
+
+def _show(axes: Axes, image: Image, reference: ReferenceMap) -> None:
+    x_min, y_min, x_max, y_max = reference.grid.bounds
+    axes.imshow(image, extent=_km(x_min, x_max, y_min, y_max), interpolation="nearest")
+
+
+def _draw_tiles(axes: Axes, reference: ReferenceMap) -> None:
+    grid, step = reference.grid, reference.header.tile_px
+    x_min, y_min, x_max, y_max = grid.bounds
+    style: dict[str, Any] = {"color": "#1d5fd1", "linewidth": 0.8, "alpha": 0.9}
+    # more than some thirty lines would hide what lies under them
+    step *= max(1, max(grid.shape) // (30 * step))
+    axes.vlines([(x_min + col * grid.gsd) / 1e3 for col in range(0, grid.width, step)], y_min / 1e3, y_max / 1e3, **style)
+    axes.hlines([(y_max - row * grid.gsd) / 1e3 for row in range(0, grid.height, step)], x_min / 1e3, x_max / 1e3, **style)
+    axes.set(xlim=(x_min / 1e3, x_max / 1e3), ylim=(y_min / 1e3, y_max / 1e3))
+
+
+def _legend(axes: Axes, entries: dict[str, tuple[int, int, int]]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="#aab3bf", label=name)
+               for name, (red, green, blue) in entries.items()]
+    axes.legend(handles=handles, loc="upper left", fontsize=7, frameon=True, framealpha=0.85)
+
+
+def _km(x_min: float, x_max: float, y_min: float, y_max: float) -> tuple[float, float, float, float]:
+    return x_min / 1e3, x_max / 1e3, y_min / 1e3, y_max / 1e3
+
+
+def _page(reference: ReferenceMap, picture: bytes) -> str:
+    from jinja2 import Environment
+
+    template = files("promptmid_core.evaluation").joinpath("preview.html.j2").read_text()
+    facts = {key: _plain(value) for key, value in map_info(reference.path).items() if key not in ("path", "inputs", "versions")}
+    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return Environment(autoescape=True).from_string(template).render(name=reference.path.name, picture=uri, facts=facts)
+
+
+def _plain(value: Any) -> str:
+    """A fact as a reader wants it."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else "none" if value is None else str(value)

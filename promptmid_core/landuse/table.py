@@ -1,0 +1,95 @@
+"""Which land use each class code of a land-cover raster stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.prompts import LAND_USES, NEUTRAL
+
+FOLDER = Path(__file__).parent
+TABLES = ("worldcover", "corine", "igbp")
+MOST_CODES = 65535
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """`landuse` gives a word of LAND_USES for each class code, None where the class says nothing of the ground.
+
+    `source` says whose codes they are.
+    """
+
+    name: str
+    source: str
+    landuse: dict[int, str | None]
+
+    @staticmethod
+    def load(name: str) -> ClassTable:
+        """One of TABLES by its name, or a user's own by the path of a YAML file; InputError where it cannot be used."""
+        return _read(FOLDER / f"{name}.yaml", name) if name in TABLES else _read(Path(name), Path(name).stem)
+
+    @staticmethod
+    def read(vocabulary: dict[str, Any]) -> ClassTable:
+        """From what a map's header says of it, JSON values."""
+        words = {int(code): word for code, word in vocabulary["classes"].items()}
+        return ClassTable(vocabulary["table"], vocabulary["source"], words)
+
+    def check(self, codes: frozenset[int], raster: Path) -> None:
+        """InputError where the raster has a class code that the table does not know."""
+        unknown = sorted(codes - set(self.landuse))
+        if unknown:
+            some = ", ".join(map(str, unknown[:8])) + (" and more" if len(unknown) > 8 else "")
+            raise InputError(f"{raster} has class {some}, not in the table '{self.name}' ({self.source}); "
+                             f"name the table that belongs to the raster with --landcover-table")
+
+    def prompt_ids(self) -> NDArray[np.uint8]:
+        """The prompt id (65536,) of every class code; NEUTRAL where there is no land use."""
+        ids = np.full(MOST_CODES + 1, NEUTRAL, np.uint8)
+        for code, word in self.landuse.items():
+            ids[code] = LAND_USES.index(word) + 1 if word else NEUTRAL
+        return ids
+
+
+def _read(path: Path, name: str) -> ClassTable:
+    import yaml
+
+    try:
+        values = yaml.load(path.read_text(), _loader())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as a class table ({error.strerror}); "
+                         f"give one of {', '.join(TABLES)} or a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no YAML that can be read ({' '.join(str(error).split())}); correct it") from error
+    shape = f"{path} is no class table; it needs 'source: whose codes' and 'classes:' with lines such as '40: cropland'"
+    if not isinstance(values, dict) or set(values) != {"source", "classes"}:
+        raise InputError(shape)
+    classes = values["classes"]
+    if not isinstance(values["source"], str) or not isinstance(classes, dict) or not classes:
+        raise InputError(shape)
+    for code, word in classes.items():
+        if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code < MOST_CODES:
+            raise InputError(f"{path} has the class code {code!r}; codes are whole numbers from 0 to {MOST_CODES - 1}")
+        if word is not None and word not in LAND_USES:
+            raise InputError(f"{path} gives class {code} the land use {word!r}; known are {', '.join(LAND_USES)}, "
+                             "and null for classes that say nothing of the ground")
+    return ClassTable(name, values["source"], dict(sorted(classes.items())))
+
+
+def _loader() -> Any:
+    """YAML's safe loader, which takes the last of several values of a key; here they are refused."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+            if twice:
+                raise yaml.YAMLError(f"{', '.join(twice)} stands there twice")
+            return super().construct_mapping(node, deep)
+
+    return Loader

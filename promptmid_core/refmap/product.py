@@ -1,0 +1,68 @@
+"""What the mission preparer says of a SAR product: what its values are, how to read them, and how it was imaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.refmap.amplitude import SCALES
+
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+
+
+@dataclass(frozen=True)
+class SarProduct:
+    """`scale`: auto or one of SCALES. `band`: the one to read, from 1; `combine`: "span" joins two by their total power.
+
+    `multilook`: side in map pixels, odd, of the mean of intensities; `speckle`: "none" or "lee", which needs `looks`, the
+    product's equivalent number of looks. `terrain_corrected`: yes, no or unknown; `incidence_deg`: angle of incidence in the
+    middle of the map; `look_deg`: direction in which the radar looks, clockwise from north.
+    """
+
+    scale: str = "auto"
+    band: int | None = None
+    combine: str | None = None
+    multilook: int = 1
+    speckle: str = "none"
+    looks: float | None = None
+    terrain_corrected: str = UNKNOWN
+    incidence_deg: float | None = None
+    look_deg: float | None = None
+
+    @staticmethod
+    def read(values: dict[str, Any]) -> SarProduct:
+        """From the header's JSON values."""
+        return SarProduct(**{name: value for name, value in values.items() if name != "bands"})
+
+    @property
+    def bands(self) -> tuple[int, ...] | None:
+        """The bands to read, None where the raster has one only."""
+        return (1, 2) if self.combine else (self.band,) if self.band else None
+
+    def check(self, has_dem: bool) -> None:
+        """InputError where what is said makes no sense, or does not go together."""
+        if self.scale not in ("auto", *SCALES):
+            raise InputError(f"--sar-scale {self.scale} is none; give auto, {', '.join(SCALES)}")
+        if self.combine not in (None, "span") or (self.combine and self.band):
+            raise InputError("two bands are joined with --combine span, or one is read with --band N; give one of these")
+        if self.multilook < 1 or self.multilook % 2 == 0:
+            raise InputError(f"--multilook {self.multilook} has no middle pixel; give an odd number of map pixels, as 3 or 5")
+        if self.speckle not in ("none", "lee"):
+            raise InputError(f"there is no speckle filter '{self.speckle}'; give lee or none")
+        if self.speckle == "lee" and not (self.looks and self.looks >= 1):
+            raise InputError("--speckle lee needs the product's equivalent number of looks, 1 or more; give --looks N, "
+                             "for Sentinel-1 IW GRD 4.4")
+        if self.terrain_corrected not in (YES, NO, UNKNOWN):
+            raise InputError(f"--terrain-corrected {self.terrain_corrected} is none; give yes, no or unknown")
+        if self.incidence_deg is not None and not 5 <= self.incidence_deg <= 85:
+            raise InputError(f"an incidence of {self.incidence_deg:g} degrees is none of a map; give 5 to 85, from the vertical")
+        if self.look_deg is not None and not -360 <= self.look_deg <= 360:
+            raise InputError(f"a look direction of {self.look_deg:g} degrees is none; give it clockwise from north, 0 to 360")
+        if self.look_deg is not None and self.incidence_deg is None:
+            raise InputError("--look-deg tells layover and shadow only together with --incidence-deg; give both")
+        if self.terrain_corrected == NO and (not has_dem or self.incidence_deg is None):
+            raise InputError("a product that is not terrain-corrected is off by the height of the ground; give --dem and "
+                             "--incidence-deg, so that the error can be stated")
+        if self.look_deg is not None and not has_dem:
+            raise InputError("layover and shadow are told from heights; give --dem, or leave --look-deg out")

@@ -1,0 +1,98 @@
+"""Making the damaged files of a finished map again, from what it was built from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.errors import InputError
+from promptmid_core.landuse import ClassTable
+from promptmid_core.refmap.builder import Progress, writing
+from promptmid_core.refmap.header import Header, Tile
+from promptmid_core.refmap.lock import locked
+from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, sha256, verify_map
+from promptmid_core.refmap.plan import plan_build
+from promptmid_core.refmap.product import SarProduct
+from promptmid_core.refmap.store import create, metadata_files, shard_files
+from promptmid_core.refmap.tile import TileTask
+from promptmid_core.refmap.vocabulary import Vocabulary
+from promptmid_core.refmap.vocabulary import files as vocabulary_files
+from promptmid_core.refmap.workers import THREADS, crew
+
+
+def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Path | None = None,
+               descriptor: Descriptor | None = None, workers: int | None = None, progress: Progress | None = None) -> list[str]:
+    """Make the damaged and missing files of a finished map again; returns their names, relative to the map.
+
+    No other file is touched. Rasters that are not given are looked for where they lay when the map was built; `descriptor` is
+    by default the one of the map's name. InputError where an input or the descriptor is not that of the map, before any work;
+    where the manifest is damaged, since then nothing says what is whole, or the prompts' embeddings are; and where a file made
+    again is not as it was.
+    """
+    damaged = set(verify_map(path))
+    if MANIFEST_FILE in damaged:
+        raise InputError(f"{path / MANIFEST_FILE} is damaged, so that nothing says what is whole; build the map again")
+    manifest = read_manifest(path)
+    files = manifest["files"]
+    broken = frozenset(damaged & files.keys())
+    if not broken:
+        return []
+    header = Header.of(manifest["content"]["header"], path)
+    if not broken.isdisjoint(file.as_posix() for file in vocabulary_files(header.vocabulary)):
+        raise InputError(f"{path} has damaged embeddings of its prompts, which repair cannot make again; build the map again")
+    inputs = _inputs(header, {"sar": sar, "landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
+    task = _task(path, header, inputs, descriptor or load(header.descriptor.name))
+    with writing(path), locked(path):
+        lost = [path / name for name in map(str, metadata_files(header)) if name in broken]
+        if lost:
+            for file in lost:
+                file.unlink(missing_ok=True)
+            create(path, header)
+        _make_again(task, broken, workers, progress)
+    for name in sorted(broken):
+        if sha256(path / name) != files[name]:
+            raise InputError(f"{path / name} came out unlike it was, as with other versions of libraries; build the map again")
+    return sorted(broken)
+
+
+def _inputs(header: Header, given: dict[str, Path | None], known: dict[str, str]) -> dict[str, Path]:
+    """The rasters of a map by name; InputError where one is missing or another."""
+    inputs = {}
+    for name, digest in header.inputs.items():
+        file = given.get(name) or Path(known.get(name, name))
+        if sha256(file) != digest:
+            raise InputError(f"{file} is not the {name} raster that the map was built from; give that one to repair the map")
+        inputs[name] = file.resolve()
+    return inputs
+
+
+def _task(path: Path, header: Header, inputs: dict[str, Path], descriptor: Descriptor) -> TileTask:
+    if descriptor.fingerprint != header.descriptor.fingerprint:
+        raise InputError(f"{path} was built with descriptor {header.descriptor.fingerprint}, and this program's is "
+                         f"{descriptor.fingerprint}; build the map again")
+    words = header.vocabulary
+    table = ClassTable.read(words) if header.has_landuse else None
+    task = plan_build(path.resolve(), inputs, descriptor, SarProduct.read(header.sar), table, Vocabulary.read(path, words),
+                      crs=header.options["crs"], gsd=header.options["gsd_m"], levels=header.levels, store=header.store)
+    if task.header.attributes() != header.attributes():
+        raise InputError(f"{path} would be laid out otherwise by the versions installed here; build the map again")
+    return task
+
+
+def _make_again(task: TileTask, broken: frozenset[str], workers: int | None, progress: Progress | None) -> None:
+    def is_hurt(tile: Tile) -> bool:
+        return any(file.as_posix() in broken for file in shard_files(task.header, tile).values())
+
+    levels = [list(filter(is_hurt, task.header.tiles(level))) for level in range(task.header.levels)]
+    done, total = 0, sum(len(tiles) for tiles in levels)
+
+    def finished(_: object) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    with crew(THREADS, workers) as run:
+        for tiles in levels:
+            run(partial(task.make, only=broken), tiles, finished)

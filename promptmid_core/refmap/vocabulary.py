@@ -1,0 +1,94 @@
+"""The prompts that a map knows, with their embeddings where a text encoder made some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import LAND_USES, NEUTRAL, Modality, Prompt
+
+if TYPE_CHECKING:
+    from promptmid_core.embeddings import TextEncoder
+
+FOLDER = "embeddings"
+MODALITIES = tuple(Modality)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`land_uses` in the order of their ids, which begin at 1; `embeddings` (2, ids, ...) float32 by modality and id, or None."""
+
+    land_uses: tuple[str, ...] = LAND_USES
+    text_encoder: str | None = None
+    embeddings: NDArray[np.float32] | None = None
+
+    @staticmethod
+    def encoded(encoder: TextEncoder | None) -> Vocabulary:
+        """LAND_USES with the embeddings of their prompts; without where there is no encoder."""
+        plain = Vocabulary()
+        if encoder is None:
+            return plain
+        texts = plain.texts()
+        embeddings = np.stack([encoder.encode(texts[modality]) for modality in MODALITIES])
+        return Vocabulary(plain.land_uses, encoder.name, embeddings)
+
+    def prompt(self, modality: Modality, prompt_id: int) -> Prompt:
+        landuse = self.land_uses[prompt_id - 1] if prompt_id != NEUTRAL else None
+        embedding = None if self.embeddings is None else self.embeddings[MODALITIES.index(modality), prompt_id]
+        return Prompt(modality, landuse, embedding)
+
+    def texts(self) -> dict[Modality, list[str]]:
+        """The prompts' texts by id."""
+        return {modality: [Prompt(modality, word).text for word in (None, *self.land_uses)] for modality in MODALITIES}
+
+    def attributes(self, table: ClassTable | None) -> dict[str, Any]:
+        """For the header: land uses and prompts by id, the encoder, and the class table of the land cover, as JSON values."""
+        return {
+            "land_uses": list(self.land_uses), "prompts": {modality.value: texts for modality, texts in self.texts().items()},
+            "text_encoder": self.text_encoder, "embeddings": None if self.embeddings is None else list(self.embeddings.shape),
+            "table": table and table.name, "source": table and table.source,
+            "classes": {str(code): word for code, word in table.landuse.items()} if table else {},
+        }
+
+    def write(self, path: Path) -> None:
+        """The embeddings into a map; always written: small, and a kill may have come between metadata and values."""
+        if self.embeddings is None:
+            return
+        import zarr
+        from zarr.codecs import Crc32cCodec, ZstdCodec
+
+        shape = self.embeddings.shape
+        array = zarr.create_array(path / FOLDER, shape=shape, dtype="float32", chunks=shape, filters=None, fill_value=0,
+                                  compressors=[ZstdCodec(level=3), Crc32cCodec()], zarr_format=3, overwrite=True,
+                                  dimension_names=("modality", "prompt", *("token", "feature")[4 - len(shape):]))
+        array[...] = self.embeddings
+
+    @staticmethod
+    def read(path: Path, attributes: dict[str, Any]) -> Vocabulary:
+        """Of a map; InputError where its embeddings are damaged."""
+        land_uses, shape = tuple(attributes["land_uses"]), attributes["embeddings"]
+        if shape is None:
+            return Vocabulary(land_uses)
+        import zarr
+
+        try:
+            array = zarr.open_array(path / FOLDER, mode="r", zarr_format=3)
+            # zarr takes a chunk without a file for one that is empty
+            values = np.asarray(array[...], np.float32) if all((path / file).is_file() for file in files(attributes)) else None
+        except (ValueError, RuntimeError, OSError, IndexError, KeyError, TypeError):
+            values = None
+        if values is None or list(values.shape) != shape:
+            raise InputError(f"{path / FOLDER} is damaged; 'promptmid map verify {path}' names the files")
+        return Vocabulary(land_uses, attributes["text_encoder"], values)
+
+
+def files(attributes: dict[str, Any]) -> list[Path]:
+    """What `write` writes, relative to the map, by what the header says."""
+    shape = attributes["embeddings"]
+    return [Path(FOLDER, "zarr.json"), Path(FOLDER, "c", *["0"] * len(shape))] if shape else []

@@ -1,0 +1,135 @@
+"""Who makes the tiles: threads of this process, processes of this machine, or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from promptmid_core.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+THREADS, PROCESSES = "threads", "processes"
+
+BATCH = 1024  # tasks that a graph of the threads holds: a graph of a whole territory would itself be large
+IN_FLIGHT = 2  # tasks a thread of the cluster: one at work, one waiting
+CONNECT_S = 20
+
+Make = Callable[[Any], Any]
+
+
+def default_workers() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def check_scheduler(scheduler: str, workers: int | None) -> None:
+    """InputError where `run` would have no meaning for these."""
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers make no map; give 1 or more")
+    if scheduler not in (THREADS, PROCESSES) and not scheduler.startswith(("tcp://", "tls://", "inproc://")):
+        raise InputError(f"'{scheduler}' is no scheduler; give {THREADS}, {PROCESSES} or the address of one, as tcp://HOST:PORT")
+    if workers is not None and scheduler not in (THREADS, PROCESSES):
+        raise InputError(f"the scheduler at {scheduler} has its own workers; leave the number of workers out")
+
+
+@contextmanager
+def crew(scheduler: str, workers: int | None) -> Iterator[Callable[[Make, Sequence[Any], Callable[[Any], None]], None]]:
+    """A function run(make, items, finished): make(item) for each, in any order, and finished(result) here, in this thread.
+
+    `scheduler` is `threads`, `processes` or the address of a Dask scheduler; `workers` as many as this process may use cores
+    where it is None. Every worker computes with one thread, so that workers do not take each other's cores. At the end, be it
+    by an error, no thread or process of this machine is at work any more. InputError where no cluster answers.
+    """
+    count = workers or default_workers()
+    if scheduler == THREADS:
+        with _single_threaded(), ThreadPoolExecutor(count, thread_name_prefix="tile") as pool:
+            yield partial(_on_threads, pool)
+    else:
+        with _client(scheduler, count) as client:
+            yield partial(_on_cluster, client, scheduler)
+
+
+def _on_threads(pool: ThreadPoolExecutor, make: Make, items: Sequence[Any], finished: Callable[[Any], None]) -> None:
+    from dask.callbacks import Callback
+    from dask.threaded import get
+
+    queue = iter(items)
+    while batch := list(islice(queue, BATCH)):
+        # named so that Dask, which takes the last name first, keeps the order; a task is a call without arguments, so that Dask
+        # does not look into the item
+        graph: dict[Any, Any] = {f"{len(batch) - i:04d}": (partial(make, item),) for i, item in enumerate(batch)}
+        with Callback(posttask=lambda key, result, *state: finished(result)):
+            get(graph, list(graph), pool=pool)
+
+
+def _on_cluster(client: Client, scheduler: str, make: Make, items: Sequence[Any], finished: Callable[[Any], None]) -> None:
+    from distributed import KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.comm.core import CommClosedError
+
+    def submit(count: int) -> list[Any]:
+        return [client.submit(_alone, make, item, pure=False) for item in islice(queue, count)]
+
+    queue = iter(items)
+    try:
+        pending = as_completed(submit(IN_FLIGHT * max(1, sum(client.nthreads().values()))))
+        for future in pending:
+            finished(future.result())
+            pending.update(submit(1))
+    except (KilledWorker, FutureCancelledError, CommClosedError) as error:
+        raise InputError(f"the Dask cluster at {scheduler} was lost; start it again and give the same command again, which "
+                         "goes on from here") from error
+
+
+def _alone(make: Make, item: Any) -> Any:
+    """In a worker of a cluster."""
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+    return make(item)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    from threadpoolctl import threadpool_limits
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@contextmanager
+def _client(scheduler: str, count: int) -> Iterator[Client]:
+    from distributed import Client, LocalCluster
+
+    # what the connections say while they close is no matter of the user's
+    for name in ("distributed", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if scheduler == PROCESSES:
+        with LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
+                          silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=CONNECT_S)
+        client.wait_for_workers(1, timeout=CONNECT_S)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(f"no Dask scheduler with workers answers at {scheduler} within {CONNECT_S} s; start one with "
+                         f"'dask scheduler' and 'dask worker {scheduler}'") from error
+    with client:
+        yield client

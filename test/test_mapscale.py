@@ -1,0 +1,48 @@
+"""The measurements of `make scale`, in small: they run, and their bars hold where a small machine can tell."""
+
+from pathlib import Path
+
+import pytest
+
+from promptmid_core.descriptors import load
+from promptmid_core.evaluation.mapscale import (
+    GIB,
+    build_rate,
+    flipped_bits,
+    peak_memory,
+    query_costs,
+    random_kills,
+    simulated_sar,
+)
+from promptmid_core.refmap import build_map
+
+
+@pytest.fixture(scope="module")
+def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulated_sar(tmp_path_factory.mktemp("inputs") / "sar.tif", 1100)
+
+
+def test_query_costs_the_same_on_a_small_map_and_a_large_one(sar: Path, tmp_path: Path) -> None:
+    small, large = query_costs(sar, tmp_path, (10, 10_000), repeats=3)
+    assert large.open < 1.5 * small.open
+    assert large.cold < 1.5 * small.cold
+    assert large.warm < 1.5 * small.warm
+
+
+def test_random_kills_change_no_byte(sar: Path, tmp_path: Path) -> None:
+    assert random_kills(sar, tmp_path, kills=2, workers=2) == (2, True)
+
+
+def test_build_is_measured(sar: Path, tmp_path: Path) -> None:
+    rate = build_rate(sar, tmp_path, workers=2, repeats=1)
+    assert rate.mpx == pytest.approx(1.2, abs=0.1)
+    assert 0 < rate.describe < rate.processor
+
+
+def test_memory_of_a_build_is_measured(sar: Path, tmp_path: Path) -> None:
+    assert 0.05 * GIB < peak_memory(sar, tmp_path / "map", workers=2) < 1.4 * GIB
+
+
+def test_flipped_bits_are_found(sar: Path, tmp_path: Path) -> None:
+    build_map(sar, tmp_path / "map", descriptor=load("structural"))
+    assert flipped_bits(tmp_path / "map", 10) == 10

@@ -1,0 +1,76 @@
+"""The preview shows what the map holds, and nothing that it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from test_refmap import HEIGHT, WIDTH, BoxMean, write
+
+from promptmid_core.cli import main
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.preview import components, write_preview
+from promptmid_core.refmap import ReferenceMap, build_map
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: Any) -> Path:
+    folder = tmp_path_factory.mktemp("preview")
+    sar = np.random.default_rng(2).integers(1, 255, (HEIGHT, WIDTH), np.uint8)
+    sar[100:300, 100:300] = 0
+    cover = np.full((HEIGHT, WIDTH), 40, np.uint8)
+    cover[:, :WIDTH // 2] = 80
+    build_map(write(folder / "sar.tif", sar, nodata=0), folder / "map", descriptor=BoxMean(),
+              landcover=write(folder / "landcover.tif", cover))
+    return folder / "map"
+
+
+def test_a_picture_of_the_map(built: Path, tmp_path: Path) -> None:
+    assert main(["map", "preview", str(built), "--out", str(tmp_path / "map.png")]) == 0
+    picture = cv2.imread(str(tmp_path / "map.png"))
+    assert picture is not None and min(picture.shape[:2]) > 800
+    colours = {tuple(colour) for colour in picture.reshape(-1, 3)[:, ::-1].tolist()}
+    assert {(240, 150, 255), (0, 100, 200), (120, 180, 140), (226, 230, 236)} <= colours  # cropland, water, described, no data
+    assert (0, 100, 0) not in colours  # no forest
+    write_preview(tmp_path / "again.png", ReferenceMap.open(built))
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "map.png").read_bytes()
+
+
+def test_a_page_with_the_facts(built: Path, tmp_path: Path) -> None:
+    write_preview(tmp_path / "map.html", ReferenceMap.open(built))
+    page = (tmp_path / "map.html").read_text()
+    assert page.startswith("<!doctype html>") and "data:image/png;base64," in page
+    for fact in ("EPSG:32611", "boxmean-1", "a SAR image of cropland", "worldcover", "bytes_per_km2"):
+        assert fact in page
+    assert "http://" not in page and "https://" not in page
+
+
+def test_a_map_without_land_cover_and_with_damage_is_drawn_too(tmp_path: Path) -> None:
+    sar = np.random.default_rng(2).integers(1, 255, (40, 300), np.uint8)
+    build_map(write(tmp_path / "sar.tif", sar, nodata=0), tmp_path / "map", descriptor=BoxMean())
+    (tmp_path / "map/0/descriptors/c/0/0/0").unlink()
+    write_preview(tmp_path / "map.png", ReferenceMap.open(tmp_path / "map"))
+    assert cv2.imread(str(tmp_path / "map.png")) is not None
+
+
+@pytest.mark.parametrize(("name", "named"), [("map.pdf", r"\.png or \.html"), ("nowhere/map.png", "folder does not exist")])
+def test_previews_that_cannot_be_written_are_refused(built: Path, tmp_path: Path, name: str, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        write_preview(tmp_path / name, ReferenceMap.open(built))
+
+
+def test_components_tell_apart_what_differs_most() -> None:
+    rng = np.random.default_rng(0)
+    array = rng.normal(0, 0.1, (5, 40, 60)).astype(np.float32)
+    array[:, :, 30:] += np.array([1, -2, 3, 0.5, -1], np.float32)[:, None, None] * 100  # whatever the channels' own scales
+    valid = np.ones((40, 60), bool)
+    valid[:5] = False
+    picture = components(array, valid)
+    assert (picture[:5] == 255).all()
+    first = picture[5:, :, 0].astype(int)
+    assert abs(first[:, :30].mean() - first[:, 30:].mean()) > 200
+    assert (components(array, np.zeros_like(valid)) == 255).all()
+    assert components(array[:2], valid)[5:, :, 2].min() == 255
