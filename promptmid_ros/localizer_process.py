@@ -22,6 +22,8 @@ from promptmid_core.errors import InputError
 from promptmid_ros.transport import set_profile
 
 START_S, CONFIGURE_S, CALL_S, STOP_S = 30.0, 60.0, 10.0, 10.0
+# until the node too has discovered who asks, its answer would be lost
+SETTLE_S = 0.5
 LOG_LINES = 8
 
 
@@ -119,6 +121,7 @@ class LocalizerProcess:
             if time.monotonic() > deadline:
                 raise self._error(f"offered no lifecycle services within {START_S:g} s")
             time.sleep(0.05)
+        time.sleep(SETTLE_S)
 
     def _error(self, what: str) -> InputError:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()][-LOG_LINES:]

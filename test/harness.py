@@ -44,6 +44,8 @@ TYPES = {"image/compressed": CompressedImage, "image": Image, "camera_info": Cam
          "initialpose": PoseWithCovarianceStamped}
 OUTPUTS = {"pose": PoseWithCovarianceStamped, "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix}
 WAIT_S = 30.0
+# until the node too has discovered who asks, its answer would be lost
+SETTLE_S = 0.5
 COUNT = count()
 
 
@@ -114,6 +116,7 @@ class Localizer:
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, f"{self.name}/{name}")
             assert self._clients[name].wait_for_service(WAIT_S), self.log()
+            time.sleep(SETTLE_S)
         answered = threading.Event()
         future = self._clients[name].call_async(request)
         future.add_done_callback(lambda _: answered.set())
@@ -139,7 +142,7 @@ class Localizer:
                    and self.node.count_publishers(f"{self.name}/match_diagnostics")):
             assert time.monotonic() < until, self.log()
             time.sleep(0.02)
-        time.sleep(0.2)
+        time.sleep(SETTLE_S)
 
     def state(self) -> str:
         return str(self.ask(GetState, "get_state", GetState.Request()).current_state.label)
