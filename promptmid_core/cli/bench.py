@@ -1,0 +1,73 @@
+"""`promptmid bench`: methods against each other."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.cli.output import Bar, write_json
+from promptmid_core.cli.parsing import command, names, positive_count, share_of
+
+
+def add(commands: Any) -> None:
+    """Declare the commands of this family."""
+    bench = command(
+        commands, "bench", _bench, "methods against each other on pairs of optical and SAR images",
+        "promptmid bench pairs --methods structural,cfog,ncc --json bench.json\n"
+        "  promptmid bench data --sources ombria-2021,sen12-landuse --patch 96 --trials-file trials.csv --plot bench.png\n"
+        "  promptmid bench pairs --methods structural,my_package.my_module:MyMatcher --yaw-deg 180 --patch 128")
+    bench.description = (
+        "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method\n"
+        "find it in the SAR image. With --json, a run that was stopped goes on when the same command is given again.\n"
+        "Methods: structural, cfog, ncc, gradient_ncc, mutual_information, sift; arosics and gefolki with the extra [peers];\n"
+        "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.")
+    option = bench.add_argument
+    option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
+    option("--patch", type=positive_count, default=64, metavar="P", help="side of the patch, SAR px; default: 64")
+    option("--radius", type=positive_count, default=32, metavar="R", help="largest shift along each axis, SAR px; default: 32")
+    option("--yaw-deg", type=share_of(180), default=0.0, metavar="Y", help="largest unknown turn; 180: any heading; default: 0")
+    option("--scale-percent", type=share_of(50), default=0.0, metavar="S", help="largest unknown scale error; default: 0")
+    option("--trials", type=positive_count, default=300, metavar="N",
+           help="trials in total, spread evenly over all pairs; default: 300")
+    option("--seed", type=int, default=1)
+    option("--methods", type=names, default=["structural", "cfog"], metavar="A,B",
+           help="the first is what the others are compared with; default: structural,cfog")
+    option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
+    option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
+    option("--json", type=Path, metavar="FILE")
+    option("--plot", type=Path, metavar="FILE.png", help="success against the error that is allowed")
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation import bench, scores
+    from promptmid_core.evaluation.curves import check_picture, write_curves
+    from promptmid_core.evaluation.matchers import load_methods
+    from promptmid_core.evaluation.pairs import read_pairs
+    from promptmid_core.evaluation.trialfile import read_trials, write_trials
+    from promptmid_core.evaluation.trials import Setting, draw
+
+    setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
+    if args.plot:
+        check_picture(args.plot)
+    matchers = load_methods(args.methods)
+    pairs = read_pairs(args.pairs, args.sources)
+    left_out: dict[str, int] = {}
+    if not (args.trials_file and args.trials_file.exists()):
+        trials, left_out = draw(pairs, setting)
+        if args.trials_file:
+            write_trials(args.trials_file, trials, pairs, setting)
+    if args.trials_file:
+        trials = read_trials(args.trials_file, pairs, setting)
+    journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
+    with Bar("bench", "match") as progress:
+        results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
+    rows = scores.score(results, pairs, matchers, setting)
+    print(scores.table(rows, left_out))
+    if args.json:
+        write_json(args.json, rows)
+    if journal:
+        journal.unlink(missing_ok=True)
+    if args.plot:
+        write_curves(args.plot, results, rows)
+        print(f"plot: {args.plot}")

@@ -1,0 +1,48 @@
+"""`promptmid replay`: a recorded flight through the localizer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.cli.output import Bar, write_json
+from promptmid_core.cli.parsing import command
+
+
+def add(commands: Any) -> None:
+    """Declare the commands of this family."""
+    run = command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
+                  "promptmid replay bag --map la_map --json out.json --report out.html")
+    run.add_argument("bag", type=Path, metavar="BAG")
+    run.add_argument("--map", type=Path, required=True, metavar="MAP")
+    run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
+    run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run, the folder that promptmid_ros.live wrote")
+    run.add_argument("--json", type=Path, metavar="FILE")
+    run.add_argument("--report", type=Path, metavar="FILE.html")
+
+
+def _replay(args: argparse.Namespace) -> None:
+    from promptmid_core.descriptors import load
+    from promptmid_core.evaluation import comparison
+    from promptmid_core.evaluation.metrics import summarise, table
+    from promptmid_core.evaluation.replay import replay
+    from promptmid_core.evaluation.report import write_report
+    from promptmid_core.localization.localizer import Localizer
+    from promptmid_core.refmap import ReferenceMap
+
+    reference = ReferenceMap.open(args.map)
+    localizer = Localizer(reference, load(args.descriptor or reference.descriptor_name))
+    run = comparison.read_live(args.live) if args.live else None
+    with Bar("replay", "frame") as progress:
+        flight = replay(args.bag, localizer, reference, progress=progress)
+    summary = summarise(flight)
+    print(table(summary))
+    live = comparison.compare(run, args.bag, flight, reference) if run else None
+    if live:
+        print(f"\n{comparison.table(live)}")
+    if args.json:
+        write_json(args.json, summary | ({"live": comparison.as_json(live)} if live else {}))
+    if args.report:
+        write_report(args.report, flight, summary, reference, live=live, command=args.command)
+        print(f"report: {args.report}")

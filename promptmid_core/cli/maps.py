@@ -1,0 +1,119 @@
+"""`promptmid map ...`: from SAR rasters to a map that flies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.cli.output import Bar
+from promptmid_core.cli.parsing import FLAT_GROUND, command, group, positive_count, positive_number
+
+DAMAGED = 1
+
+
+def add(commands: Any) -> None:
+    """Declare the commands of this family."""
+    of_map = group(commands, "map", "build, inspect and verify reference maps")
+    build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF", "promptmid map build sar.tif la_map --dem dem.tif")
+    build.add_argument("sar", type=Path, metavar="SAR.tif")
+    build.add_argument("out", type=Path, metavar="OUT")
+    build.add_argument("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, which give the prompts")
+    build.add_argument("--landcover-table", default="worldcover", metavar="TABLE",
+                       help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
+    build.add_argument("--embeddings", metavar="ENCODER",
+                       help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
+    build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
+    build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
+    build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
+    build.add_argument("--gsd", type=positive_number, metavar="M",
+                       help="metres per map pixel; default: the raster's ground resolution")
+    build.add_argument("--levels", type=positive_count, metavar="N",
+                       help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
+    build.add_argument("--store", choices=("float16", "int8"), default="float16",
+                       help="element type of the descriptors; int8 halves them; default: float16")
+    build.add_argument("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
+    build.add_argument("--scheduler", default="threads", metavar="WHICH",
+                       help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
+    _sar_options(build.add_argument_group("the SAR product", "what its file does not tell; docs/sar.md").add_argument)
+    info = command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
+    info.add_argument("map", type=Path, metavar="MAP")
+    info.add_argument("--json", action="store_true", help="as JSON on stdout")
+    verify = command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
+                     "promptmid map verify la_map")
+    verify.add_argument("map", type=Path, metavar="MAP")
+    verify.add_argument("--repair", type=Path, metavar="SAR.tif", help="make damaged files again from the map's own inputs")
+    for name in ("landcover", "dem"):
+        verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
+    preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
+                      "promptmid map preview la_map --out la_map.html")
+    preview.add_argument("map", type=Path, metavar="MAP")
+    preview.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.html")
+
+
+def _sar_options(option: Any) -> None:
+    option("--sar-scale", choices=("auto", "amplitude", "intensity", "db"), default="auto",
+           help="what its values are; default: auto, and 'map info' tells what was taken and why")
+    option("--band", type=positive_count, metavar="N", help="read this band alone")
+    option("--combine", choices=("span",), help="join bands 1 and 2 by their total power")
+    option("--multilook", type=positive_count, default=1, metavar="N", help="mean intensity of N x N map pixels, N odd")
+    option("--speckle", choices=("lee", "none"), default="none", help="speckle filter; lee needs --looks; default: none")
+    option("--looks", type=positive_number, metavar="N", help="equivalent number of looks")
+    option("--terrain-corrected", choices=("yes", "no", "unknown"), default="unknown",
+           help="no: the error by the heights of --dem enters the map's registration uncertainty")
+    option("--incidence-deg", type=positive_number, metavar="T", help="angle of incidence in the middle of the map")
+    option("--look-deg", type=float, metavar="A", help="where the radar looks, clockwise from north; masks layover and shadow")
+
+
+def _map_build(args: argparse.Namespace) -> None:
+    from promptmid_core.descriptors import load
+    from promptmid_core.refmap import SarProduct, build_map
+
+    product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
+                         args.terrain_corrected, args.incidence_deg, args.look_deg)
+    with Bar("map", "tile") as progress:
+        built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table,
+                          embeddings=args.embeddings, dem=args.dem, descriptor=load(args.descriptor), crs=args.crs, gsd=args.gsd,
+                          product=product, levels=args.levels, store=args.store, scheduler=args.scheduler, workers=args.workers,
+                          progress=progress)
+    print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
+          f"descriptor {built.descriptor_name}")
+
+
+def _map_info(args: argparse.Namespace) -> None:
+    from promptmid_core.refmap import map_info
+
+    info = map_info(args.map)
+    if args.json:
+        print(json.dumps(info, indent=2))
+        return
+    for key, value in info.items():
+        print(f"{key:20s} {json.dumps(value) if isinstance(value, dict | list) else value}")
+
+
+def _map_verify(args: argparse.Namespace) -> int:
+    from promptmid_core.refmap import repair_map, verify_map
+
+    if args.repair:
+        with Bar("repair", "tile") as progress:
+            for name in repair_map(args.map, args.repair, landcover=args.landcover, dem=args.dem, progress=progress):
+                print(f"{args.map}: {name} made again", file=sys.stderr)
+    damaged = verify_map(args.map)
+    for name in damaged:
+        print(name)
+    if damaged:
+        print(f"{args.map}: {len(damaged)} damaged or missing; copy the map again, or add --repair SAR.tif",
+              file=sys.stderr)
+        return DAMAGED
+    print(f"{args.map}: whole", file=sys.stderr)
+    return 0
+
+
+def _map_preview(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation.preview import write_preview
+    from promptmid_core.refmap import ReferenceMap
+
+    write_preview(args.out, ReferenceMap.open(args.map))
+    print(f"preview: {args.out}")

@@ -1,0 +1,74 @@
+"""How commands are declared: the parser, groups, and the types of options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line, and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
+def group(commands: Any, name: str, text: str) -> Any:
+    """A command that has commands of its own, which `command` adds to what this returns."""
+    return commands.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def command(group: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str,
+            example: str) -> argparse.ArgumentParser:
+    """A command that calls `run`, which returns its exit status, None for 0; `text` and `example` are its help."""
+    parser: argparse.ArgumentParser = group.add_parser(
+        name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def positive_number(text: str) -> float:
+    """For options that are lengths, rates or speeds."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def positive_count(text: str) -> int:
+    """For options that count something."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above zero")
+    return int(text)
+
+
+def share_of(most: float) -> Callable[[str], float]:
+    """For options from zero to `most`."""
+    def limited(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to {most:g}")
+        return value
+    return limited
+
+
+def names(text: str) -> list[str]:
+    """For options that are lists, as a,b."""
+    given = [name.strip() for name in text.split(",")]
+    if "" in given:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of names such as a,b")
+    return given
+
+
+def size(text: str) -> tuple[int, int]:
+    """For options that are a width and a height, as 1280x960."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is not a size such as 1280x960")
+    return int(width), int(height)
