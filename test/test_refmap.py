@@ -560,6 +560,7 @@ def test_amplitude_has_median_one_whatever_the_product(inputs: dict[str, Path], 
 def test_float_product_does_not_overshoot_its_values(tmp_path: Path) -> None:
     pixels = np.full((120, 120), 0.02, np.float32)
     pixels[::7, ::5] = 900.0
+    pixels[::7, 1::5] = 900.0  # between two of them a cubic rises above both
     reference = build_map(write(tmp_path / "sar.tif", pixels), tmp_path / "map", descriptor=BoxMean(), gsd=5.0)
     patch = reference.image(0, 0, reference.grid.width, reference.grid.height)
     assert patch.image[patch.valid].min() == np.float32(0.02)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
+from promptmid_core.georaster.positions import Mapping, positions
+from promptmid_core.georaster.sampling import cubic, nearest
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 
 # above this many source pixels per map pixel interpolation would alias, so pixels are averaged
@@ -19,6 +21,11 @@ AVERAGED_FROM = 1.5
 # GDAL's default of 1/8 source pixel would leave that much registration error; nearer to exact costs time only
 WARP_TOLERANCE_PX = 1e-4
 READ_BLOCK_PX = 1024
+NOWHERE = -1e9  # columns off any raster
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,13 @@ def resample(path: Path, frame: MapFrame, gsd: float | None = None, *, resamplin
 
 @dataclass(frozen=True)
 class RasterView:
-    """A raster seen on a grid of the `map` frame and read window by window; windows agree where they overlap (to 1e-4 pixel).
+    """A raster seen on a grid of the `map` frame and read window by window; windows agree where they overlap (by GDAL to 1e-4 px).
 
     `resampling` is a name of rasterio.enums.Resampling; above 1.5 source pixels per map pixel `average` (for `nearest`:
     `mode`) takes its place. A pixel is valid where the source pixel under its centre is (averaged: where at least half of
     its source pixels are): not nodata, not masked, not transparent, finite. Its value comes from valid source pixels only,
-    scaled as the file declares, and is kept within `limits`, which cubic interpolation may overshoot.
+    scaled as the file declares, and is kept within `limits`, which cubic interpolation may overshoot. Where the raster already
+    lies on the grid, `shift` pixels off, its pixels are taken as they are.
     """
 
     path: Path
@@ -62,6 +70,7 @@ class RasterView:
     resampling: str
     ratio: float  # source pixels per map pixel
     limits: tuple[float, float]
+    shift: tuple[int, int] | None = None  # column and row of the raster's pixel that is the grid's first
 
     @staticmethod
     def of(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
@@ -72,11 +81,12 @@ class RasterView:
             grid = like or _covering_grid(source, frame, gsd, own)
             bands = bands or data_bands(source)
             span = np.iinfo(source.dtypes[bands[0] - 1]) if holds_integers(source, bands) else None
+            shift = _shift(source, frame, grid)
         limits = (float(span.min), float(span.max)) if span else (-np.inf, np.inf)
         ratio = grid.gsd / own
         if ratio > AVERAGED_FROM:
             resampling = "mode" if resampling in ("nearest", "mode") else "average"
-        return RasterView(path, frame, grid, bands, resampling, ratio, limits)
+        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift)
 
     def read(self, col: int, row: int, width: int, height: int) -> GeoImage:
         """The window of whole grid pixels; it may reach beyond the grid and the raster, where pixels are not valid."""
@@ -89,32 +99,39 @@ class RasterView:
                 for c in range(0, width, step):
                     block = np.s_[..., r:r + step, c:c + step]
                     down, across = valid[block].shape
-                    image[block], valid[block] = self._warp(source, self.grid.cut(col + c, row + r, across, down))
+                    image[block], valid[block] = self._block(source, col + c, row + r, across, down)
         pixels = image[0] if len(self.bands) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
         return GeoImage(pixels, valid, self.grid.cut(col, row, width, height), self.frame)
 
     def overlaps(self) -> bool:
         """Whether the raster's extent holds any of a lattice of points on the grid."""
         with opened(self.path) as source:
-            u, v = self._source_pixels(source, self.grid, 65)
-            return bool(((u >= 0) & (u <= source.width) & (v >= 0) & (v <= source.height)).any())
+            u, v = self._spread(source, self.grid, 65)
+            return bool(((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5)).any())
 
-    def _source_pixels(self, source: Any, grid: Grid, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where `count` x `count` points spread over a grid fall in the raster, in pixels from its corner; those that do."""
-        import pyproj
+    def _block(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Image, Mask]:
+        """Pixels (B, H, W) and their validity (H, W) of a window."""
+        if self.shift:
+            pixels = _cut(source, self.bands, col + self.shift[0], row + self.shift[1], width, height)
+            valid = np.isfinite(pixels[0])
+        elif self.resampling in ("nearest", "cubic"):
+            pixels, valid = self._interpolated(source, col, row, width, height)
+        else:
+            pixels, valid = self._warped(source, self.grid.cut(col, row, width, height))
+        return np.where(valid, np.clip(pixels, *self.limits), 0).astype(np.float32), valid
 
-        across, down = np.linspace(-0.5, grid.width - 0.5, count), np.linspace(-0.5, grid.height - 0.5, count)
-        x, y = (a.ravel() for a in np.meshgrid(*grid.to_map(across, down)))
-        to_source = pyproj.Transformer.from_crs(self.frame.crs, source.crs.to_wkt(), always_xy=True)
-        u, v = ~source.transform @ to_source.transform(x + self.frame.origin[0], y + self.frame.origin[1])
-        known = np.isfinite(u) & np.isfinite(v)
-        return u[known], v[known]
+    def _interpolated(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Image, Mask]:
+        u, v = positions(self._mapping(source), col, row, width, height)
+        around, left, top = self._around(source, u, v)
+        if around is None:
+            return np.zeros((len(self.bands), height, width), np.float32), np.zeros((height, width), bool)
+        read = nearest if self.resampling == "nearest" else cubic
+        return read(around, np.isfinite(around[0]), u - left, v - top)
 
-    def _warp(self, source: Any, grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Pixels (B, H, W) and their validity (H, W) on a grid."""
+    def _warped(self, source: Any, grid: Grid) -> tuple[Image, Mask]:
         from affine import Affine
 
-        around, col, row = self._around(source, grid)
+        around, col, row = self._around(source, *self._spread(source, grid, 9))
         if around is None:
             return np.zeros((len(self.bands), *grid.shape), np.float32), np.zeros(grid.shape, bool)
         corner = source.transform @ Affine.translation(col, row)
@@ -124,30 +141,55 @@ class RasterView:
             known = np.isfinite(around[:1]).astype(np.float32)
             share = _warp_array(known, corner, source.crs, grid, self.frame, "average")[0]
             valid = valid & (share >= 0.5)
-        return np.where(valid, np.clip(image, *self.limits), 0).astype(np.float32), valid
+        return image, valid
 
-    def _around(self, source: Any, grid: Grid) -> tuple[NDArray[np.float32] | None, int, int]:
-        """The source pixels (B, H, W) that a grid needs, NaN where not valid, and column and row of the first.
+    def _mapping(self, source: Any) -> Mapping:
+        """From columns and rows of the grid to those of the raster; far off the raster where the projections have no place."""
+        import pyproj
 
-        They reach some pixels beyond the raster's edge where the grid does; None where the grid lies off the raster.
+        to_source = pyproj.Transformer.from_crs(self.frame.crs, source.crs.to_wkt(), always_xy=True)
+        inverse, (east, north) = ~source.transform, self.frame.origin
+
+        def mapping(col: Array, row: Array) -> tuple[Array, Array]:
+            x, y = self.grid.to_map(col, row)
+            u, v = inverse @ to_source.transform(x + east, y + north)
+            there = np.isfinite(u) & np.isfinite(v)
+            return np.where(there, u - 0.5, NOWHERE), np.where(there, v - 0.5, NOWHERE)
+
+        return mapping
+
+    def _spread(self, source: Any, grid: Grid, count: int) -> tuple[Array, Array]:
+        """Where `count` x `count` points spread over a grid fall in the raster, in its columns and rows; those that do."""
+        left, top = self.grid.to_pixel(grid.x, grid.y)
+        cols, rows = (start + np.linspace(-0.5, size - 0.5, count) for start, size in ((left, grid.width), (top, grid.height)))
+        u, v = self._mapping(source)(*np.meshgrid(cols, rows))
+        return u[u > NOWHERE], v[u > NOWHERE]
+
+    def _around(self, source: Any, u: Array, v: Array) -> tuple[Image | None, int, int]:
+        """The raster's pixels (B, H, W) that these positions need, NaN where not valid, and column and row of the first.
+
+        They reach some pixels beyond the raster's edge where the positions do; None where all positions lie off the raster.
         """
-        from rasterio.windows import Window
-
-        u, v = self._source_pixels(source, grid, 9)
         if not u.size:
             return None, 0, 0
         margin = ceil(3 * max(self.ratio, 1.0)) + 2
         (left, right), (top, bottom) = _span(u, source.width, margin), _span(v, source.height, margin)
-        first_col, first_row = max(left, 0), max(top, 0)
-        width, height = min(right, source.width) - first_col, min(bottom, source.height) - first_row
-        if width <= 0 or height <= 0:
+        if min(right, source.width) <= max(left, 0) or min(bottom, source.height) <= max(top, 0):
             return None, 0, 0
-        window = Window(first_col, first_row, width, height)
-        pixels, valid = read_pixels(source, self.bands, window)
-        around = np.full((len(self.bands), bottom - top, right - left), np.nan, np.float32)
-        place = np.s_[:, first_row - top:first_row - top + height, first_col - left:first_col - left + width]
-        around[place] = np.where(valid, pixels, np.nan)
-        return around, left, top
+        return _cut(source, self.bands, left, top, right - left, bottom - top), left, top
+
+
+def _cut(source: Any, bands: tuple[int, ...], col: int, row: int, width: int, height: int) -> Image:
+    """A window of a raster (B, height, width), which may reach beyond it; NaN where not valid."""
+    from rasterio.windows import Window
+
+    pixels = np.full((len(bands), height, width), np.nan, np.float32)
+    left, top = max(col, 0), max(row, 0)
+    across, down = min(col + width, source.width) - left, min(row + height, source.height) - top
+    if across > 0 and down > 0:
+        values, valid = read_pixels(source, bands, Window(left, top, across, down))
+        pixels[:, top - row:top - row + down, left - col:left - col + across] = np.where(valid, values, np.nan)
+    return pixels
 
 
 def _span(positions: NDArray[np.float64], size: int, margin: int) -> tuple[int, int]:
@@ -178,6 +220,18 @@ def _covering_grid(source: Any, frame: MapFrame, gsd: float | None, ground: floa
     bottom, top = floor((y.min() - phase_y) / gsd + 1e-6), ceil((y.max() - phase_y) / gsd - 1e-6)
     edge = (gsd, 0.0, frame.origin[0] + phase_x + left * gsd, 0.0, -gsd, frame.origin[1] + phase_y + top * gsd)
     return Grid.from_transform(edge, right - left, top - bottom, frame.origin)
+
+
+def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:
+    """Column and row of the raster's pixel that is the first of the grid; None where the two grids are not the same."""
+    import pyproj
+
+    t = source.transform
+    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not pyproj.CRS.from_user_input(source.crs).equals(frame.crs, ignore_axis_order=True):
+        return None
+    col, row = ~t @ (grid.x + frame.origin[0], grid.y + frame.origin[1])
+    whole = floor(col), floor(row)
+    return whole if max(abs(col - 0.5 - whole[0]), abs(row - 0.5 - whole[1])) < 1e-6 else None
 
 
 def _warp_array(array: NDArray[np.float32], transform: Any, crs: Any, grid: Grid, frame: MapFrame,

@@ -16,7 +16,7 @@ from promptmid_core.georaster import MapFrame
 from promptmid_core.prompts import Modality
 
 FORMAT = "promptmid-map"
-VERSION = 3
+VERSION = 4
 HEADER_FILE = "zarr.json"
 
 CHUNK_PX = 256
