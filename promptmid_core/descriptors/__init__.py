@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from promptmid_core.errors import InputError
@@ -35,13 +36,24 @@ class Descriptor(Protocol):
         ...
 
 
-NAMES = ("structural",)
+NAMES = ("structural", "promptmid")
 
 
-def load(name: str) -> Descriptor:
-    """The descriptor of that name; InputError where there is none."""
+def load(name: str, threads: int = 0) -> Descriptor:
+    """The descriptor of that name, whose network runs on so many threads, 0 for one a core; InputError where there is none.
+
+    `promptmid` is `promptmid:compact`, the profile that is shipped; `promptmid:FOLDER` one that was trained.
+    """
     if name == "structural":
         from promptmid_core.descriptors.structural import Structural
 
         return Structural()
+    family, _, folder = name.partition(":")
+    if family == "promptmid":
+        from promptmid_core.descriptors.promptmid import PromptMid
+        from promptmid_core.runtime.onnx import OnnxNetwork
+        from promptmid_core.runtime.profile import COMPACT, Profile
+
+        profile = Profile.read(COMPACT if folder in ("", "compact") else Path(folder))
+        return PromptMid(profile, OnnxNetwork(profile.check(f"{profile.name}.onnx"), threads))
     raise InputError(f"there is no descriptor '{name}'; known are {', '.join(NAMES)}")

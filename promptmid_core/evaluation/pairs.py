@@ -87,6 +87,11 @@ def read_pairs(folder: Path, sources: Sequence[str] | None = None) -> list[Pair]
     return pairs
 
 
+def several(folder: Path) -> bool:
+    """Whether `folder`/pairs.csv lists a data set of several sources; InputError where it cannot be read."""
+    return set(DATASET_COLUMNS) <= set(_rows(folder / TABLE)[0])
+
+
 @lru_cache(maxsize=2)
 def _images(optical: Path, sar: Path) -> Images:
     colour, grey = _image(optical, cv2.COLOR_BGR2RGB), _image(sar, cv2.COLOR_BGR2GRAY)

@@ -1,0 +1,79 @@
+"""PromptMID: what the text-prompted network sees, beside the structural channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.descriptors.cells import filled
+from promptmid_core.descriptors.inputs import optical_input, sar_input
+from promptmid_core.descriptors.structural import Structural
+from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
+from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.runtime.network import Network
+from promptmid_core.runtime.profile import Profile
+
+Array = NDArray[np.float32]
+
+VERSION = 1
+GROUP = "learned"
+
+
+@dataclass(frozen=True)
+class PromptMid:
+    """The groups of `structural`, and a third, `learned`: channels of a network that reads the prompt, each cell's vector as long
+    as the network is confident there. Compared by correlation.
+    """
+
+    profile: Profile
+    network: Network
+    structural: Structural = field(default_factory=Structural)
+
+    @property
+    def name(self) -> str:
+        return f"promptmid:{self.profile.name}"
+
+    @property
+    def stride(self) -> int:
+        return self.profile.stride
+
+    @property
+    def halo(self) -> int:
+        reach = max(self.structural.halo, self.profile.reach)
+        return -(-reach // self.profile.multiple) * self.profile.multiple
+
+    @property
+    def fingerprint(self) -> str:
+        return f"promptmid-{VERSION}-{self.profile.fingerprint}-{self.structural.fingerprint}"
+
+    @property
+    def text_encoder(self) -> None:
+        return None  # the profile brings the embeddings of its prompts along
+
+    def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
+        learned = ChannelGroup(GROUP, self.profile.channels, weight=self.profile.weight)
+        return *self.structural.groups(modality), learned
+
+    def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
+        """Patch (H, W[, C]) -> descriptors (C', H // 2, W // 2), float32: those of Structural, then the network's."""
+        known = self.structural.describe(patch, prompt)
+        image = filled(np.ascontiguousarray(patch.image, np.float32), patch.valid)
+        if prompt.modality is Modality.SAR:
+            pixels, modality = sar_input(image), 1.0
+        else:
+            pixels, modality = optical_input(image, patch.valid), 0.0
+        descriptors, confidence = self.network(
+            self._padded(pixels)[None], np.array([modality], np.float32), self.profile.embedding(prompt))
+        rows, cols = known.valid.shape
+        learned = (descriptors[0] * confidence[0])[:, :rows, :cols]
+        return replace(known, array=np.concatenate([known.array, learned]), groups=self.groups(prompt.modality))
+
+    def _padded(self, pixels: Array) -> Array:
+        """Continued to the south and east to sides that the network takes."""
+        bottom, right = (-size % self.profile.multiple for size in pixels.shape[1:])
+        if not bottom and not right:
+            return pixels
+        return np.stack([cv2.copyMakeBorder(channel, 0, bottom, 0, right, cv2.BORDER_REPLICATE) for channel in pixels])

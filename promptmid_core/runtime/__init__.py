@@ -1,0 +1,1 @@
+"""Where a network runs: PyTorch, ONNX Runtime or TensorRT, to one answer."""

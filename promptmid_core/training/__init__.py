@@ -1,0 +1,1 @@
+"""Training: data, losses, stages, and what comes out of them. Needs the extra [train]."""

@@ -1,0 +1,58 @@
+"""How a network is trained: sizes, cycles, what the data are worth, and what is held back for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.training.loop import Schedule
+from promptmid_core.training.scenes import Scene
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`network`: fields of StudentShape; `cycles` follow each other, each from the averaged weights of the one before;
+    `sources`: share of the samples by source, 1 where not named; `validation`: by source the names of scenes held back, or
+    `all`; `weight`: of the network's score beside the structural ones."""
+
+    network: dict[str, Any]
+    cycles: tuple[Schedule, ...]
+    seed: int
+    weight: float
+    sources: dict[str, float] = field(default_factory=dict)
+    validation: dict[str, Any] = field(default_factory=dict)
+    validation_samples: int = 256
+
+    @staticmethod
+    def read(name: str) -> Recipe:
+        """A recipe of this package by name, or a YAML file; InputError where it cannot be used."""
+        import yaml
+
+        path = FOLDER / f"{name}.yaml" if (FOLDER / f"{name}.yaml").is_file() else Path(name)
+        try:
+            values = yaml.safe_load(path.read_text())
+            values["cycles"] = tuple(Schedule(**cycle) for cycle in values["cycles"])
+            return Recipe(**values)
+        except OSError as error:
+            known = ", ".join(sorted(known.stem for known in FOLDER.glob("*.yaml")))
+            raise InputError(f"there is no recipe {name} ({error.strerror}); known are {known}, or give a YAML file") from error
+        except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise InputError(f"{path} is no recipe ({' '.join(str(error).split())}); compare it with "
+                             f"{FOLDER / 'compact.yaml'}") from error
+
+    def divided(self, scenes: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
+        """What is learnt from, and what is held back. InputError where nothing is left to learn from."""
+        held = [scene for scene in scenes if self._holds(scene)]
+        learnt = [scene for scene in scenes if not self._holds(scene)]
+        if not learnt:
+            raise InputError("the recipe holds every scene back for validation; give more data with --data")
+        return learnt, held
+
+    def _holds(self, scene: Scene) -> bool:
+        names = self.validation.get(scene.source, ())
+        return names == "all" or scene.name in names

@@ -1,0 +1,97 @@
+"""What is trained on: places of which there is an optical and a SAR image on one grid."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.pairs import Pair, read_images, read_pairs, several
+from promptmid_core.georaster import map_frame, resample
+from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import LAND_USES
+
+# what the labels of published pairs mean among the land uses
+LABELS = {"agri": "cropland", "barrenland": "bare land", "grassland": "grassland", "urban": "built-up area"}
+WORLD_FILES = ("optical.tif", "sar.tif")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`optical` (H, W, 3) uint8; `sar` (H, W) float32 amplitude with median 1; `valid` (H, W): both are known; `landuse` (H, W)
+    uint8 ids of LAND_USES, 0 unknown; `region`: scenes that validation must not share with training."""
+
+    source: str
+    name: str
+    region: str
+    optical: NDArray[np.uint8]
+    sar: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    landuse: NDArray[np.uint8]
+
+
+def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -> list[Scene]:
+    """The scenes of pair folders (`pairs.csv`) and of folders with `optical.tif`, `sar.tif` and, optionally, `landcover.tif` in
+    classes of ESA WorldCover, as `promptmid simulate world` writes them. Of a data set of several sources only the named ones
+    are read. InputError where a folder is neither."""
+    scenes = []
+    for folder in folders:
+        if all((folder / name).is_file() for name in WORLD_FILES):
+            scenes.append(_of_rasters(folder))
+        elif (folder / "pairs.csv").is_file():
+            scenes += [_of_pair(pair) for pair in read_pairs(folder, sources if several(folder) else None)]
+        else:
+            raise InputError(f"{folder} is no training data; name a folder with pairs.csv, or with optical.tif and sar.tif")
+    if not scenes:
+        raise InputError("there is nothing to train on; name folders with --data")
+    return scenes
+
+
+def digest(scenes: Sequence[Scene]) -> str:
+    """SHA-256 of all pixels, for the run record."""
+    total = hashlib.sha256()
+    for scene in scenes:
+        for array in (scene.optical, scene.sar, scene.valid, scene.landuse):
+            total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def _of_pair(pair: Pair) -> Scene:
+    images = read_images(pair)
+    height, width = images.optical.shape[:2]
+    grey = images.sar
+    if not np.array_equal(pair.affine, ((1, 0, 0), (0, 1, 0))):
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        grey = np.asarray(cv2.warpAffine(grey, pair.affine, (width, height), flags=flags), np.uint8)
+    height, width = min(height, grey.shape[0]), min(width, grey.shape[1])
+    optical, grey = images.optical[:height, :width], grey[:height, :width]
+    landuse = LABELS.get(pair.landuse or "", pair.landuse)
+    number = LAND_USES.index(landuse) + 1 if landuse in LAND_USES else 0
+    # where a table names no region, its land use is the best guess of what belongs together
+    return Scene(pair.source, pair.id, f"{pair.source} {pair.landuse or ''}".strip(), optical,
+                 np.asarray(grey / np.float32(images.sar_median), np.float32), optical.any(axis=2) & (grey > 0),
+                 np.full((height, width), number, np.uint8))
+
+
+def _of_rasters(folder: Path) -> Scene:
+    optical_file, sar_file = (folder / name for name in WORLD_FILES)
+    frame = map_frame(sar_file)
+    radar = resample(sar_file, frame)
+    seen = resample(optical_file, frame, like=radar.grid)
+    valid = radar.valid & seen.valid
+    if not valid.any():
+        raise InputError(f"{optical_file} and {sar_file} have no valid pixel in common; give two images of one place")
+    landuse = np.zeros(radar.grid.shape, np.uint8)
+    cover = folder / "landcover.tif"
+    if cover.is_file():
+        codes = resample(cover, frame, resampling="nearest", like=radar.grid)
+        landuse[codes.valid] = ClassTable.load("worldcover").prompt_ids()[codes.image[codes.valid].astype(np.uint16)]
+    median = np.float32(np.median(radar.image[valid]))
+    return Scene(folder.name, sar_file.stem, folder.name, np.clip(np.rint(seen.image), 0, 255).astype(np.uint8),
+                 np.asarray(radar.image / median, np.float32), valid, landuse)
