@@ -1,6 +1,6 @@
-"""Fit the log-odds of a true match (promptmid_core/localization/integrity.py, EVIDENCE) on pairs of optical and SAR images.
+"""Fit the log-odds of a true match (Descriptor.evidence) on pairs of optical and SAR images.
 
-usage: python examples/fit_evidence.py PAIRS [--chips 24] [--seed 1]
+usage: python examples/fit_evidence.py PAIRS [--descriptor structural] [--chips 24] [--frames 8] [--seed 1]
 
 PAIRS holds optical/NAME.png and sar/NAME.png, registered to each other, black where there is no data. Over each chip a short
 flight is simulated; its frames are matched with the chip's own map (true matches: ground error below 4 px), with the map
@@ -20,7 +20,7 @@ from rasterio.transform import from_origin
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from promptmid_core.descriptors import load
+from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.recording import Recording
 from promptmid_core.geometry import NADIR, Camera, boresight_point
@@ -31,7 +31,7 @@ from promptmid_core.refmap import build_map
 from promptmid_core.simulation.bag import open_bag
 from promptmid_core.simulation.flight import simulate_flight
 
-GSD, FRAMES, TRUE_PX = 8.3, 8, 4.0
+GSD, TRUE_PX = 8.3, 4.0
 FOOTPRINTS = (360, 260, 200)
 
 
@@ -51,9 +51,8 @@ def features(candidate: Candidate) -> list[float]:
     return [s["score"], s["margin"], float(surplus)]
 
 
-def matches(bag: Path, sar: Path, folder: Path) -> list[tuple[float, list[float]]]:
+def matches(bag: Path, sar: Path, folder: Path, descriptor: Descriptor) -> list[tuple[float, list[float]]]:
     """Ground error in px and features of every frame that was measured."""
-    descriptor = load("structural")
     reference = build_map(sar, folder, descriptor=descriptor)
     localizer, recording = Localizer(reference, descriptor), Recording(open_bag(bag), reference.frame)
     found = []
@@ -79,6 +78,8 @@ def fit(true: np.ndarray, false: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=Path)
+    parser.add_argument("--descriptor", default="structural")
+    parser.add_argument("--frames", type=int, default=8, help="of each chip's flight")
     parser.add_argument("--chips", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -87,6 +88,7 @@ def main() -> None:
     if len(names) < 2:
         raise SystemExit(f"{args.pairs} holds fewer than two pairs optical/NAME.png, sar/NAME.png")
 
+    descriptor = load(args.descriptor)
     true, false, wrong = [], [], 0
     for i, name in enumerate(tqdm(names, unit="chip")):
         optical = cv2.imread(str(args.pairs / "optical" / name))[..., ::-1]
@@ -94,14 +96,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             try:
-                simulate_flight(write(folder / "optical.tif", optical), folder / "bag", frames=FRAMES, seed=args.seed,
+                simulate_flight(write(folder / "optical.tif", optical), folder / "bag", frames=args.frames, seed=args.seed,
                                 footprint_px=FOOTPRINTS[i % len(FOOTPRINTS)], drift_px=40, yaw_error_deg=3,
                                 altitude_error_percent=2, image_size=(640, 480), frame_rate_hz=0.2)
             except InputError as error:
                 tqdm.write(f"{name} left out: {error}")
                 continue
             for kind, image in {"own": sar, "mirrored": sar[:, ::-1], "upside_down": sar[::-1], "other": other}.items():
-                for error, row in matches(folder / "bag", write(folder / f"{kind}.tif", image), folder / kind):
+                for error, row in matches(folder / "bag", write(folder / f"{kind}.tif", image), folder / kind, descriptor):
                     if kind != "own":
                         false.append(row)
                     elif error < TRUE_PX:
@@ -110,7 +112,7 @@ def main() -> None:
                         wrong += 1
     weights = fit(np.array(true), np.array(false))
     print(f"{len(true)} true matches, {wrong} of the own map wrong, {len(false)} of decoys")
-    print("EVIDENCE = (" + ", ".join(f"{w:.2f}" for w in weights) + ")")
+    print("evidence: (" + ", ".join(f"{w:.2f}" for w in weights) + ")")
     at_true, at_false = (np.array(rows) @ weights[:-1] + weights[-1] for rows in (true, false))
     for threshold in (-4, -2, 0, 1, 2):
         passed, slipped = np.mean(at_true > threshold), np.mean(at_false > threshold)

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from promptmid_core.descriptors import Evidence
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.georaster import RasterFacts, map_frame, resample
@@ -46,6 +47,7 @@ class BoxMean:
     halo: int = 5
     fingerprint: str = "boxmean-1"
     text_encoder: str | None = None
+    evidence: Evidence = field(default_factory=lambda: Evidence(1, 1, 1, 0))
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:

@@ -49,6 +49,6 @@ def _student(args: argparse.Namespace) -> None:
     with Bar("train", "step") as progress:
         student = train_student(recipe, scenes, prompts, args.out, progress)
     profile = args.out / "compact"
-    publish(student, prompts, "compact", recipe.weight, profile, run_record(recipe, scenes))
+    publish(student, prompts, "compact", recipe, profile, run_record(recipe, scenes))
     millions = sum(weights.numel() for weights in student.parameters()) / 1e6
     print(f"{profile}: {millions:.2f} million parameters; use it as promptmid:{profile}")

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
 from promptmid_core.prompts import Modality, Prompt
+
+
+class Evidence(NamedTuple):
+    """Natural log-odds that a match is true: by the score of its place, its margin over other places, and the surplus of tie
+    points that agree, each times its weight, plus a constant."""
+
+    score: float
+    margin: float
+    surplus: float
+    constant: float
 
 
 class Descriptor(Protocol):
@@ -15,7 +25,8 @@ class Descriptor(Protocol):
 
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
-    descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows.
+    descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows; `evidence`:
+    what its scores say of a match, fitted with examples/fit_evidence.py.
     """
 
     @property
@@ -28,6 +39,8 @@ class Descriptor(Protocol):
     def fingerprint(self) -> str: ...
     @property
     def text_encoder(self) -> str | None: ...
+    @property
+    def evidence(self) -> Evidence: ...
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]: ...
 

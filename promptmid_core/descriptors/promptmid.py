@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.descriptors import Evidence
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import optical_input, sar_input
 from promptmid_core.descriptors.structural import Structural
@@ -39,6 +40,10 @@ class PromptMid:
     @property
     def stride(self) -> int:
         return self.profile.stride
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence(*self.profile.evidence)
 
     @property
     def halo(self) -> int:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.descriptors import gradients, radiometry
+from promptmid_core.descriptors import Evidence, gradients, radiometry
 from promptmid_core.descriptors.cells import eroded, f32, filled, whole_cells
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.prompts import Modality, Prompt
@@ -17,6 +17,7 @@ from promptmid_core.prompts import Modality, Prompt
 Array = NDArray[np.float32]
 
 VERSION = 2
+EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Structural:
     @property
     def text_encoder(self) -> None:
         return None  # prompts are not heeded
+
+    @property
+    def evidence(self) -> Evidence:
+        return EVIDENCE
 
     @property
     def halo(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.descriptors import Evidence
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Patch, Prior
 from promptmid_core.localization.fix import Frame, TiePoints
@@ -18,7 +19,6 @@ Array = NDArray[np.float64]
 
 CHANCE_SHARE = 0.28
 SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
-EVIDENCE = (0.49, 0.55, 1.25, -5.21)
 
 
 def check_frame(frame: Frame, options: Options) -> None:
@@ -76,13 +76,13 @@ def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: 
                                                    f"direction, less than {options.least_spread:.0%}")
 
 
-def evidence(verification: Verification, agree: NDArray[np.bool_]) -> float:
+def evidence(verification: Verification, agree: NDArray[np.bool_], weights: Evidence) -> float:
     """Natural log-odds that the match is true, from how its place stands out and how many tie points agree (N,).
 
-    Logistic regression on frames over training chips against their own, mirrored and foreign maps: examples/fit_evidence.py.
+    `weights` are the descriptor's, since each has scores of its own scale.
     """
-    by_score, by_margin, by_surplus, constant = EVIDENCE
-    return float(by_score * verification.score + by_margin * verification.margin + by_surplus * surplus(agree) + constant)
+    return float(weights.score * verification.score + weights.margin * verification.margin + weights.surplus * surplus(agree)
+                 + weights.constant)
 
 
 def surplus(agree: NDArray[np.bool_]) -> float:

@@ -266,7 +266,7 @@ class Localizer:
         return np.asarray(match.solution.residual <= self.options.agreement_px * match.gsd)
 
     def _evidence(self, match: Match) -> float:
-        return evidence(match.verification, self._agree(match))
+        return evidence(match.verification, self._agree(match), self.descriptor.evidence)
 
 
 class Stopwatch:

@@ -21,8 +21,8 @@ COMPACT = SHIPPED / "compact"
 @dataclass(frozen=True)
 class Profile:
     """`channels` at `stride` px; sides of an image are multiples of `multiple` px; a cell depends on `reach` px around it;
-    `weight` is that of its score beside the structural ones; `network` its sizes; `files` SHA-256 by file name; `prompts`
-    (2, P, E) by modality and land use, the neutral one first."""
+    `weight` is that of its score beside the structural ones; `evidence` what scores say of a match; `network` its sizes; `files`
+    SHA-256 by file name; `prompts` (2, P, E) by modality and land use, the neutral one first."""
 
     name: str
     folder: Path
@@ -31,6 +31,7 @@ class Profile:
     multiple: int
     reach: int
     weight: float
+    evidence: tuple[float, float, float, float]
     network: dict[str, Any]
     files: dict[str, str]
     prompts: NDArray[np.float32] = field(compare=False, repr=False)

@@ -18,12 +18,14 @@ FOLDER = Path(__file__).parent / "recipes"
 class Recipe:
     """`network`: fields of StudentShape; `cycles` follow each other, each from the averaged weights of the one before;
     `sources`: share of the samples by source, 1 where not named; `validation`: by source the names of scenes held back, or
-    `all`; `weight`: of the network's score beside the structural ones."""
+    `all`; `weight`: of the network's score beside the structural ones; `evidence`: what scores say of a match, as
+    examples/fit_evidence.py finds it with the trained network."""
 
     network: dict[str, Any]
     cycles: tuple[Schedule, ...]
     seed: int
     weight: float
+    evidence: tuple[float, float, float, float]
     sources: dict[str, float] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
     validation_samples: int = 256
