@@ -1,6 +1,8 @@
 """The methods of the bench: each finds what it is made for, says so only when it is sure, and is loaded or refused by name."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ from pair_folders import scene, write_pairs
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.bench import Result, run
 from promptmid_core.evaluation.matchers import METHODS, Answer, Matcher, Patch, Reach, Window, load_methods
+from promptmid_core.evaluation.matchers.descriptor import Telling
 from promptmid_core.evaluation.matchers.surface import SurfaceMatcher, hypotheses
 from promptmid_core.evaluation.pairs import Pair, read_pairs
 from promptmid_core.evaluation.trials import Setting, draw
@@ -145,7 +148,7 @@ class Named(Nameless):
 
 
 @pytest.mark.parametrize(("names", "words"), [
-    (["nothing"], ["'nothing'", "structural, cfog", "package.module:Class"]),
+    (["nothing"], ["'nothing'", "structural, promptmid, cfog", "package.module:Class"]),
     (["cfog", "cfog"], ["two methods", "'cfog'"]),
     (["ncc", "test_matchers:Named"], ["two methods", "'ncc'"]),
     (["no_such_module:Matcher"], ["no_such_module:Matcher", "ModuleNotFoundError"]),
@@ -182,3 +185,22 @@ def test_a_descriptor_as_a_map_stores_it_is_a_method(folders: dict[str, list[Pai
 def test_a_store_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="as int4; known are float16, int8"):
         load_methods(["structural@int4"])
+
+
+def test_what_the_prompt_says_is_a_row_of_its_own(folders: dict[str, list[Pair]]) -> None:
+    matchers = load_methods(["promptmid", "cfog"], ["right", "neutral", "wrong"])
+    assert [matcher.name for matcher in matchers] == [
+        "promptmid:compact", "promptmid:compact neutral prompt", "promptmid:compact wrong prompt", "cfog"]
+    pair = replace(folders["easy"][0], landuse="cropland")
+    image = np.random.default_rng(0).integers(1, 255, (96, 96), np.uint8)
+    patch = Patch(np.repeat(image[16:80, 16:80, None], 3, 2), np.ones((64, 64), bool), pair.landuse)
+    surfaces = [matcher.surface(patch, Window(image, np.ones((96, 96), bool), 100.0)) for matcher in matchers[:3]]
+    assert all(np.abs(one - other).max() > 1e-4 for one, other in combinations(surfaces, 2))
+
+
+@pytest.mark.parametrize(("telling", "landuse", "told"), [
+    ("right", "cropland", "cropland"), ("neutral", "cropland", None), ("wrong", "cropland", "built-up area"),
+    ("wrong", "snow and ice", "forest"), ("right", "agri", "cropland"), ("right", "moon", None), ("wrong", None, None),
+])
+def test_prompts_say_right_nothing_or_wrong(telling: str, landuse: str | None, told: str | None) -> None:
+    assert Telling(telling).told(landuse) == told

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import rasterio
 
 from promptmid_core.descriptors import load
 from promptmid_core.descriptors.inputs import optical_input, sar_input
@@ -14,6 +15,7 @@ from promptmid_core.geometry import Grid, Patch
 from promptmid_core.matching.surface import score_surface
 from promptmid_core.prompts import LAND_USES, Modality, Prompt
 from promptmid_core.runtime.profile import COMPACT, Profile
+from promptmid_core.simulation.world import simulate_world
 
 SAR, OPTICAL = Prompt(Modality.SAR), Prompt(Modality.OPTICAL)
 
@@ -92,9 +94,14 @@ def test_amplitude_is_bounded_whatever_the_reflector():
     np.testing.assert_allclose(values[0], [[-3, 0, 3]], atol=1e-4)
 
 
-def test_the_prompt_changes_descriptors(promptmid, amplitude):
+@pytest.mark.parametrize("modality", list(Modality))
+def test_the_prompt_changes_descriptors(promptmid, tmp_path, modality):
     """The contract: with prompts permuted the median cosine is below 0.999."""
-    described = [learned(promptmid.describe(patch(amplitude), Prompt(Modality.SAR, word))).array for word in LAND_USES]
+    world = simulate_world(tmp_path, seed=1, size_px=256)
+    with rasterio.open(world.sar if modality is Modality.SAR else world.optical) as source:
+        pixels = source.read().transpose(1, 2, 0)
+    image = pixels[..., 0] / np.float32(np.median(pixels)) if modality is Modality.SAR else pixels
+    described = [learned(promptmid.describe(patch(image), Prompt(modality, word))).array for word in LAND_USES]
     cosines = [(one * other).sum(0) / (np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0))
                for one, other in combinations(described, 2)]
     assert np.median(cosines) < 0.999

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import command, names, positive_count, share_of
+from promptmid_core.cli.parsing import command, names, positive_count, share_of, tellings
 
 
 def add(commands: Any) -> None:
@@ -20,7 +20,8 @@ def add(commands: Any) -> None:
     bench.description = (
         "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method\n"
         "find it in the SAR image. With --json, a run that was stopped goes on when the same command is given again.\n"
-        "Methods: structural, cfog, ncc, gradient_ncc, mutual_information, sift; arosics and gefolki with the extra [peers];\n"
+        "Methods: structural, promptmid, cfog, ncc, gradient_ncc, mutual_information, sift;\n"
+        "arosics and gefolki with the extra [peers];\n"
         "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.")
     option = bench.add_argument
     option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
@@ -33,6 +34,8 @@ def add(commands: Any) -> None:
     option("--seed", type=int, default=1)
     option("--methods", type=names, default=["structural", "cfog"], metavar="A,B",
            help="the first is what the others are compared with; default: structural,cfog")
+    option("--prompt", type=tellings, default=["right"], metavar="A,B",
+           help="what descriptors are told of the land use: right, neutral, wrong; default: right")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
     option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
     option("--json", type=Path, metavar="FILE")
@@ -50,7 +53,7 @@ def _bench(args: argparse.Namespace) -> None:
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:
         check_picture(args.plot)
-    matchers = load_methods(args.methods)
+    matchers = load_methods(args.methods, args.prompt)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):

@@ -72,3 +72,12 @@ def size(text: str) -> tuple[int, int]:
     if not (width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f"{text} is not a size such as 1280x960")
     return int(width), int(height)
+
+
+def tellings(text: str) -> list[str]:
+    """For what a prompt says of the land use."""
+    given = names(text)
+    for name in given:
+        if name not in ("right", "neutral", "wrong"):
+            raise argparse.ArgumentTypeError(f"'{name}' is not right, neutral or wrong")
+    return given

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.checkpoints import fitted_affine
+from promptmid_core.prompts import LAND_USES
 
 Affine = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -28,6 +29,8 @@ ALIGNED, CHECKPOINTS = "pixel-aligned", "checkpoint-pairs"
 # published as aligned, which they are not
 UNREGISTERED = "s1s2-"
 SCORE_PX, CHECKPOINT_SCORE_PX = 5.0, 10.0
+# what the labels of published pairs mean among the land uses that prompts tell apart
+LABELS = {"agri": "cropland", "farmland": "cropland", "barrenland": "bare land", "urban": "built-up area"}
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 
 
@@ -85,6 +88,12 @@ def read_pairs(folder: Path, sources: Sequence[str] | None = None) -> list[Pair]
             raise InputError(f"{table} has two pairs '{pair.id}'; give each an id of its own")
         seen.add((pair.source, pair.id))
     return pairs
+
+
+def landuse_of(label: str | None) -> str | None:
+    """The word of LAND_USES that a pair's label means, or None: then the prompt is neutral."""
+    word = LABELS.get(label or "", label)
+    return word if word in LAND_USES else None
 
 
 def several(folder: Path) -> bool:

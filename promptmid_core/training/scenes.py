@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.pairs import Pair, read_images, read_pairs, several
+from promptmid_core.evaluation.pairs import Pair, landuse_of, read_images, read_pairs, several
 from promptmid_core.georaster import map_frame, resample
 from promptmid_core.landuse import ClassTable
 from promptmid_core.prompts import LAND_USES
 
-# what the labels of published pairs mean among the land uses
-LABELS = {"agri": "cropland", "barrenland": "bare land", "grassland": "grassland", "urban": "built-up area"}
 WORLD_FILES = ("optical.tif", "sar.tif")
 
 
@@ -71,8 +69,8 @@ def _of_pair(pair: Pair) -> Scene:
         grey = np.asarray(cv2.warpAffine(grey, pair.affine, (width, height), flags=flags), np.uint8)
     height, width = min(height, grey.shape[0]), min(width, grey.shape[1])
     optical, grey = images.optical[:height, :width], grey[:height, :width]
-    landuse = LABELS.get(pair.landuse or "", pair.landuse)
-    number = LAND_USES.index(landuse) + 1 if landuse in LAND_USES else 0
+    landuse = landuse_of(pair.landuse)
+    number = LAND_USES.index(landuse) + 1 if landuse else 0
     # where a table names no region, its land use is the best guess of what belongs together
     return Scene(pair.source, pair.id, f"{pair.source} {pair.landuse or ''}".strip(), optical,
                  np.asarray(grey / np.float32(images.sar_median), np.float32), optical.any(axis=2) & (grey > 0),

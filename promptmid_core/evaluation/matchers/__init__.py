@@ -25,32 +25,33 @@ _CLASSES = {
 METHODS = (*DESCRIPTORS, *_CLASSES)
 
 
-def load_methods(names: Sequence[str]) -> list[Matcher]:
+def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",)) -> list[Matcher]:
     """The methods of those names; `descriptor/group` is one channel group of a descriptor alone, `descriptor@store` one as a map
     stores it, and `package.module:Class` any class that is a Matcher, made without arguments.
 
+    Each descriptor comes once for each of `tellings`: what its prompt says of the land use, right, neutral or wrong.
     InputError where a method is unknown, lacks a library, is no Matcher, or has the name of another.
     """
-    matchers = [_load(name) for name in names]
+    matchers = [matcher for name in names for matcher in _load(name, tellings)]
     for matcher in matchers:
         if sum(other.name == matcher.name for other in matchers) > 1:
             raise InputError(f"two methods are named '{matcher.name}'; name each method once")
     return matchers
 
 
-def _load(name: str) -> Matcher:
+def _load(name: str, tellings: Sequence[str]) -> list[Matcher]:
     whole, _, store = name.partition("@")
     descriptor, _, group = whole.partition("/")
-    if descriptor in DESCRIPTORS:
-        from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher
+    if descriptor.partition(":")[0] in DESCRIPTORS:
+        from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher, Telling
 
-        return DescriptorMatcher(descriptor, group, store)
+        return [DescriptorMatcher(descriptor, group, store, Telling(telling)) for telling in tellings]
     if name in _CLASSES:
-        return _made(f"{__name__}.{_CLASSES[name]}")
+        return [_made(f"{__name__}.{_CLASSES[name]}")]
     if ":" in name:
         if "" not in sys.path:  # as under `python -m`: a module of the current folder is found
             sys.path.append("")
-        return _made(name)
+        return [_made(name)]
     raise InputError(f"there is no method '{name}'; known are {', '.join(METHODS)}, and package.module:Class")
 
 

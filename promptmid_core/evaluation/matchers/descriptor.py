@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,28 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.matchers.matcher import Patch, Window
 from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
+from promptmid_core.evaluation.pairs import landuse_of
 from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.geometry import Patch as GroundPatch
 from promptmid_core.matching.surface import score_surface
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts import LAND_USES, Modality, Prompt
 from promptmid_core.refmap.quantisation import STORES, decoded, encoded
+
+
+class Telling(StrEnum):
+    """What the prompt says of the land use of a pair: the truth, nothing, or something else."""
+
+    RIGHT = "right"
+    NEUTRAL = "neutral"
+    WRONG = "wrong"
+
+    def told(self, label: str | None) -> str | None:
+        """A word of LAND_USES, None for the neutral prompt: always where the pair's own label means none of them."""
+        landuse = landuse_of(label)
+        if self is Telling.NEUTRAL or landuse is None:
+            return None
+        away = len(LAND_USES) // 2 if self is Telling.WRONG else 0
+        return LAND_USES[(LAND_USES.index(landuse) + away) % len(LAND_USES)]
 
 
 class DescriptorMatcher(SurfaceMatcher):
@@ -25,8 +43,8 @@ class DescriptorMatcher(SurfaceMatcher):
     precision. InputError where the descriptor has no such group, and where there is no such store.
     """
 
-    def __init__(self, name: str, group: str = "", store: str = "") -> None:
-        self._descriptor, self._group, self._store = load(name), group, store
+    def __init__(self, name: str, group: str = "", store: str = "", telling: Telling = Telling.RIGHT) -> None:
+        self._descriptor, self._group, self._store, self._telling = load(name), group, store, telling
         self.stride = self._descriptor.stride
         known = [known.name for known in self._descriptor.groups(Modality.SAR)]
         if group and group not in known:
@@ -36,12 +54,14 @@ class DescriptorMatcher(SurfaceMatcher):
 
     @property
     def name(self) -> str:
-        return "".join([self._descriptor.name, f"/{self._group}" * bool(self._group), f"@{self._store}" * bool(self._store)])
+        return "".join([self._descriptor.name, f"/{self._group}" * bool(self._group), f"@{self._store}" * bool(self._store),
+                        f" {self._telling} prompt" * (self._telling is not Telling.RIGHT)])
 
     def surface(self, patch: Patch, window: Window) -> NDArray[np.floating]:
         amplitude = np.asarray(window.image / np.float32(window.median), np.float32)
-        seen = self._described(patch.image, patch.valid, Prompt(Modality.OPTICAL, patch.landuse))
-        return score_surface(seen, self._stored(self._described(amplitude, window.valid, Prompt(Modality.SAR, patch.landuse))))
+        landuse = self._telling.told(patch.landuse)
+        seen = self._described(patch.image, patch.valid, Prompt(Modality.OPTICAL, landuse))
+        return score_surface(seen, self._stored(self._described(amplitude, window.valid, Prompt(Modality.SAR, landuse))))
 
     def _described(self, image: NDArray[np.generic], valid: NDArray[np.bool_], prompt: Prompt) -> DescriptorMap:
         size = len(image)
