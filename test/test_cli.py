@@ -61,7 +61,7 @@ def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.Capt
     assert main(["map", "info", str(out), "--json"]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["gsd_m"] == 10.0
-    assert info["descriptor"]["name"] == "structural"
+    assert info["descriptor"]["name"] == "promptmid:compact"
 
     figures, report = tmp_path / "out.json", tmp_path / "out.html"
     assert main(["replay", str(scene.bag), "--map", str(out), "--json", str(figures), "--report", str(report)]) == 0

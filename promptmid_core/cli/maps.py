@@ -26,7 +26,8 @@ def add(commands: Any) -> None:
     build.add_argument("--embeddings", metavar="ENCODER",
                        help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
     build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
-    build.add_argument("--descriptor", default="structural", metavar="NAME", help="default: structural")
+    build.add_argument("--descriptor", default="promptmid", metavar="NAME",
+                       help="promptmid, structural, or promptmid:FOLDER of a trained profile; default: promptmid")
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=positive_number, metavar="M",
                        help="metres per map pixel; default: the raster's ground resolution")
@@ -75,7 +76,8 @@ def _map_build(args: argparse.Namespace) -> None:
                          args.terrain_corrected, args.incidence_deg, args.look_deg)
     with Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table,
-                          embeddings=args.embeddings, dem=args.dem, descriptor=load(args.descriptor), crs=args.crs, gsd=args.gsd,
+                          embeddings=args.embeddings, dem=args.dem, descriptor=load(args.descriptor, threads=1), crs=args.crs,
+                          gsd=args.gsd,
                           product=product, levels=args.levels, store=args.store, scheduler=args.scheduler, workers=args.workers,
                           progress=progress)
     print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "

@@ -205,7 +205,8 @@ def _noise(header: Header, tile: Tile, rng: np.random.Generator) -> dict[str, ND
 
 
 def _command(sar: Path, out: Path, workers: int) -> list[str]:
-    return [sys.executable, "-m", "promptmid_core.cli", "map", "build", str(sar), str(out), "--workers", str(workers)]
+    return [sys.executable, "-m", "promptmid_core.cli", "map", "build", str(sar), str(out), "--descriptor", "structural",
+            "--workers", str(workers)]
 
 
 def peak_memory(sar: Path, out: Path, workers: int) -> int:

@@ -42,7 +42,7 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
     if not broken.isdisjoint(file.as_posix() for file in vocabulary_files(header.vocabulary)):
         raise InputError(f"{path} has damaged embeddings of its prompts, which repair cannot make again; build the map again")
     inputs = _inputs(header, {"sar": sar, "landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
-    task = _task(path, header, inputs, descriptor or load(header.descriptor.name))
+    task = _task(path, header, inputs, descriptor or load(header.descriptor.name, threads=1))
     with writing(path), locked(path):
         lost = [path / name for name in map(str, metadata_files(header)) if name in broken]
         if lost:
