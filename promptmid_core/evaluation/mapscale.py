@@ -211,8 +211,9 @@ def _command(sar: Path, out: Path, workers: int) -> list[str]:
 
 def peak_memory(sar: Path, out: Path, workers: int) -> int:
     """Bytes that a build in a process of its own had in memory at most."""
-    program = ("import resource, sys; from promptmid_core import cli; code = cli.main(sys.argv[1:]); "
-               "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)")
+    # not ru_maxrss, which begins with what the process had that started this one
+    program = ("import sys; from pathlib import Path; from promptmid_core import cli; code = cli.main(sys.argv[1:]); "
+               "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]); sys.exit(code)")
     done = subprocess.run([sys.executable, "-c", program, *_command(sar, out, workers)[3:]], capture_output=True, text=True,
                           check=True, env=os.environ | {"TQDM_DISABLE": "1"})
     return int(done.stdout.splitlines()[-1]) * 1024
