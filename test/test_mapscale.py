@@ -13,6 +13,7 @@ from promptmid_core.evaluation.mapscale import (
     query_costs,
     random_kills,
     simulated_sar,
+    sizes,
 )
 from promptmid_core.refmap import build_map
 
@@ -46,3 +47,11 @@ def test_memory_of_a_build_is_measured(sar: Path, tmp_path: Path) -> None:
 def test_flipped_bits_are_found(sar: Path, tmp_path: Path) -> None:
     build_map(sar, tmp_path / "map", descriptor=load("structural"))
     assert flipped_bits(tmp_path / "map", 10) == 10
+
+
+def test_bytes_take_the_room_that_is_promised(sar: Path, tmp_path: Path) -> None:
+    half, byte = sizes(sar, tmp_path, workers=2)
+    assert (half.store, byte.store) == ("float16", "int8")
+    # per pixel, as in MB per square kilometre of pixels of 1 m; sixteen channels of a byte on every fourth pixel are 4
+    assert 16 * byte.channel < 4
+    assert byte.descriptors < 0.6 * half.descriptors < half.total

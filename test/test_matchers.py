@@ -168,3 +168,17 @@ def test_one_channel_group_of_a_descriptor_is_a_method(folders: dict[str, list[P
 def test_a_channel_group_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="no channel group 'colour'; it has gradient, radiometry"):
         load_methods(["structural/colour"])
+
+
+@pytest.mark.parametrize("method", ["structural@float16", "structural@int8", "structural/gradient@int8"])
+def test_a_descriptor_as_a_map_stores_it_is_a_method(folders: dict[str, list[Pair]], method: str) -> None:
+    setting = Setting(patch=64, radius=16, trials=6)
+    stored, full = found(folders["easy"], method, setting), found(folders["easy"], method.partition("@")[0], setting)
+    assert stored[0].method == method
+    assert np.abs(errors(stored) - errors(full)).max() < 0.3
+    assert (errors(stored) != errors(full)).any()
+
+
+def test_a_store_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="as int4; known are float16, int8"):
+        load_methods(["structural@int4"])

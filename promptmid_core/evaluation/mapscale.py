@@ -1,4 +1,4 @@
-"""What the map store promises, measured: build rate, cost of a query, memory, kills, flipped bits. `make scale` runs it all."""
+"""What the map store promises, measured: build rate, room, queries, memory, kills, flipped bits. `make scale` runs it all."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, verify_ma
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.manifest import write_manifest
 from promptmid_core.refmap.plan import plan_build
+from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.store import create, metadata_files, plan, write_tile
 from promptmid_core.refmap.vocabulary import Vocabulary
 from promptmid_core.refmap.workers import default_workers
@@ -33,6 +34,7 @@ BLOCK_PX = 512
 QUERY_PX = 384
 PLACES = 12
 GIB = 2 ** 30
+FAMILY_CHANNELS = 16  # those of the family that the room of a map is promised for
 
 
 class Timed:
@@ -103,6 +105,36 @@ def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3) -> Rate:
         rates.append(Rate(built.grid.width * built.grid.height / 1e6, workers, wall, processor, sum(descriptor.seconds)))
         shutil.rmtree(out)
     return sorted(rates, key=lambda rate: rate.wall)[len(rates) // 2]
+
+
+@dataclass(frozen=True)
+class Size:
+    """The room of a map in bytes per level-0 pixel: its level-0 descriptors, those for one channel, and all of its files."""
+
+    store: str
+    descriptors: float
+    channel: float
+    total: float
+
+    def __str__(self) -> str:
+        columns = (self.descriptors, FAMILY_CHANNELS * self.channel, self.total)
+        return f"{self.store:8}" + "".join(f"{column / gsd ** 2:16.4f}" for gsd in (10, 1) for column in columns)
+
+    HEADING = (f"{'':8}{'at 10 m':>16}{'':32}{'at 1 m':>16}\n{'store':8}"
+               + 2 * f"{'descriptors':>16}{f'of {FAMILY_CHANNELS} channels':>16}{'all files':>16}")
+
+
+def sizes(sar: Path, folder: Path, workers: int) -> list[Size]:
+    """The room of a map of this raster by store."""
+    found = []
+    for store in STORES:
+        built = build_map(sar, folder / f"size_{store}", descriptor=load("structural"), store=store, workers=workers)
+        pixels = built.grid.width * built.grid.height
+        described, total = (sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / pixels
+                            for path in (built.path / "0/descriptors", built.path))
+        found.append(Size(store, described, described / built.channels, total))
+        shutil.rmtree(built.path)
+    return found
 
 
 @dataclass(frozen=True)
@@ -234,24 +266,36 @@ def flipped_bits(path: Path, flips: int, seed: int = 1) -> int:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m promptmid_core.evaluation.mapscale", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("scale_out"), help="a folder for what is made; new or empty")
-    parser.add_argument("--sar", type=Path, help="the raster of the build rate; default: a simulated one of 12.6 Mpx")
+    parser.add_argument("--sar", type=Path, help="the raster of build rate and bytes; default: a simulated one of 12.6 Mpx")
     parser.add_argument("--mpx", type=float, default=1000, help="pixels of the raster of the memory test, in millions")
     parser.add_argument("--workers", type=int, default=default_workers())
-    parser.add_argument("--only", choices=("rate", "query", "memory", "kill", "flip"), help="one measurement alone")
+    parser.add_argument("--only", choices=("rate", "bytes", "query", "memory", "kill", "flip"), help="one measurement alone")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     small = simulated_sar(args.out / "small.tif", 1600)
     steps: dict[str, Callable[[], None]] = {
-        "rate": lambda: _show_rate(args), "query": lambda: _show_query(small, args), "memory": lambda: _show_memory(args),
-        "kill": lambda: _show_kills(small, args), "flip": lambda: _show_flips(small, args)}
+        "rate": lambda: _show_rate(args), "bytes": lambda: _show_sizes(args), "query": lambda: _show_query(small, args),
+        "memory": lambda: _show_memory(args), "kill": lambda: _show_kills(small, args), "flip": lambda: _show_flips(small, args)}
     for name, step in steps.items():
         if args.only in (None, name):
             step()
             print(flush=True)
 
 
+def _raster(args: argparse.Namespace) -> Path:
+    return args.sar or simulated_sar(args.out / "rate.tif", 3550)
+
+
+def _show_sizes(args: argparse.Namespace) -> None:
+    # per pixel the room does not depend on the pixel's size
+    print(f"room in MB per square kilometre: level-0 descriptors, the same of {FAMILY_CHANNELS} channels, all files")
+    print(Size.HEADING)
+    for size in sizes(_raster(args), args.out, args.workers):
+        print(size)
+
+
 def _show_rate(args: argparse.Namespace) -> None:
-    sar = args.sar or simulated_sar(args.out / "rate.tif", 3550)
+    sar = _raster(args)
     print(f"build rate, median of 3\n{Rate.HEADING}")
     for workers in sorted({1, args.workers}):
         print(build_rate(sar, args.out, workers), flush=True)

@@ -13,13 +13,14 @@ Whole = NDArray[np.int32]
 
 STEPS = cv2.INTER_TAB_SIZE  # OpenCV interpolates at whole 1/32 of a pixel
 HALF = 0.5 + 1e-6  # positions that are halves but for rounding errors go one way in every window
+NO_PARTS = np.empty(0, np.uint16)
 REACH_PX = 3  # pixels around a position that its value may come from
 
 
 def nearest(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
     """The pixels of an image (B, H, W), valid (H, W) or not, nearest to columns `u` and rows `v` (h, w): (B, h, w), (h, w)."""
     place = _places(*_rounded(valid, u, v, 1))
-    return np.stack([_remap(band, place, None) for band in image]), _known(valid, place)
+    return np.stack([_remap(band, place, NO_PARTS) for band in image]), _known(valid, place)
 
 
 def cubic(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
@@ -33,8 +34,8 @@ def cubic(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
     place = _places(col >> cv2.INTER_BITS, row >> cv2.INTER_BITS)
     col &= STEPS - 1
     row &= STEPS - 1
-    t = np.arange(STEPS, dtype=np.float32) / STEPS
-    factor = t * (1 - t) / 2
+    t = np.arange(STEPS) / STEPS
+    factor = (t * (1 - t) / 2).astype(np.float32)
     table, x, y = (row * STEPS + col).astype(np.uint16), factor.take(col), factor.take(row)
     return np.stack([_cubic(_filled(band, valid), place, table, x, y) for band in image]), known
 
@@ -46,8 +47,8 @@ def _cubic(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16], x: 
     the linear interpolation less t (1 - t) / 2 times that of the second differences. `x` and `y` are these factors.
     """
     bend = np.array([[1, -2, 1]], np.float32)
-    across, down = cv2.filter2D(band, -1, bend), cv2.filter2D(band, -1, bend.T)
-    both = cv2.filter2D(across, -1, bend.T)
+    across, down = (np.asarray(cv2.filter2D(band, -1, kernel), np.float32) for kernel in (bend, bend.T))
+    both = np.asarray(cv2.filter2D(across, -1, bend.T), np.float32)
     straight, along_x, along_y, along_both = (_remap(each, place, table) for each in (band, across, down, both))
     return straight - x * along_x - y * (along_y - x * along_both)
 
@@ -62,7 +63,8 @@ def _filled(band: Image, valid: Mask) -> Image:
 
 
 def _known(valid: Mask, place: NDArray[np.int16]) -> Mask:
-    return np.asarray(cv2.remap(valid.view(np.uint8), place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT), bool)
+    known = cv2.remap(valid.view(np.uint8), place, NO_PARTS, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(known, np.bool_)
 
 
 def _rounded(valid: Mask, u: Array, v: Array, steps: int) -> tuple[Whole, Whole]:
@@ -85,6 +87,6 @@ def _places(col: Whole, row: Whole) -> NDArray[np.int16]:
     return place
 
 
-def _remap(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16] | None) -> Image:
-    flag = cv2.INTER_NEAREST if table is None else cv2.INTER_LINEAR
+def _remap(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16]) -> Image:
+    flag = cv2.INTER_LINEAR if table.size else cv2.INTER_NEAREST
     return np.asarray(cv2.remap(band, place, table, flag, borderMode=cv2.BORDER_REPLICATE), np.float32)

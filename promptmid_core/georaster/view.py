@@ -54,7 +54,7 @@ def resample(path: Path, frame: MapFrame, gsd: float | None = None, *, resamplin
 
 @dataclass(frozen=True)
 class RasterView:
-    """A raster seen on a grid of the `map` frame and read window by window; windows agree where they overlap (by GDAL to 1e-4 px).
+    """A raster seen on a grid of the `map` frame and read window by window; windows agree where they overlap (to 1e-4 px).
 
     `resampling` is a name of rasterio.enums.Resampling; above 1.5 source pixels per map pixel `average` (for `nearest`:
     `mode`) takes its place. A pixel is valid where the source pixel under its centre is (averaged: where at least half of
@@ -227,7 +227,8 @@ def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:
     import pyproj
 
     t = source.transform
-    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not pyproj.CRS.from_user_input(source.crs).equals(frame.crs, ignore_axis_order=True):
+    own = pyproj.CRS.from_user_input(source.crs)
+    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not own.equals(frame.crs, ignore_axis_order=True):
         return None
     col, row = ~t @ (grid.x + frame.origin[0], grid.y + frame.origin[1])
     whole = floor(col), floor(row)

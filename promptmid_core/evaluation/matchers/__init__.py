@@ -26,8 +26,8 @@ METHODS = (*DESCRIPTORS, *_CLASSES)
 
 
 def load_methods(names: Sequence[str]) -> list[Matcher]:
-    """The methods of those names; `descriptor/group` is one channel group of a descriptor alone, and `package.module:Class` any
-    class that is a Matcher, made without arguments.
+    """The methods of those names; `descriptor/group` is one channel group of a descriptor alone, `descriptor@store` one as a map
+    stores it, and `package.module:Class` any class that is a Matcher, made without arguments.
 
     InputError where a method is unknown, lacks a library, is no Matcher, or has the name of another.
     """
@@ -39,11 +39,12 @@ def load_methods(names: Sequence[str]) -> list[Matcher]:
 
 
 def _load(name: str) -> Matcher:
-    descriptor, _, group = name.partition("/")
+    whole, _, store = name.partition("@")
+    descriptor, _, group = whole.partition("/")
     if descriptor in DESCRIPTORS:
         from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher
 
-        return DescriptorMatcher(descriptor, group)
+        return DescriptorMatcher(descriptor, group, store)
     if name in _CLASSES:
         return _made(f"{__name__}.{_CLASSES[name]}")
     if ":" in name:
