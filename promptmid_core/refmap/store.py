@@ -75,7 +75,7 @@ def _create_level(folder: Path, header: Header, level: int) -> None:
     grid = header.pixels(level)
     if not (folder / "zarr.json").exists():
         zarr.create_group(folder, zarr_format=3, attributes={
-            "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
+            "crs": header.frame.crs, "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
     codecs = [ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()]
     for name, array in plan(header, level).items():
         if not (folder / name / "zarr.json").exists():
