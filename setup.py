@@ -41,8 +41,10 @@ setup(
         # dask, distributed and threadpoolctl build maps; no aircraft imports them
         "dask>=2024.8",
         "distributed>=2024.8",
+        "google-crc32c>=1.5",
         "jinja2>=3.1",
         "matplotlib>=3.8",
+        "numcodecs>=0.14",
         "numpy>=1.26",
         # runs the network of the descriptor promptmid on processors
         "onnxruntime>=1.20",
@@ -61,7 +63,8 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, *TRAIN, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
+        "dev": [*TEST, *TRAIN, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm",
+                "xarray>=2024.10"],
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
         # training of networks; no aircraft has these

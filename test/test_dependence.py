@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Measure
-from promptmid_core.matching.dependence import RIDGE, dependence
+from promptmid_core.matching.dependence import RIDGE, Moments, dependence
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface
@@ -31,7 +31,7 @@ def scored(block: np.ndarray, window: np.ndarray, valid: np.ndarray | None = Non
            window_valid: np.ndarray | None = None) -> np.ndarray:
     valid = np.ones(block.shape[1:], bool) if valid is None else valid
     window_valid = np.ones(window.shape[1:], bool) if window_valid is None else window_valid
-    return dependence((block * valid)[None], valid[None], (window * window_valid)[None], window_valid[None])[0]
+    return dependence((block * valid)[None], valid[None], [Moments.of(window * window_valid, window_valid)])[0]
 
 
 def cut(array: np.ndarray, dx: int, dy: int) -> np.ndarray:

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from promptmid_core.geometry import DescriptorMap, Grid
-from promptmid_core.matching.correlation import centred, correlate, tiles
+from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import verify
 from promptmid_core.matching.warp import warped
+from promptmid_core.matching.window import SearchWindow
 
 CELL = 20.0
 SIDE, MARGIN = 128, 48
@@ -59,7 +60,7 @@ def test_correlation_equals_its_definition() -> None:
     block, window = rng.standard_normal((1, 3, 8, 8)).astype(np.float32), rng.standard_normal((1, 3, 14, 14)).astype(np.float32)
     block_valid, window_valid = rng.random((1, 8, 8)) > 0.2, rng.random((1, 14, 14)) > 0.1
     block, window = block * block_valid[:, None], window * window_valid[:, None]
-    surfaces = correlate(block, block_valid, window, window_valid)
+    surfaces = correlate(block, block_valid, Spectra.of(window, window_valid))
     assert surfaces.radius == 3
     for row in range(7):
         for col in range(7):
@@ -72,7 +73,7 @@ def test_scores_are_zero_where_a_block_meets_no_map() -> None:
     window_valid = np.ones((1, 16, 16), bool)
     window_valid[0, :, 9:] = False
     array = np.random.default_rng(1).standard_normal((1, 2, 16, 16)).astype(np.float32) * window_valid[:, None]
-    scores = correlate(np.ones((1, 2, 8, 8), np.float32), np.ones((1, 8, 8), bool), array, window_valid).scores()
+    scores = correlate(np.ones((1, 2, 8, 8), np.float32), np.ones((1, 8, 8), bool), Spectra.of(array, window_valid)).scores()
     assert (scores[0, :, 6:] == 0).all()
     assert (scores[0, :, :2] != 0).all()
 
@@ -102,7 +103,7 @@ def test_a_similarity_is_recovered_from_points() -> None:
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_search_ties_and_verification_find_what_was_done(truth: Similarity) -> None:
     patch = seen_through(WINDOW, truth, noise=1.0)
-    peaks = search(patch, WINDOW, EXTENT)
+    peaks = search(patch, SearchWindow(WINDOW), EXTENT)
     best = peaks[0]
     assert np.hypot(best.similarity.east - truth.east, best.similarity.north - truth.north) < 1.0 * 2 * CELL
     assert best.score > 3
@@ -125,7 +126,7 @@ def test_search_ties_and_verification_find_what_was_done(truth: Similarity) -> N
 
 def test_a_patch_of_other_ground_stands_out_nowhere() -> None:
     other = window_of(field(SIDE + 2 * MARGIN, 77))
-    peaks = search(seen_through(other, TRUTHS[0]), WINDOW, EXTENT)
+    peaks = search(seen_through(other, TRUTHS[0]), SearchWindow(WINDOW), EXTENT)
     assert peaks[0].score < 2
     assert verify(seen_through(other, TRUTHS[0]), WINDOW, peaks[0].similarity).score < 2
 
@@ -136,7 +137,7 @@ def test_a_hole_in_the_map_costs_its_blocks_only() -> None:
     valid[60:120, 60:120] = False
     holed = window_of(np.where(valid, WINDOW.array, 0).astype(np.float32), valid)
     patch = seen_through(WINDOW, truth, noise=0.5)
-    best = search(patch, holed, EXTENT)[0]
+    best = search(patch, SearchWindow(holed), EXTENT)[0]
     assert np.hypot(best.similarity.east - truth.east, best.similarity.north - truth.north) < 2 * CELL
     blocks = tie_points(patch, holed, best.similarity)
     assert 15 < len(blocks) < 45
@@ -146,11 +147,25 @@ def test_a_hole_in_the_map_costs_its_blocks_only() -> None:
 def test_nothing_valid_gives_no_peaks() -> None:
     blind = window_of(WINDOW.array, np.zeros(WINDOW.valid.shape, bool))
     patch = seen_through(WINDOW, TRUTHS[0])
-    assert search(DescriptorMap(patch.array, np.zeros(patch.valid.shape, bool), patch.grid, 2), WINDOW, EXTENT) == []
+    unseen = DescriptorMap(patch.array, np.zeros(patch.valid.shape, bool), patch.grid, 2)
+    assert search(unseen, SearchWindow(WINDOW), EXTENT) == []
     assert len(tie_points(patch, blind, TRUTHS[0])) == 0
+
+
+def test_what_was_made_of_a_window_serves_the_next_search_and_no_other_patch_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    of = Spectra.of
+    monkeypatch.setattr(Spectra, "of", staticmethod(lambda *args: made.append(1) or of(*args)))
+    window, patch = SearchWindow(WINDOW), seen_through(WINDOW, TRUTHS[0], noise=0.5)
+    peaks = search(patch, window, EXTENT)
+    assert search(patch, window, EXTENT) == peaks == search(patch, SearchWindow(WINDOW), EXTENT)
+    assert len(made) == 2
+    half = patch.grid.cut(16, 16, patch.grid.width - 32, patch.grid.height - 32)
+    smaller = DescriptorMap(patch.array[:, 16:-16, 16:-16], patch.valid[16:-16, 16:-16], half, 2)
+    assert search(smaller, window, EXTENT) == search(smaller, SearchWindow(WINDOW), EXTENT) != peaks
 
 
 def test_a_truth_on_the_rim_is_said_to_be_there() -> None:
     patch = seen_through(WINDOW, Similarity(centre_of(WINDOW), 600.0, 0.0))
-    best = search(patch, WINDOW, Extent(600.0, 0.0, 0.0))[0]
+    best = search(patch, SearchWindow(WINDOW), Extent(600.0, 0.0, 0.0))[0]
     assert best.on_edge

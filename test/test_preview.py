@@ -39,6 +39,20 @@ def test_a_picture_of_the_map(built: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "map.png").read_bytes()
 
 
+def test_a_picture_of_a_wide_map_reads_its_coarsest_level_that_shows_enough(tmp_path: Path) -> None:
+    sar = np.random.default_rng(2).integers(1, 255, (100, 1700), np.uint8)
+    built = build_map(write(tmp_path / "sar.tif", sar, nodata=0), tmp_path / "map", descriptor=BoxMean(), levels=3)
+    assert built.grid.width // 2 >= 800 > built.grid.width // 4
+    for level in ("0", "2"):
+        for file in [*(built.path / level).rglob("c/*/*"), *(built.path / level).rglob("c/0/*/*")]:
+            file.unlink(missing_ok=True) if file.is_file() else None
+    whole = ReferenceMap.open(built.path)
+    write_preview(tmp_path / "map.png", whole)
+    assert not whole.damaged(0, 0, *whole.grid.shape[::-1]) and not whole.at(2).damaged(0, 0, *whole.at(2).grid.shape[::-1])
+    picture = cv2.imread(str(tmp_path / "map.png"))
+    assert (120, 180, 140) in {tuple(colour) for colour in picture.reshape(-1, 3)[:, ::-1].tolist()}  # described
+
+
 def test_a_page_with_the_facts(built: Path, tmp_path: Path) -> None:
     write_preview(tmp_path / "map.html", ReferenceMap.open(built))
     page = (tmp_path / "map.html").read_text()

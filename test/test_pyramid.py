@@ -87,6 +87,16 @@ def test_landuse_of_a_level_is_the_most_frequent_below(reference: ReferenceMap) 
         assert (coarse.image[row, col] if coarse.valid[row, col] else 65535) == best
 
 
+def test_damage_to_what_level_0_alone_stores_is_told_on_every_level(inputs: dict[str, Path], tmp_path: Path) -> None:
+    built = build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=BoxMean(), levels=3)
+    (built.path / "0/landuse_mix/c/0/0/0").unlink()  # that of the first 512 px
+    coarse = ReferenceMap.open(built.path).at(2)
+    assert not coarse.damaged(0, 0, 20, 20)
+    coarse.prompt(0, 0, 20, 20)
+    assert coarse.damaged(0, 0, 20, 20)
+    assert not coarse.damaged(140, 140, 20, 20)
+
+
 def test_levels_share_terrain_and_facts(reference: ReferenceMap) -> None:
     assert reference.at(0) is reference and reference.at(2).at(0) is reference and reference.at(1) is reference.at(2).at(1)
     assert reference.at(1).terrain() is reference.terrain() and reference.levels == 3

@@ -587,6 +587,22 @@ def test_other_readers_find_plain_zarr(built: Path) -> None:
     assert group["0/y"][-1] == pytest.approx(transform[5] + transform[4] * (reference.grid.height - 0.5))
 
 
+def test_xarray_opens_a_level_without_our_code(built: Path) -> None:
+    xarray = pytest.importorskip("xarray", reason="comes with the extra [dev]")
+    reference = ReferenceMap.open(built)
+    with xarray.open_zarr(built, group="0", consolidated=False) as level:
+        assert level.sar.dims == ("y", "x") and level.descriptors.dims == ("channel", "cell_y", "cell_x")
+        # a place by its easting and northing, in the CRS that the level names
+        assert pyproj.CRS(level.attrs["crs"]) == pyproj.CRS("EPSG:32611") and level.attrs["gsd_m"] == reference.gsd
+        col, row = 301, 207
+        x, y = (float(v) + o for v, o in zip(reference.grid.to_map(col, row), reference.frame.origin, strict=True))
+        here = level.sel(x=x + 2, y=y - 2, cell_x=x, cell_y=y, method="nearest")
+        assert float(here.sar) == reference.image(col, row, 1, 1).image[0, 0] > 0
+        cells = reference.descriptors(col // 2 * 2, row // 2 * 2, 2, 2)
+        np.testing.assert_array_equal(here.descriptors.values, cells.array[:, 0, 0].astype(np.float16))
+        assert bool(here.descriptors_valid) == cells.valid[0, 0]
+
+
 def test_tiles_cover_the_map_once(built: Path) -> None:
     header = ReferenceMap.open(built).header
     covered = np.zeros(header.grid.shape, int)

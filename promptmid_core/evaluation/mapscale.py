@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.descriptors import NAMES, Descriptor, load
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Patch
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, verify_map
@@ -94,11 +94,11 @@ def simulated_sar(path: Path, side: int, seed: int = 1) -> Path:
     return path
 
 
-def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3) -> Rate:
+def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3, name: str = "structural") -> Rate:
     """The build whose wall time is the median of `repeats`."""
     rates = []
     for i in range(repeats):
-        descriptor, out = Timed(load("structural")), folder / f"rate_{i}"
+        descriptor, out = Timed(load(name)), folder / f"rate_{i}"
         wall, processor = time.perf_counter(), time.process_time()
         built = build_map(sar, out, descriptor=descriptor, workers=workers)
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
@@ -271,6 +271,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sar", type=Path, help="the raster of build rate and bytes; default: a simulated one of 12.6 Mpx")
     parser.add_argument("--mpx", type=float, default=1000, help="pixels of the raster of the memory test, in millions")
     parser.add_argument("--workers", type=int, default=default_workers())
+    parser.add_argument("--descriptor", default="structural", choices=NAMES, help="that of the build rate; default: %(default)s")
     parser.add_argument("--only", choices=("rate", "bytes", "query", "memory", "kill", "flip"), help="one measurement alone")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -300,7 +301,7 @@ def _show_rate(args: argparse.Namespace) -> None:
     sar = _raster(args)
     print(f"build rate, median of 3\n{Rate.HEADING}")
     for workers in sorted({1, args.workers}):
-        print(build_rate(sar, args.out, workers), flush=True)
+        print(build_rate(sar, args.out, workers, name=args.descriptor), flush=True)
 
 
 def _show_query(small: Path, args: argparse.Namespace) -> None:

@@ -39,7 +39,8 @@ COVERAGE = {"no data": (226, 230, 236), "SAR alone": (244, 190, 96), "described"
 def write_preview(path: Path, reference: ReferenceMap) -> None:
     """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells.
 
-    InputError where `path` is of another kind or cannot be written. All of the map is read, tile by tile.
+    InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest level
+    that still has SIDE pixels along its longer side.
     """
     kind = path.suffix.lower()
     if kind not in KINDS:
@@ -72,24 +73,30 @@ def components(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Image:
     return picture
 
 
+def _shown(reference: ReferenceMap) -> ReferenceMap:
+    """The coarsest level that still has SIDE pixels along its longer side, else the finest."""
+    fine = [level for level in range(reference.levels) if max(reference.header.pixels(level).shape) >= SIDE]
+    return reference.at(max(fine, default=0))
+
+
 def _drawn(reference: ReferenceMap) -> Figure:
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    grid = reference.grid
+    grid, shown = reference.grid, _shown(reference)
     aspect = min(max(grid.height / grid.width, 0.3), 3.0)
     with style.context([STYLE | {"axes.grid": False}]):
         figure = Figure(figsize=(11.0, 10.4 * aspect + 1.4), layout="constrained")
         sar, landuse, described, coverage = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
-        image, (x_min, y_min, x_max, y_max) = overview(reference, (0, 0, grid.width, grid.height))
+        image, (x_min, y_min, x_max, y_max) = overview(shown, (0, 0, shown.grid.width, shown.grid.height))
         sar.imshow(image, cmap="gray", vmin=0, vmax=255, extent=_km(x_min, x_max, y_min, y_max))
         sar.set_title("SAR")
-        array, valid = _descriptors(reference)
-        _show(described, components(array, valid), reference)
+        array, valid = _descriptors(shown)
+        _show(described, components(array, valid), shown)
         described.set_title(f"descriptor {reference.descriptor_name}: three principal components as colour")
-        seen, ids = _pixels(reference)
-        _draw_coverage(coverage, reference, seen, valid)
-        _draw_landuse(landuse, reference, ids)
+        seen, ids = _pixels(shown)
+        _draw_coverage(coverage, shown, seen, valid)
+        _draw_landuse(landuse, shown, ids)
         for axes in (landuse, described, coverage):
             axes.set_aspect("equal")
         for axes in (sar, landuse, described, coverage):
@@ -99,7 +106,7 @@ def _drawn(reference: ReferenceMap) -> Figure:
         sar.set(ylabel="y, km")
         east, north = reference.frame.origin
         figure.suptitle(f"{reference.path.name}: {grid.width}x{grid.height} px of {reference.gsd:.4g} m, {reference.frame.crs}, "
-                        f"origin {east:.0f} E {north:.0f} N; lines: tiles")
+                        f"origin {east:.0f} E {north:.0f} N; shown at {shown.gsd:.4g} m; lines: tiles")
     return figure
 
 

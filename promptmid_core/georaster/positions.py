@@ -33,9 +33,9 @@ def _lattice(start: int, length: int) -> tuple[Array, Array]:
     at = np.arange(start, start + length)
     cell = at // STEP
     first = int(cell[0]) - 2
-    nodes: Array = np.arange(first, int(cell[-1]) + 4, dtype=np.float64) * STEP
+    nodes: Array = np.arange(first, int(cell[-1]) + 4) * np.float64(STEP)
     t = at / STEP - cell
-    weights = np.zeros((length, len(nodes)))
+    weights: Array = np.zeros((length, len(nodes)))
     for i, weight in enumerate((-t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2, -(t + 1) * t * (t - 2) / 2,
                                 (t + 1) * t * (t - 1) / 6)):
         weights[np.arange(length), cell - first - 1 + i] = weight

@@ -34,8 +34,8 @@ def cubic(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
     place = _places(col >> cv2.INTER_BITS, row >> cv2.INTER_BITS)
     col &= STEPS - 1
     row &= STEPS - 1
-    t = np.arange(STEPS, dtype=np.float32) / STEPS
-    factor = np.asarray(t * (1 - t) / 2, np.float32)
+    t = np.arange(STEPS) / STEPS
+    factor = (t * (1 - t) / 2).astype(np.float32)
     table, x, y = (row * STEPS + col).astype(np.uint16), factor.take(col), factor.take(row)
     return np.stack([_cubic(_filled(band, valid), place, table, x, y) for band in image]), known
 
@@ -47,10 +47,9 @@ def _cubic(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16], x: 
     the linear interpolation less t (1 - t) / 2 times that of the second differences. `x` and `y` are these factors.
     """
     bend = np.array([[1, -2, 1]], np.float32)
-    across, down = cv2.filter2D(band, -1, bend), cv2.filter2D(band, -1, bend.T)
-    both = cv2.filter2D(across, -1, bend.T)
-    straight, along_x, along_y, along_both = (
-        _remap(np.asarray(each, np.float32), place, table) for each in (band, across, down, both))
+    across, down = (np.asarray(cv2.filter2D(band, -1, kernel), np.float32) for kernel in (bend, bend.T))
+    both = np.asarray(cv2.filter2D(across, -1, bend.T), np.float32)
+    straight, along_x, along_y, along_both = (_remap(each, place, table) for each in (band, across, down, both))
     return straight - x * along_x - y * (along_y - x * along_both)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, Prior, boresight_point, ground_resolution, orthorectify
+from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, ground_resolution, orthorectify
 from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundShift, TiePoints
 from promptmid_core.localization.integrity import (
     check_frame,
@@ -28,10 +28,11 @@ from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.solve import OBSERVED, Solution, moved_ground, solve, ties_on_ground
 from promptmid_core.localization.tracker import Tracker
-from promptmid_core.matching.search import COARSE_FACTOR, Extent, Peak, search
+from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
+from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
@@ -79,6 +80,7 @@ class Localizer:
         self.options = options or Options()
         self.terrain = reference.terrain()
         self._tracker = Tracker(self.options, reference.gsd)
+        self._last_window: tuple[tuple[int, ...], SearchWindow] | None = None
 
     def match(self, frame: Frame, prior: Prior) -> Candidate:
         """One frame against the map, on its own: a candidate pose, or the reason why there is none."""
@@ -170,13 +172,13 @@ class Localizer:
         matches = []
         for i, peak in enumerate(peaks[:REFINED_PEAKS]):
             with clock("solve"):
-                blocks = tie_points(described, window, peak.similarity)
+                blocks = tie_points(described, window.described, peak.similarity)
                 if len(blocks) < LEAST_BLOCKS:
                     continue
                 ties, solution = self._solved(blocks, frame, start, prior)
             with clock("verify"):
                 moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
-                verification = verify(described, window, Similarity.between(ties.seen[:, :2], moved[:, :2]))
+                verification = verify(described, window.described, Similarity.between(ties.seen[:, :2], moved[:, :2]))
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
             matches.append(Match(start, patch, prompt, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification))
@@ -198,13 +200,17 @@ class Localizer:
         cell = self.descriptor.stride * COARSE_FACTOR
         return level.grid.cut(_snap(float(col) - side / 2, cell), _snap(float(row) - side / 2, cell), side, side)
 
-    def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> DescriptorMap:
+    def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:
         """The map's descriptors under the patch and as far around it as the search may look."""
         cell = self.descriptor.stride * COARSE_FACTOR
         swing = (extent.yaw + extent.scale) * grid.width * grid.gsd / 2
         margin = _snap((extent.radius + swing) / grid.gsd + 6 * cell, cell)
         col, row = level.grid.to_pixel(grid.x, grid.y)
         place = (round(float(col)) - margin, round(float(row)) - margin, grid.width + 2 * margin, grid.height + 2 * margin)
+        last = self._last_window
+        # headings, a hover, a frame matched again: where they look into the same window, it is read and transformed once
+        if last and last[0] == (level.level, *place):
+            return last[1]
         window = level.descriptors(*place)
         share = float(window.valid.mean())
         if share < self.options.least_map_valid:
@@ -212,7 +218,8 @@ class Localizer:
                 raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search; 'promptmid map verify' names the files")
             raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
                                              f"less than {self.options.least_map_valid:.0%}")
-        return window
+        self._last_window = (level.level, *place), SearchWindow(window)
+        return self._last_window[1]
 
     def _prompt(self, grid: Grid, level: ReferenceMap) -> Prompt:
         """That of the land use under the patch."""

@@ -50,25 +50,51 @@ def centred(array: NDArray[np.floating], valid: NDArray[np.bool_], margin: int =
     return np.asarray((array - mean[:, None, None].astype(np.float32)) * mask, np.float32)
 
 
-def correlate(blocks: Array, block_valid: NDArray[np.bool_], windows: Array, window_valid: NDArray[np.bool_]) -> Surfaces:
-    """Correlate blocks (B, C, b, b) with their own windows (B, C, b+2r, b+2r), both centred and zero where not valid."""
-    size, side = windows.shape[-1], windows.shape[-1] - blocks.shape[-1] + 1
-    n = scipy.fft.next_fast_len(size, real=True)
-    shape = (n, n)
+@dataclass(frozen=True)
+class Spectra:
+    """What `correlate` needs of windows (B, C, w, w), whatever is looked for in them.
 
-    def spectrum(a: NDArray[np.float32]) -> NDArray[np.complex64]:
-        return np.asarray(scipy.fft.rfft2(a, shape))
+    The transforms of their values, of their energy over all channels, and of where they are valid.
+    """
 
-    def surface(product: NDArray[np.complex64]) -> Array:
-        return np.asarray(scipy.fft.irfft2(product, shape)[..., :side, :side], np.float32)
+    size: int
+    values: NDArray[np.complex64]
+    energy: NDArray[np.complex64]
+    valid: NDArray[np.complex64]
 
-    mask = spectrum(block_valid.astype(np.float32)).conj()
-    products = surface(np.einsum("bcij,bcij->bij", spectrum(windows), spectrum(blocks).conj()))
-    energy = surface(spectrum(np.einsum("bcij,bcij->bij", windows, windows)) * mask)
-    met = surface(spectrum(window_valid.astype(np.float32)) * mask)
+    @staticmethod
+    def of(windows: Array, valid: NDArray[np.bool_]) -> Spectra:
+        """Of windows that are centred, and zero where not valid (B, w, w)."""
+        size = windows.shape[-1]
+        return Spectra(size, spectrum(windows, size), spectrum(np.einsum("bcij,bcij->bij", windows, windows), size),
+                       spectrum(valid, size))
+
+    def only(self, used: NDArray[np.bool_]) -> Spectra:
+        """Those of the windows that `used` (B,) says."""
+        return self if used.all() else Spectra(self.size, self.values[used], self.energy[used], self.valid[used])
+
+
+def correlate(blocks: Array, block_valid: NDArray[np.bool_], windows: Spectra) -> Surfaces:
+    """Correlate blocks (B, C, b, b), centred and zero where not valid (B, b, b), with their own windows (B, C, b+2r, b+2r)."""
+    size, side = windows.size, windows.size - blocks.shape[-1] + 1
+    mask = spectrum(block_valid, size).conj()
+    products = surface(np.einsum("bcij,bcij->bij", windows.values, spectrum(blocks, size).conj()), size, side)
+    energy, met = surface(windows.energy * mask, size, side), surface(windows.valid * mask, size, side)
     enough = met >= LEAST_COVER * np.maximum(block_valid.sum(axis=(1, 2)), 1)[:, None, None]
     own = np.einsum("bcij,bcij->b", blocks, blocks)
     return Surfaces(np.where(enough, products, 0), np.where(enough, np.maximum(energy, 0), 0), own)
+
+
+def spectrum(array: NDArray[np.generic], size: int) -> NDArray[np.complex64]:
+    """The transform over the last two axes, for windows of `size` cells."""
+    n = scipy.fft.next_fast_len(size, real=True)
+    return np.asarray(scipy.fft.rfft2(np.asarray(array, np.float32), (n, n)))
+
+
+def surface(product: NDArray[np.complex64], size: int, side: int) -> Array:
+    """Back from a product of transforms: the first `side` displacements each way."""
+    n = scipy.fft.next_fast_len(size, real=True)
+    return np.asarray(scipy.fft.irfft2(product, (n, n))[..., :side, :side], np.float32)
 
 
 def tiles(array: NDArray[Scalar], size: int, step: int, count: tuple[int, int]) -> NDArray[Scalar]:

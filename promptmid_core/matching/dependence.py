@@ -2,58 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
-from promptmid_core.matching.correlation import LEAST_COVER
+from promptmid_core.matching.correlation import LEAST_COVER, spectrum, surface
 
 Array = NDArray[np.float32]
 
 RIDGE = 0.01  # of the mean variance: keeps channels that hardly vary from speaking up
 
 
-def dependence(blocks: Array, block_valid: NDArray[np.bool_], windows: Array, window_valid: NDArray[np.bool_]) -> Array:
-    """Gaussian mutual information (B, 2r+1, 2r+1) in nats per cell of blocks (B, K, b, b) and windows (B, M, b+2r, b+2r).
+@dataclass(frozen=True)
+class Moments:
+    """What `dependence` needs of a window (M, w, w), whatever is looked for in it: the transforms of its channels, scaled to unit
+    variance, of their products two by two, and of where it is valid."""
+
+    size: int
+    channels: NDArray[np.complex64]
+    products: NDArray[np.complex64]
+    valid: NDArray[np.complex64]
+
+    @staticmethod
+    def of(window: Array, valid: NDArray[np.bool_]) -> Moments:
+        """Of a window that is centred, and zero where not valid (w, w)."""
+        size = window.shape[-1]
+        scale = np.sqrt((window ** 2).sum(axis=(1, 2)) / max(int(valid.sum()), 1)) + 1e-6
+        window = window / scale[:, None, None].astype(np.float32)
+        products = np.stack([window[i] * window[j] for i, j in _pairs(len(window))])
+        return Moments(size, spectrum(window, size), spectrum(products, size), spectrum(valid, size))
+
+
+def dependence(blocks: Array, block_valid: NDArray[np.bool_], windows: Sequence[Moments]) -> Array:
+    """Gaussian mutual information (B, 2r+1, 2r+1) in nats per cell of blocks (B, K, b, b) and windows (M, b+2r, b+2r) of each.
 
     At each displacement the M channels of the window are regressed on the K channels of the block; with S the window's
     covariance under the block and R that of the residuals it is (log det S - log det R) / 2 (Kay 1992, for canonical
     correlations; the correlation ratio of Roche et al. 1998 is the case M = 1 with classes as channels). So nothing is assumed of
-    which colour is bright to the radar: each block learns it anew, and the true place is where most can be learnt. Both images
-    are zero where not valid; 0 where too few cells meet.
+    which colour is bright to the radar: each block learns it anew, and the true place is where most can be learnt. Blocks are
+    zero where not valid; 0 where too few cells meet.
     """
-    return np.stack([_block(*each) for each in zip(blocks, block_valid, windows, window_valid, strict=True)])
+    return np.stack([_block(*each) for each in zip(blocks, block_valid, windows, strict=True)])
 
 
-def _block(block: Array, block_valid: NDArray[np.bool_], window: Array, window_valid: NDArray[np.bool_]) -> Array:
-    side = window.shape[-1] - block.shape[-1] + 1
-    n = scipy.fft.next_fast_len(window.shape[-1], real=True)
-
-    def spectrum(a: NDArray[Any]) -> NDArray[np.complex64]:
-        return np.asarray(scipy.fft.rfft2(a.astype(np.float32), (n, n)))
-
-    def surface(product: NDArray[np.complex64]) -> Array:
-        return np.asarray(scipy.fft.irfft2(product, (n, n))[..., :side, :side], np.float32)
-
-    white = spectrum(_whitened(block, block_valid)).conj()
-    scale = np.sqrt((window ** 2).sum(axis=(1, 2)) / max(int(window_valid.sum()), 1)) + 1e-6
-    window = window / scale[:, None, None].astype(np.float32)
-    mask, seen = spectrum(block_valid).conj(), spectrum(window)
-    met = np.maximum(surface(spectrum(window_valid) * mask), 1)
-    mean = surface(seen * mask) / met
-    m = len(window)
-    upper = [(i, j) for i in range(m) for j in range(i, m)]
-    moments = surface(spectrum(np.stack([window[i] * window[j] for i, j in upper])) * mask) / met
-    across = [surface(seen[i] * white) / met for i in range(m)]  # m times (K, side, side)
+def _block(block: Array, block_valid: NDArray[np.bool_], window: Moments) -> Array:
+    size, side = window.size, window.size - block.shape[-1] + 1
+    white, mask = spectrum(_whitened(block, block_valid), size).conj(), spectrum(block_valid, size).conj()
+    met = np.maximum(surface(window.valid * mask, size, side), 1)
+    mean = surface(window.channels * mask, size, side) / met
+    moments = surface(window.products * mask, size, side) / met
+    across = [surface(channel * white, size, side) / met for channel in window.channels]  # M times (K, side, side)
+    m = len(across)
     whole, rest = np.empty((m, m, side, side), np.float32), np.empty((m, m, side, side), np.float32)
-    for moment, (i, j) in zip(moments, upper, strict=True):
+    for moment, (i, j) in zip(moments, _pairs(m), strict=True):
         covariance = moment - mean[i] * mean[j] + (RIDGE if i == j else 0)
         whole[i, j] = whole[j, i] = covariance
         rest[i, j] = rest[j, i] = covariance - np.einsum("krc,krc->rc", across[i], across[j])
     nats = np.maximum(_log_determinant(whole) - _log_determinant(rest), 0) / 2
     return np.where(met >= LEAST_COVER * max(int(block_valid.sum()), 1), nats, np.float32(0))
+
+
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(count) for j in range(i, count)]
 
 
 def _whitened(block: Array, valid: NDArray[np.bool_]) -> Array:

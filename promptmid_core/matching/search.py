@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import centred, correlate, tiles
-from promptmid_core.matching.dependence import dependence
+from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
+from promptmid_core.matching.dependence import Moments, dependence
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.vertex import vertex
+from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
 
 Array = NDArray[np.float64]
 
-COARSE_FACTOR = 2  # descriptor cells per coarse cell
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it
 BROAD_BLOCK = 32  # coarse cells, where each block has to learn a relation first
 PEAKS = 4
@@ -48,25 +48,27 @@ class Peak:
     on_edge: bool
 
 
-def search(patch: DescriptorMap, window: DescriptorMap, extent: Extent) -> list[Peak]:
+def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[Peak]:
     """The best peaks, best first, of the score of `patch` in the map `window` around it.
 
     The window has the patch's cells plus a margin of equal width on all sides; its margin must hold `extent`. The patch is
     scored in blocks, once; every heading and scale is then a sum of the block surfaces, each read at its own shift.
     Returns an empty list where no block has enough valid cells.
     """
-    seen, over = pooled(patch, COARSE_FACTOR), pooled(window, COARSE_FACTOR)
+    seen = pooled(patch, COARSE_FACTOR)
     cell = seen.grid.gsd
     radius = int(np.ceil(extent.radius / cell))
     reach = max((min(seen.grid.shape) - BLOCK) / 2, 1.0) * cell
     yaws, scales = _steps(extent.yaw, cell / reach), _steps(extent.scale, cell / reach)
     scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
-    for (group, channels), (_, around) in zip(seen.parts(), over.parts(), strict=True):
-        score = _correlations if group.measure is Measure.CORRELATION else _dependences
-        blocks = _Blocks.cut(channels, seen.valid, around, over.valid, BLOCK if score is _correlations else BROAD_BLOCK)
+    for group, channels in seen.parts():
+        correlated = group.measure is Measure.CORRELATION
+        layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK)
+        blocks = _Blocks.cut(channels, seen.valid, layout)
         if not len(blocks.centres):
             return []
-        joint = score(blocks, radius)
+        joint = (_correlations(blocks, window.spectra(group.name, layout), radius) if correlated
+                 else _dependences(blocks, window.moments(group.name, layout), radius))
         scores += np.float32(group.weight) * np.stack([[joint(_shifts(blocks.centres, yaw, 1 + scale)) for scale in scales]
                                                        for yaw in yaws])
     return _peaks(scores, yaws, scales, cell, _centre(patch))
@@ -74,32 +76,24 @@ def search(patch: DescriptorMap, window: DescriptorMap, extent: Extent) -> list[
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Usable blocks (B, C, b, b) of the patch with their masks, the windows around them, and their centres (B, 2) in cells
-    (column, row) from the patch's centre."""
+    """Usable blocks (N, C, b, b) of the patch with their masks, which of all blocks they are (B,), and their centres (N, 2) in
+    cells (column, row) from the patch's centre."""
 
     array: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    windows: NDArray[np.float32]
-    window_valid: NDArray[np.bool_]
+    used: NDArray[np.bool_]
     centres: Array
 
     @staticmethod
-    def cut(channels: NDArray[np.floating], valid: NDArray[np.bool_], around: NDArray[np.floating],
-            around_valid: NDArray[np.bool_], size: int) -> _Blocks:
-        """Blocks of about `size` cells, next to each other, of the patch's channels (C, h, w) and those around (C', H, W)."""
-        height, width = valid.shape
-        size = min(size, height, width)
-        margin, count = (around_valid.shape[1] - width) // 2, (height // size, width // size)
+    def cut(channels: NDArray[np.floating], valid: NDArray[np.bool_], layout: Layout) -> _Blocks:
+        """Blocks of the patch's channels (C, h, w)."""
+        (height, width), size, count = valid.shape, layout.size, layout.count
         masks = tiles(valid, size, size, count)
         used = np.asarray(masks.mean(axis=(1, 2)) > 0.5)
         rows, cols = np.mgrid[:count[0], :count[1]]
         centres = np.column_stack([cols.ravel(), rows.ravel()]) * size + (size - 1) / 2 - [(width - 1) / 2, (height - 1) / 2]
-        # the mean under the patch, so that a wider search does not shift the scores
-        windows = tiles(centred(around, around_valid, margin), size + 2 * margin, size, count)[used]
-        return _Blocks(
-            np.ascontiguousarray(tiles(centred(channels, valid), size, size, count)[used], np.float32), np.asarray(masks[used]),
-            np.ascontiguousarray(windows, np.float32),
-            np.asarray(tiles(around_valid, size + 2 * margin, size, count)[used]), centres[used])
+        return _Blocks(np.ascontiguousarray(tiles(centred(channels, valid), size, size, count)[used], np.float32),
+                       np.asarray(masks[used]), used, centres[used])
 
 
 def _centre(described: DescriptorMap) -> tuple[float, float]:
@@ -124,9 +118,9 @@ def _shifts(centres: Array, yaw: float, scale: float) -> Array:
 Joint = Callable[[Array], NDArray[np.float32]]
 
 
-def _correlations(blocks: _Blocks, radius: int) -> Joint:
+def _correlations(blocks: _Blocks, windows: Spectra, radius: int) -> Joint:
     """The normalised sum of all blocks' correlations (2 radius + 1)^2, each read at its shift."""
-    surfaces = correlate(blocks.array, blocks.valid, blocks.windows, blocks.window_valid)
+    surfaces = correlate(blocks.array, blocks.valid, windows.only(blocks.used))
 
     def joint(shifts: Array) -> NDArray[np.float32]:
         total, weight = _summed(surfaces.products, shifts, radius), _summed(surfaces.energy, shifts, radius)
@@ -138,10 +132,11 @@ def _correlations(blocks: _Blocks, radius: int) -> Joint:
     return joint
 
 
-def _dependences(blocks: _Blocks, radius: int) -> Joint:
+def _dependences(blocks: _Blocks, windows: Sequence[Moments], radius: int) -> Joint:
     """The mean of all blocks' dependences (2 radius + 1)^2 by their valid cells, each read at its shift."""
     share = blocks.valid.sum(axis=(1, 2)) / max(int(blocks.valid.sum()), 1)
-    nats = dependence(blocks.array, blocks.valid, blocks.windows, blocks.window_valid) * share[:, None, None].astype(np.float32)
+    near = [window for window, used in zip(windows, blocks.used, strict=True) if used]
+    nats = dependence(blocks.array, blocks.valid, near) * share[:, None, None].astype(np.float32)
     return lambda shifts: _summed(nats, shifts, radius)
 
 

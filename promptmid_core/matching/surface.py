@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import centred, correlate
-from promptmid_core.matching.dependence import dependence
+from promptmid_core.matching.correlation import Spectra, centred, correlate
+from promptmid_core.matching.dependence import Moments, dependence
 
 Array = NDArray[np.float32]
 
@@ -21,7 +21,10 @@ def score_surface(patch: DescriptorMap, window: DescriptorMap) -> Array:
     rows, cols = (around - own + 1 for around, own in zip(window.valid.shape, patch.valid.shape, strict=True))
     scores = np.zeros((rows, cols), np.float32)
     for (group, block), (_, around) in zip(patch.parts(), window.parts(), strict=True):
-        pair = (centred(block, patch.valid)[None], patch.valid[None], centred(around, window.valid)[None], window.valid[None])
-        own = correlate(*pair).scores() if group.measure is Measure.CORRELATION else dependence(*pair)
+        seen, valid, over = centred(block, patch.valid)[None], patch.valid[None], centred(around, window.valid)
+        if group.measure is Measure.CORRELATION:
+            own = correlate(seen, valid, Spectra.of(over[None], window.valid[None])).scores()
+        else:
+            own = dependence(seen, valid, [Moments.of(over, window.valid)])
         scores += np.float32(group.weight) * own[0]
     return scores

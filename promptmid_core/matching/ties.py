@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import centred, correlate, tiles
+from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.warp import warped
 
@@ -53,8 +53,8 @@ def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -
         scores += np.float32(group.weight) * correlate(
             np.ascontiguousarray(tiles(centred(channels, patch.valid), BLOCK, STEP, count)[used], np.float32),
             np.asarray(valid[used], bool),
-            np.ascontiguousarray(tiles(centred(around, aligned.valid), side, STEP, count)[used], np.float32),
-            np.asarray(around_valid[used], bool)).scores()
+            Spectra.of(np.ascontiguousarray(tiles(centred(around, aligned.valid), side, STEP, count)[used], np.float32),
+                       np.asarray(around_valid[used], bool))).scores()
     rows, cols = np.mgrid[:count[0], :count[1]]
     x, y = grid.to_map(cols.ravel()[used] * STEP + (BLOCK - 1) / 2, rows.ravel()[used] * STEP + (BLOCK - 1) / 2)
     return _maxima(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)

@@ -148,7 +148,12 @@ class ReferenceMap:
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
         """Whether what was read so far showed damage to any file behind this window."""
         arrays = plan(self.header, self.level)
-        return any(self._is_damaged(name, array.stride, col, row, width, height) for name, array in arrays.items())
+        if any(self._is_damaged(name, array.stride, col, row, width, height) for name, array in arrays.items()):
+            return True
+        # heights and the land use of blocks are stored at level 0 alone, for all levels
+        scale, finest = 2 ** self.level, self.at(0)
+        return any(finest._is_damaged(name, array.stride, scale * col, scale * row, scale * width, scale * height)
+                   for name, array in plan(self.header, 0).items() if name not in arrays)
 
     def _mask(self, name: str, window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
         values, known = self._readers[name].read(*window)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.landuse import KINDS
+from promptmid_core.refmap import shard
 from promptmid_core.refmap.header import CHUNKS_PER_TILE, Header, Tile
 from promptmid_core.refmap.quantisation import scales
 
@@ -74,7 +75,7 @@ def _create_level(folder: Path, header: Header, level: int) -> None:
     grid = header.pixels(level)
     if not (folder / "zarr.json").exists():
         zarr.create_group(folder, zarr_format=3, attributes={
-            "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
+            "crs": header.frame.crs, "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
     codecs = [ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()]
     for name, array in plan(header, level).items():
         if not (folder / name / "zarr.json").exists():
@@ -110,8 +111,8 @@ def shard_files(header: Header, tile: Tile) -> dict[str, Path]:
     for name, array in plan(header, tile.level).items():
         # a rest of less than a cell at the map's edge has none
         if array.shape[-2] * array.stride > tile.row and array.shape[-1] * array.stride > tile.col:
-            shard = shard_file(len(array.shape), tile.row // header.tile_px, tile.col // header.tile_px)
-            files[name] = Path(str(tile.level), name) / shard
+            part = shard_file(len(array.shape), tile.row // header.tile_px, tile.col // header.tile_px)
+            files[name] = Path(str(tile.level), name) / part
     return files
 
 
@@ -125,29 +126,30 @@ def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray
     for name, file in shard_files(header, tile).items():
         if only is not None and file.as_posix() not in only:
             continue
-        # zarr would read a shard that is there before writing it, and what a kill left may not be readable
-        (path / file).unlink(missing_ok=True)
-        stride = arrays[name].stride
-        write_shard(path / str(tile.level) / name, tile.row // stride, tile.col // stride, values[name])
+        write_shard(path / file, header, arrays[name], values[name])
         written.append(file)
     return written
 
 
-def write_shard(folder: Path, row: int, col: int, values: NDArray[np.generic]) -> None:
-    """Write one whole shard of the array in `folder`, whose first element is at (row, col)."""
-    import zarr
-
-    # empty chunks are written too, so that a file that is missing is always a file that was lost
-    target = zarr.open_array(folder, mode="r+", zarr_format=3).with_config({"write_empty_chunks": True})
-    target[..., row:row + values.shape[-2], col:col + values.shape[-1]] = values
+def write_shard(file: Path, header: Header, array: ArrayPlan, values: NDArray[np.generic]) -> None:
+    """Write one whole shard of an array."""
+    shard.write(file, values.astype(array.dtype, copy=False), header.chunk_px // array.stride, CHUNKS_PER_TILE,
+                array.unknown or 0, ZSTD_LEVEL)
 
 
-def read_window(path: Path, name: str, window: Tile) -> NDArray[np.generic]:
+def read_window(path: Path, header: Header, name: str, window: Tile) -> NDArray[np.generic]:
     """A window of an array (H, W) of one element a pixel, while the map is being built."""
-    import zarr
-
-    array = zarr.open_array(path / str(window.level) / name, mode="r", zarr_format=3)
-    return np.asarray(array[window.row:window.row + window.height, window.col:window.col + window.width])
+    array, side = plan(header, window.level)[name], header.chunk_px
+    values = np.zeros((window.height, window.width), array.dtype)
+    for row in range(window.row // side, -(-(window.row + window.height) // side)):
+        for col in range(window.col // side, -(-(window.col + window.width) // side)):
+            file = path / str(window.level) / name / shard_file(2, row // CHUNKS_PER_TILE, col // CHUNKS_PER_TILE)
+            chunk = shard.read(file, row % CHUNKS_PER_TILE, col % CHUNKS_PER_TILE, (side, side), CHUNKS_PER_TILE, array.dtype)
+            top, left = row * side - window.row, col * side - window.col
+            rows, cols = slice(max(top, 0), top + side), slice(max(left, 0), left + side)
+            into = values[rows, cols]
+            into[...] = chunk[rows.start - top:, cols.start - left:][:into.shape[0], :into.shape[1]]
+    return values
 
 
 def shard_file(dimensions: int, row: int, col: int) -> Path:

@@ -81,14 +81,16 @@ class TileTask:
         """As `_finest`, above level 0."""
         below = _below(window)
         around = below if below.level else self._with_rim(below, self.sar.filter_px)
-        pixels = read_window(self.path, "sar", around).astype(np.float32)
-        known = read_window(self.path, "sar_valid", around).astype(bool)
+        pixels = read_window(self.path, self.header, "sar", around).astype(np.float32)
+        known = read_window(self.path, self.header, "sar_valid", around).astype(bool)
         fine, place = pixels if below.level else self.sar.amplitude(pixels, known), _within(below, around)
         amplitude, valid = averaged(fine[place], known[place])
         return np.minimum(amplitude, np.finfo(np.float16).max).astype(np.float16), amplitude, valid
 
     def _codes(self, tile: Tile, cover: LandCover) -> NDArray[np.uint16]:
-        return majority(read_window(self.path, "landuse", _below(tile)).astype(np.uint16)) if tile.level else cover.codes(tile)
+        if not tile.level:
+            return cover.codes(tile)
+        return majority(read_window(self.path, self.header, "landuse", _below(tile)).astype(np.uint16))
 
     def _describe(self, tile: Tile, around: Tile, amplitude: Image, valid: Mask, prompt: Prompt) -> Values:
         """The stored descriptors and their validity of a tile, as if the level were described whole.

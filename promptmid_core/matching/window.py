@@ -1,0 +1,69 @@
+"""The map window that a search looks into, with what the search makes of it, so that the next search there need not again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import DescriptorMap
+from promptmid_core.matching.correlation import Spectra, centred, tiles
+from promptmid_core.matching.dependence import Moments
+from promptmid_core.matching.pool import pooled
+
+COARSE_FACTOR = 2  # descriptor cells per coarse cell
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The blocks of a patch of `shape` coarse cells: `count` (rows, columns) side by side, of `size` cells."""
+
+    shape: tuple[int, int]
+    size: int
+    count: tuple[int, int]
+
+    @staticmethod
+    def of(shape: tuple[int, int], size: int) -> Layout:
+        """Blocks of `size` cells, or of the patch's short side where that is less."""
+        size = min(size, *shape)
+        return Layout(shape, size, (shape[0] // size, shape[1] // size))
+
+
+class SearchWindow:
+    """A window of the map's descriptors; what is made of it is kept, for one layout of blocks a channel group."""
+
+    def __init__(self, described: DescriptorMap) -> None:
+        self.described = described
+        self._spectra: dict[str, tuple[Layout, Spectra]] = {}
+        self._moments: dict[str, tuple[Layout, Sequence[Moments]]] = {}
+
+    def spectra(self, group: str, layout: Layout) -> Spectra:
+        """Those of the windows around all blocks of the patch in its middle."""
+        kept = self._spectra.get(group)
+        if kept is None or kept[0] != layout:
+            kept = self._spectra[group] = layout, Spectra.of(*self._around(group, layout))
+        return kept[1]
+
+    def moments(self, group: str, layout: Layout) -> Sequence[Moments]:
+        """As `spectra`, one of each block."""
+        kept = self._moments.get(group)
+        if kept is None or kept[0] != layout:
+            kept = self._moments[group] = layout, [Moments.of(*each) for each in zip(*self._around(group, layout), strict=True)]
+        return kept[1]
+
+    @cached_property
+    def _coarse(self) -> DescriptorMap:
+        return pooled(self.described, COARSE_FACTOR)
+
+    def _around(self, group: str, layout: Layout) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The windows (B, C, w, w) around blocks, centred, and where they are valid (B, w, w)."""
+        coarse = self._coarse
+        margin = (coarse.valid.shape[1] - layout.shape[1]) // 2
+        side = layout.size + 2 * margin
+        array = next(array for known, array in coarse.parts() if known.name == group)
+        # the mean under the patch, so that a wider search does not shift the scores
+        windows = tiles(centred(array, coarse.valid, margin), side, layout.size, layout.count)
+        return np.ascontiguousarray(windows, np.float32), np.asarray(tiles(coarse.valid, side, layout.size, layout.count))

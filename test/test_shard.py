@@ -1,0 +1,57 @@
+"""Shards as this project writes them against zarr, which has to read the same from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from promptmid_core.refmap import shard
+
+CHUNK, ACROSS = 8, 2
+
+
+def array_of(folder: Path, dtype: str, depth: tuple[int, ...], fill: float) -> zarr.Array:
+    return zarr.create_array(folder, shape=(*depth, 30, 27), dtype=dtype, chunks=(*depth, CHUNK, CHUNK), filters=None,
+                             shards=(*depth, CHUNK * ACROSS, CHUNK * ACROSS), compressors=[ZstdCodec(level=1), Crc32cCodec()],
+                             fill_value=fill, zarr_format=3)
+
+
+@pytest.mark.parametrize(("dtype", "depth", "fill"), [
+    ("float16", (3,), 0), ("int8", (5,), 0), ("bool", (), False), ("uint16", (), 65535), ("float32", (), -32768.0)])
+def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, depth: tuple[int, ...], fill: float) -> None:
+    values = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, (*depth, 30, 27)).astype(dtype)
+    array = array_of(tmp_path / "array", dtype, depth, fill)
+    side = CHUNK * ACROSS
+    for row in (0, 1):
+        for col in (0, 1):
+            part = values[..., row * side:(row + 1) * side, col * side:(col + 1) * side]
+            file = tmp_path / "array" / Path("c", *["0"] * len(depth), str(row), str(col))
+            shard.write(file, part, CHUNK, ACROSS, fill, level=1)
+            np.testing.assert_array_equal(
+                shard.read(file, 0, 1, (*depth, CHUNK, CHUNK), ACROSS, dtype)[..., :part.shape[-2], :part.shape[-1] - CHUNK],
+                part[..., :CHUNK, CHUNK:2 * CHUNK])
+    np.testing.assert_array_equal(array[:], values)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_shards_are_as_long_as_those_of_zarr(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 9, (30, 27)).astype("uint16")
+    array_of(tmp_path / "zarr", "uint16", (), 7)[:] = values
+    for name in ("0/0", "0/1", "1/0", "1/1"):
+        row, col = (16 * int(i) for i in name.split("/"))
+        shard.write(tmp_path / name, values[row:row + 16, col:col + 16], CHUNK, ACROSS, 7, level=1)
+        assert (tmp_path / name).stat().st_size == (tmp_path / "zarr/c" / name).stat().st_size
+
+
+def test_any_flipped_byte_of_a_chunk_or_of_the_index_is_noticed(tmp_path: Path) -> None:
+    values, file = np.arange(64, dtype="uint16").reshape(8, 8), tmp_path / "0"
+    shard.write(file, values, CHUNK, ACROSS, 0, level=1)
+    sound = file.read_bytes()
+    for place in range(len(sound)):
+        file.write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1:])
+        with pytest.raises(ValueError, match="damaged"):
+            shard.read(file, 0, 0, (8, 8), ACROSS, "uint16")
