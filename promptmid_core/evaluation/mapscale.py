@@ -98,7 +98,7 @@ def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3, name: st
     """The build whose wall time is the median of `repeats`."""
     rates = []
     for i in range(repeats):
-        descriptor, out = Timed(load(name)), folder / f"rate_{i}"
+        descriptor, out = Timed(load(name, threads=1)), folder / f"rate_{i}"
         wall, processor = time.perf_counter(), time.process_time()
         built = build_map(sar, out, descriptor=descriptor, workers=workers)
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
