@@ -129,6 +129,7 @@ def test_from_data_to_a_profile_that_flies(world, tmp_path, capfd):
     assert main(command) == 0, capfd.readouterr().err
     record = json.loads((out / "compact" / "run.json").read_text())
     assert record["learnt"] == {"world": 1}
+    assert b'File "' not in (out / "compact" / "compact.onnx").read_bytes()
     descriptor = load(f"promptmid:{out / 'compact'}", threads=1)
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     described = descriptor.describe(Patch(image, np.ones((64, 64), bool), Grid(0, 0, 1, 64, 64)), Prompt(Modality.OPTICAL))
