@@ -13,6 +13,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from test_refmap import BoxMean, contents, write
 
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
+from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import check_raster
-from promptmid_core.refmap import build_map, verify_map
+from promptmid_core.prompts import Prompt
+from promptmid_core.refmap import build_map, repair_map, verify_map
 from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE
 
@@ -60,6 +63,28 @@ def test_threads_give_the_same_bytes_and_leave_the_settings_as_they_were(sar: Pa
     assert files(tmp_path / "map") == files(built)
     assert len(descriptor.seen) == 9 + 4
     assert cv2.getNumThreads() == before
+
+
+@dataclass(frozen=True)
+class CacheWatch(BoxMean):
+    """Fails where GDAL may keep more blocks than the docs say while tiles are made."""
+
+    def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
+        from rasterio.env import get_gdal_config
+
+        assert int(get_gdal_config("GDAL_CACHEMAX")) == 64 * 2**20
+        return super().describe(patch, prompt)
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_few_blocks_of_the_raster_are_kept_while_tiles_are_made(sar: Path, tmp_path: Path, scheduler: str) -> None:
+    from rasterio.env import get_gdal_config
+
+    before = get_gdal_config("GDAL_CACHEMAX")
+    built = build_map(sar, tmp_path / "map", descriptor=CacheWatch(), scheduler=scheduler, workers=2)
+    (built.path / "0/descriptors/c/0/0/0").write_bytes(b"hurt")
+    assert repair_map(built.path, sar, descriptor=CacheWatch(), workers=2)
+    assert get_gdal_config("GDAL_CACHEMAX") == before
 
 
 def test_cluster_of_processes_gives_the_same_bytes_as_threads_and_may_be_lost(sar: Path, tmp_path: Path) -> None:

@@ -26,12 +26,11 @@ from promptmid_core.refmap.store import create, metadata_files
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.vocabulary import Vocabulary
 from promptmid_core.refmap.vocabulary import files as vocabulary_files
-from promptmid_core.refmap.workers import THREADS, check_scheduler, crew
+from promptmid_core.refmap.workers import THREADS, check_scheduler, crew, small_cache
 
 Progress = Callable[[int, int], None]
 
 # GDAL would keep as much of a raster as fits a twentieth of the machine's memory; a build reads every block once or twice
-GDAL_CACHE_BYTES = 64 * 2**20
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +48,12 @@ def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_
     of the manifest. InputError for any input that cannot be used, before any work, for a folder that holds something else or
     cannot be written, and where another builder is at work; nothing is ever deleted there.
     """
-    import rasterio
-
     started = time.monotonic()
     check_scheduler(scheduler, workers)
     inputs = {name: file.resolve() for name, file in (("sar", sar), ("landcover", landcover), ("dem", dem)) if file}
     table = ClassTable.load(landcover_table) if landcover else None
     vocabulary = Vocabulary.encoded(encoder_for(descriptor, embeddings))
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
+    with small_cache():
         task = plan_build(out.resolve(), inputs, descriptor, product or SarProduct(), table, vocabulary,
                           crs=crs, gsd=gsd, levels=levels, store=store)
     if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():

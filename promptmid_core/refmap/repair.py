@@ -8,7 +8,7 @@ from pathlib import Path
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.landuse import ClassTable
-from promptmid_core.refmap.builder import GDAL_CACHE_BYTES, Progress, writing
+from promptmid_core.refmap.builder import Progress, writing
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.lock import locked
 from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, sha256, verify_map
@@ -18,7 +18,7 @@ from promptmid_core.refmap.store import create, metadata_files, shard_files
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.vocabulary import Vocabulary
 from promptmid_core.refmap.vocabulary import files as vocabulary_files
-from promptmid_core.refmap.workers import THREADS, crew
+from promptmid_core.refmap.workers import THREADS, crew, small_cache
 
 
 def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Path | None = None,
@@ -30,8 +30,6 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
     where the manifest is damaged, since then nothing says what is whole, or the prompts' embeddings are; and where a file made
     again is not as it was.
     """
-    import rasterio
-
     damaged = set(verify_map(path))
     if MANIFEST_FILE in damaged:
         raise InputError(f"{path / MANIFEST_FILE} is damaged, so that nothing says what is whole; build the map again")
@@ -44,7 +42,7 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
     if not broken.isdisjoint(file.as_posix() for file in vocabulary_files(header.vocabulary)):
         raise InputError(f"{path} has damaged embeddings of its prompts, which repair cannot make again; build the map again")
     inputs = _inputs(header, {"sar": sar, "landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
+    with small_cache():
         task = _task(path, header, inputs, descriptor or load(header.descriptor.name, threads=1))
     with writing(path), locked(path):
         lost = [path / name for name in map(str, metadata_files(header)) if name in broken]

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 THREADS, PROCESSES = "threads", "processes"
 
+GDAL_CACHE_BYTES = 64 * 2**20
 BATCH = 1024  # tasks that a graph of the threads holds: a graph of a whole territory would itself be large
 IN_FLIGHT = 2  # tasks a thread of the cluster: one at work, one waiting
 CONNECT_S = 20
@@ -30,6 +31,14 @@ Make = Callable[[Any], Any]
 def default_workers() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def small_cache() -> AbstractContextManager[Any]:
+    """While it lasts GDAL keeps few blocks of rasters in this process; of itself it would take 5 % of the machine's memory."""
+    import rasterio
+
+    limited: AbstractContextManager[Any] = rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES)
+    return limited
 
 
 def check_scheduler(scheduler: str, workers: int | None) -> None:
@@ -52,7 +61,7 @@ def crew(scheduler: str, workers: int | None) -> Iterator[Callable[[Make, Sequen
     """
     count = workers or default_workers()
     if scheduler == THREADS:
-        with _single_threaded(), ThreadPoolExecutor(count, thread_name_prefix="tile") as pool:
+        with _single_threaded(), small_cache(), ThreadPoolExecutor(count, thread_name_prefix="tile") as pool:
             yield partial(_on_threads, pool)
     else:
         with _client(scheduler, count) as client:
@@ -97,7 +106,8 @@ def _alone(make: Make, item: Any) -> Any:
 
     cv2.setNumThreads(1)
     threadpool_limits(1)
-    return make(item)
+    with small_cache():
+        return make(item)
 
 
 @contextmanager
