@@ -7,31 +7,57 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.errors import InputError
+from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.runtime.profile import Profile
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from promptmid_core.runtime.student import Student
 
 Array = NDArray[np.float32]
 
 
 class TorchNetwork:
-    """A profile's weights in PyTorch, on the CPU."""
+    """A profile's weights in PyTorch, on the first CUDA device if there is one, else on the CPU with so many threads.
 
-    def __init__(self, profile: Profile) -> None:
+    It can be sent to another process, which loads the weights anew.
+    """
+
+    def __init__(self, profile: Profile, threads: int = 0) -> None:
+        self._profile, self._threads = profile, threads
+        self._open()
+
+    def _open(self) -> None:
         try:
             import torch
         except ImportError as error:
-            raise InputError("PyTorch is not installed; pip install 'promptmid_ros[train]' brings it") from error
+            raise Unavailable("PyTorch is not installed; pip install 'promptmid_ros[train]' brings it") from error
+        if self._threads:
+            torch.set_num_threads(self._threads)
         self._torch = torch
-        self._student = load_student(profile)
-        self.backend = f"torch {torch.__version__} CPU"
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._module = load_module(self._profile).to(self._device)
+        where = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"
+        self.backend = f"torch {torch.__version__} {where}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_profile": self._profile, "_threads": self._threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
 
     def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
         with self._torch.inference_mode():
-            descriptors, confidence = self._student(*(self._torch.from_numpy(each) for each in (image, modality, prompt)))
-        return np.asarray(descriptors.numpy(), np.float32), np.asarray(confidence.numpy(), np.float32)
+            inputs = (self._torch.from_numpy(each).to(self._device) for each in (image, modality, prompt))
+            descriptors, confidence = (each.float().cpu().numpy() for each in self._module(*inputs))
+        return np.asarray(descriptors, np.float32), np.asarray(confidence, np.float32)
+
+
+def load_module(profile: Profile) -> nn.Module:
+    """The network of a profile, with the inputs and outputs that `network.py` names, in evaluation mode on the CPU."""
+    return load_student(profile)
 
 
 def load_student(profile: Profile) -> Student:
