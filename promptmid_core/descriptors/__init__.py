@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -55,6 +56,15 @@ class Descriptor(Protocol):
 NAMES = ("structural", "promptmid")
 
 
+def with_model(name: str, model: Path | None) -> str:
+    """The name for `load` where `promptmid:full` is that of the profile that `model`, its YAML file, describes."""
+    if model is None:
+        return name
+    if name.partition("/")[0].partition("@")[0] != "promptmid:full":
+        raise InputError(f"--model describes promptmid:full, not {name}; leave it out or name promptmid:full")
+    return name.replace("promptmid:full", f"promptmid:{model.parent}", 1)
+
+
 def load(name: str, threads: int = 0, backend: str = AUTO, *, wanted: Wanted | None = None) -> Descriptor:
     """The descriptor of that name; InputError where there is none, or its network cannot be run as wanted.
 
@@ -74,7 +84,12 @@ def load(name: str, threads: int = 0, backend: str = AUTO, *, wanted: Wanted | N
         from promptmid_core.runtime.backend import open_network
         from promptmid_core.runtime.profile import COMPACT, Profile
 
+        if folder == "full":
+            raise InputError("the profile full is made of your own checkpoints; name it with --model CONFIG.yaml, or as "
+                             "promptmid:FOLDER, once 'promptmid train aggregate' has made that folder")
         profile = Profile.read(COMPACT if folder in ("", "compact") else Path(folder))
+        if profile.windows:
+            wanted = replace(wanted, side_px=profile.windows[0])
         network, choice = open_network(profile, wanted)
         return PromptMid(profile, network, choice)
     raise InputError(f"there is no descriptor '{name}'; known are {', '.join(NAMES)}")

@@ -72,11 +72,32 @@ class PromptMid:
             pixels, modality = sar_input(image), 1.0
         else:
             pixels, modality = optical_input(image, patch.valid), 0.0
-        descriptors, confidence = self.network(
-            self._padded(pixels)[None], np.array([modality], np.float32), self.profile.embedding(prompt))
+        told = np.array([modality], np.float32), self.profile.embedding(prompt)
         rows, cols = known.valid.shape
-        learned = (descriptors[0] * confidence[0])[:, :rows, :cols]
+        padded = self._padded(pixels)
+        learned = (self._in_windows(padded, *told) if self.profile.windows else self._run(padded, *told))[:, :rows, :cols]
         return replace(known, array=np.concatenate([known.array, learned]), groups=self.groups(prompt.modality))
+
+    def _run(self, pixels: Array, modality: Array, prompt: Array) -> Array:
+        descriptors, confidence = self.network(pixels[None], modality, prompt)
+        return np.asarray(descriptors[0] * confidence[0], np.float32)
+
+    def _in_windows(self, pixels: Array, modality: Array, prompt: Array) -> Array:
+        """Of each window only the middle is kept. Windows stand on a lattice whose pitch divides the halo and the tiles of a map, so
+        that a tile's descriptors equal those of the same place described with the whole level."""
+        assert self.profile.windows
+        side, margin = self.profile.windows
+        pitch, stride = side - 2 * margin, self.stride
+        height, width = pixels.shape[1:]
+        around = np.stack([cv2.copyMakeBorder(each, margin, margin, margin, margin, cv2.BORDER_REPLICATE) for each in pixels])
+        found = np.empty((self.profile.channels, height // stride, width // stride), np.float32)
+        middle = slice(margin // stride, (margin + pitch) // stride)
+        for row in range(0, height, pitch):
+            for col in range(0, width, pitch):
+                window = np.ascontiguousarray(around[:, row:row + side, col:col + side])
+                cells = np.s_[:, row // stride:(row + pitch) // stride, col // stride:(col + pitch) // stride]
+                found[cells] = self._run(window, modality, prompt)[:, middle, middle]
+        return found
 
     def _padded(self, pixels: Array) -> Array:
         """Continued to the south and east to sides that the network takes."""

@@ -38,9 +38,11 @@ class Profile:
 
     @staticmethod
     def read(folder: Path) -> Profile:
-        """InputError where the folder is no profile or a file is not the one that the profile names."""
+        """Of a folder, or of the YAML file in it; InputError where it is no profile or a file is not the one that it names."""
         import yaml
 
+        if folder.is_file():
+            folder = folder.parent
         path = folder / FILE
         try:
             values = yaml.safe_load(path.read_text())
@@ -48,7 +50,8 @@ class Profile:
             profile = Profile(folder=folder, prompts=np.load(prompts, allow_pickle=False).astype(np.float32), **values)
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise InputError(f"{path} cannot be read as a profile ({' '.join(str(error).split())}); install the package again, "
-                             "or train one with 'promptmid train student'") from error
+                             "or train one with 'promptmid train'; for the profile full first 'promptmid train aggregate', "
+                             "with this description as its --model") from error
         profile.check("prompts.npy")
         return profile
 
@@ -68,7 +71,15 @@ class Profile:
     def fingerprint(self) -> str:
         """Changes whenever equal images would give other descriptors; the same on every backend."""
         text = f"{self.stride} {self.weight} {sorted(self.files.items())}"
+        if self.windows:
+            # not where the checkpoints lie
+            text += f" {sorted((key, value) for key, value in self.network.items() if key not in ('diffusion', 'vision', 'unet'))}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def windows(self) -> tuple[int, int] | None:
+        """Side and margin in px of the windows that an image is described in, where the network looks at all of its input."""
+        return (self.network["side_px"], self.network["margin_px"]) if "side_px" in self.network else None
 
     def embedding(self, prompt: Prompt) -> NDArray[np.float32]:
         """The prompt as the network takes it (1, E); InputError where the profile does not know its land use."""

@@ -43,11 +43,14 @@ class Teacher(nn.Module):
     def forward(self, image: Tensor, modality: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, H, W), sides multiples of `multiple`; `modality` (N,) 0 optical, 1 SAR; prompts (N, L, E)
         -> descriptors (N, C, H/2, W/2) of unit norm, confidence (N, 1, H/2, W/2) from 0 to 1."""
-        with torch.set_grad_enabled(False):
-            maps = self.diffusion(image, prompt) if self.diffusion else []
-            maps += self.vision(image) if self.vision else []
-        found: tuple[Tensor, Tensor] = self.aggregation(image, [each.detach() for each in maps], modality, prompt.mean(1))
+        found: tuple[Tensor, Tensor] = self.aggregation(image, self.maps(image, prompt), modality, prompt.mean(1))
         return found
+
+    @torch.no_grad()
+    def maps(self, image: Tensor, prompt: Tensor) -> list[Tensor]:
+        """What the frozen branches see, a map (N, C, h, w) a granularity."""
+        found = self.diffusion(image, prompt) if self.diffusion else []
+        return [*found, *(self.vision(image) if self.vision else [])]
 
 
 def build_teacher(backbones: Backbones, prompt_size: int) -> Teacher:

@@ -57,7 +57,11 @@ class TorchNetwork:
 
 def load_module(profile: Profile) -> nn.Module:
     """The network of a profile, with the inputs and outputs that `network.py` names, in evaluation mode on the CPU."""
-    return load_student(profile)
+    if profile.windows is None:
+        return load_student(profile)
+    from promptmid_core.runtime.teacher import load_teacher
+
+    return load_teacher(profile.network, profile.prompts.shape[-1], profile.check(f"{profile.name}.safetensors"))
 
 
 def load_student(profile: Profile) -> Student:
