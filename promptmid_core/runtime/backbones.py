@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ class Backbones:
         """From what `path` says; InputError where a word is unknown, missing or makes no sense."""
         try:
             lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            for part in ("diffusion", "vision", "unet"):
+                # a folder is meant from where the description stands
+                if lists.get(part) and (beside := path.parent / lists[part]).is_dir():
+                    lists[part] = str(beside.resolve())
             backbones = Backbones(**lists)
         except TypeError as error:
             known = ", ".join(each.name for each in fields(Backbones))
@@ -103,8 +107,6 @@ class Backbones:
 
     def downloaded(self) -> Backbones:
         """With the folders of a model hub's ids, fetched where they are not in its cache; asks the network."""
-        from dataclasses import replace
-
         return replace(self, diffusion=_fetched(self.diffusion), vision=_fetched(self.vision))
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import yaml
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from promptmid_core.runtime.export import export_student
 from promptmid_core.runtime.profile import FILE
 from promptmid_core.runtime.student import Student
+from promptmid_core.runtime.teacher import Teacher
 from promptmid_core.training.recipe import Recipe
 
 
@@ -39,3 +41,30 @@ def publish(student: Student, prompts: np.ndarray, name: str, recipe: Recipe, ou
         "files": {file: hashlib.sha256((out / file).read_bytes()).hexdigest() for file in files},
     }
     (out / FILE).write_text(yaml.safe_dump(profile, sort_keys=False))
+
+
+def publish_teacher(teacher: Teacher, prompts: np.ndarray, temperature: float, name: str, recipe: Recipe, out: Path,
+                    record: dict[str, Any]) -> None:
+    """Write the folder of the profile `full`: the aggregation, and where its backbones lie, with their hashes.
+
+    `temperature` of the softmax over its scores stands with the weights, for students.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {key: value.detach().clone().contiguous() for key, value in teacher.aggregation.state_dict().items()}
+    save_file(weights, out / f"{name}.safetensors", {"temperature": repr(temperature)})
+    np.save(out / "prompts.npy", np.asarray(prompts, np.float16))
+    (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+    files = (f"{name}.safetensors", "prompts.npy")
+    pitch = teacher.backbones.pitch_px
+    profile = {
+        "name": name, "channels": teacher.backbones.channels, "stride": teacher.stride, "multiple": pitch, "reach": pitch,
+        "weight": recipe.weight, "evidence": list(recipe.evidence), "network": teacher.backbones.values(),
+        "files": {file: hashlib.sha256((out / file).read_bytes()).hexdigest() for file in files},
+    }
+    (out / FILE).write_text(yaml.safe_dump(profile, sort_keys=False))
+
+
+def temperature_of(weights: Path) -> float:
+    """What `publish_teacher` noted with the weights."""
+    with safe_open(weights, "pt") as file:
+        return float(file.metadata()["temperature"])
