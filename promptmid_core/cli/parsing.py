@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' made of your checkpoints"
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 

@@ -27,8 +27,8 @@ def add(commands: Any) -> None:
            f"promptmid train aggregate --model promptdm/config.yaml {DATA} --out aggregated", "full")
     _stage(stages, "distill", _distill, "stage 3: train the onboard network after a teacher, the profile full",
            f"promptmid train distill --model aggregated/full/profile.yaml {DATA} --out distilled", "compact")
-    _stage(stages, "student", _student, "train the onboard network from pairs alone", f"promptmid train student {DATA} --out trained",
-           "compact")
+    _stage(stages, "student", _student, "train the onboard network from pairs alone",
+           f"promptmid train student {DATA} --out trained", "compact")
 
 
 def _stage(stages: Any, name: str, run: Any, text: str, example: str, recipe: str) -> None:
@@ -74,7 +74,6 @@ def _aggregate(args: argparse.Namespace) -> None:
     _check_installed("diffusers", "transformers")
     from dataclasses import replace
 
-    from promptmid_core.runtime.teacher import build_teacher
     from promptmid_core.training.aggregate import train_aggregation
     from promptmid_core.training.publish import publish_teacher
     from promptmid_core.training.record import run_record
@@ -86,10 +85,9 @@ def _aggregate(args: argparse.Namespace) -> None:
                         gated=backbones.gated and "gate" not in args.without)
     recipe, scenes = _recipe_and_scenes(args)
     prompts = _prompts_of(backbones)
-    teacher = build_teacher(backbones, prompts.shape[-1])
     args.out.mkdir(parents=True, exist_ok=True)
     with Bar("aggregate", "step") as progress:
-        temperature = train_aggregation(recipe, teacher, scenes, prompts, args.out, progress)
+        teacher, temperature = train_aggregation(recipe, backbones, scenes, prompts, args.out, progress)
     profile = args.out / "full"
     publish_teacher(teacher, prompts, temperature, "full", recipe, profile, run_record(recipe, scenes))
     print(f"{profile}: use it as promptmid:full with --model {profile / 'profile.yaml'}")
@@ -104,7 +102,8 @@ def _distill(args: argparse.Namespace) -> None:
 
     profile = Profile.read(args.model)
     if profile.windows is None:
-        raise InputError(f"{args.model} is not the profile of a teacher; name the profile.yaml that 'promptmid train aggregate' made")
+        raise InputError(f"{args.model} is not the profile of a teacher; name the profile.yaml that "
+                         "'promptmid train aggregate' made")
     weights = profile.check(f"{profile.name}.safetensors")
     teacher = load_teacher(profile.network, profile.prompts.shape[-1], weights)
     _train_student(args, as_describer(teacher, profile.prompts, temperature_of(weights)))

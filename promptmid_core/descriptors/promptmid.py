@@ -83,8 +83,8 @@ class PromptMid:
         return np.asarray(descriptors[0] * confidence[0], np.float32)
 
     def _in_windows(self, pixels: Array, modality: Array, prompt: Array) -> Array:
-        """Of each window only the middle is kept. Windows stand on a lattice whose pitch divides the halo and the tiles of a map, so
-        that a tile's descriptors equal those of the same place described with the whole level."""
+        """Of each window only the middle is kept. Windows stand on a lattice whose pitch divides the halo and the tiles of a map,
+        so that a tile's descriptors equal those of the same place described with the whole level."""
         assert self.profile.windows
         side, margin = self.profile.windows
         pitch, stride = side - 2 * margin, self.stride

@@ -24,7 +24,8 @@ class Aggregation(nn.Module):
         self.conditioning = Conditioning(prompt_size, condition)
         self.narrow = nn.ModuleList(nn.Conv2d(size, width, 1) for size in granularities)
         self.norms = nn.ModuleList(ConditionedNorm(width, condition) for _ in granularities)
-        self.gate = nn.Sequential(nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, len(granularities), 1)) if gated else None
+        gate = nn.Sequential(nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, len(granularities), 1))
+        self.gate = gate if gated else None
         self.coarse = ConditionedBlock(width, condition)
         self.stems = nn.ModuleList(nn.Conv2d(3, width, 6, 2, 2) for _ in range(2))
         self.fine = nn.ModuleList(ConditionedBlock(width, condition) for _ in range(2))
@@ -38,10 +39,7 @@ class Aggregation(nn.Module):
         same = [nn.functional.interpolate(norm(narrow(each), condition), size, mode="bilinear", align_corners=False)
                 for narrow, norm, each in zip(self.narrow, self.norms, maps, strict=True)]
         stack = torch.stack(same, 1)
-        if self.gate is None:
-            x = stack.mean(1)
-        else:
-            x = (stack * self.gate(stack.sum(1)).softmax(1)[:, :, None]).sum(1)
+        x = stack.mean(1) if self.gate is None else (stack * self.gate(stack.sum(1)).softmax(1)[:, :, None]).sum(1)
         x = self.coarse(x, condition)
         optical, sar = (stem(image) for stem in self.stems)
         fine = optical + condition.share[:, :, None, None].to(optical.dtype) * (sar - optical)

@@ -1,4 +1,4 @@
-"""The user's own checkpoints for the profile `full`: where they lie, the hashes that they must have, and what is taken of them."""
+"""The user's own checkpoints for the profile `full`: where they lie, the hashes that they must have, what is taken of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Backbones:
     def of(values: dict[str, Any], path: Path) -> Backbones:
         """From what `path` says; InputError where a word is unknown, missing or makes no sense."""
         try:
-            lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
             for part in ("diffusion", "vision", "unet"):
                 # a folder is meant from where the description stands
                 if lists.get(part) and (beside := path.parent / lists[part]).is_dir():
@@ -90,7 +90,7 @@ class Backbones:
 
     def folder(self, part: str) -> Path:
         """The folder of a part: `unet`, `vae` or `vision`, whose weights have the hash that is pinned."""
-        folder = {UNET: Path(self.unet or self.diffusion) / UNET, VAE: Path(self.diffusion) / VAE, VISION: Path(self.vision)}[part]
+        folder = Path(self.vision) if part == VISION else Path(self.unet if self.unet and part == UNET else self.diffusion) / part
         weights = folder / WEIGHTS[part]
         if not weights.is_file():
             raise InputError(f"{weights} is not there; give checkpoints in the folder format of diffusers and transformers with "
@@ -114,7 +114,7 @@ def _fetched(name: str) -> str:
     if Path(name).is_dir():
         return name
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return str(snapshot_download(name, allow_patterns=["*.json", "*.txt", "**/*.safetensors", "*.safetensors"]))

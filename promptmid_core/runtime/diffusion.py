@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +18,18 @@ class DiffusionFeatures(nn.Module):
     add noise and average). The blocks and their weights are those of `diffusers`.
     """
 
-    def __init__(self, unet: nn.Module, vae: nn.Module, timestep: int, up_blocks: int) -> None:
+    def __init__(self, unet: Any, vae: Any, timestep: int, up_blocks: int) -> None:
         super().__init__()
         config = unet.config
         if config.get("addition_embed_type") or config.get("class_embed_type"):
-            raise InputError("the U-Net asks for more than a prompt (added or class embeddings); give Stable Diffusion 1.x or 2.x")
-        if not 1 <= up_blocks <= len(unet.up_blocks):  # type: ignore[arg-type]
-            raise InputError(f"up_blocks is {up_blocks}, but the U-Net has {len(unet.up_blocks)} of them")  # type: ignore[arg-type]
-        self.encoder, self.quantiser = vae.encoder, getattr(vae, "quant_conv", None)
+            raise InputError("the U-Net asks for more than a prompt (added or class embeddings); give Stable Diffusion "
+                             "1.x or 2.x")
+        if not 1 <= up_blocks <= len(unet.up_blocks):
+            raise InputError(f"up_blocks is {up_blocks}, but the U-Net has {len(unet.up_blocks)} of them")
+        self.encoder: Any = vae.encoder
+        self.quantiser: Any = getattr(vae, "quant_conv", None)
         self.scaling = float(vae.config.scaling_factor)
-        self.unet = cut(unet, up_blocks)
+        self.unet: Any = cut(unet, up_blocks)
         self.timestep = timestep
         widths = list(reversed(config["block_out_channels"]))
         self.channels = tuple(widths[:up_blocks])
@@ -36,7 +39,7 @@ class DiffusionFeatures(nn.Module):
     def multiple(self) -> int:
         """Sides of an image must be multiples of it, px."""
         downs = len(self.unet.down_blocks) - 1
-        return int(2 ** (len(self.encoder.down_blocks) - 1 + downs))  # type: ignore[arg-type, union-attr]
+        return int(2 ** (len(self.encoder.down_blocks) - 1 + downs))
 
     def forward(self, image: Tensor, prompt: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) as `descriptors/inputs.py` makes them, prompts (N, L, E) -> a map (N, C, h, w) a block."""
@@ -64,34 +67,32 @@ class DiffusionFeatures(nn.Module):
         return found
 
 
-def cut(unet: nn.Module, up_blocks: int) -> nn.Module:
+def cut(unet: Any, up_blocks: int) -> Any:
     """The U-Net without the blocks of its decoder that are not used, and without what comes after them."""
-    assert isinstance(unet.up_blocks, nn.ModuleList)
     unet.up_blocks = nn.ModuleList(list(unet.up_blocks)[:up_blocks])
     unet.conv_norm_out, unet.conv_out = None, None
     return unet
 
 
-def load_unet(folder: Path) -> nn.Module:
+def load_unet(folder: Path) -> Any:
     """A UNet2DConditionModel from safetensors; InputError where the folder holds none."""
     from diffusers import UNet2DConditionModel
 
     return _loaded(UNet2DConditionModel, folder)
 
 
-def load_vae(folder: Path) -> nn.Module:
+def load_vae(folder: Path) -> Any:
     """An AutoencoderKL from safetensors; InputError where the folder holds none."""
     from diffusers import AutoencoderKL
 
     return _loaded(AutoencoderKL, folder)
 
 
-def _loaded(kind: type, folder: Path) -> nn.Module:
+def _loaded(kind: Any, folder: Path) -> Any:
     try:
-        model = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True)  # type: ignore[attr-defined]
+        model = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{folder} cannot be loaded as {kind.__name__} ({' '.join(str(error).split())[:200]})") from error
-    assert isinstance(model, nn.Module)
     return model.eval().requires_grad_(False)
 
 

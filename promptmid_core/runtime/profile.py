@@ -72,8 +72,8 @@ class Profile:
         """Changes whenever equal images would give other descriptors; the same on every backend."""
         text = f"{self.stride} {self.weight} {sorted(self.files.items())}"
         if self.windows:
-            # not where the checkpoints lie
-            text += f" {sorted((key, value) for key, value in self.network.items() if key not in ('diffusion', 'vision', 'unet'))}"
+            places = ("diffusion", "vision", "unet")
+            text += f" {sorted((key, value) for key, value in self.network.items() if key not in places)}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

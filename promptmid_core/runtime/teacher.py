@@ -16,7 +16,7 @@ from promptmid_core.runtime.vision import VisionFeatures, load_vision
 
 
 class Teacher(nn.Module):
-    """Both branches and their aggregation. Attention and group norms look at the whole image: it is run on windows of one size."""
+    """Both branches and their aggregation. Attention and group norms look at the whole image: run it on windows of one size."""
 
     stride = 2
 
@@ -60,8 +60,8 @@ def build_teacher(backbones: Backbones, prompt_size: int) -> Teacher:
         unet, vae = load_unet(backbones.folder(UNET)), load_vae(backbones.folder(VAE))
         diffusion = DiffusionFeatures(unet, vae, backbones.timestep, backbones.up_blocks)
         if diffusion.prompt_size != prompt_size:
-            raise InputError(f"the U-Net in {backbones.folder(UNET)} attends to embeddings of {diffusion.prompt_size} values, the "
-                             f"text encoder gives {prompt_size}; give parts of one checkpoint")
+            raise InputError(f"the U-Net in {backbones.folder(UNET)} attends to embeddings of {diffusion.prompt_size} values, "
+                             f"the text encoder gives {prompt_size}; give parts of one checkpoint")
     if "vision" not in backbones.without:
         vision = VisionFeatures(load_vision(backbones.folder(VISION)), backbones.vision_layers, backbones.vision_px)
     return Teacher(diffusion, vision, backbones, prompt_size)

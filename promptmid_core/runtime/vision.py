@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +19,14 @@ class VisionFeatures(nn.Module):
     The image is enlarged so that patches fall `input_px` / 256 times closer.
     """
 
-    def __init__(self, model: nn.Module, layers: tuple[int, ...], input_px: int) -> None:
+    def __init__(self, model: Any, layers: tuple[int, ...], input_px: int) -> None:
         super().__init__()
-        count = int(model.config.num_hidden_layers)  # type: ignore[union-attr]
+        count = int(model.config.num_hidden_layers)
         if not layers or not all(1 <= layer <= count for layer in layers):
             raise InputError(f"vision_layers are {list(layers)}, but the vision model has the layers 1 to {count}")
         self.model, self.layers, self.input_px = model, layers, input_px
-        self.patch = int(model.config.patch_size)  # type: ignore[union-attr, arg-type]
-        self.channels = (int(model.config.hidden_size),) * len(layers)  # type: ignore[union-attr]
+        self.patch = int(model.config.patch_size)
+        self.channels = (int(model.config.hidden_size),) * len(layers)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) of about unit size -> a map (N, C, h, w) a layer."""
@@ -36,13 +37,14 @@ class VisionFeatures(nn.Module):
         return [states[layer][:, -height * width:].transpose(1, 2).unflatten(2, (height, width)) for layer in self.layers]
 
 
-def load_vision(folder: Path) -> nn.Module:
+def load_vision(folder: Path) -> Any:
     """A Dinov2Model from safetensors; InputError where the folder holds none."""
     from transformers import Dinov2Model
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = Dinov2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        model: Any = Dinov2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{folder} cannot be loaded as Dinov2Model ({' '.join(str(error).split())[:200]})") from error
-    assert isinstance(model, nn.Module)
     return model.eval().requires_grad_(False)

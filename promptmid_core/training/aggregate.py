@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from promptmid_core.runtime.aggregation import Aggregation
-from promptmid_core.runtime.teacher import Teacher
-from promptmid_core.training.loop import Batch, train
+from promptmid_core.runtime.backbones import Backbones
+from promptmid_core.runtime.teacher import Teacher, build_teacher
+from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Samples
@@ -20,17 +21,18 @@ from promptmid_core.training.scenes import Scene
 Progress = Callable[[int, int], None]
 
 
-def train_aggregation(recipe: Recipe, teacher: Teacher, scenes: Sequence[Scene], prompts: np.ndarray, out: Path,
-                      progress: Progress | None = None) -> float:
-    """Train `teacher.aggregation` in place by a recipe, to the running average of its weights; returns the temperature of the
+def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene], prompts: np.ndarray, out: Path,
+                      progress: Progress | None = None) -> tuple[Teacher, float]:
+    """A teacher whose aggregation is trained by a recipe, with the running average of its weights, and the temperature of the
     softmax over its scores. `out` gets a folder a cycle, from which the same call resumes."""
     learnt, held_back = recipe.divided(scenes)
     validation = validation_batches(recipe, held_back or learnt)
+    torch.manual_seed(recipe.seed)
+    teacher = build_teacher(backbones, prompts.shape[-1]).to(device())
 
     def frozen(images: Tensor, prompt: Tensor) -> list[Tensor]:
         return teacher.maps(images, prompt)
 
-    torch.manual_seed(recipe.seed)
     describer: nn.Module = Describer(teacher.aggregation, prompts, frozen)
     for number, cycle in enumerate(recipe.cycles):
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
@@ -41,7 +43,7 @@ def train_aggregation(recipe: Recipe, teacher: Teacher, scenes: Sequence[Scene],
     assert isinstance(describer, Describer)
     assert isinstance(describer.net, Aggregation)
     teacher.aggregation = describer.net
-    return float(describer.temp[0].detach().exp())
+    return teacher.cpu(), float(describer.temp[0].detach().exp())
 
 
 def _loss(describer: nn.Module) -> Callable[[Batch, int], Tensor]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from promptmid_core.training.state import load_state, save_state
@@ -46,9 +47,14 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
           progress: Callable[[int, int], None] | None = None) -> nn.Module:
     """Train `model` in place and return the running average of its weights.
 
+    On a GPU if there is one, and as one of several processes that 'accelerate launch' started, which average their gradients; the
+    first of them writes. Statistics of normalisations are those of the first's batches.
+
     `batches(step)` gives the batches from that step on; `loss(batch, step)` one number; `validate` is asked of the average at
     each checkpoint. `out` gets the state of the run, from which the same call goes on bit for bit, and `curve.csv`.
     """
+    accelerator = Accelerator()
+    model.to(accelerator.device)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.98))
     average = copy.deepcopy(model).eval()
@@ -60,23 +66,33 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
     for batch in _only(batches(step), schedule.steps - step):
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
-        value = loss(batch, step)
+        value = loss({name: tensor.to(accelerator.device) for name, tensor in batch.items()}, step)
         optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
+        accelerator.backward(value)
+        if accelerator.num_processes > 1:
+            for parameter in parameters:
+                parameter.grad = accelerator.reduce(parameter.grad, "mean")
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         step += 1
         _averaged(average, model, min(schedule.average, step / (step + 10)))
         losses.append(float(value.detach()))
-        if progress:
+        if progress and accelerator.is_main_process:
             progress(step, schedule.steps)
-        if step % schedule.every == 0 or step == schedule.steps:
+        if (step % schedule.every == 0 or step == schedule.steps) and accelerator.is_main_process:
             save_state(state, step, model, average, optimiser)
             seconds = (time.monotonic() - began) / len(losses)
             _noted(out / CURVE, {"step": step, "loss": sum(losses) / len(losses), "rate": schedule.at(step - 1),
                                  "seconds_per_step": seconds, **validate(average)})
             losses, began = [], time.monotonic()
+    accelerator.wait_for_everyone()
     return average
+
+
+def device() -> torch.device:
+    """Where this process trains."""
+    found: torch.device = Accelerator().device
+    return found
 
 
 def _only(batches: Iterable[Batch], count: int) -> Iterator[Batch]:

@@ -32,7 +32,7 @@ def log_chances(scores: Tensor, temperature: Tensor) -> Tensor:
 
 def target(scores: Tensor, shifts: Tensor, sigma: float) -> Tensor:
     radius = scores.shape[-1] // 2
-    at = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    at = torch.arange(-radius, radius + 1, dtype=torch.float32, device=shifts.device)
     across = torch.exp(-((at[None, :] - shifts[:, :1]) ** 2) / (2 * sigma ** 2))
     down = torch.exp(-((at[None, :] - shifts[:, 1:]) ** 2) / (2 * sigma ** 2))
     chances = down[:, :, None] * across[:, None, :]

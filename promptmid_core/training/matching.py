@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -46,8 +47,8 @@ class Describer(nn.Module):
     def described(self, images: Tensor, modality: int, landuse: Tensor, *, half: bool = True) -> Tensor:
         """Images (N, 3, H, W) -> descriptors times confidence (N, C, H/2, W/2); `half`: mostly in bfloat16."""
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            told, prompt = torch.full((len(images),), float(modality)), self.prompts[modality][landuse]
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+            told, prompt = torch.full((len(images),), float(modality), device=images.device), self.prompts[modality][landuse]
             if self.frozen is None:
                 descriptors, confidence = self.net(images, told, prompt)
             else:
@@ -58,13 +59,9 @@ class Describer(nn.Module):
 
 @dataclass(frozen=True)
 class Numbered(Dataset[Sample]):
-    """A stretch of the endless row of samples."""
+    """The endless row of samples."""
 
     samples: Samples
-    count: int
-
-    def __len__(self) -> int:
-        return self.count
 
     def __getitem__(self, number: int) -> Sample:
         return self.samples[number]
@@ -88,13 +85,18 @@ def surfaces(patches: Tensor, windows: Tensor, step: int) -> tuple[Tensor, Tenso
 
 def batches_of(samples: Samples, cycle: Schedule) -> Callable[[int], Iterable[Batch]]:
     """The batches of a cycle from a step on."""
-    count = cycle.steps * cycle.batch
-
     def batches(step: int) -> Iterable[Batch]:
-        return DataLoader(Numbered(samples, count), batch_size=cycle.batch, sampler=range(step * cycle.batch, count),
-                          num_workers=1, collate_fn=_stacked, prefetch_factor=6)
+        return DataLoader(Numbered(samples), batch_size=cycle.batch, sampler=own_share(step, cycle), num_workers=1,
+                          collate_fn=_stacked, prefetch_factor=6)
 
     return batches
+
+
+def own_share(step: int, cycle: Schedule) -> list[int]:
+    """Numbers of the samples that this process takes from a step on: of each step's samples a batch a process."""
+    state = PartialState()
+    shares = (now * state.num_processes + state.process_index for now in range(step, cycle.steps))
+    return [number for share in shares for number in range(share * cycle.batch, (share + 1) * cycle.batch)]
 
 
 def validation_batches(recipe: Recipe, scenes: Sequence[Scene]) -> list[Batch]:
@@ -112,6 +114,7 @@ def judged(model: nn.Module, validation: Sequence[Batch]) -> dict[str, float]:
     assert isinstance(model, Describer)
     losses, hits = [], []
     for batch in validation:
+        batch = {name: value.to(model.temp.device) for name, value in batch.items()}
         neutral = torch.zeros_like(batch["landuse"])
         scores = score_surfaces(model.described(batch["optical"], OPTICAL, neutral, half=False),
                                 model.described(batch["sar"], SAR, neutral, half=False))

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from promptmid_core.runtime.backbones import UNET, VAE, Backbones
 from promptmid_core.runtime.diffusion import load_unet, load_vae
-from promptmid_core.training.loop import Batch, train
-from promptmid_core.training.matching import Numbered
+from promptmid_core.training.loop import Batch, Schedule, device, train
+from promptmid_core.training.matching import Numbered, own_share
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
 from promptmid_core.training.scenes import Scene
@@ -35,29 +35,31 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
 
     learnt, held_back = recipe.divided(scenes)
     vae, unet = load_vae(backbones.folder(VAE)), load_unet(backbones.folder(UNET))
-    noising = DDPMScheduler(num_train_timesteps=TRAIN_STEPS, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    words = torch.from_numpy(np.asarray(prompts, np.float32))
+    noising: Any = DDPMScheduler(  # type: ignore[no-untyped-call]
+        num_train_timesteps=TRAIN_STEPS, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    words = torch.from_numpy(np.asarray(prompts, np.float32)).to(device())
+    vae.to(device())
     torch.manual_seed(recipe.seed)
     adapted: Any = unet
     if recipe.lora_rank:
         from peft import LoraConfig, get_peft_model
 
-        adapted = get_peft_model(unet, LoraConfig(r=recipe.lora_rank, lora_alpha=recipe.lora_rank,  # type: ignore[arg-type]
-                                                  target_modules=list(ATTENTION)))
+        rank = recipe.lora_rank
+        adapted = get_peft_model(unet, LoraConfig(r=rank, lora_alpha=rank, target_modules=list(ATTENTION)))
     else:
         unet.requires_grad_(True)
-    predicts_noise = unet.config.get("prediction_type", "epsilon") == "epsilon"  # type: ignore[union-attr, operator]
+    predicts_noise = unet.config.get("prediction_type", "epsilon") == "epsilon"
 
     @torch.no_grad()
     def latents(images: Tensor) -> Tensor:
-        found: Tensor = vae.encode((images / 3).clamp(-1, 1)).latent_dist.mode()  # type: ignore[operator]
-        return found * float(vae.config.scaling_factor)  # type: ignore[union-attr, arg-type]
+        found: Tensor = vae.encode((images / 3).clamp(-1, 1)).latent_dist.mode() * vae.config.scaling_factor
+        return found
 
     def denoising(model: Any, batch: Batch, seed: int) -> Tensor:
         draw = torch.Generator().manual_seed(seed)
         clean = latents(batch["image"])
-        noise = torch.randn(clean.shape, generator=draw)
-        times = torch.randint(0, TRAIN_STEPS, (len(clean),), generator=draw)
+        noise = torch.randn(clean.shape, generator=draw).to(clean.device)
+        times = torch.randint(0, TRAIN_STEPS, (len(clean),), generator=draw).to(clean.device)
         told = words[batch["modality"], batch["landuse"]]
         found = model(noising.add_noise(clean, noise, times), times, encoder_hidden_states=told).sample
         goal = noise if predicts_noise else noising.get_velocity(clean, noise, times)
@@ -73,10 +75,9 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
 
     for number, cycle in enumerate(recipe.cycles):
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
-        count = cycle.steps * cycle.batch
 
-        def batches(step: int, samples: Samples = samples, count: int = count, size: int = cycle.batch) -> Iterable[Batch]:
-            return DataLoader(Numbered(samples, count), batch_size=size, sampler=range(step * size, count), num_workers=1,
+        def batches(step: int, samples: Samples = samples, cycle: Schedule = cycle) -> Iterable[Batch]:
+            return DataLoader(Numbered(samples), batch_size=cycle.batch, sampler=own_share(step, cycle), num_workers=1,
                               collate_fn=_images, prefetch_factor=4)
 
         def loss(batch: Batch, step: int, model: Any = adapted, offset: int = number * 10**9) -> Tensor:

@@ -19,8 +19,8 @@ class Recipe:
     """`network`: fields of StudentShape; `cycles` follow each other, each from the averaged weights of the one before;
     `sources`: share of the samples by source, 1 where not named; `validation`: by source the names of scenes held back, or
     `all`; `weight`: of the network's score beside the structural ones; `evidence`: what scores say of a match, as
-    examples/fit_evidence.py finds it with the trained network; `geometry`: fields of Geometry; `teaching`: of the teacher's part in
-    the loss of 'distill'; `lora_rank`: of the adapters of 'promptdm', 0 to train all weights."""
+    examples/fit_evidence.py finds it with the trained network; `geometry`: fields of Geometry; `teaching`: of the teacher's
+    part in the loss of 'distill'; `lora_rank`: of the adapters of 'promptdm', 0 to train all weights."""
 
     network: dict[str, Any]
     cycles: tuple[Schedule, ...]

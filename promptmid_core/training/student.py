@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from promptmid_core.runtime.student import Student, StudentShape
 from promptmid_core.runtime.teacher import Teacher
-from promptmid_core.training.loop import Batch, train
+from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.losses import log_chances
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe
@@ -64,6 +64,8 @@ def as_describer(teacher: Teacher, prompts: np.ndarray, temperature: float) -> D
 
 def _loss(describer: nn.Module, teacher: Describer | None, teaching: float) -> Callable[[Batch, int], Tensor]:
     assert isinstance(describer, Describer)
+    if teacher is not None:
+        teacher.to(device())
 
     def loss(batch: Batch, step: int) -> Tensor:
         scores, part = surfaces(*_both(describer, batch), step)

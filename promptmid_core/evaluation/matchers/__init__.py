@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from promptmid_core.descriptors import NAMES as DESCRIPTORS
 from promptmid_core.errors import InputError
@@ -42,6 +43,9 @@ def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",)) -> 
 def _load(name: str, tellings: Sequence[str]) -> list[Matcher]:
     whole, _, store = name.partition("@")
     descriptor, _, group = whole.partition("/")
+    if whole.count("/") and ":" in descriptor:  # the folder of a profile has slashes too
+        profile = Path(whole.partition(":")[2])
+        descriptor, group = (whole, "") if profile.exists() else (whole.rpartition("/")[0], profile.name)
     if descriptor.partition(":")[0] in DESCRIPTORS:
         from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher, Telling
 
