@@ -97,8 +97,9 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 # what trains networks, or runs them in PyTorch; no aircraft needs these files
 OF_TRAINING = {*ROOT.glob("promptmid_core/training/*.py"), ROOT / "promptmid_core/cli/training.py",
-               *(ROOT / f"promptmid_core/runtime/{name}.py" for name in ("aggregation", "backbones", "conditioning", "diffusion", "export",
-                 "precision", "student", "teacher", "torch_network", "vision"))}
+               *(ROOT / f"promptmid_core/runtime/{name}.py" for name in (
+                   "aggregation", "backbones", "conditioning", "diffusion", "export", "precision", "student", "teacher",
+                   "torch_network", "vision"))}
 
 
 @pytest.mark.parametrize("extra", ["", "train"])
