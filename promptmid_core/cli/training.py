@@ -53,18 +53,20 @@ def _promptdm(args: argparse.Namespace) -> None:
 
     import yaml
 
+    from promptmid_core.refmap.manifest import sha256
     from promptmid_core.runtime.backbones import UNET, WEIGHTS
+    from promptmid_core.training.loop import is_first
     from promptmid_core.training.promptdm import train_promptdm
     from promptmid_core.training.record import run_record
 
     backbones, recipe, scenes = _backbones(args), *_recipe_and_scenes(args)
     args.out.mkdir(parents=True, exist_ok=True)
     with Bar("promptdm", "step") as progress:
-        train_promptdm(recipe, backbones, scenes, _prompts_of(backbones), args.out, progress)
-    from promptmid_core.refmap.manifest import sha256
-
-    found = sha256(args.out / UNET / WEIGHTS[UNET])
-    tuned = backbones.values() | {"unet": str(args.out.resolve()), "sha256": backbones.sha256 | {UNET: found}}
+        tuned_unet = train_promptdm(recipe, backbones, scenes, _prompts_of(backbones), args.out, progress)
+    if not is_first():
+        return
+    found = sha256(tuned_unet / UNET / WEIGHTS[UNET])
+    tuned = backbones.values() | {"unet": str(tuned_unet.resolve()), "sha256": backbones.sha256 | {UNET: found}}
     (args.out / "run.json").write_text(json.dumps(run_record(recipe, scenes), indent=2) + "\n")
     (args.out / "config.yaml").write_text(yaml.safe_dump(tuned, sort_keys=False))
     print(f"{args.out / 'config.yaml'}: the model with the tuned U-Net; train the aggregation upon it with --model")
@@ -75,6 +77,7 @@ def _aggregate(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from promptmid_core.training.aggregate import train_aggregation
+    from promptmid_core.training.loop import is_first
     from promptmid_core.training.publish import publish_teacher
     from promptmid_core.training.record import run_record
 
@@ -88,6 +91,8 @@ def _aggregate(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     with Bar("aggregate", "step") as progress:
         teacher, temperature = train_aggregation(recipe, backbones, scenes, prompts, args.out, progress)
+    if not is_first():
+        return
     profile = args.out / "full"
     publish_teacher(teacher, prompts, temperature, "full", recipe, profile, run_record(recipe, scenes))
     print(f"{profile}: use it as promptmid:full with --model {profile / 'profile.yaml'}")
@@ -117,6 +122,7 @@ def _train_student(args: argparse.Namespace, teacher: Any) -> None:
     _check_installed("onnxscript")
     from promptmid_core.embeddings import load_encoder
     from promptmid_core.refmap.vocabulary import Vocabulary
+    from promptmid_core.training.loop import is_first
     from promptmid_core.training.publish import publish
     from promptmid_core.training.record import run_record
     from promptmid_core.training.student import train_student
@@ -127,6 +133,8 @@ def _train_student(args: argparse.Namespace, teacher: Any) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     with Bar("train", "step") as progress:
         student = train_student(recipe, scenes, prompts, args.out, progress, teacher)
+    if not is_first():
+        return
     profile = args.out / "compact"
     publish(student, prompts, "compact", recipe, profile, run_record(recipe, scenes))
     millions = sum(weights.numel() for weights in student.parameters()) / 1e6

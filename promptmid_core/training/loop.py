@@ -89,6 +89,11 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
     return average
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes."""
+    return bool(Accelerator().is_main_process)
+
+
 def device() -> torch.device:
     """Where this process trains."""
     found: torch.device = Accelerator().device

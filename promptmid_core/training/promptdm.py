@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from promptmid_core.runtime.backbones import UNET, VAE, Backbones
 from promptmid_core.runtime.diffusion import load_unet, load_vae
-from promptmid_core.training.loop import Batch, Schedule, device, train
+from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
 from promptmid_core.training.matching import Numbered, own_share
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
@@ -87,7 +87,8 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
         folder.mkdir(parents=True, exist_ok=True)
         adapted = train(adapted, cycle, folder, batches, loss, validated, progress)
     merged = adapted.merge_and_unload() if recipe.lora_rank else adapted
-    merged.save_pretrained(out / UNET, safe_serialization=True)
+    if is_first():
+        merged.save_pretrained(out / UNET, safe_serialization=True)
     return out
 
 
