@@ -18,7 +18,10 @@ JOURNAL_FILE = "building.jsonl"
 
 @dataclass(frozen=True)
 class TileRecord:
-    """A finished tile: the SHA-256 of its files by path, and counts of what it holds (`landuse` by class code)."""
+    """A finished tile: the SHA-256 of its files by path, and counts of what it holds (`landuse` by class code).
+
+    `scenes` are the pixels that each scene of a mosaic gave, by its index.
+    """
 
     tile: Tile
     files: dict[str, str]
@@ -26,6 +29,7 @@ class TileRecord:
     described: int
     heights: int
     landuse: dict[str, int] = field(default_factory=dict)
+    scenes: dict[str, int] = field(default_factory=dict)
 
 
 class Journal:
