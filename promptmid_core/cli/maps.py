@@ -17,8 +17,9 @@ DAMAGED = 1
 def add(commands: Any) -> None:
     """Declare the commands of this family."""
     of_map = group(commands, "map", "build, inspect and verify reference maps")
-    build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF", "promptmid map build sar.tif la_map --dem dem.tif")
-    build.add_argument("sar", type=Path, metavar="SAR.tif")
+    build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF, or from several",
+                    "promptmid map build sar.tif la_map --dem dem.tif")
+    build.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
     build.add_argument("out", type=Path, metavar="OUT")
     build.add_argument("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, which give the prompts")
     build.add_argument("--landcover-table", default="worldcover", metavar="TABLE",
@@ -45,7 +46,8 @@ def add(commands: Any) -> None:
     verify = command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                      "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
-    verify.add_argument("--repair", type=Path, metavar="SAR.tif", help="make damaged files again from the map's own inputs")
+    verify.add_argument("--repair", type=Path, nargs="+", metavar="SAR.tif",
+                        help="make damaged files again from the map's own inputs; a mosaic's in any order")
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",

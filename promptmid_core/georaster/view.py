@@ -110,6 +110,12 @@ class RasterView:
             u, v = self._spread(source, self.grid, 65)
             return bool(((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5)).any())
 
+    def reaches(self, col: Array, row: Array) -> Mask:
+        """Which of these places, in columns and rows of the grid, lie within the raster's extent."""
+        with opened(self.path) as source:
+            u, v = self._mapping(source)(col, row)
+            return np.asarray((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5))
+
     def part(self) -> tuple[int, int, int, int]:
         """Column, row, width and height of the part of the grid that the raster's extent reaches into; 0 by 0 where none is."""
         with opened(self.path) as source:

@@ -14,7 +14,8 @@ def map_info(path: Path) -> dict[str, Any]:
     """Facts about a finished map, as JSON values; InputError where the folder is none.
 
     `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
-    code among the pixels whose class is known, `land_uses` that of the words of the prompts.
+    code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each raster of a
+    mosaic among the valid pixels, with its gain; it is empty where there was one raster only.
     """
     header = Header.read(path)
     require_finished(path)
@@ -44,6 +45,7 @@ def map_info(path: Path) -> dict[str, Any]:
             "name": header.descriptor.name, "channels": header.descriptor.channels, "stride": header.descriptor.stride,
             "fingerprint": header.descriptor.fingerprint, "groups": [group.name for group in header.descriptor.groups],
         },
+        "scenes": [scene | {"share": content["scenes"][scene["name"]]} for scene in header.scenes],
         "amplitude": header.amplitude,
         "sar": header.sar,
         "registration_sigma_m": header.registration_sigma_m,
