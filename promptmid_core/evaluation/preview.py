@@ -32,6 +32,7 @@ COLOURS = {
     "built-up area": (250, 0, 0), "bare land": (180, 180, 180), "water": (0, 100, 200), "wetland": (0, 150, 160),
     "snow and ice": (240, 240, 240),
 }
+BORDER_COLOUR = (210, 50, 60)
 UNKNOWN_COLOUR = (255, 255, 255)
 COVERAGE = {"no data": (226, 230, 236), "SAR alone": (244, 190, 96), "described": (120, 180, 140)}
 
@@ -90,7 +91,8 @@ def _drawn(reference: ReferenceMap) -> Figure:
         sar, landuse, described, coverage = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
         image, (x_min, y_min, x_max, y_max) = overview(shown, (0, 0, shown.grid.width, shown.grid.height))
         sar.imshow(image, cmap="gray", vmin=0, vmax=255, extent=_km(x_min, x_max, y_min, y_max))
-        sar.set_title("SAR")
+        sar.set_title("SAR" + (f": {len(reference.header.scenes)} scenes" if reference.header.scenes else ""))
+        _draw_scenes(sar, shown)
         array, valid = _descriptors(shown)
         _show(described, components(array, valid), shown)
         described.set_title(f"descriptor {reference.descriptor_name}: three principal components as colour")
@@ -156,6 +158,28 @@ def _draw_coverage(axes: Axes, reference: ReferenceMap, seen: NDArray[np.bool_],
     shares = [float((state == i).mean()) for i in range(len(COVERAGE))]
     _legend(axes, {f"{name} {share:.1%}": colour for (name, colour), share in zip(COVERAGE.items(), shares, strict=True)})
     axes.set_title("coverage")
+
+
+def _draw_scenes(axes: Axes, reference: ReferenceMap) -> None:
+    """Where one scene of a mosaic ends and another wins."""
+    if not reference.header.scenes:
+        return
+    grid, tile = reference.grid, reference.header.tile_px
+    every = -(-max(grid.shape) // SIDE)
+    rows, cols = np.arange(0, grid.height, every), np.arange(0, grid.width, every)
+    index = np.zeros((len(rows), len(cols)), np.int64)
+    for top in range(0, grid.height, tile):
+        for left in range(0, grid.width, tile):
+            window = reference.scene(left, top, min(tile, grid.width - left), min(tile, grid.height - top))
+            r, c = (rows >= top) & (rows < top + tile), (cols >= left) & (cols < left + tile)
+            if window:
+                index[np.ix_(r, c)] = np.where(window.valid, window.image + 1, 0)[np.ix_(rows[r] - top, cols[c] - left)]
+    border = np.zeros((*index.shape, 4), np.uint8)
+    for axis in (0, 1):
+        here, there = (np.take(index, np.arange(start, index.shape[axis] - 1 + start), axis) for start in (0, 1))
+        step = (here != there) & (here > 0) & (there > 0)
+        border[:step.shape[0], :step.shape[1]][step] = (*BORDER_COLOUR, 255)
+    _show(axes, border, reference)
 
 
 def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: NDArray[np.uint8] | None) -> None:

@@ -26,10 +26,10 @@ def repair_map(path: Path, sar: Path | Sequence[Path], *, landcover: Path | None
                descriptor: Descriptor | None = None, workers: int | None = None, progress: Progress | None = None) -> list[str]:
     """Make the damaged and missing files of a finished map again; returns their names, relative to the map.
 
-    No other file is touched. The SAR rasters of a mosaic may come in any order. Rasters that are not given are looked for where they lay when the map was built; `descriptor` is
-    by default the one of the map's name. InputError where an input or the descriptor is not that of the map, before any work;
-    where the manifest is damaged, since then nothing says what is whole, or the prompts' embeddings are; and where a file made
-    again is not as it was.
+    No other file is touched. The SAR rasters of a mosaic may come in any order. Rasters that are not given are looked for
+    where they lay when the map was built; `descriptor` is by default the one of the map's name. InputError where an input or
+    the descriptor is not that of the map, before any work; where the manifest is damaged, since then nothing says what is
+    whole, or the prompts' embeddings are; and where a file made again is not as it was.
     """
     damaged = set(verify_map(path))
     if MANIFEST_FILE in damaged:
