@@ -36,13 +36,15 @@ log = logging.getLogger(__name__)
 def build_map(sar: Path | Sequence[Path], out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
               embeddings: str | None = None, dem: Path | None = None, descriptor: Descriptor, crs: str | None = None,
               gsd: float | None = None, product: SarProduct | None = None, levels: int | None = None, store: str = STORES[0],
-              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None) -> ReferenceMap:
+              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None,
+              check: Callable[[Header], None] | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
     Of several SAR rasters the first that is valid at a place gives the map's pixels and descriptors there.
     `landcover_table` as for `ClassTable.load`; `embeddings` as for `load_encoder`, by default what the descriptor needs; the
     others of the map as for `plan_build`. `scheduler` and `workers` say who makes the tiles, as for `crew`, and change no byte;
-    `progress(done, total)` is told of every tile, first of those that are there already. A build that was cut off goes on where
+    `progress(done, total)` is told of every tile, first of those that are there already; `check` may refuse the map that was
+    planned, before any of it is made. A build that was cut off goes on where
     it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal bytes but for the `built` part
     of the manifest. InputError for any input that cannot be used, before any work, for a folder that holds something else or
     cannot be written, and where another builder is at work; nothing is ever deleted there.
@@ -57,6 +59,8 @@ def build_map(sar: Path | Sequence[Path], out: Path, *, landcover: Path | None =
     with small_cache():
         task = plan_build(out.resolve(), inputs, descriptor, product or SarProduct(), table, vocabulary,
                           crs=crs, gsd=gsd, levels=levels, store=store)
+    if check:
+        check(task.header)
     if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)

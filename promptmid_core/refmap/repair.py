@@ -12,7 +12,7 @@ from promptmid_core.landuse import ClassTable
 from promptmid_core.refmap.builder import Progress, writing
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.lock import locked
-from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, sha256, verify_map
+from promptmid_core.refmap.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
 from promptmid_core.refmap.plan import plan_build
 from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.store import create, metadata_files, shard_files
@@ -31,7 +31,7 @@ def repair_map(path: Path, sar: Path | Sequence[Path], *, landcover: Path | None
     the descriptor is not that of the map, before any work; where the manifest is damaged, since then nothing says what is
     whole, or the prompts' embeddings are; and where a file made again is not as it was.
     """
-    damaged = set(verify_map(path))
+    damaged = set(damaged_files(path))
     if MANIFEST_FILE in damaged:
         raise InputError(f"{path / MANIFEST_FILE} is damaged, so that nothing says what is whole; build the map again")
     manifest = read_manifest(path)
