@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html")
-    preview.add_argument("map", type=Path, metavar="MAP")
+    preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")
     preview.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.html")
 
 
@@ -52,22 +52,22 @@ def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, stor
     option = parser.add_argument
     option("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, which give the prompts")
     option("--landcover-table", default="worldcover", metavar="TABLE",
-                       help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
+           help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
     option("--embeddings", metavar="ENCODER",
-                       help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
+           help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
     option("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     option("--descriptor", default=descriptor, metavar="NAME",
            help=f"promptmid, structural, or promptmid:FOLDER of a trained profile; default: {descriptor or 'that of the map'}")
     option("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
     option("--gsd", type=positive_number, metavar="M",
-                       help="metres per map pixel; default: the raster's ground resolution")
+           help="metres per map pixel; default: the raster's ground resolution")
     option("--levels", type=positive_count, metavar="N",
-                       help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
+           help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
     option("--store", choices=("float16", "int8"), default=store,
            help=f"element type of the descriptors; int8 halves them; default: {store or 'that of the map'}")
     option("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
     option("--scheduler", default="threads", metavar="WHICH",
-                       help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
+           help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
     _sar_options(parser.add_argument_group("the SAR product", "what its file does not tell; docs/sar.md").add_argument)
 
 

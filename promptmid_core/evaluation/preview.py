@@ -16,7 +16,7 @@ from promptmid_core.evaluation.figures import STYLE
 from promptmid_core.evaluation.pictures import overview
 from promptmid_core.landuse import ClassTable
 from promptmid_core.prompts import LAND_USES
-from promptmid_core.refmap import ReferenceMap, map_info
+from promptmid_core.refmap import ReferenceMap, map_info, read_regions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ COVERAGE = {"no data": (226, 230, 236), "SAR alone": (244, 190, 96), "described"
 
 
 def write_preview(path: Path, reference: ReferenceMap) -> None:
-    """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells.
+    """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells; its regions below it.
 
     InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest level
     that still has SIDE pixels along its longer side.
@@ -48,9 +48,9 @@ def write_preview(path: Path, reference: ReferenceMap) -> None:
         raise InputError(f"{path} is no kind of preview; name a file that ends in {' or '.join(KINDS)}")
     if not path.parent.is_dir():
         raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
-    stream = BytesIO()
-    _drawn(reference).savefig(stream, format="png", dpi=130, metadata={"Software": None})
-    content = stream.getvalue() if kind == ".png" else _page(reference, stream.getvalue()).encode()
+    regions = [ReferenceMap.open(reference.path / region.path) for region in read_regions(reference.path)[1:]]
+    maps = [(shown, _picture(shown)) for shown in (reference, *regions)]
+    content = _stacked([picture for _, picture in maps]) if kind == ".png" else _page(maps).encode()
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -72,6 +72,25 @@ def components(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Image:
         low, high = np.percentile(values, (2, 98))
         picture[valid, i] = np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255)
     return picture
+
+
+def _picture(reference: ReferenceMap) -> bytes:
+    stream = BytesIO()
+    _drawn(reference).savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _stacked(pictures: list[bytes]) -> bytes:
+    """Several PNGs as one, the first at the top."""
+    if len(pictures) == 1:
+        return pictures[0]
+    import cv2
+
+    images = [np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)) for picture in pictures]
+    across = max(image.shape[1] for image in images)
+    white = (255, 255, 255)
+    wide = [cv2.copyMakeBorder(image, 0, 0, 0, across - image.shape[1], cv2.BORDER_CONSTANT, value=white) for image in images]
+    return bytes(cv2.imencode(".png", np.vstack(wide))[1])
 
 
 def _shown(reference: ReferenceMap) -> ReferenceMap:
@@ -224,13 +243,16 @@ def _km(x_min: float, x_max: float, y_min: float, y_max: float) -> tuple[float, 
     return x_min / 1e3, x_max / 1e3, y_min / 1e3, y_max / 1e3
 
 
-def _page(reference: ReferenceMap, picture: bytes) -> str:
+def _page(maps: list[tuple[ReferenceMap, bytes]]) -> str:
+    """The page of a map, which is the first, and its regions, each with its picture as PNG."""
     from jinja2 import Environment
 
     template = files("promptmid_core.evaluation").joinpath("preview.html.j2").read_text()
-    facts = {key: _plain(value) for key, value in map_info(reference.path).items() if key not in ("path", "inputs", "versions")}
-    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    return Environment(autoescape=True).from_string(template).render(name=reference.path.name, picture=uri, facts=facts)
+    parts = [{
+        "name": shown.path.name, "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+        "facts": {key: _plain(value) for key, value in map_info(shown.path).items() if key not in ("path", "inputs", "versions")},
+    } for shown, picture in maps]
+    return Environment(autoescape=True).from_string(template).render(parts=parts)
 
 
 def _plain(value: Any) -> str:

@@ -24,8 +24,8 @@ def append_region(path: Path, sar: Path | Sequence[Path], *, descriptor: Descrip
     """Build a region of the map folder `path` from SAR rasters of its own, and enter it in the map's table of regions.
 
     `name` is by default that of the first raster's file; `store` that of the map; `options` as for `build_map`. Nothing of the
-    map itself is written but the table, last and in one step, so that an append that was cut off leaves the map as it was, and the
-    same command goes on. InputError, before any work, for a map that is unfinished or itself a region, a name that is taken
+    map itself is written but the table, last and in one step: an append that was cut off leaves the map as it was, and the same
+    command goes on. InputError, before any work, for a map that is unfinished or itself a region, a name that is taken
     or none, another descriptor than the map's, a region that lies within another or holds one, and whatever `build_map` refuses.
     """
     first = sar if isinstance(sar, Path) else sar[0]

@@ -14,10 +14,10 @@ from promptmid_core.refmap.regions import Region, read_regions
 def map_info(path: Path) -> dict[str, Any]:
     """Facts about a finished map, as JSON values; InputError where the folder is none.
 
-    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
-    code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each raster of a
-    mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those that were appended, each of
-    which is a map of its own to ask about; `bounds_deg` are west, south, east, north.
+    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each
+    class code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each
+    raster of a mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those
+    that were appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north.
     """
     header = Header.read(path)
     require_finished(path)

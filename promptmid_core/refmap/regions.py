@@ -24,7 +24,7 @@ OUTLINE = 16  # points along a side of a footprint
 class Region:
     """A region as the table names it: `path` relative to the map, `bounds` west, south, east and north in degrees.
 
-    `footprint` is the closed outline of its grid, longitude and latitude in degrees; over the date line `bounds` go on beyond 180.
+    `footprint` is the closed outline of its grid, longitude and latitude in degrees; over the date line both go on beyond 180.
     """
 
     name: str
@@ -49,10 +49,9 @@ class Region:
 
 
 def read_regions(path: Path) -> list[Region]:
-    """The regions of a map folder, first the map itself as MAIN; InputError where it is no map or the table is damaged."""
-    header = Header.read(path)
+    """The regions of a map folder, first the map itself as MAIN; InputError where it is none or the table is damaged."""
     if not (path / REGIONS_FILE).exists():
-        return [Region.of(MAIN, header)]
+        return [Region.of(MAIN, Header.read(path))]
     try:
         values = json.loads((path / REGIONS_FILE).read_bytes())
         if values.pop("sha256") != digest(values) or values["format"] != FORMAT:
@@ -95,8 +94,7 @@ def verify_map(path: Path) -> list[str]:
     """
     damaged, listed = damaged_files(path), set[str]()
     try:
-        # with the map's own header damaged the table still tells where regions are
-        regions = read_regions(path)[1:] if "zarr.json" not in damaged else []
+        regions = read_regions(path)[1:] if (path / REGIONS_FILE).exists() else []
     except InputError:
         damaged, regions = [*damaged, REGIONS_FILE], []
     for region in regions:
