@@ -55,7 +55,7 @@ def append_region(path: Path, sar: Path | Sequence[Path], *, descriptor: Descrip
                                  "a map of its own from it, or of all rasters together")
 
     built = build_map(sar, out, descriptor=descriptor, store=store or main.store, check=check, **options)
-    with writing(path), locked(path):
+    with writing(path), locked(path / REGIONS_FOLDER):
         regions = read_regions(path)  # once more: another append may have ended meanwhile
         if name not in (region.name for region in regions):
             write_regions(path, [*regions, Region.of(name, built.header)])

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.refmap.header import Header, attributes_of, digest
+from promptmid_core.refmap.lock import LOCK_FILE
 from promptmid_core.refmap.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
 
 FORMAT, VERSION = "promptmid-regions", 1
 MAIN = "main"
+PARTIAL = f"{REGIONS_FILE}.partial"
 OUTLINE = 16  # points along a side of a footprint
 
 
@@ -66,9 +68,9 @@ def read_regions(path: Path) -> list[Region]:
 
 
 def write_regions(path: Path, regions: list[Region]) -> None:
-    """Write the table of a map in one step."""
+    """Write the table of a map that has a folder of regions, in one step."""
     values: dict[str, Any] = {"format": FORMAT, "version": VERSION, "regions": [asdict(region) for region in regions]}
-    partial = path / f"{REGIONS_FILE}.partial"
+    partial = path / REGIONS_FOLDER / PARTIAL
     with partial.open("w") as file:
         json.dump(values | {"sha256": digest(values)}, file, indent=1)
         file.flush()
@@ -104,7 +106,9 @@ def verify_map(path: Path) -> list[str]:
         except InputError:
             damaged.append(f"{region.path}/{MANIFEST_FILE}")
     for entry in sorted((path / REGIONS_FOLDER).iterdir()) if (path / REGIONS_FOLDER).is_dir() else []:
-        if entry.name not in listed and attributes_of(entry) is None and (entry.is_file() or any(entry.iterdir())):
+        # what an append that was cut off may leave behind is no damage
+        beginning = {file.name for file in entry.iterdir()} <= {LOCK_FILE} if entry.is_dir() else entry.name in (LOCK_FILE, PARTIAL)
+        if entry.name not in listed and not beginning and attributes_of(entry) is None:
             damaged.append(f"{REGIONS_FOLDER}/{entry.name}")
     return sorted(damaged)
 
