@@ -107,8 +107,8 @@ def verify_map(path: Path) -> list[str]:
             damaged.append(f"{region.path}/{MANIFEST_FILE}")
     for entry in sorted((path / REGIONS_FOLDER).iterdir()) if (path / REGIONS_FOLDER).is_dir() else []:
         # what an append that was cut off may leave behind is no damage
-        beginning = {file.name for file in entry.iterdir()} <= {LOCK_FILE} if entry.is_dir() else entry.name in (LOCK_FILE, PARTIAL)
-        if entry.name not in listed and not beginning and attributes_of(entry) is None:
+        left = {file.name for file in entry.iterdir()} <= {LOCK_FILE} if entry.is_dir() else entry.name in (LOCK_FILE, PARTIAL)
+        if entry.name not in listed and not left and attributes_of(entry) is None:
             damaged.append(f"{REGIONS_FOLDER}/{entry.name}")
     return sorted(damaged)
 
