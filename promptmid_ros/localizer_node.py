@@ -32,7 +32,7 @@ from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import State
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.messages import stamp_ns
-from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap import ReferenceMap, region_path
 from promptmid_ros import conversions, program
 from promptmid_ros.diagnostics import HEALTH, INTERNAL_ERROR, Value
 from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms, memory_mb
@@ -329,7 +329,7 @@ class LocalizerNode(LifecycleNode):
 
 def open_localizer(settings: Settings) -> Localizer:
     """The map and its descriptor, ready to match; InputError where either cannot be used."""
-    reference = ReferenceMap.open(settings.map, prefetch=True)
+    reference = ReferenceMap.open(region_path(settings.map, settings.region), prefetch=True)
     descriptor = load(settings.descriptor or reference.descriptor_name)
     check_patch_fits(settings.options, reference.stride)
     return Localizer(reference, descriptor, settings.options)

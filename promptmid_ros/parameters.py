@@ -59,6 +59,8 @@ _WANTED = {bool: "true or false", int: "a whole number", float: "a number with a
 
 PARAMETERS = {
     "map": Declared("", "Folder of the reference map, as 'promptmid map build' makes it. Required."),
+    "region": Declared("", "Name of a region that 'promptmid map append' gave the map; empty for the map itself. A flight stays "
+                       "in one region."),
     "descriptor": Declared("", "Name of the descriptor; empty for the one that the map was built with."),
     "image_transport": Declared(COMPRESSED, "'compressed' to subscribe to image/compressed, 'raw' to subscribe to image."),
     "prior_wait_ms": Declared(100, "How long an image waits for odometry of a later stamp, in milliseconds.", 0, 2000),
@@ -87,6 +89,7 @@ class Settings:
     """What the parameters come to."""
 
     map: Path
+    region: str
     descriptor: str
     compressed: bool
     prior_wait_s: float
@@ -134,9 +137,9 @@ class Parameters:
         options = Options(**{name: get(name) for name in (
             "patch_px", "most_radius_px", "least_evidence", "confirm", "confirm_among", "lose_after", "registration_sigma_px")})
         return Settings(
-            Path(get("map")).expanduser(), get("descriptor"), get("image_transport") == COMPRESSED, get("prior_wait_ms") / 1e3,
-            get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options, get("publish_tf"),
-            Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
+            Path(get("map")).expanduser(), get("region"), get("descriptor"), get("image_transport") == COMPRESSED,
+            get("prior_wait_ms") / 1e3, get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options,
+            get("publish_tf"), Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
 
     @property
     def autostart(self) -> bool:

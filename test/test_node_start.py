@@ -2,18 +2,24 @@
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Flight, Localizer, end, rclpy
+from rasterio.transform import from_origin
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from simulated import Scene, scene  # noqa: F401
+from test_refmap import write
 
+from promptmid_core.descriptors import load
+from promptmid_core.refmap import append_region
 from promptmid_core.refmap.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 
@@ -46,6 +52,20 @@ def test_a_start_that_fails_ends_the_process(scene: Scene, tmp_path: Path, chang
         assert localizer.process.wait(20) == 1, localizer.log()
         assert f"configure failed: {sentence}" in localizer.log()
         assert localizer.log().count("ERROR") == 1 and "Traceback" not in localizer.log(), localizer.log()
+
+
+def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    path = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
+    pixels = np.random.default_rng(0).integers(1, 255, (300, 300), np.uint8)
+    east = write(tmp_path / "east.tif", pixels, crs="EPSG:32612", transform=from_origin(300_000, 3_770_000, 10, 10))
+    append_region(path, east, descriptor=load("structural"))
+    for region, crs in (("east", "EPSG:32612"), ("", scene.reference().frame.crs)):
+        with Localizer(tmp_path, map=path, region=region) as localizer:
+            assert localizer.change(CONFIGURE), localizer.log()
+            assert crs in localizer.log()
+    with Localizer(tmp_path, map=path, region="north", autostart=True) as localizer:
+        assert localizer.process.wait(20) == 1, localizer.log()
+        assert f"configure failed: {path} has no region 'north'; it has main, east" in localizer.log()
 
 
 def test_a_signal_while_configuring_ends_the_process(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def whole_patch(sar: Path, dem: Path, folder: Path, product: SarProduct) -> Patc
     original = tile.TileTask.make
 
     def make(self: Any, *arguments: Any) -> Any:
-        views.append(self.sar)
+        views.append(self.scenes[0].sar)
         return original(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patched, pytest.raises(InputError, match="enough"):

@@ -16,6 +16,8 @@ def add(commands: Any) -> None:
                   "promptmid replay bag --map la_map --json out.json --report out.html")
     run.add_argument("bag", type=Path, metavar="BAG")
     run.add_argument("--map", type=Path, required=True, metavar="MAP")
+    run.add_argument("--region", metavar="NAME",
+                     help="of the map, 'main' for the map itself; default: the one in whose CRS the bag was flown")
     run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run, the folder that promptmid_ros.live wrote")
     run.add_argument("--json", type=Path, metavar="FILE")
@@ -26,12 +28,15 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors import load
     from promptmid_core.evaluation import comparison
     from promptmid_core.evaluation.metrics import summarise, table
+    from promptmid_core.evaluation.region import region_of_flight
     from promptmid_core.evaluation.replay import replay
     from promptmid_core.evaluation.report import write_report
     from promptmid_core.localization.localizer import Localizer
-    from promptmid_core.refmap import ReferenceMap
+    from promptmid_core.refmap import ReferenceMap, region_path
+    from promptmid_core.simulation.bag import open_bag
 
-    reference = ReferenceMap.open(args.map)
+    place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag))
+    reference = ReferenceMap.open(place)
     localizer = Localizer(reference, load(args.descriptor or reference.descriptor_name))
     run = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:

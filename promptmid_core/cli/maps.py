@@ -6,10 +6,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, positive_count, positive_number
+
+if TYPE_CHECKING:
+    from promptmid_core.refmap import ReferenceMap
 
 DAMAGED = 1
 
@@ -17,42 +20,56 @@ DAMAGED = 1
 def add(commands: Any) -> None:
     """Declare the commands of this family."""
     of_map = group(commands, "map", "build, inspect and verify reference maps")
-    build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF", "promptmid map build sar.tif la_map --dem dem.tif")
-    build.add_argument("sar", type=Path, metavar="SAR.tif")
+    build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF, or from several",
+                    "promptmid map build sar.tif la_map --dem dem.tif")
+    build.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
     build.add_argument("out", type=Path, metavar="OUT")
-    build.add_argument("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, which give the prompts")
-    build.add_argument("--landcover-table", default="worldcover", metavar="TABLE",
-                       help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
-    build.add_argument("--embeddings", metavar="ENCODER",
-                       help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
-    build.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
-    build.add_argument("--descriptor", default="promptmid", metavar="NAME",
-                       help="promptmid, structural, or promptmid:FOLDER of a trained profile; default: promptmid")
-    build.add_argument("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
-    build.add_argument("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
-    build.add_argument("--gsd", type=positive_number, metavar="M",
-                       help="metres per map pixel; default: the raster's ground resolution")
-    build.add_argument("--levels", type=positive_count, metavar="N",
-                       help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
-    build.add_argument("--store", choices=("float16", "int8"), default="float16",
-                       help="element type of the descriptors; int8 halves them; default: float16")
-    build.add_argument("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
-    build.add_argument("--scheduler", default="threads", metavar="WHICH",
-                       help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
-    _sar_options(build.add_argument_group("the SAR product", "what its file does not tell; docs/sar.md").add_argument)
+    _build_options(build, "promptmid", "float16")
+    append = command(of_map, "append", _map_append, "a further region for a map, with a CRS of its own",
+                     "promptmid map append east.tif la_map --name east")
+    append.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
+    append.add_argument("map", type=Path, metavar="MAP")
+    append.add_argument("--name", metavar="NAME", help="of the region; default: the first raster's name")
+    _build_options(append, None, None)
     info = command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")
     verify = command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                      "promptmid map verify la_map")
     verify.add_argument("map", type=Path, metavar="MAP")
-    verify.add_argument("--repair", type=Path, metavar="SAR.tif", help="make damaged files again from the map's own inputs")
+    verify.add_argument("--repair", type=Path, nargs="+", metavar="SAR.tif",
+                        help="make damaged files again from the map's own inputs; a mosaic's in any order")
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html")
-    preview.add_argument("map", type=Path, metavar="MAP")
+    preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")
     preview.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.html")
+
+
+def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, store: str | None) -> None:
+    """What `build` and `append` have in common; defaults that are None are those of the map."""
+    option = parser.add_argument
+    option("--landcover", type=Path, metavar="LC.tif", help="land-cover classes, which give the prompts")
+    option("--landcover-table", default="worldcover", metavar="TABLE",
+           help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
+    option("--embeddings", metavar="ENCODER",
+           help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
+    option("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
+    option("--descriptor", default=descriptor, metavar="NAME",
+           help=f"promptmid, structural, or promptmid:FOLDER of a trained profile; default: {descriptor or 'that of the map'}")
+    option("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
+    option("--crs", metavar="EPSG:N", help="map CRS; default: the UTM zone of the raster's centre")
+    option("--gsd", type=positive_number, metavar="M",
+           help="metres per map pixel; default: the raster's ground resolution")
+    option("--levels", type=positive_count, metavar="N",
+           help="pyramid of 1, 2, 4, 8 x GSD; default: down to 512 px, at most 4")
+    option("--store", choices=("float16", "int8"), default=store,
+           help=f"element type of the descriptors; int8 halves them; default: {store or 'that of the map'}")
+    option("--workers", type=positive_count, metavar="N", help="tiles made at once; default: one a core")
+    option("--scheduler", default="threads", metavar="WHICH",
+           help="threads (the default), processes, or a Dask cluster at tcp://HOST:PORT that sees the same files")
+    _sar_options(parser.add_argument_group("the SAR product", "what its file does not tell; docs/sar.md").add_argument)
 
 
 def _sar_options(option: Any) -> None:
@@ -71,18 +88,36 @@ def _sar_options(option: Any) -> None:
 
 def _map_build(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors import load, with_model
-    from promptmid_core.refmap import SarProduct, build_map
+    from promptmid_core.refmap import build_map
 
+    descriptor = load(with_model(args.descriptor, args.model), threads=1)
+    with Bar("map", "tile") as progress:
+        built = build_map(args.sar, args.out, descriptor=descriptor, progress=progress, **_given(args))
+    _tell(args.out, built)
+
+
+def _map_append(args: argparse.Namespace) -> None:
+    from promptmid_core.descriptors import load, with_model
+    from promptmid_core.refmap import ReferenceMap, append_region
+
+    descriptor = load(with_model(args.descriptor or ReferenceMap.open(args.map).descriptor_name, args.model), threads=1)
+    with Bar("region", "tile") as progress:
+        built = append_region(args.map, args.sar, name=args.name, descriptor=descriptor, progress=progress, **_given(args))
+    _tell(built.path, built)
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of a build."""
+    from promptmid_core.refmap import SarProduct
+
+    names = ("landcover", "landcover_table", "embeddings", "dem", "crs", "gsd", "levels", "store", "scheduler", "workers")
     product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
                          args.terrain_corrected, args.incidence_deg, args.look_deg)
-    with Bar("map", "tile") as progress:
-        built = build_map(args.sar, args.out, landcover=args.landcover, landcover_table=args.landcover_table,
-                          embeddings=args.embeddings, dem=args.dem, crs=args.crs,
-                          descriptor=load(with_model(args.descriptor, args.model), threads=1),
-                          gsd=args.gsd,
-                          product=product, levels=args.levels, store=args.store, scheduler=args.scheduler, workers=args.workers,
-                          progress=progress)
-    print(f"{args.out}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
+    return {name: getattr(args, name) for name in names} | {"product": product}
+
+
+def _tell(path: Path, built: ReferenceMap) -> None:
+    print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
 
 
@@ -98,7 +133,7 @@ def _map_info(args: argparse.Namespace) -> None:
 
 
 def _map_verify(args: argparse.Namespace) -> int:
-    from promptmid_core.refmap import repair_map, verify_map
+    from promptmid_core.refmap import repair_map, unfinished_regions, verify_map
 
     if args.repair:
         with Bar("repair", "tile") as progress:
@@ -108,9 +143,12 @@ def _map_verify(args: argparse.Namespace) -> int:
     for name in damaged:
         print(name)
     if damaged:
-        print(f"{args.map}: {len(damaged)} damaged or missing; copy the map again, or add --repair SAR.tif",
-              file=sys.stderr)
+        print(f"{args.map}: {len(damaged)} damaged or missing; copy the map again, or add --repair SAR.tif, for a region to "
+              "the command with its own folder", file=sys.stderr)
         return DAMAGED
+    for name in unfinished_regions(args.map):
+        print(f"{args.map}: region {name} is unfinished and not part of the map; give its 'promptmid map append' again",
+              file=sys.stderr)
     print(f"{args.map}: whole", file=sys.stderr)
     return 0
 

@@ -16,7 +16,7 @@ from promptmid_core.evaluation.figures import STYLE
 from promptmid_core.evaluation.pictures import overview
 from promptmid_core.landuse import ClassTable
 from promptmid_core.prompts import LAND_USES
-from promptmid_core.refmap import ReferenceMap, map_info
+from promptmid_core.refmap import ReferenceMap, map_info, read_regions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,12 +32,13 @@ COLOURS = {
     "built-up area": (250, 0, 0), "bare land": (180, 180, 180), "water": (0, 100, 200), "wetland": (0, 150, 160),
     "snow and ice": (240, 240, 240),
 }
+BORDER_COLOUR = (210, 50, 60)
 UNKNOWN_COLOUR = (255, 255, 255)
 COVERAGE = {"no data": (226, 230, 236), "SAR alone": (244, 190, 96), "described": (120, 180, 140)}
 
 
 def write_preview(path: Path, reference: ReferenceMap) -> None:
-    """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells.
+    """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells; its regions below it.
 
     InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest level
     that still has SIDE pixels along its longer side.
@@ -47,9 +48,9 @@ def write_preview(path: Path, reference: ReferenceMap) -> None:
         raise InputError(f"{path} is no kind of preview; name a file that ends in {' or '.join(KINDS)}")
     if not path.parent.is_dir():
         raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
-    stream = BytesIO()
-    _drawn(reference).savefig(stream, format="png", dpi=130, metadata={"Software": None})
-    content = stream.getvalue() if kind == ".png" else _page(reference, stream.getvalue()).encode()
+    regions = [ReferenceMap.open(reference.path / region.path) for region in read_regions(reference.path)[1:]]
+    maps = [(shown, _picture(shown)) for shown in (reference, *regions)]
+    content = _stacked([picture for _, picture in maps]) if kind == ".png" else _page(maps).encode()
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -73,6 +74,25 @@ def components(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Image:
     return picture
 
 
+def _picture(reference: ReferenceMap) -> bytes:
+    stream = BytesIO()
+    _drawn(reference).savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _stacked(pictures: list[bytes]) -> bytes:
+    """Several PNGs as one, the first at the top."""
+    if len(pictures) == 1:
+        return pictures[0]
+    import cv2
+
+    images = [np.asarray(cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)) for picture in pictures]
+    across = max(image.shape[1] for image in images)
+    white = (255, 255, 255)
+    wide = [cv2.copyMakeBorder(image, 0, 0, 0, across - image.shape[1], cv2.BORDER_CONSTANT, value=white) for image in images]
+    return bytes(cv2.imencode(".png", np.vstack(wide))[1])
+
+
 def _shown(reference: ReferenceMap) -> ReferenceMap:
     """The coarsest level that still has SIDE pixels along its longer side, else the finest."""
     fine = [level for level in range(reference.levels) if max(reference.header.pixels(level).shape) >= SIDE]
@@ -90,7 +110,8 @@ def _drawn(reference: ReferenceMap) -> Figure:
         sar, landuse, described, coverage = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
         image, (x_min, y_min, x_max, y_max) = overview(shown, (0, 0, shown.grid.width, shown.grid.height))
         sar.imshow(image, cmap="gray", vmin=0, vmax=255, extent=_km(x_min, x_max, y_min, y_max))
-        sar.set_title("SAR")
+        sar.set_title("SAR" + (f": {len(reference.header.scenes)} scenes" if reference.header.scenes else ""))
+        _draw_scenes(sar, shown)
         array, valid = _descriptors(shown)
         _show(described, components(array, valid), shown)
         described.set_title(f"descriptor {reference.descriptor_name}: three principal components as colour")
@@ -158,6 +179,28 @@ def _draw_coverage(axes: Axes, reference: ReferenceMap, seen: NDArray[np.bool_],
     axes.set_title("coverage")
 
 
+def _draw_scenes(axes: Axes, reference: ReferenceMap) -> None:
+    """Where one scene of a mosaic ends and another wins."""
+    if not reference.header.scenes:
+        return
+    grid, tile = reference.grid, reference.header.tile_px
+    every = -(-max(grid.shape) // SIDE)
+    rows, cols = np.arange(0, grid.height, every), np.arange(0, grid.width, every)
+    index = np.zeros((len(rows), len(cols)), np.int64)
+    for top in range(0, grid.height, tile):
+        for left in range(0, grid.width, tile):
+            window = reference.scene(left, top, min(tile, grid.width - left), min(tile, grid.height - top))
+            r, c = (rows >= top) & (rows < top + tile), (cols >= left) & (cols < left + tile)
+            if window:
+                index[np.ix_(r, c)] = np.where(window.valid, window.image + 1, 0)[np.ix_(rows[r] - top, cols[c] - left)]
+    border = np.zeros((*index.shape, 4), np.uint8)
+    for axis in (0, 1):
+        here, there = (np.take(index, np.arange(start, index.shape[axis] - 1 + start), axis) for start in (0, 1))
+        step = (here != there) & (here > 0) & (there > 0)
+        border[:step.shape[0], :step.shape[1]][step] = (*BORDER_COLOUR, 255)
+    _show(axes, border, reference)
+
+
 def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: NDArray[np.uint8] | None) -> None:
     table = reference.header.vocabulary["table"]
     if ids is None:
@@ -200,13 +243,16 @@ def _km(x_min: float, x_max: float, y_min: float, y_max: float) -> tuple[float, 
     return x_min / 1e3, x_max / 1e3, y_min / 1e3, y_max / 1e3
 
 
-def _page(reference: ReferenceMap, picture: bytes) -> str:
+def _page(maps: list[tuple[ReferenceMap, bytes]]) -> str:
+    """The page of a map, which is the first, and its regions, each with its picture as PNG."""
     from jinja2 import Environment
 
     template = files("promptmid_core.evaluation").joinpath("preview.html.j2").read_text()
-    facts = {key: _plain(value) for key, value in map_info(reference.path).items() if key not in ("path", "inputs", "versions")}
-    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    return Environment(autoescape=True).from_string(template).render(name=reference.path.name, picture=uri, facts=facts)
+    parts = [{
+        "name": shown.path.name, "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+        "facts": {key: _plain(value) for key, value in map_info(shown.path).items() if key not in ("path", "inputs", "versions")},
+    } for shown, picture in maps]
+    return Environment(autoescape=True).from_string(template).render(parts=parts)
 
 
 def _plain(value: Any) -> str:

@@ -130,13 +130,14 @@ class Recording:
             self.notes.append(f"The bag does not say what its frame map is; the reference map's own was taken: {frame.crs}, "
                               f"origin {frame.origin[0]:.0f} E {frame.origin[1]:.0f} N.")
             return np.zeros(3)
-        if not _same_crs(own.crs, frame.crs):
+        if not same_crs(own.crs, frame.crs):
             raise InputError(f"{self._bag.path} was flown in {own.crs}, but the map is in {frame.crs}; "
                              f"build the map again with --crs {own.crs}")
         return np.array([own.origin[0] - frame.origin[0], own.origin[1] - frame.origin[1], 0.0])
 
 
-def _same_crs(one: str, other: str) -> bool:
+def same_crs(one: str, other: str) -> bool:
+    """Whether two names mean the same CRS; InputError where PROJ does not know the one of a bag."""
     if one == other:
         return True
     from pyproj import CRS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -42,34 +43,69 @@ def ground_resolution(path: Path) -> float:
     return round(sqrt(float(length[0]) * float(length[1])), 6)
 
 
-def map_frame(path: Path, crs: str | None = None) -> MapFrame:
-    """The `map` frame for a raster: the UTM zone of its centre, or `crs`.
+def map_frame(path: Path, crs: str | None = None, others: Sequence[Path] = ()) -> MapFrame:
+    """The `map` frame for a raster, or for several that make one map: the UTM zone of their middle, or `crs`.
 
-    The origin is the centre of the raster's bounds, rounded to 1000 m. InputError where the CRS is not projected in metres
-    to the east and north, is a Mercator projection, or has a point scale off by more than 0.1 % somewhere on the raster.
+    The origin is the centre of the rasters' bounds, rounded to 1000 m. InputError where the CRS is not projected in metres
+    to the east and north, is a Mercator projection, or has a point scale off by more than 0.1 % somewhere on the rasters.
     """
     import pyproj
 
-    with opened(path) as source:
-        col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
-        x, y = source.transform @ (col, row)
-        own = _own_crs(path, source.crs)
-    lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
-    if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():
-        raise InputError(f"{path} lies where its own CRS has no place on the Earth; check its geotransform and CRS")
+    lon, lat = _places(path)
     middle = float(lon[len(lon) // 2]), float(lat[len(lat) // 2])
+    if others:
+        known = [(lon, lat), *map(_places, others)]
+        # turned so that no step at the date line comes between rasters
+        lon = np.concatenate([(east - middle[0] + 180) % 360 - 180 + middle[0] for east, _ in known])
+        lat = np.concatenate([north for _, north in known])
+        middle = float(lon.min() + lon.max()) / 2, float(lat.min() + lat.max()) / 2
     utm = _utm_zone(*middle)
     chosen = _projection(crs, utm) if crs else pyproj.CRS(utm)
 
     error = _scale_error(chosen, lon, lat)
     if not error <= LARGEST_SCALE_ERROR:
         advice = _advice(utm if crs else None, middle, lon, lat)
-        raise InputError(f"{path} does not fit {crs or utm}, whose scale is off by {error:.2%} there (0.1% is allowed); {advice}")
+        if others:
+            what = f"{path} and the {len(others)} other rasters together do"
+            advice = (f"{advice}, or build the map of those that lie together and add the others with 'promptmid map append', "
+                      "each region in its own zone")
+        else:
+            what = f"{path} does"
+        raise InputError(f"{what} not fit {crs or utm}, whose scale is off by {error:.2%} there (0.1% is allowed); {advice}")
 
-    east, north = pyproj.Transformer.from_crs(own, chosen, always_xy=True).transform(x, y)
-    origin = (_rounded((east.min() + east.max()) / 2), _rounded((north.min() + north.max()) / 2))
+    ends = [_extent(file, chosen) for file in (path, *others)]
+    origin = (_rounded((min(x[0] for x, _ in ends) + max(x[1] for x, _ in ends)) / 2),
+              _rounded((min(y[0] for _, y in ends) + max(y[1] for _, y in ends)) / 2))
     authority = chosen.to_authority(min_confidence=100)
     return MapFrame(":".join(authority) if authority else str(crs), origin)
+
+
+def _places(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitudes and latitudes (441,) of points spread over a raster; InputError where it has no place on the Earth."""
+    import pyproj
+
+    own, x, y = _spread(path)
+    lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
+    if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():
+        raise InputError(f"{path} lies where its own CRS has no place on the Earth; check its geotransform and CRS")
+    return lon, lat
+
+
+def _extent(path: Path, crs: pyproj.CRS) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Least and greatest easting, and northing, of a raster."""
+    import pyproj
+
+    own, x, y = _spread(path)
+    east, north = pyproj.Transformer.from_crs(own, crs, always_xy=True).transform(x, y)
+    return (float(east.min()), float(east.max())), (float(north.min()), float(north.max()))
+
+
+def _spread(path: Path) -> tuple[pyproj.CRS, NDArray[np.float64], NDArray[np.float64]]:
+    """A raster's CRS, and in it 21 x 21 points from edge to edge."""
+    with opened(path) as source:
+        col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
+        x, y = source.transform @ (col, row)
+        return _own_crs(path, source.crs), x, y
 
 
 def _own_crs(path: Path, crs: object) -> pyproj.CRS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log10
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,26 @@ class AmplitudeScale:
             return np.asarray(10 ** ((values - np.float32(self.median)) / np.float32(20)), np.float32)
         linear = np.maximum(values / np.float32(self.median), 0)
         return np.asarray(np.sqrt(linear) if self.scale == "intensity" else linear, np.float32)
+
+    def moved(self, values: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+        """Product values of any shape with so many decibels more amplitude."""
+        if not gain_db:
+            return values
+        if self.decibel:
+            return np.asarray(values + np.float32(gain_db), np.float32)
+        return np.asarray(values * np.float32(10 ** (gain_db / (10 if self.scale == "intensity" else 20))), np.float32)
+
+    def levelled(self, level_db: float) -> AmplitudeScale:
+        """The scale by which amplitudes have a median of so many decibels, where the median was 1."""
+        if self.decibel:
+            return replace(self, median=self.median - level_db)
+        return replace(self, median=self.median / 10 ** (level_db / (10 if self.scale == "intensity" else 20)))
+
+    def gain_db(self, other: AmplitudeScale) -> float:
+        """The decibels that this scale's values have to be given, so that the `other` makes the same amplitudes of them."""
+        if self.decibel:
+            return other.median - self.median
+        return (10 if self.scale == "intensity" else 20) * log10(other.median / self.median)
 
     def span(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """The total power of the polarisations (B, ...), in the scale of the product (...)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +15,7 @@ from typing import Any
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.landuse import ClassTable
-from promptmid_core.refmap.header import Header, attributes_of
+from promptmid_core.refmap.header import Header, attributes_of, sar_names
 from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.plan import encoder_for, plan_build
@@ -30,32 +30,37 @@ from promptmid_core.refmap.workers import THREADS, check_scheduler, crew, small_
 
 Progress = Callable[[int, int], None]
 
-# GDAL would keep as much of a raster as fits a twentieth of the machine's memory; a build reads every block once or twice
-
 log = logging.getLogger(__name__)
 
 
-def build_map(sar: Path, out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
+def build_map(sar: Path | Sequence[Path], out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
               embeddings: str | None = None, dem: Path | None = None, descriptor: Descriptor, crs: str | None = None,
               gsd: float | None = None, product: SarProduct | None = None, levels: int | None = None, store: str = STORES[0],
-              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None) -> ReferenceMap:
+              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None,
+              check: Callable[[Header], None] | None = None) -> ReferenceMap:
     """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
 
+    Of several SAR rasters the first that is valid at a place gives the map's pixels and descriptors there.
     `landcover_table` as for `ClassTable.load`; `embeddings` as for `load_encoder`, by default what the descriptor needs; the
     others of the map as for `plan_build`. `scheduler` and `workers` say who makes the tiles, as for `crew`, and change no byte;
-    `progress(done, total)` is told of every tile, first of those that are there already. A build that was cut off goes on where
+    `progress(done, total)` is told of every tile, first of those that are there already; `check` may refuse the map that was
+    planned, before any of it is made. A build that was cut off goes on where
     it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal bytes but for the `built` part
     of the manifest. InputError for any input that cannot be used, before any work, for a folder that holds something else or
     cannot be written, and where another builder is at work; nothing is ever deleted there.
     """
     started = time.monotonic()
     check_scheduler(scheduler, workers)
-    inputs = {name: file.resolve() for name, file in (("sar", sar), ("landcover", landcover), ("dem", dem)) if file}
+    rasters = [sar] if isinstance(sar, Path) else sar
+    named = [*zip(sar_names(len(rasters)), rasters, strict=True), ("landcover", landcover), ("dem", dem)]
+    inputs = {name: file.resolve() for name, file in named if file}
     table = ClassTable.load(landcover_table) if landcover else None
     vocabulary = Vocabulary.encoded(encoder_for(descriptor, embeddings))
     with small_cache():
         task = plan_build(out.resolve(), inputs, descriptor, product or SarProduct(), table, vocabulary,
                           crs=crs, gsd=gsd, levels=levels, store=store)
+    if check:
+        check(task.header)
     if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
@@ -125,7 +130,7 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], started: float
     """Write the manifest from the records of all tiles; its shares are those of level 0."""
     header, finest = task.header, [record for record in records if not record.tile.level]
     if task.dem and not any(record.heights for record in finest):
-        raise InputError(f"{task.dem.path} holds no height where {task.sar.view.path} lies; give a DEM that does")
+        raise InputError(f"{task.dem.path} holds no height where {task.scenes[0].sar.view.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
     whole = [*metadata_files(header), *vocabulary_files(header.vocabulary)]
     files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
@@ -142,7 +147,12 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], started: float
         "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
         "bytes": sum((out / name).stat().st_size for name in files),
     }
-    sources = {"sar": task.sar.view, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
+    if header.scenes:
+        counts = [sum(record.scenes.get(str(index), 0) for record in finest) for index in range(len(header.scenes))]
+        content["scenes"] = {scene["name"]: count / max(sum(counts), 1)
+                             for scene, count in zip(header.scenes, counts, strict=True)}
+    rasters = {scene.name: scene.sar.view for scene in task.scenes}
+    sources = {**rasters, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
     built = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(time.monotonic() - started, 1),
         "host": platform.node(), "versions": _versions(),

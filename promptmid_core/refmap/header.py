@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,9 @@ class Header:
     SAR amplitude, `sar` what was said of it and which bands were read; `registration_sigma_m` is the standard deviation per axis
     of the ground's place in the product, as far as it is known to be off; `dem_stride` is the number of level-0 pixels per height
     cell, 0 without a DEM; `vocabulary` is `Vocabulary.attributes`; `store` is the element type of the descriptors; `inputs` maps
-    sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given.
+    sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given. `scenes` are the SAR
+    rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a pixel: `name` and `gain_db`, which was added to
+    its values; empty where there is one raster only.
     """
 
     frame: MapFrame
@@ -85,6 +87,7 @@ class Header:
     vocabulary: dict[str, Any]
     inputs: dict[str, str]
     options: dict[str, Any]
+    scenes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def chunk_px(self) -> int:
@@ -135,6 +138,8 @@ class Header:
     def attributes(self) -> dict[str, Any]:
         """The header as JSON values, with a checksum of itself."""
         values = asdict(self)
+        if not self.scenes:
+            del values["scenes"]
         values["frame"]["origin"] = list(self.frame.origin)
         values["descriptor"]["groups"] = list(values["descriptor"]["groups"])
         values |= {"format": FORMAT, "version": VERSION, "transform": list(self.grid.to_transform(self.frame.origin))}
@@ -163,6 +168,11 @@ class Header:
         frame = MapFrame(fields["frame"]["crs"], tuple(fields["frame"]["origin"]))
         return Header(**fields | {"frame": frame, "grid": Grid(**fields["grid"]),
                                   "descriptor": DescriptorIdentity.read(fields["descriptor"])})
+
+
+def sar_names(count: int) -> list[str]:
+    """The names of so many SAR rasters among the inputs of a map: sar, sar2, sar3, ..."""
+    return [f"sar{number if number > 1 else ''}" for number in range(1, count + 1)]
 
 
 def attributes_of(path: Path) -> dict[str, Any] | None:

@@ -8,13 +8,16 @@ from typing import Any
 from promptmid_core.errors import InputError
 from promptmid_core.refmap.header import VERSION, Header
 from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, require_finished
+from promptmid_core.refmap.regions import Region, read_regions
 
 
 def map_info(path: Path) -> dict[str, Any]:
     """Facts about a finished map, as JSON values; InputError where the folder is none.
 
-    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
-    code among the pixels whose class is known, `land_uses` that of the words of the prompts.
+    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each
+    class code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each
+    raster of a mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those
+    that were appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north.
     """
     header = Header.read(path)
     require_finished(path)
@@ -44,6 +47,8 @@ def map_info(path: Path) -> dict[str, Any]:
             "name": header.descriptor.name, "channels": header.descriptor.channels, "stride": header.descriptor.stride,
             "fingerprint": header.descriptor.fingerprint, "groups": [group.name for group in header.descriptor.groups],
         },
+        "regions": [_region(path, region) for region in read_regions(path)[1:]],
+        "scenes": [scene | {"share": content["scenes"][scene["name"]]} for scene in header.scenes],
         "amplitude": header.amplitude,
         "sar": header.sar,
         "registration_sigma_m": header.registration_sigma_m,
@@ -62,6 +67,12 @@ def map_info(path: Path) -> dict[str, Any]:
         "built": built["time"],
         "build_seconds": built["seconds"],
     }
+
+
+def _region(path: Path, region: Region) -> dict[str, Any]:
+    grid = Header.read(path / region.path).grid
+    return {"name": region.name, "path": str(path / region.path), "crs": region.crs, "bounds_deg": region.bounds,
+            "gsd_m": grid.gsd, "size_px": [grid.width, grid.height], "area_km2": grid.width * grid.height * grid.gsd**2 / 1e6}
 
 
 def _land_uses(classes: dict[str, float], vocabulary: dict[str, Any]) -> dict[str, float]:

@@ -14,11 +14,15 @@ from promptmid_core.refmap.header import Header, Tile, digest
 
 MANIFEST_FILE = "manifest.json"
 JOURNAL_FILE = "building.jsonl"
+REGIONS_FILE, REGIONS_FOLDER = "regions.json", "regions"
 
 
 @dataclass(frozen=True)
 class TileRecord:
-    """A finished tile: the SHA-256 of its files by path, and counts of what it holds (`landuse` by class code)."""
+    """A finished tile: the SHA-256 of its files by path, and counts of what it holds (`landuse` by class code).
+
+    `scenes` are the pixels that each scene of a mosaic gave, by its index.
+    """
 
     tile: Tile
     files: dict[str, str]
@@ -26,6 +30,7 @@ class TileRecord:
     described: int
     heights: int
     landuse: dict[str, int] = field(default_factory=dict)
+    scenes: dict[str, int] = field(default_factory=dict)
 
 
 class Journal:
@@ -78,8 +83,8 @@ def require_finished(path: Path) -> None:
         raise InputError(f"{path} is an unfinished map (no {MANIFEST_FILE}); run its 'promptmid map build' again to finish it")
 
 
-def verify_map(path: Path) -> list[str]:
-    """Files of a map that are damaged, missing, or not of the map, as paths relative to it; empty where all is well.
+def damaged_files(path: Path) -> list[str]:
+    """Files of a map that are damaged, missing, or not of the map, as paths relative to it, its regions left aside.
 
     InputError where the folder is no finished map.
     """
@@ -91,7 +96,8 @@ def verify_map(path: Path) -> list[str]:
         files = read_manifest(path)["files"]
     except ValueError:
         return [MANIFEST_FILE]
-    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - {MANIFEST_FILE}
+    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - {MANIFEST_FILE, REGIONS_FILE}
+    found = {name for name in found if not name.startswith(f"{REGIONS_FOLDER}/")}
     broken = {name for name, known in files.items() if sha256(path / name) != known}
     return sorted(broken | (found - set(files)))
 

@@ -10,9 +10,8 @@ import numpy as np
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.embeddings import TextEncoder, load_encoder
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, map_frame, vertical_datum
+from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
 from promptmid_core.landuse import ClassTable
-from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.header import DescriptorIdentity, Header
 from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.layover import Relief, height_error
@@ -20,55 +19,45 @@ from promptmid_core.refmap.manifest import sha256
 from promptmid_core.refmap.product import NO, SarProduct
 from promptmid_core.refmap.pyramid import default_levels
 from promptmid_core.refmap.quantisation import STORES
-from promptmid_core.refmap.sar import SarView
+from promptmid_core.refmap.scenes import Laid, laid
 from promptmid_core.refmap.store import UNKNOWN_CLASS
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.vocabulary import Vocabulary
-
-# source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
-FINEST, COARSEST = 1 / 16, 100.0
 
 
 def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, product: SarProduct, table: ClassTable | None,
                vocabulary: Vocabulary, *, crs: str | None, gsd: float | None, levels: int | None, store: str) -> TileTask:
     """Check every input of a map `out` and lay it out; InputError for any that cannot be used.
 
-    `inputs` are the rasters by name: sar, and where there are any landcover, whose classes `table` tells, and dem. `product` is
-    what is said of the SAR raster; `crs` and `gsd` (metres) as for `map_frame` and `RasterView`; `levels` of the pyramid, without
-    it as for `default_levels`; `store`, the element type of the descriptors, is `float16` or `int8`.
+    `inputs` are the rasters by name: sar, in a mosaic sar2, sar3, ... in the order in which they win, and where there are any
+    landcover, whose classes `table` tells, and dem. `product` is what is said of the SAR rasters; `crs` and `gsd` (metres) as
+    for `laid`; `levels` of the pyramid, without it as for `default_levels`; `store`, the element type of the descriptors, is
+    `float16` or `int8`.
     """
-    sar, dem = inputs["sar"], inputs.get("dem")
+    rasters, dem = {name: path for name, path in inputs.items() if name.startswith("sar")}, inputs.get("dem")
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
     if store not in STORES:
         raise InputError(f"descriptors are not stored as {store}; give {' or '.join(STORES)}")
     product.check(has_dem=dem is not None)
-    facts = check_raster(sar, "sar", product.bands)
-    frame = map_frame(sar, crs)
-    view = replace(RasterView.of(sar, frame, gsd, bands=product.bands), limits=(facts.minimum, facts.maximum))
-    if not FINEST <= view.ratio <= COARSEST:
-        raise InputError(f"{sar} has pixels of {view.grid.gsd / view.ratio:.3g} m: --gsd {view.grid.gsd:g} makes no map of it")
-    if min(view.grid.shape) < descriptor.stride:
-        raise InputError(f"{sar} is smaller than a descriptor cell at {view.grid.gsd:g} m per pixel; give a larger one")
-    levels = default_levels(*view.grid.shape) if levels is None else levels
-    if levels < 1 or min(view.grid.shape) >> (levels - 1) < descriptor.stride:
-        raise InputError(f"{sar} has no {levels} levels at {view.grid.width}x{view.grid.height} px; give fewer, and at least 1")
-    scale = AmplitudeScale.of(sar, facts, product.scale, view.bands)
-    if product.combine:
-        facts = check_raster(sar, "sar", product.bands, scale.span)
-        scale, facts = replace(scale, median=facts.median), replace(facts, dtype="float32")
-    cover = _land_cover(inputs["landcover"], table, view) if table else None
+    lain = laid(rasters, product, descriptor.stride, crs=crs, gsd=gsd)
+    frame, grid = lain.view.frame, lain.view.grid
+    levels = default_levels(*grid.shape) if levels is None else levels
+    if levels < 1 or min(grid.shape) >> (levels - 1) < descriptor.stride:
+        raise InputError(f"{lain.view.path} has no {levels} levels at {grid.width}x{grid.height} px; give fewer, and at least 1")
+    cover = _land_cover(inputs["landcover"], table, lain) if table else None
     if dem:
         heights = check_raster(dem, "dem")
         datum = vertical_datum(dem)
-        coarse = _overlapping(RasterView.of(dem, frame, like=view.grid, resampling="bilinear"), sar)
+        coarse = _overlapping(RasterView.of(dem, frame, like=grid, resampling="bilinear"), lain)
 
     header = Header(
-        frame, view.grid, datum if dem else UNKNOWN_DATUM,
+        frame, grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(scale) | {"decibel": scale.decibel}, facts.dtype, asdict(product) | {"bands": list(view.bands)}, 0.0,
+        asdict(lain.scale) | {"decibel": lain.scale.decibel}, lain.dtype, asdict(product) | {"bands": list(lain.view.bands)}, 0.0,
         cover is not None, 0, levels, store, vocabulary.attributes(table),
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
+        [{"name": scene.name, "gain_db": scene.gain_db} for scene in lain.scenes] if len(lain.scenes) > 1 else [],
     )
     dem_view, relief = None, None
     if dem:
@@ -81,7 +70,8 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
         if product.incidence_deg is not None and product.look_deg is not None:
             span = heights.maximum - heights.minimum
             relief = Relief(dem_view, header.dem_stride, product.incidence_deg, product.look_deg, span)
-    return TileTask(out, header, descriptor, SarView(view, scale, product, relief), cover, vocabulary, dem_view)
+    scenes = tuple(replace(scene, sar=replace(scene.sar, relief=relief)) for scene in lain.scenes)
+    return TileTask(out, header, descriptor, scenes, cover, vocabulary, dem_view)
 
 
 def encoder_for(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
@@ -93,16 +83,19 @@ def encoder_for(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
     return load_encoder(chosen) if chosen else None
 
 
-def _land_cover(path: Path, table: ClassTable, sar: RasterView) -> LandCover:
+def _land_cover(path: Path, table: ClassTable, lain: Laid) -> LandCover:
     codes = check_raster(path, "landcover")
     if codes.minimum < 0 or codes.maximum >= UNKNOWN_CLASS:
         raise InputError(f"{path} has class codes outside 0 to {UNKNOWN_CLASS - 1}; recode it")
-    view = _overlapping(RasterView.of(path, sar.frame, like=sar.grid, resampling="nearest"), sar.path)
+    view = _overlapping(RasterView.of(path, lain.view.frame, like=lain.view.grid, resampling="nearest"), lain)
     table.check(codes.classes, path)
     return LandCover(view, table)
 
 
-def _overlapping(view: RasterView, sar: Path) -> RasterView:
-    if not view.overlaps():
-        raise InputError(f"{view.path} does not overlap {sar}; give one of the same region")
+def _overlapping(view: RasterView, lain: Laid) -> RasterView:
+    """The view of a raster that lies under every scene in part at least."""
+    for scene in lain.scenes:
+        if not replace(view, grid=view.grid.cut(*scene.part)).overlaps():
+            whole = " and all the other scenes" if len(lain.scenes) > 1 else ""
+            raise InputError(f"{view.path} does not overlap {scene.sar.view.path}; give one of the same region{whole}")
     return view

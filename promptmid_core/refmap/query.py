@@ -17,7 +17,7 @@ from promptmid_core.refmap.header import Header
 from promptmid_core.refmap.manifest import require_finished
 from promptmid_core.refmap.prefetch import Prefetch
 from promptmid_core.refmap.quantisation import decoded
-from promptmid_core.refmap.store import UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
+from promptmid_core.refmap.store import NO_SCENE, UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
 from promptmid_core.refmap.vocabulary import Vocabulary
 
 CACHE_BYTES = 256 * 2**20
@@ -110,6 +110,14 @@ class ReferenceMap:
             return None
         values, known = self._readers["landuse"].read(row, col, height, width)
         valid = known & (values != UNKNOWN_CLASS)
+        return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
+
+    def scene(self, col: int, row: int, width: int, height: int) -> Patch | None:
+        """The index of the scene that each pixel of a window comes from, uint16, valid where known; None but in a mosaic."""
+        if not self.header.scenes:
+            return None
+        values, known = self._readers["scene"].read(row, col, height, width)
+        valid = known & (values != NO_SCENE[str(values.dtype)])
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
     def landuse_mix(self, col: int, row: int, width: int, height: int) -> NDArray[np.float64]:

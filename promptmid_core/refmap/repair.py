@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from promptmid_core.landuse import ClassTable
 from promptmid_core.refmap.builder import Progress, writing
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.lock import locked
-from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, sha256, verify_map
+from promptmid_core.refmap.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
 from promptmid_core.refmap.plan import plan_build
 from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.store import create, metadata_files, shard_files
@@ -21,16 +22,16 @@ from promptmid_core.refmap.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.workers import THREADS, crew, small_cache
 
 
-def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Path | None = None,
+def repair_map(path: Path, sar: Path | Sequence[Path], *, landcover: Path | None = None, dem: Path | None = None,
                descriptor: Descriptor | None = None, workers: int | None = None, progress: Progress | None = None) -> list[str]:
     """Make the damaged and missing files of a finished map again; returns their names, relative to the map.
 
-    No other file is touched. Rasters that are not given are looked for where they lay when the map was built; `descriptor` is
-    by default the one of the map's name. InputError where an input or the descriptor is not that of the map, before any work;
-    where the manifest is damaged, since then nothing says what is whole, or the prompts' embeddings are; and where a file made
-    again is not as it was.
+    No other file is touched. The SAR rasters of a mosaic may come in any order. Rasters that are not given are looked for
+    where they lay when the map was built; `descriptor` is by default the one of the map's name. InputError where an input or
+    the descriptor is not that of the map, before any work; where the manifest is damaged, since then nothing says what is
+    whole, or the prompts' embeddings are; and where a file made again is not as it was.
     """
-    damaged = set(verify_map(path))
+    damaged = set(damaged_files(path))
     if MANIFEST_FILE in damaged:
         raise InputError(f"{path / MANIFEST_FILE} is damaged, so that nothing says what is whole; build the map again")
     manifest = read_manifest(path)
@@ -41,7 +42,8 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
     header = Header.of(manifest["content"]["header"], path)
     if not broken.isdisjoint(file.as_posix() for file in vocabulary_files(header.vocabulary)):
         raise InputError(f"{path} has damaged embeddings of its prompts, which repair cannot make again; build the map again")
-    inputs = _inputs(header, {"sar": sar, "landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
+    given = [sar] if isinstance(sar, Path) else sar
+    inputs = _inputs(header, given, {"landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
     with small_cache():
         task = _task(path, header, inputs, descriptor or load(header.descriptor.name, threads=1))
     with writing(path), locked(path):
@@ -57,12 +59,22 @@ def repair_map(path: Path, sar: Path, *, landcover: Path | None = None, dem: Pat
     return sorted(broken)
 
 
-def _inputs(header: Header, given: dict[str, Path | None], known: dict[str, str]) -> dict[str, Path]:
-    """The rasters of a map by name; InputError where one is missing or another."""
-    inputs = {}
+def _inputs(header: Header, sar: Sequence[Path], others: dict[str, Path | None], known: dict[str, str]) -> dict[str, Path]:
+    """The rasters of a map by name, those of the SAR told by their content; InputError where one is missing or another."""
+    given, inputs = {name: file for name, file in others.items() if file}, {}
+    for file in sar:
+        digest = sha256(file)
+        name = next((name for name in header.inputs if name.startswith("sar") and header.inputs[name] == digest), None)
+        if name is None:
+            which = f"one of the {len(header.scenes)} SAR rasters" if header.scenes else "the sar raster"
+            raise InputError(f"{file} is not {which} that the map was built from; give that one to repair the map")
+        given[name] = file
     for name, digest in header.inputs.items():
         file = given.get(name) or Path(known.get(name, name))
         if sha256(file) != digest:
+            if name.startswith("sar"):
+                raise InputError(f"the SAR raster {name} is missing, which was {file} when the map was built; give it too, "
+                                 "to repair the map")
             raise InputError(f"{file} is not the {name} raster that the map was built from; give that one to repair the map")
         inputs[name] = file.resolve()
     return inputs

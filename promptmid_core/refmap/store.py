@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_CLASS = 65535
 UNKNOWN_HEIGHT = -32768.0
+NO_SCENE = {"uint8": 255, "uint16": 65535}
 ZSTD_LEVEL = 1
 
 
@@ -38,7 +39,7 @@ class ArrayPlan:
 
 def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
     """The arrays of a level by name; above level 0 `sar` is the amplitude; heights and what blocks tell of land use
-    are stored once."""
+    are stored once. In a mosaic `scene` is the index of the scene that a pixel comes from."""
     cells, pixels, identity = header.cells(level), header.pixels(level), header.descriptor
     stride, described = identity.stride, (identity.channels, *cells.shape)
     arrays = {
@@ -47,6 +48,9 @@ def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
         "sar": ArrayPlan("float16" if level else header.sar_dtype, ("y", "x"), pixels.shape, 1),
         "sar_valid": ArrayPlan("bool", ("y", "x"), pixels.shape, 1),
     }
+    if header.scenes:
+        indexes = "uint8" if len(header.scenes) < NO_SCENE["uint8"] else "uint16"
+        arrays["scene"] = ArrayPlan(indexes, ("y", "x"), pixels.shape, 1, NO_SCENE[indexes])
     if header.has_landuse:
         blocks, step = header.blocks.shape, header.block_px
         arrays["landuse"] = ArrayPlan("uint16", ("y", "x"), pixels.shape, 1, UNKNOWN_CLASS)

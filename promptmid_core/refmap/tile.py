@@ -17,8 +17,8 @@ from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.manifest import TileRecord, sha256
 from promptmid_core.refmap.pyramid import averaged, majority
 from promptmid_core.refmap.quantisation import encoded
-from promptmid_core.refmap.sar import SarView
-from promptmid_core.refmap.store import UNKNOWN_HEIGHT, read_window, write_tile
+from promptmid_core.refmap.scene import Scene
+from promptmid_core.refmap.store import UNKNOWN_HEIGHT, plan, read_window, write_tile
 from promptmid_core.refmap.vocabulary import Vocabulary
 
 Values = dict[str, NDArray[np.generic]]
@@ -33,7 +33,7 @@ class TileTask:
     path: Path
     header: Header
     descriptor: Descriptor
-    sar: SarView
+    scenes: tuple[Scene, ...]
     landcover: LandCover | None
     vocabulary: Vocabulary
     dem: RasterView | None
@@ -41,15 +41,14 @@ class TileTask:
     def make(self, tile: Tile, only: frozenset[str] | None = None) -> TileRecord:
         """Make one tile and write its shards, or `only` some of those files.
 
-        Above level 0 the level below must be there. ValueError where the descriptor does not keep to what it says of itself.
+        Above level 0 the level below must be there. With several scenes each is described alone, with its own valid mask, at
+        every level, and pixels and descriptors come from the first that is valid there, so that no scene's edge is described.
+        ValueError where the descriptor does not keep to what it says of itself.
         """
         around = self._with_rim(tile, self.descriptor.halo, self.header.descriptor.stride)
-        stored, amplitude, valid = self._coarser(around) if tile.level else self._finest(around)
         landuse = self.landcover.told_by(self._codes(tile, self.landcover), self.header.block_px) if self.landcover else None
         prompt = self.vocabulary.prompt(Modality.SAR, landuse.prompt_id if landuse else NEUTRAL)
-        place = _within(tile, around)
-        values = self._describe(tile, around, amplitude, valid, prompt)
-        values |= {"sar": stored[place], "sar_valid": valid[place]}
+        values = self._mosaic(tile, around, prompt) if len(self.scenes) > 1 else self._alone(tile, around, prompt)
         if landuse:
             values |= landuse.arrays
         heights = 0
@@ -61,7 +60,35 @@ class TileTask:
         written = write_tile(self.path, self.header, tile, values, only)
         files = {file.as_posix(): sha256(self.path / file) or "" for file in written}
         return TileRecord(tile, files, int(values["sar_valid"].sum()), int(values["descriptors_valid"].sum()), heights,
-                          landuse.classes if landuse else {})
+                          landuse.classes if landuse else {}, _shares(values))
+
+    def _alone(self, tile: Tile, around: Tile, prompt: Prompt) -> Values:
+        """What is stored of the SAR image, and the descriptors, of a tile where there is one scene."""
+        stored, amplitude, valid = self._coarser(around) if tile.level else self._finest(around)
+        place = _within(tile, around)
+        return self._describe(tile, around, amplitude, valid, prompt) | {"sar": stored[place], "sar_valid": valid[place]}
+
+    def _mosaic(self, tile: Tile, around: Tile, prompt: Prompt) -> Values:
+        """As `_alone`, of all scenes."""
+        arrays, place = plan(self.header, tile.level), _within(tile, around)
+        nowhere = np.zeros((around.height, around.width), bool)
+        values = self._describe(tile, around, nowhere.astype(np.float32), nowhere, prompt)
+        values |= {"sar": np.zeros((tile.height, tile.width), arrays["sar"].dtype), "sar_valid": nowhere[place],
+                   "scene": np.full((tile.height, tile.width), arrays["scene"].unknown, arrays["scene"].dtype)}
+        for index, scene in enumerate(self.scenes):
+            if values["sar_valid"].all() and values["descriptors_valid"].all():
+                break
+            if not scene.touches(around):
+                continue
+            stored, amplitude, valid = scene.read(around)
+            own = self._describe(tile, around, amplitude, valid, prompt)
+            pixels = valid[place] & ~values["sar_valid"].astype(bool)
+            cells = own["descriptors_valid"].astype(bool) & ~values["descriptors_valid"].astype(bool)
+            own |= {"sar": _as_stored(stored[place], arrays["sar"].dtype), "sar_valid": pixels,
+                    "scene": np.full(pixels.shape, index, arrays["scene"].dtype)}
+            for name, array in own.items():
+                values[name] = np.where(cells if name.startswith("descriptors") else pixels, array, values[name])
+        return values
 
     def _with_rim(self, tile: Tile, pixels: int, unit: int = 1) -> Tile:
         """A tile with at least so many pixels around it, in multiples of `unit`, as far as there are any."""
@@ -72,18 +99,16 @@ class TileTask:
 
     def _finest(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
         """The pixels (H, W) of a window of level 0: what is stored of them, their amplitude, where they are valid."""
-        read, amplitude = self.sar.read(window.col, window.row, window.width, window.height)
-        dtype = np.dtype(self.header.sar_dtype)
-        stored = np.rint(read.image) if np.issubdtype(dtype, np.integer) else read.image
-        return stored.astype(dtype), amplitude, read.valid
+        read, amplitude = self.scenes[0].sar.read(window.col, window.row, window.width, window.height)
+        return _as_stored(read.image, self.header.sar_dtype), amplitude, read.valid
 
     def _coarser(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
         """As `_finest`, above level 0."""
-        below = _below(window)
-        around = below if below.level else self._with_rim(below, self.sar.filter_px)
+        below, sar = _below(window), self.scenes[0].sar
+        around = below if below.level else self._with_rim(below, sar.filter_px)
         pixels = read_window(self.path, self.header, "sar", around).astype(np.float32)
         known = read_window(self.path, self.header, "sar_valid", around).astype(bool)
-        fine, place = pixels if below.level else self.sar.amplitude(pixels, known), _within(below, around)
+        fine, place = pixels if below.level else sar.amplitude(pixels, known), _within(below, around)
         amplitude, valid = averaged(fine[place], known[place])
         return np.minimum(amplitude, np.finfo(np.float16).max).astype(np.float16), amplitude, valid
 
@@ -111,6 +136,22 @@ class TileTask:
         if array.shape != (identity.channels, *shape) or not np.isfinite(array).all():
             raise ValueError(f"descriptor {identity.name} gave {array.shape} values, or some beyond the range of float16")
         return {"descriptors": array, "descriptors_valid": known}
+
+
+def _as_stored(values: Image, dtype: str) -> NDArray[np.generic]:
+    """Values as the map keeps them; whole numbers are kept within what their type holds."""
+    if not np.issubdtype(np.dtype(dtype), np.integer):
+        return values.astype(dtype)
+    span = np.iinfo(dtype)
+    return np.clip(np.rint(values), span.min, span.max).astype(dtype)
+
+
+def _shares(values: Values) -> dict[str, int]:
+    """The pixels of each scene by its index; empty where there is one only."""
+    if "scene" not in values:
+        return {}
+    found, pixels = np.unique(values["scene"][values["sar_valid"].astype(bool)], return_counts=True)
+    return {str(index): int(count) for index, count in zip(found, pixels, strict=True)}
 
 
 def _below(window: Tile) -> Tile:

@@ -1,0 +1,141 @@
+"""The regions of a map: further maps below it, each with its own CRS, for a territory that no one CRS can show."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.refmap.header import Header, attributes_of, digest
+from promptmid_core.refmap.lock import LOCK_FILE
+from promptmid_core.refmap.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
+
+FORMAT, VERSION = "promptmid-regions", 1
+MAIN = "main"
+PARTIAL = f"{REGIONS_FILE}.partial"
+OUTLINE = 16  # points along a side of a footprint
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region as the table names it: `path` relative to the map, `bounds` west, south, east and north in degrees.
+
+    `footprint` is the closed outline of its grid, longitude and latitude in degrees; over the date line both go on beyond 180.
+    """
+
+    name: str
+    path: str
+    crs: str
+    origin: list[float]
+    bounds: list[float]
+    footprint: list[list[float]]
+
+    @staticmethod
+    def of(name: str, header: Header) -> Region:
+        """The entry of a map; the region MAIN is the map itself."""
+        import pyproj
+
+        to_degrees = pyproj.Transformer.from_crs(header.frame.crs, "EPSG:4326", always_xy=True)
+        lon, lat = to_degrees.transform(*_outline(header))
+        lon = (lon - lon[0] + 180) % 360 - 180 + lon[0]
+        bounds = [round(float(value), 6) for value in (lon.min(), lat.min(), lon.max(), lat.max())]
+        points = [[round(float(east), 6), round(float(north), 6)] for east, north in zip(lon, lat, strict=True)]
+        path = "." if name == MAIN else f"{REGIONS_FOLDER}/{name}"
+        return Region(name, path, header.frame.crs, list(header.frame.origin), bounds, points)
+
+
+def read_regions(path: Path) -> list[Region]:
+    """The regions of a map folder, first the map itself as MAIN; InputError where it is none or the table is damaged."""
+    if not (path / REGIONS_FILE).exists():
+        return [Region.of(MAIN, Header.read(path))]
+    try:
+        values = json.loads((path / REGIONS_FILE).read_bytes())
+        if values.pop("sha256") != digest(values) or values["format"] != FORMAT:
+            raise ValueError
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path / REGIONS_FILE} is damaged; remove it and give each 'promptmid map append' again, which finds "
+                         "the regions that are there") from error
+    if values["version"] > VERSION:
+        raise InputError(f"{path / REGIONS_FILE} is of version {values['version']}, newer than this program's {VERSION}; "
+                         "update promptmid")
+    return [Region(**region) for region in values["regions"]]
+
+
+def write_regions(path: Path, regions: list[Region]) -> None:
+    """Write the table of a map that has a folder of regions, in one step."""
+    values: dict[str, Any] = {"format": FORMAT, "version": VERSION, "regions": [asdict(region) for region in regions]}
+    partial = path / REGIONS_FOLDER / PARTIAL
+    with partial.open("w") as file:
+        json.dump(values | {"sha256": digest(values)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path / REGIONS_FILE)
+
+
+def region_path(path: Path, name: str = "") -> Path:
+    """The map folder of a region, of the map itself for no name or MAIN; InputError, which names those there are, for another."""
+    if name in ("", MAIN):
+        return path
+    regions = read_regions(path)
+    for region in regions:
+        if region.name == name:
+            return path / region.path
+    raise InputError(f"{path} has no region '{name}'; it has {', '.join(region.name for region in regions)}")
+
+
+def verify_map(path: Path) -> list[str]:
+    """Files of a map and its regions that are damaged, missing or not theirs, relative to it; empty where all is well.
+
+    An append that was cut off is no damage: `unfinished_regions` names it. InputError where the folder is no finished map.
+    """
+    damaged, listed = damaged_files(path), set[str]()
+    try:
+        regions = read_regions(path)[1:] if (path / REGIONS_FILE).exists() else []
+    except InputError:
+        damaged, regions = [*damaged, REGIONS_FILE], []
+    for region in regions:
+        listed.add(region.name)
+        try:
+            damaged += [f"{region.path}/{name}" for name in damaged_files(path / region.path)]
+        except InputError:
+            damaged.append(f"{region.path}/{MANIFEST_FILE}")
+    for entry in sorted((path / REGIONS_FOLDER).iterdir()) if (path / REGIONS_FOLDER).is_dir() else []:
+        # what an append that was cut off may leave behind is no damage
+        left = {file.name for file in entry.iterdir()} <= {LOCK_FILE} if entry.is_dir() else entry.name in (LOCK_FILE, PARTIAL)
+        if entry.name not in listed and not left and attributes_of(entry) is None:
+            damaged.append(f"{REGIONS_FOLDER}/{entry.name}")
+    return sorted(damaged)
+
+
+def unfinished_regions(path: Path) -> list[str]:
+    """The names of regions whose append was cut off."""
+    listed = {region.name for region in read_regions(path)}
+    folders = (path / REGIONS_FOLDER).iterdir() if (path / REGIONS_FOLDER).is_dir() else iter(())
+    return sorted(entry.name for entry in folders if entry.name not in listed and attributes_of(entry) is not None)
+
+
+def holds(outer: Header, inner: Header) -> bool:
+    """Whether a map lies within the bounds of another one, to 2 px of it."""
+    import pyproj
+
+    east, north = pyproj.Transformer.from_crs(inner.frame.crs, outer.frame.crs, always_xy=True).transform(*_outline(inner))
+    x, y, slack = east - outer.frame.origin[0], north - outer.frame.origin[1], 2 * outer.grid.gsd
+    x_min, y_min, x_max, y_max = outer.grid.bounds
+    return bool(((x >= x_min - slack) & (x <= x_max + slack) & (y >= y_min - slack) & (y <= y_max + slack)).all())
+
+
+def _outline(header: Header) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eastings and northings along the edge of a map's grid, closed."""
+    x_min, y_min, x_max, y_max = header.grid.bounds
+    there = np.linspace(0, 1, OUTLINE, endpoint=False)
+    x = np.concatenate([x_min + there * (x_max - x_min), np.full(OUTLINE, x_max), x_max - there * (x_max - x_min),
+                        np.full(OUTLINE, x_min), [x_min]])
+    y = np.concatenate([np.full(OUTLINE, y_min), y_min + there * (y_max - y_min), np.full(OUTLINE, y_max),
+                        y_max - there * (y_max - y_min), [y_min]])
+    return x + header.frame.origin[0], y + header.frame.origin[1]

@@ -1,0 +1,114 @@
+"""The SAR rasters of a map checked, laid on one grid, and made equally bright."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Grid
+from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame
+from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.refmap.levelling import levels_db
+from promptmid_core.refmap.manifest import sha256
+from promptmid_core.refmap.product import SarProduct
+from promptmid_core.refmap.sar import SarView
+from promptmid_core.refmap.scene import Scene
+
+# source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
+FINEST, COARSEST = 1 / 16, 100.0
+LEAST_COVERED = 0.25
+LATTICE = 65
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Scenes on the grid of their map: `scale` and `dtype` are of the values that it holds, `view` is that of the first."""
+
+    scenes: tuple[Scene, ...]
+    scale: AmplitudeScale
+    dtype: str
+
+    @property
+    def view(self) -> RasterView:
+        return self.scenes[0].sar.view
+
+
+def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None) -> Laid:
+    """Check the SAR rasters of a map, by name, and lay them on one grid; InputError for any that cannot be used.
+
+    The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell.
+    """
+    first, *others = rasters.values()
+    if others:
+        _check_different([first, *others])
+    facts = [check_raster(path, "sar", product.bands) for path in rasters.values()]
+    frame = map_frame(first, crs, others)
+    grid = covering_grid(first, frame, gsd, others)
+    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands), limits=(fact.minimum, fact.maximum))
+             for path, fact in zip(rasters.values(), facts, strict=True)]
+    parts = [view.part() for view in views]
+    for view, (_, _, width, height) in zip(views, parts, strict=True):
+        if not FINEST <= view.ratio <= COARSEST:
+            what = f"--gsd {grid.gsd:g}" if gsd or not others else f"the {grid.gsd:.3g} m of {first}"
+            raise InputError(f"{view.path} has pixels of {grid.gsd / view.ratio:.3g} m: {what} makes no map of it")
+        if min(width, height) < stride:
+            raise InputError(f"{view.path} is smaller than a descriptor cell at {grid.gsd:g} m per pixel; give a larger one")
+    if others:
+        _check_covered(views, grid)
+    scales, taken = [], []
+    for view, fact in zip(views, facts, strict=True):
+        scale = AmplitudeScale.of(view.path, fact, product.scale, view.bands)
+        if product.combine:
+            fact = check_raster(view.path, "sar", product.bands, scale.span)
+            scale, fact = replace(scale, median=fact.median), replace(fact, dtype="float32")
+        scales.append(scale)
+        taken.append(fact)
+    return _levelled(list(rasters), views, parts, scales, taken, product)
+
+
+def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence[tuple[int, int, int, int]],
+              scales: Sequence[AmplitudeScale], facts: Sequence[RasterFacts], product: SarProduct) -> Laid:
+    _check_alike(views, scales)
+    gains = [0.0] * len(views)
+    if len(views) > 1:
+        scenes = [SarView(view, scale, product, None) for view, scale in zip(views, scales, strict=True)]
+        areas = [fact.valid_fraction * width * height for fact, (_, _, width, height) in zip(facts, parts, strict=True)]
+        scales = [scale.levelled(float(level)) for scale, level in zip(scales, levels_db(scenes, parts, areas), strict=True)]
+        gains = [round(scale.gain_db(scales[0]), 6) + 0.0 for scale in scales]
+    found = tuple(Scene(name, SarView(view, scale, product, None), gain, part)
+                  for name, view, scale, gain, part in zip(names, views, scales, gains, parts, strict=True))
+    dtypes = {fact.dtype for fact in facts}
+    return Laid(found, scales[0], dtypes.pop() if len(dtypes) == 1 else "float32")
+
+
+def _check_different(files: Sequence[Path]) -> None:
+    known: dict[str, Path] = {}
+    for file in files:
+        content = sha256(file) or str(file)
+        if content in known:
+            what = "is given twice" if known[content] == file else f"holds the same as {known[content]}"
+            raise InputError(f"{file} {what}; give each scene once")
+        known[content] = file
+
+
+def _check_alike(views: Sequence[RasterView], scales: Sequence[AmplitudeScale]) -> None:
+    for view, scale in zip(views, scales, strict=True):
+        if scale.scale != scales[0].scale:
+            raise InputError(f"{view.path} holds {scale.scale} ({scale.reason}) and {views[0].path} {scales[0].scale} "
+                             f"({scales[0].reason}), and one map takes one kind; convert one of them, or say with --sar-scale "
+                             "what both are")
+
+
+def _check_covered(views: Sequence[RasterView], grid: Grid) -> None:
+    cols, rows = np.meshgrid(np.linspace(0, grid.width - 1, LATTICE), np.linspace(0, grid.height - 1, LATTICE))
+    covered = np.zeros(cols.shape, bool)
+    for view in views:
+        covered |= view.reaches(cols, rows)
+    if covered.mean() < LEAST_COVERED:
+        raise InputError(f"{views[0].path} and the {len(views) - 1} other rasters cover only {covered.mean():.0%} of the map "
+                         "that would hold them all; build the map of those that lie together, and add the others with "
+                         "'promptmid map append', each region as a map of its own")
