@@ -45,8 +45,8 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
     """Write a network with the inputs and outputs that `network.py` names, for the shapes of `inputs`; `sides` are those of the
     image that stay free, by axis, as torch.export knows them.
 
-    Weights are inside the file, or where they are 2 GB or more beside it in FILE.onnx.data. float16 is mixed (`precision.py`), and
-    the submodules that `module.FLOAT32` names, if it has that, stay float32 as a whole. InputError where the file cannot be
+    Weights are inside the file, or where they are 2 GB or more beside it in FILE.onnx.data. float16 is mixed (`precision.py`),
+    and the submodules that `module.FLOAT32` names, if it has that, stay float32 as a whole. InputError where the file cannot be
     written.
     """
     logging.getLogger("onnxscript").setLevel(logging.WARNING)
