@@ -37,8 +37,9 @@ def build(onnx: Path, side_px: int, compute_capability: str | None, timing: byte
     config = builder.create_builder_config()
     shapes = inputs | {"image": (1, 3, side_px, side_px)}
     if any(have not in (-1, want) for have, want in zip(inputs["image"], shapes["image"], strict=True)):
-        raise InputError(f"{onnx} is made for images of {'x'.join(map(str, inputs['image'][2:]))} px, not {side_px}x{side_px}; name "
-                         f"that side, or make it again with 'promptmid export onnx --side-px {side_px}'")
+        sides = "x".join(map(str, inputs["image"][2:]))
+        raise InputError(f"{onnx} is made for images of {sides} px, not {side_px}x{side_px}; name that side, or make "
+                         f"it again with 'promptmid export onnx --side-px {side_px}'")
     if -1 in inputs["image"]:
         fixed = builder.create_optimization_profile()
         fixed.set_shape("image", shapes["image"], shapes["image"], shapes["image"])

@@ -29,7 +29,7 @@ def cudart() -> Any:
     try:
         from cuda.bindings import runtime
     except ImportError as error:
-        raise Unavailable("cuda-python is not installed; pip install cuda-bindings brings it, as new as the machine's CUDA") from error
+        raise Unavailable("cuda-python is not installed; pip install cuda-bindings brings it") from error
     return runtime
 
 
