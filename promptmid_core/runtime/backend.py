@@ -83,7 +83,7 @@ def _tensorrt(profile: Profile, wanted: Wanted) -> Network:
 def _onnxruntime(profile: Profile, wanted: Wanted) -> Network:
     from promptmid_core.runtime.onnx import OnnxNetwork
 
-    return OnnxNetwork(onnx_file(profile, wanted.network), wanted.threads)
+    return OnnxNetwork(onnx_file(profile, wanted.network), wanted.threads, wanted.side_px)
 
 
 def _torch(profile: Profile, wanted: Wanted) -> Network:

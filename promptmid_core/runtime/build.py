@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
-from promptmid_core.runtime.trtlibrary import FLAVOUR, RTX, VERSION, Log, trt
+from promptmid_core.runtime.trtlibrary import FLAVOUR, RTX, VERSION, Log, sizes, trt
 
 Progress = Callable[[int, int], None]
 Shapes = dict[str, tuple[int, ...]]
@@ -27,9 +28,9 @@ def build(onnx: Path, side_px: int, compute_capability: str | None, timing: byte
     network = builder.create_network(0 if strong is None else 1 << int(strong))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx)):
-        said = "; ".join(" ".join(str(parser.get_error(i).desc()).split()) for i in range(parser.num_errors)) or log.said()
-        raise InputError(f"{onnx} cannot be read by {FLAVOUR} {VERSION} ({said}); make it again with 'promptmid export onnx'")
-    inputs = {each.name: tuple(each.shape) for each in (network.get_input(i) for i in range(network.num_inputs))}
+        raise InputError(f"{onnx} cannot be read by {FLAVOUR} {VERSION} ({_said(parser, log)}); make it again with "
+                         "'promptmid export onnx'")
+    inputs = {each.name: sizes(each.shape) for each in (network.get_input(i) for i in range(network.num_inputs))}
     outputs = {network.get_output(i).name for i in range(network.num_outputs)}
     if set(inputs) != set(INPUTS) or outputs != set(OUTPUTS):
         raise InputError(f"{onnx} has inputs {sorted(inputs)} and outputs {sorted(outputs)}, not {sorted(INPUTS)} and "
@@ -42,7 +43,7 @@ def build(onnx: Path, side_px: int, compute_capability: str | None, timing: byte
                          f"it again with 'promptmid export onnx --side-px {side_px}'")
     if -1 in inputs["image"]:
         fixed = builder.create_optimization_profile()
-        fixed.set_shape("image", shapes["image"], shapes["image"], shapes["image"])
+        fixed.set_shape("image", *[trt.Dims(list(shapes["image"]))] * 3)
         config.add_optimization_profile(fixed)
     if compute_capability is not None:
         _aim(config, compute_capability)
@@ -55,6 +56,12 @@ def build(onnx: Path, side_px: int, compute_capability: str | None, timing: byte
         raise InputError(f"{FLAVOUR} {VERSION} cannot build an engine from {onnx} ({log.said()})")
     cache = None if RTX else config.get_timing_cache()
     return bytes(engine), bytes(cache.serialize()) if cache is not None else b"", shapes
+
+
+def _said(parser: Any, log: Log) -> str:
+    """What the parser did not like."""
+    errors = (parser.get_error(i) for i in range(parser.num_errors))
+    return "; ".join(" ".join(str(error.desc()).split()) for error in errors) or log.said()
 
 
 def _aim(config: trt.IBuilderConfig, compute_capability: str) -> None:

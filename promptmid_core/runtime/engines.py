@@ -42,7 +42,7 @@ class EngineKey:
     def of(sidecar: dict[str, Any]) -> EngineKey:
         """KeyError where a sidecar lacks something."""
         values = {each.name: sidecar[each.name] for each in fields(EngineKey)}
-        return EngineKey(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return EngineKey(**values | {name: tuple(value) for name, value in values.items() if isinstance(value, list)})
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ from promptmid_core.runtime.cuda import Buffers, Gpu, find_gpu
 from promptmid_core.runtime.engines import EngineKey
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
 from promptmid_core.runtime.onnxfile import sha256
-from promptmid_core.runtime.trtlibrary import FLAVOUR, RTX, VERSION, Log, built_for_cuda, trt
+from promptmid_core.runtime.trtlibrary import FLAVOUR, RTX, VERSION, Log, built_for_cuda, sizes, trt
 
 Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -32,7 +32,11 @@ def engine_key(onnx: Path, side_px: int, compute_capability: str | None = None) 
 def export_engine(onnx: Path, side_px: int, compute_capability: str | None = None, out: Path | None = None,
                   progress: Progress | None = None) -> Path:
     """Build an engine, by default into the folder of engines, where the node looks for it; the path of the file."""
-    key = engine_key(onnx, side_px, compute_capability)
+    try:
+        key = engine_key(onnx, side_px, compute_capability)
+    except Unavailable as error:
+        hint = "name the GPU's compute capability with --compute-capability" if RTX else "build on the machine that will fly"
+        raise Unavailable(f"{error}; {hint}") from error
     # TensorRT-RTX is told what it builds for, so that it never depends on the machine that builds
     aim = key.compute_capability if RTX else compute_capability
     engine, timed, _ = build(onnx, side_px, aim, b"" if RTX else engines.timing_cache(key), progress)
@@ -79,7 +83,7 @@ class EngineNetwork:
                              f"'{self._command}'")
         self._engine, self._context = engine, engine.create_execution_context()
         self._context.set_input_shape("image", self._key.image)
-        shapes = {name: tuple(self._context.get_tensor_shape(name)) for name in (*INPUTS, *OUTPUTS)}
+        shapes = {name: sizes(self._context.get_tensor_shape(name)) for name in (*INPUTS, *OUTPUTS)}
         self._buffers = Buffers(shapes)
         for name, address in self._buffers.device.items():
             if engine.get_tensor_dtype(name) != trt.DataType.FLOAT:

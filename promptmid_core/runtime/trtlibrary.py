@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptmid_core.errors import Unavailable
 
-__all__ = ["FLAVOUR", "RTX", "VERSION", "Log", "built_for_cuda", "trt"]
+__all__ = ["FLAVOUR", "RTX", "VERSION", "Log", "built_for_cuda", "sizes", "trt"]
 
 # by module, the first that is installed
 FLAVOURS = {"tensorrt": "tensorrt", "tensorrt_rtx": "tensorrt_rtx", "tensorrt_rtx_bindings": "tensorrt_rtx"}
@@ -45,6 +45,10 @@ def built_for_cuda() -> str:
         if found:
             return found[1]
     return ""
+
+
+def sizes(dims: trt.Dims) -> tuple[int, ...]:
+    return tuple(int(dims[i]) for i in range(len(dims)))
 
 
 class Log(trt.ILogger):  # type: ignore[misc, unused-ignore]
