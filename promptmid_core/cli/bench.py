@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import command, names, positive_count, share_of, tellings
+from promptmid_core.cli.parsing import BACKENDS, command, names, positive_count, share_of, tellings
 
 
 def add(commands: Any) -> None:
@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
            help="the first is what the others are compared with; default: structural,cfog")
     option("--prompt", type=tellings, default=["right"], metavar="A,B",
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
+    option("--backend", choices=BACKENDS, default="auto", help="what runs networks; default: the best there is")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
     option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
     option("--json", type=Path, metavar="FILE")
@@ -53,7 +54,7 @@ def _bench(args: argparse.Namespace) -> None:
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:
         check_picture(args.plot)
-    matchers = load_methods(args.methods, args.prompt)
+    matchers = load_methods(args.methods, args.prompt, args.backend)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):

@@ -20,10 +20,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Choice:
-    """`backend`, one of BACKENDS; `why` it and no other, in one sentence."""
+    """`backend`, one of BACKENDS; `why` it and no other; `runs_on`: its version and the device."""
 
     backend: str
     why: str
+    runs_on: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
     if name not in (AUTO, *BACKENDS):
         raise InputError(f"there is no backend '{name}'; known are {', '.join((AUTO, *BACKENDS))}")
     if name != AUTO:
-        return _OPEN[name](profile, wanted), Choice(name, "it was named")
+        network = _OPEN[name](profile, wanted)
+        return network, Choice(name, "it was named", network.backend)
     lacking = []
     for name in BACKENDS:
         try:
@@ -55,7 +57,8 @@ def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
         except Unavailable as error:
             lacking.append(f"{name}: {error}")
             continue
-        return network, Choice(name, f"the first that can run it ({'; '.join(lacking)})" if lacking else "the fastest is there")
+        why = f"the best that is there ({'; '.join(lacking)})" if lacking else "the best, and it is there"
+        return network, Choice(name, why, network.backend)
     raise InputError(f"no backend can run profile {profile.name} ({'; '.join(lacking)})")
 
 
