@@ -61,8 +61,8 @@ _WANTED = {bool: "true or false", int: "a whole number", float: "a number with a
 PARAMETERS = {
     "map": Declared("", "Folder of the reference map, as 'promptmid map build' makes it. Required."),
     "descriptor": Declared("", "Name of the descriptor; empty for the one that the map was built with."),
-    "backend": Declared(AUTO, "What runs the network of the descriptor: 'tensorrt', 'onnxruntime', 'torch', or 'auto' for the best that "
-                        "is there. One that is named runs it, or the node refuses to configure."),
+    "backend": Declared(AUTO, "What runs the network of the descriptor: 'tensorrt', 'onnxruntime', 'torch', or 'auto' for the "
+                        "best that is there. One that is named runs it, or the node refuses to configure."),
     "network": Declared("", "ONNX file that 'promptmid export onnx' made, run instead of the profile's own; empty for that."),
     "allow_build": Declared(False, "Build the TensorRT engine while configuring where there is none, which takes minutes."),
     "image_transport": Declared(COMPRESSED, "'compressed' to subscribe to image/compressed, 'raw' to subscribe to image."),
@@ -145,8 +145,8 @@ class Parameters:
                         side_px=options.patch_px, allow_build=get("allow_build"))
         return Settings(
             Path(get("map")).expanduser(), get("descriptor"), wanted, get("image_transport") == COMPRESSED,
-            get("prior_wait_ms") / 1e3, get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options, get("publish_tf"),
-            Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
+            get("prior_wait_ms") / 1e3, get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options,
+            get("publish_tf"), Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
 
     @property
     def autostart(self) -> bool:

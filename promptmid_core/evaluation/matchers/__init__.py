@@ -29,8 +29,8 @@ def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",), bac
     """The methods of those names; `descriptor/group` is one channel group of a descriptor alone, `descriptor@store` one as a map
     stores it, and `package.module:Class` any class that is a Matcher, made without arguments.
 
-    Each descriptor comes once for each of `tellings`: what its prompt says of the land use, right, neutral or wrong; `backend` runs its
-    network, if it has one.
+    Each descriptor comes once for each of `tellings`: what its prompt says of the land use, right, neutral or wrong; `backend`
+    runs its network, if it has one.
     InputError where a method is unknown, lacks a library, is no Matcher, or has the name of another.
     """
     matchers = [matcher for name in names for matcher in _load(name, tellings, backend)]
