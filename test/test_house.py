@@ -97,20 +97,23 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 # what trains networks, or runs them in PyTorch; no aircraft needs these files
 OF_TRAINING = {*ROOT.glob("promptmid_core/training/*.py"), ROOT / "promptmid_core/cli/training.py",
-               *(ROOT / f"promptmid_core/runtime/{name}.py" for name in ("conditioning", "export", "student", "torch_network"))}
+               *(ROOT / f"promptmid_core/runtime/{name}.py" for name in ("conditioning", "export", "precision", "student", "torch_network"))}
+# what builds and runs TensorRT engines
+OF_TENSORRT = {ROOT / f"promptmid_core/runtime/{name}.py" for name in ("build", "cuda", "tensorrt", "trtlibrary")}
 
 
-@pytest.mark.parametrize("extra", ["", "train"])
+@pytest.mark.parametrize("extra", ["", "train", "tensorrt-rtx"])
 def test_every_library_that_is_imported_is_a_requirement(built, manifest, extra):
     imported = set()
     paths = {*ROOT.glob("promptmid_core/**/*.py"), *ROOT.glob("promptmid_ros/**/*.py")}
-    for path in OF_TRAINING if extra else paths - OF_TRAINING:
+    for path in {"": paths - OF_TRAINING - OF_TENSORRT, "train": OF_TRAINING, "tensorrt-rtx": OF_TENSORRT}[extra]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.split(".")[0])
-    imported -= sys.stdlib_module_names | {"promptmid_core", "promptmid_ros"} | {depend.name for depend in manifest.exec_depends}
+    # TensorRT is there under one of several names, or not at all; its type stubs have one name
+    imported -= {"tensorrt"} | sys.stdlib_module_names | {"promptmid_core", "promptmid_ros"} | {depend.name for depend in manifest.exec_depends}
     sections = (built / "promptmid_ros.egg-info" / "requires.txt").read_text().split("\n\n[")
     lines = [line for section in sections[1:] if section.startswith(f"{extra}]") for line in section.splitlines()[1:]]
     required = {canonicalize_name(Requirement(line).name) for line in [*sections[0].splitlines(), *lines]}
