@@ -66,8 +66,8 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, *TRAIN, *RTX, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm",
-                "xarray>=2024.10"],
+        "dev": [*TEST, *TRAIN, *RTX, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML",
+                "types-tqdm", "xarray>=2024.10"],
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
         # training of networks; no aircraft has these

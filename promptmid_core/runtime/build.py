@@ -60,8 +60,9 @@ def build(onnx: Path, side_px: int, compute_capability: str | None, timing: byte
 
 def _said(parser: Any, log: Log) -> str:
     """What the parser did not like."""
-    errors = (parser.get_error(i) for i in range(parser.num_errors))
-    return "; ".join(" ".join(str(error.desc()).split()) for error in errors) or log.said()
+    errors = [parser.get_error(i) for i in range(parser.num_errors)]
+    said = (f"{error.node_operator() or 'file'}: {' '.join(str(error.desc()).split())}" for error in errors)
+    return "; ".join(said) or log.said()
 
 
 def _aim(config: trt.IBuilderConfig, compute_capability: str) -> None:
