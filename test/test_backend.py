@@ -24,7 +24,7 @@ def gone(profile, wanted):
 
 def test_auto_takes_the_best_and_says_what_the_better_ones_lack(monkeypatch):
     monkeypatch.setitem(backend._OPEN, "tensorrt", gone)
-    choice = load("promptmid", threads=1).choice
+    choice = load("promptmid", wanted=Wanted(threads=1, side_px=64)).choice
     assert choice.backend == "onnxruntime"
     assert choice.why == "the best that is there (tensorrt: it is not installed)"
     assert choice.runs_on.startswith("onnxruntime 1.")
@@ -45,6 +45,9 @@ def test_one_that_is_named_runs_or_nothing_does(monkeypatch):
     assert (choice.backend, choice.why) == ("onnxruntime", "it was named")
     monkeypatch.setitem(backend._OPEN, "tensorrt", gone)
     with pytest.raises(InputError, match="it is not installed"):
+        load("promptmid", 1, "tensorrt")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="an engine takes images of one size, and here they are of several"):
         load("promptmid", 1, "tensorrt")
     with pytest.raises(InputError, match="there is no backend 'cuda'; known are auto, tensorrt, onnxruntime, torch"):
         load("promptmid", 1, "cuda")

@@ -42,7 +42,7 @@ def exported(tmp_path_factory):
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_answers_are_those_of_pytorch(exported, precision):
-    found = compare(TorchNetwork(PROFILE, 1), OnnxNetwork(exported[precision], 1), SIDE, PROFILE.prompts)
+    found = compare(TorchNetwork(PROFILE, 1), OnnxNetwork(exported[precision], 1, SIDE), SIDE, PROFILE.prompts)
     if precision == "float32":
         assert found.least >= 0.99999
         assert found.confidence < 1e-4
@@ -65,7 +65,7 @@ def test_float16_holds_where_every_value_is_rounded(exported):
 
 def test_a_network_that_differs_is_told_apart(exported):
     """The measure itself: other prompts give a cosine below what float16 must reach."""
-    network = OnnxNetwork(exported["float32"], 1)
+    network = OnnxNetwork(exported["float32"], 1, SIDE)
     turned = lambda image, modality, prompt: network(image[..., ::-1].copy(), modality, prompt)  # noqa: E731
     assert compare(TorchNetwork(PROFILE, 1), turned, SIDE, PROFILE.prompts).median < 0.99
 
@@ -104,7 +104,7 @@ def test_float32_is_kept_where_half_overflows(tmp_path):
     module, inputs = Steep().eval(), (np.ones((1, 3, 8, 8), np.float32), np.ones(1, np.float32), np.ones((1, 2), np.float32))
     export_onnx(module, inputs, tmp_path / "steep.onnx", precision="float16")
     onnx.checker.check_model(str(tmp_path / "steep.onnx"), full_check=True)
-    found = OnnxNetwork(tmp_path / "steep.onnx", 1)(*inputs)
+    found = OnnxNetwork(tmp_path / "steep.onnx", 1, 8)(*inputs)
     with torch.inference_mode():
         expected = module(*(torch.from_numpy(each) for each in inputs))
     for one, other in zip(found, expected, strict=True):
@@ -130,6 +130,8 @@ def test_an_export_of_another_profile_size_or_state_is_refused(exported, tmp_pat
 
     with pytest.raises(InputError, match=f"made for images of {SIDE} px, not 256"):
         opened(exported["float32"], 256)
+    with pytest.raises(InputError, match="not of several sizes"):
+        opened(exported["float32"], None)
     with pytest.raises(InputError, match="backend torch runs the weights of the profile"):
         opened(exported["float32"], backend="torch")
     model = onnx.load(exported["float32"])

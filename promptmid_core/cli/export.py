@@ -63,7 +63,7 @@ def _onnx(args: argparse.Namespace) -> None:
                 metadata={"profile": source.fingerprint, "precision": args.precision})
     size = sum(path.stat().st_size for path in args.out.parent.glob(f"{args.out.name}*")) / 1e6
     print(f"{args.out}: profile {source.name}, {args.precision}, images of {side} px, {size:.1f} MB")
-    network = OnnxNetwork(args.out)
+    network = OnnxNetwork(args.out, side_px=side)
     print(f"{network.backend} against PyTorch: {compare(ModuleNetwork(source.module), network, side, source.prompts)}")
 
 

@@ -13,8 +13,6 @@ from promptmid_core.runtime.profile import Profile
 
 AUTO = "auto"
 BACKENDS = ("tensorrt", "onnxruntime", "torch")
-SIDE_PX = 256  # of the patch that the localizer describes unless told otherwise
-
 Progress = Callable[[int, int], None]
 
 
@@ -30,13 +28,13 @@ class Choice:
 @dataclass(frozen=True)
 class Wanted:
     """What is asked of a backend: the name of one or `auto`; processor threads, 0 for one a core; a `network` file that
-    'promptmid export onnx' made, instead of the profile's own; the side of the images where an engine needs it fixed, px; whether
-    a missing engine may be built, and who is told how far that is."""
+    'promptmid export onnx' made, instead of the profile's own; the side of all images, px, None where their sizes
+    vary; whether a missing engine may be built, and who is told how far that is."""
 
     backend: str = AUTO
     threads: int = 0
     network: Path | None = None
-    side_px: int = SIDE_PX
+    side_px: int | None = None
     allow_build: bool = False
     progress: Progress | None = None
 
@@ -78,6 +76,8 @@ def onnx_file(profile: Profile, network: Path | None) -> Path:
 
 
 def _tensorrt(profile: Profile, wanted: Wanted) -> Network:
+    if wanted.side_px is None:
+        raise Unavailable("an engine takes images of one size, and here they are of several; name another backend")
     from promptmid_core.runtime.tensorrt import open_engine
 
     return open_engine(onnx_file(profile, wanted.network), wanted.side_px, wanted.allow_build, wanted.progress)

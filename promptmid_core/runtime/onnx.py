@@ -26,7 +26,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, threads: int = 0, side_px: int | None = None) -> None:
-        """InputError where the file cannot be run, or has a fixed size for its image that is not `side_px`."""
+        """InputError where the file cannot be run, or takes images of one size that is not `side_px`, None for several."""
         self._path, self._threads, self._side_px = path, threads, side_px
         self._open()
 
@@ -46,9 +46,10 @@ class OnnxNetwork:
         except Exception as error:  # its exceptions have no common base
             raise InputError(f"{self._path} cannot be run by ONNX Runtime ({' '.join(str(error).split())})") from error
         rows = self._session.get_inputs()[0].shape[2]
-        if self._side_px is not None and isinstance(rows, int) and rows != self._side_px:
-            raise InputError(f"{self._path} is made for images of {rows} px, not {self._side_px}; make it again with 'promptmid "
-                             f"export onnx --side-px {self._side_px}'")
+        if isinstance(rows, int) and rows != self._side_px:
+            others = self._side_px or "of several sizes"
+            raise InputError(f"{self._path} is made for images of {rows} px, not {others}; make it again with "
+                             "'promptmid export onnx --side-px N', or name no network")
         self.backend = f"onnxruntime {onnxruntime.__version__} {_NAMES[self._session.get_providers()[0]]}"
 
     def __getstate__(self) -> dict[str, Any]:
