@@ -1,8 +1,8 @@
 """An engine of true size, without a GPU: `python test/full_size.py OUT`, about twenty minutes and 20 GB of memory.
 
 The network has the shape of Stable Diffusion 1.5 (the encoder of its VAE, its U-Net up to the second block of the way up), DINOv2
-base beside it, and a projection of both to the two outputs; its weights are random. It is exported in float16, built for one compute
-capability, and the time and peak memory of each step are printed.
+base beside it, and a projection of both to the two outputs; its weights are random. It is exported in float16, built for one
+compute capability, and the time and peak memory of each step are printed.
 """
 
 from __future__ import annotations
