@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import MODEL, command, names, positive_count, share_of, tellings
+from promptmid_core.cli.parsing import BACKENDS, MODEL, command, names, positive_count, share_of, tellings
 from promptmid_core.errors import InputError
 
 
@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
     option("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
     option("--prompt", type=tellings, default=["right"], metavar="A,B",
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
+    option("--backend", choices=BACKENDS, default="auto", help="what runs networks; default: the best there is")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
     option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
     option("--json", type=Path, metavar="FILE")
@@ -55,7 +56,7 @@ def _bench(args: argparse.Namespace) -> None:
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:
         check_picture(args.plot)
-    matchers = load_methods(_with_model(args.methods, args.model), args.prompt)
+    matchers = load_methods(_with_model(args.methods, args.model), args.prompt, args.backend)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' made of your checkpoints"
+BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 

@@ -13,29 +13,28 @@ from promptmid_core.runtime.profile import Profile
 
 AUTO = "auto"
 BACKENDS = ("tensorrt", "onnxruntime", "torch")
-SIDE_PX = 256  # of the patch that the localizer describes unless told otherwise
-
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`backend`, one of BACKENDS; `why` it and no other, in one sentence."""
+    """`backend`, one of BACKENDS; `why` it and no other; `runs_on`: its version and the device."""
 
     backend: str
     why: str
+    runs_on: str
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What is asked of a backend: the name of one or `auto`; processor threads, 0 for one a core; a `network` file that
-    'promptmid export onnx' made, instead of the profile's own; the side of the images where an engine needs it fixed, px; whether
-    a missing engine may be built, and who is told how far that is."""
+    'promptmid export onnx' made, instead of the profile's own; the side of all images, px, None where their sizes
+    vary; whether a missing engine may be built, and who is told how far that is."""
 
     backend: str = AUTO
     threads: int = 0
     network: Path | None = None
-    side_px: int = SIDE_PX
+    side_px: int | None = None
     allow_build: bool = False
     progress: Progress | None = None
 
@@ -47,7 +46,8 @@ def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
     if name not in (AUTO, *BACKENDS):
         raise InputError(f"there is no backend '{name}'; known are {', '.join((AUTO, *BACKENDS))}")
     if name != AUTO:
-        return _OPEN[name](profile, wanted), Choice(name, "it was named")
+        network = _OPEN[name](profile, wanted)
+        return network, Choice(name, "it was named", network.backend)
     lacking = []
     for name in BACKENDS:
         try:
@@ -55,7 +55,8 @@ def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
         except Unavailable as error:
             lacking.append(f"{name}: {error}")
             continue
-        return network, Choice(name, f"the first that can run it ({'; '.join(lacking)})" if lacking else "the fastest is there")
+        why = f"the best that is there ({'; '.join(lacking)})" if lacking else "the best, and it is there"
+        return network, Choice(name, why, network.backend)
     raise InputError(f"no backend can run profile {profile.name} ({'; '.join(lacking)})")
 
 
@@ -75,6 +76,8 @@ def onnx_file(profile: Profile, network: Path | None) -> Path:
 
 
 def _tensorrt(profile: Profile, wanted: Wanted) -> Network:
+    if wanted.side_px is None:
+        raise Unavailable("an engine takes images of one size, and here they are of several; name another backend")
     from promptmid_core.runtime.tensorrt import open_engine
 
     return open_engine(onnx_file(profile, wanted.network), wanted.side_px, wanted.allow_build, wanted.progress)
@@ -83,7 +86,7 @@ def _tensorrt(profile: Profile, wanted: Wanted) -> Network:
 def _onnxruntime(profile: Profile, wanted: Wanted) -> Network:
     from promptmid_core.runtime.onnx import OnnxNetwork
 
-    return OnnxNetwork(onnx_file(profile, wanted.network), wanted.threads)
+    return OnnxNetwork(onnx_file(profile, wanted.network), wanted.threads, wanted.side_px)
 
 
 def _torch(profile: Profile, wanted: Wanted) -> Network:

@@ -49,7 +49,8 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
     and the submodules that `module.FLOAT32` names, if it has that, stay float32 as a whole. InputError where the file cannot be
     written.
     """
-    logging.getLogger("onnxscript").setLevel(logging.WARNING)
+    for name in ("onnx_ir", "onnxscript", "torch.onnx"):  # they tell of every constant that they fold
+        logging.getLogger(name).setLevel(logging.ERROR)
     free = {"image": dict(sides), "modality": None, "prompt": None} if sides else None
     with redirect_stdout(io.StringIO()):
         program = torch.onnx.export(module.eval(), tuple(torch.from_numpy(each) for each in inputs), dynamo=True, verbose=False,

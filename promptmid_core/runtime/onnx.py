@@ -25,8 +25,9 @@ class OnnxNetwork:
     It can be sent to another process, which opens the file anew.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        self._path, self._threads = path, threads
+    def __init__(self, path: Path, threads: int = 0, side_px: int | None = None) -> None:
+        """InputError where the file cannot be run, or takes images of one size that is not `side_px`, None for several."""
+        self._path, self._threads, self._side_px = path, threads, side_px
         self._open()
 
     def _open(self) -> None:
@@ -44,10 +45,15 @@ class OnnxNetwork:
             self._session = onnxruntime.InferenceSession(str(self._path), options, providers=wanted)
         except Exception as error:  # its exceptions have no common base
             raise InputError(f"{self._path} cannot be run by ONNX Runtime ({' '.join(str(error).split())})") from error
+        rows = self._session.get_inputs()[0].shape[2]
+        if isinstance(rows, int) and rows != self._side_px:
+            others = self._side_px or "of several sizes"
+            raise InputError(f"{self._path} is made for images of {rows} px, not {others}; make it again with "
+                             "'promptmid export onnx --side-px N', or name no network")
         self.backend = f"onnxruntime {onnxruntime.__version__} {_NAMES[self._session.get_providers()[0]]}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_path": self._path, "_threads": self._threads}
+        return {"_path": self._path, "_threads": self._threads, "_side_px": self._side_px}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

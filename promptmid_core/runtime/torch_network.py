@@ -18,41 +18,41 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 
-class TorchNetwork:
-    """A profile's weights in PyTorch, on the first CUDA device if there is one, else on the CPU with so many threads.
+class ModuleNetwork:
+    """A module with the inputs and outputs that `network.py` names, on the first CUDA device if there is one, else on the CPU
+    with so many threads, 0 for one a core."""
 
-    It can be sent to another process, which loads the weights anew.
-    """
+    def __init__(self, module: nn.Module, threads: int = 0) -> None:
+        import torch
 
-    def __init__(self, profile: Profile, threads: int = 0) -> None:
-        self._profile, self._threads = profile, threads
-        self._open()
-
-    def _open(self) -> None:
-        try:
-            import torch
-        except ImportError as error:
-            raise Unavailable("PyTorch is not installed; pip install 'promptmid_ros[train]' brings it") from error
-        if self._threads:
-            torch.set_num_threads(self._threads)
+        if threads:
+            torch.set_num_threads(threads)
         self._torch = torch
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._module = load_module(self._profile).to(self._device)
+        self._module = module.eval().to(self._device)
         where = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"
         self.backend = f"torch {torch.__version__} {where}"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_profile": self._profile, "_threads": self._threads}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._open()
 
     def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
         with self._torch.inference_mode():
             inputs = (self._torch.from_numpy(each).to(self._device) for each in (image, modality, prompt))
             descriptors, confidence = (each.float().cpu().numpy() for each in self._module(*inputs))
         return np.asarray(descriptors, np.float32), np.asarray(confidence, np.float32)
+
+
+class TorchNetwork(ModuleNetwork):
+    """A profile's weights. It can be sent to another process, which loads them anew."""
+
+    def __init__(self, profile: Profile, threads: int = 0) -> None:
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise Unavailable("PyTorch is not installed; pip install 'promptmid_ros[train]' brings it") from error
+        self._profile, self._threads = profile, threads
+        super().__init__(load_module(profile), threads)
+
+    def __reduce__(self) -> tuple[type[TorchNetwork], tuple[Profile, int]]:
+        return TorchNetwork, (self._profile, self._threads)
 
 
 def load_module(profile: Profile) -> nn.Module:
