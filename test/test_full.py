@@ -20,6 +20,7 @@ from promptmid_core.errors import InputError  # noqa: E402
 from promptmid_core.geometry import Grid, Patch  # noqa: E402
 from promptmid_core.prompts import Modality, Prompt  # noqa: E402
 from promptmid_core.runtime.backbones import Backbones  # noqa: E402
+from promptmid_core.runtime.backend import Wanted  # noqa: E402
 from promptmid_core.runtime.diffusion import DiffusionFeatures, load_unet, load_vae  # noqa: E402
 from promptmid_core.runtime.teacher import build_teacher  # noqa: E402
 from promptmid_core.simulation.world import simulate_world  # noqa: E402
@@ -184,3 +185,18 @@ def test_a_map_is_built_with_the_users_model(folder, trained, tmp_path, capsys):
     capsys.readouterr()
     assert main(["map", "info", str(tmp_path / "map"), "--json"]) == 0
     assert load(f"promptmid:{trained}").fingerprint in json.dumps(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(("precision", "least"), [("float32", 0.99999), ("float16", 0.99)])
+def test_it_is_exported_whole_and_runs_from_that_file(trained, tmp_path, capsys, precision, least):
+    """Resizes, prompt and unit norm inside; the map's descriptor says which file it is."""
+    file = tmp_path / f"{precision}.onnx"
+    command = ["export", "onnx", "--profile", "full", "--model", str(trained / "profile.yaml"), "--precision", precision]
+    assert main([*command, "--out", str(file)]) == 0
+    assert "images of 128 px" in capsys.readouterr().out
+    own, exported = (load(f"promptmid:{trained}", wanted=wanted) for wanted in (
+        Wanted("torch"), Wanted("onnxruntime", network=file)))
+    prompt = Prompt(Modality.SAR, "forest")
+    one, other = (each.describe(patch(128, 192), prompt).only("learned").array for each in (own, exported))
+    cosine = (one * other).sum(0) / np.linalg.norm(one, axis=0) / np.linalg.norm(other, axis=0)
+    assert np.percentile(cosine, 1) > least

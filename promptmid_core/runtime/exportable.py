@@ -63,4 +63,10 @@ def exportable(profile: str, model: Path | None) -> Exportable:
 def _full(model: Path | None) -> Exportable:
     if model is None:
         raise InputError(f"profile {FULL} needs the configuration of its model; name it with --model CONFIG.yaml")
-    raise InputError(f"{model} cannot be exported: profile {FULL} is not part of this version")
+    from promptmid_core.runtime.torch_network import load_module
+
+    read = Profile.read(model)
+    if read.windows is None:
+        raise InputError(f"{model} is not of profile {FULL}; name the profile.yaml that 'promptmid train aggregate' made")
+    side, _ = read.windows
+    return Exportable(read.name, read.fingerprint, load_module(read), 1, side, read.prompts)
