@@ -83,7 +83,7 @@ def measure(descriptor: Descriptor, load: Load, progress: Callable[[int, int], N
 
 def timed(localizer: Localizer, recording: Recording, images: Sequence[RecordedImage], count: int,
           progress: Callable[[int, int], None] | None = None) -> list[TimedFrame]:
-    """So many frames one after the other, after WARM_UP more; where the images are used up they begin again, and the track too."""
+    """`count` frames, after WARM_UP more; where the images are used up they begin again, and so does the track."""
     geodetic = Geodetic(localizer.reference.frame, localizer.reference.vertical_datum)
     frames: list[TimedFrame] = []
     gc.collect()
@@ -121,14 +121,16 @@ def contents(fix: Fix, geodetic: Geodetic) -> list[bytes]:
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
     """PERCENTILES of values as {"p50": ...}, rounded to microseconds."""
-    return {f"p{share}": round(float(value), 3) for share, value in zip(PERCENTILES, np.percentile(values, PERCENTILES), strict=True)}
+    found = np.percentile(values, PERCENTILES)
+    return {f"p{share}": round(float(value), 3) for share, value in zip(PERCENTILES, found, strict=True)}
 
 
 def table(result: Mapping[str, Any]) -> str:
     """The result for people."""
     machine, fixed, frames = result["device"], result["frames_fixed"], result["frames"]
-    lines = [f"{result['descriptor']}, {result['image_px'][0]}x{result['image_px'][1]} JPEG, patch {result['patch_px']} px, radius "
-             f"{result['radius_px']} px, on {machine['cpu']}, {machine['cores']} cores, load {machine['load_1m']:g}",
+    width, height = result["image_px"]
+    lines = [f"{result['descriptor']}, {width}x{height} JPEG, patch {result['patch_px']} px, radius {result['radius_px']} px, on "
+             f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_1m']:g}",
              f"{fixed} of {frames} frames ended in a fix, after {result['warm_up']} to warm up; milliseconds:",
              f"{'':16}{'p50':>8}{'p95':>8}{'p99':>8}"]
     rows = {**result["stages"], "frame": result["frame_ms"], "processor time": result["cpu_ms"]}

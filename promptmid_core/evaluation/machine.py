@@ -29,8 +29,8 @@ def device() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)), "cores_of_machine": os.cpu_count(), "cpu_quota": _quota(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), "power_mode": _power_mode(),
-        "gpu": _told("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"), "load_1m": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "gpu": _told("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
+        "load_1m": round(os.getloadavg()[0], 2), "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
 
 
