@@ -44,10 +44,14 @@ def centred(array: NDArray[np.floating], valid: NDArray[np.bool_], margin: int =
 
     The mean is taken without `margin` cells on every side.
     """
-    mask = valid.astype(np.float32)
     inner = np.s_[margin:valid.shape[0] - margin, margin:valid.shape[1] - margin]
-    mean = (array[:, *inner] * mask[inner]).sum(axis=(1, 2)) / max(float(mask[inner].sum()), 1.0)
-    return np.asarray((array - mean[:, None, None].astype(np.float32)) * mask, np.float32)
+    whole = bool(valid.all())
+    known = array[:, *inner] if whole else array[:, *inner] * valid[inner]
+    mean = known.sum(axis=(1, 2), dtype=np.float32) / max(float(valid[inner].sum()), 1.0)
+    less = np.asarray(array - mean[:, None, None].astype(np.float32), np.float32)
+    if not whole:
+        less *= valid
+    return less
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,11 @@ class Sums:
     def of(blocks: Array, block_valid: NDArray[np.bool_], windows: Spectra) -> Sums:
         size, side = windows.size, windows.size - blocks.shape[-1] + 1
         mask = spectrum(block_valid, size).conj()
-        products = surface(np.einsum("bcij,bcij->bij", windows.values, spectrum(blocks, size).conj()), size, side)
+        # in place: a copy of all spectra costs as much as their product
+        seen = spectrum(blocks, size)
+        np.conjugate(seen, out=seen)
+        seen *= windows.values
+        products = surface(seen.sum(axis=1), size, side)
         energy, met = surface(windows.energy * mask, size, side), surface(windows.valid * mask, size, side)
         return Sums(products, energy, met, np.einsum("bcij,bcij->b", blocks, blocks), block_valid.sum(axis=(1, 2)))
 

@@ -12,11 +12,9 @@ from promptmid_core.matching.similarity import Similarity
 def warped(window: DescriptorMap, by: Similarity, grid: Grid, measure: Measure | None = None) -> DescriptorMap:
     """The map window as the frame would show it if `by` were true, on the cells of `grid`; its groups of one `measure`, or all."""
     x, y = grid.axes()
-    across, down = np.meshgrid(x, y)
-    ground = by.apply(np.column_stack([across.ravel(), down.ravel()]))
-    col, row = (v.reshape(grid.shape).astype(np.float32) for v in window.grid.to_pixel(ground[:, 0], ground[:, 1]))
+    col, row = window.grid.to_pixel(*by.moved(x, y[:, None]))
     # once for all channels, as remap would for each
-    places = cv2.convertMaps(col, row, cv2.CV_16SC2)
+    places = cv2.convertMaps(col.astype(np.float32), row.astype(np.float32), cv2.CV_16SC2)
     parts = window.parts(measure)
     array = np.empty((sum(len(channels) for _, channels in parts), *grid.shape), np.float32)
     whole = (channel for _, channels in parts for channel in channels)
