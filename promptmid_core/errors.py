@@ -1,10 +1,14 @@
-"""The two ways in which input is turned down: a command that cannot run, and a frame that gets no fix."""
+"""The ways in which input is turned down: a command that cannot run, and a frame that gets no fix."""
 
 from promptmid_core.reasons import Reason
 
 
 class InputError(Exception):
     """Input that a command cannot use. The text is one sentence: what is wrong, where, and what to do."""
+
+
+class Unavailable(InputError):
+    """What is not there and need not be: a library, a GPU, a file that can be made. Who asked for the best goes on without it."""
 
 
 class Refusal(Exception):

@@ -135,6 +135,9 @@ HEALTH = {
     "gsd_m": Key("Metres per map pixel."),
     "descriptor": Key("Descriptor of map and node."),
     "fingerprint": Key("What exactly the map was described with."),
+    "backend": Key("What runs the network of the descriptor: backend, version, device; `none` where it has no network."),
+    "backend_why": Key("Why it is this backend: named, or the best that is there and what the better ones lack."),
+    "engine_built_percent": Key("How far the engine is that the node builds while it is configured (`allow_build`)."),
     "memory_mb": Key("Resident memory of the process.", warn=above(4000)),
 }
 

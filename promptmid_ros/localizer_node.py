@@ -26,20 +26,19 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import State
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.messages import stamp_ns
-from promptmid_core.refmap import ReferenceMap
 from promptmid_ros import conversions, program
 from promptmid_ros.diagnostics import HEALTH, INTERNAL_ERROR, Value
 from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms, memory_mb
 from promptmid_ros.inbox import Arrival, CameraInfos, Inbox
 from promptmid_ros.odometry import Odometry
+from promptmid_ros.opening import backend_values, open_localizer
 from promptmid_ros.outputs import RELIABLE, Outputs
-from promptmid_ros.parameters import Parameters, Settings, check_patch_fits
+from promptmid_ros.parameters import Parameters, Settings
 from promptmid_ros.snapshot import save_snapshot
 from promptmid_ros.worker import Outcome, Worker
 
@@ -107,7 +106,7 @@ class LocalizerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             settings = self._settings.read()
-            localizer = open_localizer(settings)
+            localizer = open_localizer(settings, self._building)
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
             outputs = Outputs(self, geodetic, settings.base_frame, settings.publish_tf)
@@ -120,6 +119,7 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "inactive"
         size = f"{reference.grid.width}x{reference.grid.height} px of {reference.gsd:.3f} m"
         self.get_logger().info(f"map {reference.path}: {size}, {reference.frame.crs}, descriptor {reference.descriptor_name}")
+        self.get_logger().info("the network runs on {backend}: {backend_why}".format_map(backend_values(localizer)))
         return super().on_configure(state)
 
     @told
@@ -294,11 +294,15 @@ class LocalizerNode(LifecycleNode):
         pending.add_done_callback(finish)
         return await done
 
-    def _publish_health(self) -> None:
-        values = self._health_values()
+    def _publish_health(self, more: dict[str, Value] | None = None) -> None:
+        values = self._health_values() | (more or {})
         name = self.get_fully_qualified_name().lstrip("/")
         self._health.publish(conversions.diagnostics(
             self.get_clock().now().nanoseconds, f"{name}: health", "", str(values.get("state", self._lifecycle)), HEALTH, values))
+
+    def _building(self, done: int, total: int) -> None:
+        """An engine is being built while the node is configured; timers wait meanwhile."""
+        self._publish_health({"engine_built_percent": 100 * done // max(total, 1)})
 
     def _health_values(self) -> dict[str, Value]:
         values: dict[str, Value] = {"lifecycle": self._lifecycle, "memory_mb": memory_mb()}
@@ -309,6 +313,7 @@ class LocalizerNode(LifecycleNode):
             values |= {
                 "map": str(reference.path), "map_frame": f"{reference.frame.crs} {east:.0f} {north:.0f}", "gsd_m": reference.gsd,
                 "descriptor": reference.descriptor_name, "fingerprint": reference.fingerprint,
+                **backend_values(setup.localizer),
             }
         if activation is not None:
             inbox, odometry, last = activation.inbox, activation.odometry, activation.last
@@ -325,14 +330,6 @@ class LocalizerNode(LifecycleNode):
                 "odometry_frame": frame, "odometry_problem": str(odometry.refusal or ""),
             }
         return values
-
-
-def open_localizer(settings: Settings) -> Localizer:
-    """The map and its descriptor, ready to match; InputError where either cannot be used."""
-    reference = ReferenceMap.open(settings.map, prefetch=True)
-    descriptor = load(settings.descriptor or reference.descriptor_name)
-    check_patch_fits(settings.options, reference.stride)
-    return Localizer(reference, descriptor, settings.options)
 
 
 def _answer(response: Trigger.Response, success: bool, message: str) -> Trigger.Response:

@@ -23,6 +23,7 @@ from promptmid_core.geometry import NADIR, Pose
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.search import COARSE_FACTOR
+from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
 
 COMPRESSED, RAW = "compressed", "raw"
 DEFAULT = Options()
@@ -60,6 +61,10 @@ _WANTED = {bool: "true or false", int: "a whole number", float: "a number with a
 PARAMETERS = {
     "map": Declared("", "Folder of the reference map, as 'promptmid map build' makes it. Required."),
     "descriptor": Declared("", "Name of the descriptor; empty for the one that the map was built with."),
+    "backend": Declared(AUTO, "What runs the network of the descriptor: 'tensorrt', 'onnxruntime', 'torch', or 'auto' for the "
+                        "best that is there. One that is named runs it, or the node refuses to configure."),
+    "network": Declared("", "ONNX file that 'promptmid export onnx' made, run instead of the profile's own; empty for that."),
+    "allow_build": Declared(False, "Build the TensorRT engine while configuring where there is none, which takes minutes."),
     "image_transport": Declared(COMPRESSED, "'compressed' to subscribe to image/compressed, 'raw' to subscribe to image."),
     "prior_wait_ms": Declared(100, "How long an image waits for odometry of a later stamp, in milliseconds.", 0, 2000),
     "base_frame": Declared("base_link", "child_frame_id that the odometry has to have; its pose is what is published."),
@@ -88,6 +93,7 @@ class Settings:
 
     map: Path
     descriptor: str
+    wanted: Wanted
     compressed: bool
     prior_wait_s: float
     base_frame: str
@@ -133,10 +139,14 @@ class Parameters:
         position, rpy = (self._vector(name) for name in ("camera_position_m", "camera_rpy_deg"))
         options = Options(**{name: get(name) for name in (
             "patch_px", "most_radius_px", "least_evidence", "confirm", "confirm_among", "lose_after", "registration_sigma_px")})
+        if get("backend") not in (AUTO, *BACKENDS):
+            raise InputError(f"parameter backend is '{get('backend')}', not one of {', '.join((AUTO, *BACKENDS))}")
+        wanted = Wanted(get("backend"), network=Path(get("network")).expanduser() if get("network") else None,
+                        side_px=options.patch_px, allow_build=get("allow_build"))
         return Settings(
-            Path(get("map")).expanduser(), get("descriptor"), get("image_transport") == COMPRESSED, get("prior_wait_ms") / 1e3,
-            get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options, get("publish_tf"),
-            Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
+            Path(get("map")).expanduser(), get("descriptor"), wanted, get("image_transport") == COMPRESSED,
+            get("prior_wait_ms") / 1e3, get("base_frame"), Pose(position, rotation_rpy(*np.deg2rad(rpy))) @ NADIR, options,
+            get("publish_tf"), Path(get("snapshot_dir")).expanduser() if get("snapshot_dir") else None)
 
     @property
     def autostart(self) -> bool:

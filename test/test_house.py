@@ -97,22 +97,27 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 # what trains networks, or runs them in PyTorch; no aircraft needs these files
 OF_TRAINING = {*ROOT.glob("promptmid_core/training/*.py"), ROOT / "promptmid_core/cli/training.py",
-               *(ROOT / f"promptmid_core/runtime/{name}.py" for name in ("conditioning", "export", "student", "torch_network"))}
+               *(ROOT / f"promptmid_core/runtime/{name}.py" for name in (
+                   "conditioning", "export", "exportable", "precision", "student", "torch_network"))}
+# what builds and runs TensorRT engines
+OF_TENSORRT = {ROOT / f"promptmid_core/runtime/{name}.py" for name in ("build", "cuda", "tensorrt", "trtlibrary")}
 
 
-@pytest.mark.parametrize("extra", ["", "train"])
+@pytest.mark.parametrize("extra", ["", "train", "tensorrt-rtx"])
 def test_every_library_that_is_imported_is_a_requirement(built, manifest, extra):
     imported = set()
     paths = {*ROOT.glob("promptmid_core/**/*.py"), *ROOT.glob("promptmid_ros/**/*.py")}
-    for path in OF_TRAINING if extra else paths - OF_TRAINING:
+    for path in {"": paths - OF_TRAINING - OF_TENSORRT, "train": OF_TRAINING, "tensorrt-rtx": OF_TENSORRT}[extra]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.split(".")[0])
-    imported -= sys.stdlib_module_names | {"promptmid_core", "promptmid_ros"} | {depend.name for depend in manifest.exec_depends}
+    # TensorRT is there under one of several names, or not at all; its type stubs have one name
+    imported -= {"tensorrt", "promptmid_core", "promptmid_ros"} | sys.stdlib_module_names
+    imported -= {depend.name for depend in manifest.exec_depends}
     sections = (built / "promptmid_ros.egg-info" / "requires.txt").read_text().split("\n\n[")
-    lines = [line for section in sections[1:] if section.startswith(f"{extra}]") for line in section.splitlines()[1:]]
+    lines = [line for section in sections[1:] if re.match(f"{extra}[]:]", section) for line in section.splitlines()[1:]]
     required = {canonicalize_name(Requirement(line).name) for line in [*sections[0].splitlines(), *lines]}
     providers = importlib.metadata.packages_distributions()
     provided = {name for name in imported if required & {canonicalize_name(provider) for provider in providers.get(name, ())}}
@@ -177,6 +182,14 @@ def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken):
     done = run("bash", str(ROOT / ".ci" / "run"), cwd=tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert sorted((tmp_path / "calls").read_text().split()) == ["lint", "test"]
     assert (done.returncode == 0) == (broken == "")
+
+
+@pytest.mark.skipif(not (ROOT / ".venv/typings").is_dir(), reason="make install has not been run here")
+def test_mypy_knows_the_interface_of_tensorrt():
+    program = "import tensorrt as trt\ndef f(c: trt.IExecutionContext) -> bool:\n    return c.execute_async_v3({})\n"
+    for stream, status in ((0, 0), ('"0"', 1)):
+        done = run(sys.executable, "-m", "mypy", "--strict", "-c", program.format(stream))
+        assert done.returncode == status, done.stdout
 
 
 def test_lint_means_all_three_linters():

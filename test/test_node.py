@@ -15,6 +15,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.geometry import Pose
 from promptmid_core.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.refmap import build_map
+from promptmid_core.simulation.world import simulate_world
 
 LOCAL = "+proj=tmerc +lon_0=15 +k=0.9996 +x_0=500000 +datum=WGS84 +units=m +type=crs"
 
@@ -258,6 +259,22 @@ def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: P
         assert values["odometry_frame"] == "map"
         assert values["fingerprint"] == scene.reference().fingerprint
         assert values["reasons"] == "not_confirmed:2 fix:2"
+
+
+def test_the_backend_is_told_and_one_that_is_named_runs_or_nothing_does(tmp_path: Path) -> None:
+    world = simulate_world(tmp_path / "world", seed=3, size_px=384)
+    build_map(world.sar, tmp_path / "map", descriptor=load("promptmid", threads=1), levels=1)
+    with Localizer(tmp_path, map=tmp_path / "map", backend="tensorrt") as localizer:
+        assert not localizer.change(CONFIGURE)
+        assert "configure failed: " in localizer.log()
+        assert "TensorRT is not installed" in localizer.log() or "there is no CUDA GPU" in localizer.log()
+    with Localizer(tmp_path, map=tmp_path / "map") as localizer:
+        assert localizer.change(CONFIGURE)
+        _health(localizer, "inactive")
+        values = localizer.health[-1].values
+        assert values["backend"].startswith("onnxruntime ")
+        assert values["backend_why"].startswith("the best that is there (tensorrt: ")
+        assert f"the network runs on {values['backend']}: the best that is there" in localizer.log()
 
 
 def _health(localizer: Localizer, lifecycle: str) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import command, names, positive_count, share_of, size, tellings, word
+from promptmid_core.cli.parsing import BACKENDS, command, names, positive_count, share_of, size, tellings, word
 
 
 def add(commands: Any) -> None:
@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
            help="the first is what the others are compared with; default: structural,cfog")
     option("--prompt", type=tellings, default=["right"], metavar="A,B",
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
+    option("--backend", choices=BACKENDS, default="auto", help="what runs networks; default: the best there is")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
     option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
     option("--json", type=Path, metavar="FILE")
@@ -52,6 +53,7 @@ def add(commands: Any) -> None:
     option = runtime.add_argument
     option("--descriptor", default="promptmid", metavar="NAME",
            help="promptmid, structural, or promptmid:FOLDER; default: promptmid")
+    option("--backend", choices=BACKENDS, default="auto", help="what runs the network; default: the best that is there")
     option("--frames", type=positive_count, default=100, metavar="N", help="default: 100")
     option("--size", type=size, default=(1920, 1080), metavar="WxH", help="of the camera images; default: 1920x1080")
     option("--patch", type=positive_count, default=256, metavar="P", help="side of the patch, map px; default: 256")
@@ -71,7 +73,7 @@ def _bench(args: argparse.Namespace) -> None:
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:
         check_picture(args.plot)
-    matchers = load_methods(args.methods, args.prompt)
+    matchers = load_methods(args.methods, args.prompt, args.backend)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):
@@ -95,12 +97,11 @@ def _bench(args: argparse.Namespace) -> None:
 
 
 def _runtime(args: argparse.Namespace) -> None:
-    from promptmid_core.descriptors import load
     from promptmid_core.evaluation import latency
 
-    asked = latency.Load(args.frames, args.size, args.patch, args.radius, args.seed)
+    asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
     with Bar("bench runtime", "frame") as progress:
-        result = latency.measure(load(args.descriptor), asked, progress)
+        result = latency.measure(asked, progress)
     print(latency.table(result))
     if args.json:
         write_json(args.json, result)

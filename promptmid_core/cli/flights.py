@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import command
+from promptmid_core.cli.output import Bar, say, write_json
+from promptmid_core.cli.parsing import BACKENDS, command
 
 
 def add(commands: Any) -> None:
@@ -17,6 +17,10 @@ def add(commands: Any) -> None:
     run.add_argument("bag", type=Path, metavar="BAG")
     run.add_argument("--map", type=Path, required=True, metavar="MAP")
     run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
+    run.add_argument("--backend", choices=BACKENDS, default="auto", help="what runs the network of the descriptor; default: "
+                     "the best that is there")
+    run.add_argument("--network", type=Path, metavar="FILE.onnx",
+                     help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run, the folder that promptmid_ros.live wrote")
     run.add_argument("--json", type=Path, metavar="FILE")
     run.add_argument("--report", type=Path, metavar="FILE.html")
@@ -29,10 +33,16 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.evaluation.replay import replay
     from promptmid_core.evaluation.report import write_report
     from promptmid_core.localization.localizer import Localizer
+    from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap
+    from promptmid_core.runtime.backend import Wanted
 
     reference = ReferenceMap.open(args.map)
-    localizer = Localizer(reference, load(args.descriptor or reference.descriptor_name))
+    wanted = Wanted(args.backend, network=args.network, side_px=Options().patch_px)
+    descriptor = load(args.descriptor or reference.descriptor_name, wanted=wanted)
+    if descriptor.choice is not None:
+        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    localizer = Localizer(reference, descriptor)
     run = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, progress=progress)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
 from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.runtime.backend import AUTO, Choice, Wanted
 
 
 class Evidence(NamedTuple):
@@ -26,7 +27,7 @@ class Descriptor(Protocol):
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
     descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows; `evidence`:
-    what its scores say of a match, fitted with examples/fit_evidence.py.
+    what its scores say of a match, fitted with examples/fit_evidence.py; `choice`: the backend that runs its network, and why.
     """
 
     @property
@@ -41,6 +42,8 @@ class Descriptor(Protocol):
     def text_encoder(self) -> str | None: ...
     @property
     def evidence(self) -> Evidence: ...
+    @property
+    def choice(self) -> Choice | None: ...
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]: ...
 
@@ -52,21 +55,26 @@ class Descriptor(Protocol):
 NAMES = ("structural", "promptmid")
 
 
-def load(name: str, threads: int = 0) -> Descriptor:
-    """The descriptor of that name, whose network runs on so many threads, 0 for one a core; InputError where there is none.
+def load(name: str, threads: int = 0, backend: str = AUTO, *, wanted: Wanted | None = None) -> Descriptor:
+    """The descriptor of that name; InputError where there is none, or its network cannot be run as wanted.
 
-    `promptmid` is `promptmid:compact`, the profile that is shipped; `promptmid:FOLDER` one that was trained.
+    `promptmid` is `promptmid:compact`, the profile that is shipped; `promptmid:FOLDER` one that was trained. Its network runs on
+    `backend` with so many threads, 0 for one a core; `wanted` says more, instead of both.
     """
+    wanted = wanted or Wanted(backend, threads)
     if name == "structural":
         from promptmid_core.descriptors.structural import Structural
 
+        if wanted.backend != AUTO or wanted.network is not None:
+            raise InputError("the descriptor structural has no network: name no backend and no network for it")
         return Structural()
     family, _, folder = name.partition(":")
     if family == "promptmid":
         from promptmid_core.descriptors.promptmid import PromptMid
-        from promptmid_core.runtime.onnx import OnnxNetwork
+        from promptmid_core.runtime.backend import open_network
         from promptmid_core.runtime.profile import COMPACT, Profile
 
         profile = Profile.read(COMPACT if folder in ("", "compact") else Path(folder))
-        return PromptMid(profile, OnnxNetwork(profile.check(f"{profile.name}.onnx"), threads))
+        network, choice = open_network(profile, wanted)
+        return PromptMid(profile, network, choice)
     raise InputError(f"there is no descriptor '{name}'; known are {', '.join(NAMES)}")

@@ -14,6 +14,7 @@ from promptmid_core.descriptors.inputs import optical_input, sar_input
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
 from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.runtime.backend import Choice
 from promptmid_core.runtime.network import Network
 from promptmid_core.runtime.profile import Profile
 
@@ -31,6 +32,7 @@ class PromptMid:
 
     profile: Profile
     network: Network
+    choice: Choice
     structural: Structural = field(default_factory=Structural)
 
     @property

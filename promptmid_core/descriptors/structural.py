@@ -56,6 +56,10 @@ class Structural:
         return None  # prompts are not heeded
 
     @property
+    def choice(self) -> None:
+        return None
+
+    @property
     def evidence(self) -> Evidence:
         return EVIDENCE
 

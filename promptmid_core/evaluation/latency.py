@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from promptmid_core.descriptors import Descriptor
+from promptmid_core.descriptors import load as load_descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.machine import device, versions
 from promptmid_core.evaluation.recording import RecordedImage, Recording
@@ -23,6 +23,7 @@ from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer, Stopwatch
 from promptmid_core.localization.options import Options
 from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.runtime.backend import AUTO, Wanted
 from promptmid_core.simulation import telemetry
 from promptmid_core.simulation.bag import open_bag
 from promptmid_core.simulation.flight import simulate_flight
@@ -38,8 +39,11 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True)
 class Load:
-    """What is measured: `frames` camera images of `size` (width, height), patches of `patch_px`, a search of `radius_px`."""
+    """What is measured: a descriptor, whose network `backend` runs, with `frames` images of `size` (width, height), patches of
+    `patch_px` and a search of `radius_px`."""
 
+    descriptor: str = "promptmid"
+    backend: str = AUTO
     frames: int = 100
     size: tuple[int, int] = (1920, 1080)
     patch_px: int = 256
@@ -57,15 +61,16 @@ class TimedFrame:
     stage_ms: Mapping[str, float]
 
 
-def measure(descriptor: Descriptor, load: Load, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def measure(load: Load, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Times of a simulated flight over a map of its own, as JSON values: percentiles over the frames that end in a fix.
 
     World, map and compressed images are made beforehand in a temporary folder. InputError where no frame ends in a fix.
     """
+    flying = load_descriptor(load.descriptor, wanted=Wanted(load.backend, side_px=load.patch_px))
     with tempfile.TemporaryDirectory(prefix="promptmid_latency_") as folder:
-        reference, recording, images = _flight(Path(folder), descriptor, load)
+        reference, recording, images = _flight(Path(folder), load)
         options = Options(patch_px=load.patch_px, least_radius_px=load.radius_px, most_radius_px=2 * load.radius_px)
-        frames = timed(Localizer(reference, descriptor, options), recording, images, load.frames, progress)
+        frames = timed(Localizer(reference, flying, options), recording, images, load.frames, progress)
     fixed = [frame for frame in frames if frame.fixed]
     if not fixed:
         raise InputError(f"none of {len(frames)} frames ended in a fix, so there is no time to tell; measure more frames, larger "
@@ -74,8 +79,9 @@ def measure(descriptor: Descriptor, load: Load, progress: Callable[[int, int], N
     return {
         "frame_ms": percentiles([frame.ms for frame in fixed]), "cpu_ms": percentiles([frame.cpu_ms for frame in fixed]),
         "stages": {stage: percentiles([frame.stage_ms.get(stage, 0.0) for frame in fixed]) for stage in stages},
-        "frames": len(frames), "frames_fixed": len(fixed), "warm_up": WARM_UP, "descriptor": descriptor.name,
-        "fingerprint": descriptor.fingerprint, "image_px": list(load.size), "image_format": "jpeg",
+        "frames": len(frames), "frames_fixed": len(fixed), "warm_up": WARM_UP, "descriptor": flying.name,
+        "fingerprint": flying.fingerprint, "backend": flying.choice.runs_on if flying.choice else None,
+        "backend_why": flying.choice.why if flying.choice else None, "image_px": list(load.size), "image_format": "jpeg",
         "image_bytes": int(np.median([len(image.message.data) for image in images])), "patch_px": load.patch_px,
         "radius_px": load.radius_px, "seed": load.seed, "device": device(), "versions": versions(),
     }
@@ -133,13 +139,18 @@ def table(result: Mapping[str, Any]) -> str:
              f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_1m']:g}",
              f"{fixed} of {frames} frames ended in a fix, after {result['warm_up']} to warm up; milliseconds:",
              f"{'':16}{'p50':>8}{'p95':>8}{'p99':>8}"]
-    rows = {**result["stages"], "frame": result["frame_ms"], "processor time": result["cpu_ms"]}
-    return "\n".join([*lines, *(f"{name:16}" + "".join(f"{value:8.1f}" for value in row.values()) for name, row in rows.items())])
+    if result["backend"]:
+        lines.insert(1, f"network on {result['backend']}: {result['backend_why']}")
+    for name, row in {**result["stages"], "frame": result["frame_ms"], "processor time": result["cpu_ms"]}.items():
+        lines.append(f"{name:16}" + "".join(f"{value:8.1f}" for value in row.values()))
+    return "\n".join(lines)
 
 
-def _flight(folder: Path, descriptor: Descriptor, load: Load) -> tuple[ReferenceMap, Recording, list[RecordedImage]]:
+def _flight(folder: Path, load: Load) -> tuple[ReferenceMap, Recording, list[RecordedImage]]:
     world = simulate_world(folder / "world", seed=load.seed, size_px=WORLD_PX)
-    build_map(world.sar, folder / "map", dem=world.dem, landcover=world.landcover, descriptor=descriptor)
+    # tiles are of several sizes, which not every backend takes
+    describing = load_descriptor(load.descriptor)
+    build_map(world.sar, folder / "map", dem=world.dem, landcover=world.landcover, descriptor=describing)
     simulate_flight(world.optical, folder / "bag", dem=world.dem, frames=min(load.frames + WARM_UP, DISTINCT), seed=load.seed,
                     footprint_px=FOOTPRINT_PX, drift_px=DRIFT_PX, yaw_error_deg=3, altitude_error_percent=2, image_size=load.size)
     reference = ReferenceMap.open(folder / "map", prefetch=True)

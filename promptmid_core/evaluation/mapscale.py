@@ -44,7 +44,7 @@ class Timed:
         self.inner = inner
         self.seconds: list[float] = []
         self.name, self.stride, self.halo, self.fingerprint = inner.name, inner.stride, inner.halo, inner.fingerprint
-        self.text_encoder, self.evidence = inner.text_encoder, inner.evidence
+        self.text_encoder, self.evidence, self.choice = inner.text_encoder, inner.evidence, inner.choice
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         return self.inner.groups(modality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.fft
@@ -111,9 +111,9 @@ class Sums:
 
     def quartets(self, rows: int, cols: int) -> Sums:
         """Of blocks in `rows` by `cols`: the squares of two by two, (rows - 1) * (cols - 1) of them."""
-        def joined(values: NDArray[Scalar]) -> NDArray[Scalar]:
+        def joined(values: NDArray[Any]) -> NDArray[Any]:
             grid = values.reshape(rows, cols, *values.shape[1:])
-            four = np.asarray(grid[:-1, :-1] + grid[1:, :-1] + grid[:-1, 1:] + grid[1:, 1:])
+            four: NDArray[Any] = grid[:-1, :-1] + grid[1:, :-1] + grid[:-1, 1:] + grid[1:, 1:]
             return four.reshape((rows - 1) * (cols - 1), *values.shape[1:])
 
         return Sums(joined(self.products), joined(self.energy), joined(self.met), joined(self.own), joined(self.cells))

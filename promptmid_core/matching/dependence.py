@@ -27,7 +27,7 @@ class Moments:
 
     @staticmethod
     def of(window: Array, valid: NDArray[np.bool_], rim: int = 0) -> Moments:
-        """Of a window that is centred, and zero where not valid (w, w); `rim` cells on every side count for its variance alone."""
+        """Of a window that is centred, and zero where not valid (w, w); `rim` cells on every side only count for its variance."""
         scale = np.sqrt((window ** 2).sum(axis=(1, 2)) / max(int(valid.sum()), 1)) + 1e-6
         inner = np.s_[..., rim:window.shape[-2] - rim, rim:window.shape[-1] - rim]
         window, valid = window[inner] / scale[:, None, None].astype(np.float32), valid[inner]

@@ -17,10 +17,9 @@ def pooled(described: DescriptorMap, factor: int) -> DescriptorMap:
     whole = bool(valid.all())
     # one image below the other, so that OpenCV takes all of them at once
     stacked = np.ascontiguousarray(array if whole else np.where(valid, array, np.float32(0)), np.float32).reshape(-1, wide)
-    means = np.zeros((0, grid.width), np.float32)
+    means = np.zeros((len(array), *grid.shape), np.float32)
     if len(stacked):
-        means = np.asarray(cv2.resize(stacked, (grid.width, len(stacked) // factor), interpolation=cv2.INTER_AREA), np.float32)
-    means = means.reshape(len(array), *grid.shape)
+        cv2.resize(stacked, (grid.width, len(stacked) // factor), means.reshape(-1, grid.width), interpolation=cv2.INTER_AREA)
     if not whole:
         means /= np.maximum(share, np.float32(1 / factor ** 2))
     return DescriptorMap(means, share > 0.5, grid, described.stride * factor, described.groups)

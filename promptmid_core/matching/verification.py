@@ -45,8 +45,8 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     """
     reach = min(REACH, (window.grid.width - patch.grid.width) // 2) // COARSE * COARSE
     edges = _scores(patch, window, found, reach, Measure.CORRELATION)
-    coarse = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
-    colours = _scores(*coarse, found, reach // COARSE, Measure.DEPENDENCE)
+    coarse, around = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
+    colours = _scores(coarse, around, found, reach // COARSE, Measure.DEPENDENCE)
     scores = (edges + _finer(colours, len(edges))).astype(np.float64)
     cell = patch.grid.gsd
     rows, cols = np.mgrid[-reach:reach + 1, -reach:reach + 1]

@@ -64,7 +64,7 @@ class SearchWindow:
         return pooled(self.described, COARSE_FACTOR)
 
     def _margin(self, layout: Layout) -> int:
-        return (self._coarse.valid.shape[1] - layout.shape[1]) // 2
+        return int(self._coarse.valid.shape[1] - layout.shape[1]) // 2
 
     def _reach(self, layout: Layout) -> int:
         return min(layout.reach, self._margin(layout))

@@ -4,38 +4,90 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
+from promptmid_core.errors import InputError
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
+from promptmid_core.runtime.precision import in_half
 from promptmid_core.runtime.student import Student
 
 EXAMPLE_PX = 256
+PRECISIONS = ("float32", "float16")
+MOST_BYTES = 2**31 - 1  # of a protobuf message
+SCOPES = "pkg.torch.onnx.name_scopes"
+
+Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
-def export_onnx(student: Student, path: Path) -> None:
-    """Write the network, weights inside, for batches of one image whose sides are any multiples of its own."""
-    student = student.eval()
-    example = torch.zeros(1, 3, EXAMPLE_PX, EXAMPLE_PX), torch.zeros(1), torch.zeros(1, student.shape.prompt_size)
+def export_student(student: Student, path: Path) -> None:
+    """The network of a profile as it is shipped: float32, for batches of one image whose sides are any multiples of its own."""
     rows, cols = torch.export.Dim("rows"), torch.export.Dim("cols")
-    sides = {2: student.multiple * rows, 3: student.multiple * cols}
-    logging.getLogger("onnxscript").setLevel(logging.WARNING)
+    export_onnx(student, example(EXAMPLE_PX, (student.shape.prompt_size,)), path,
+                sides={2: student.multiple * rows, 3: student.multiple * cols})
+
+
+def example(side_px: int, prompt: Sequence[int]) -> Example:
+    """Inputs of the shapes that a network takes: an image of that side, a modality, and a prompt embedding of shape `prompt`."""
+    return np.zeros((1, 3, side_px, side_px), np.float32), np.zeros(1, np.float32), np.zeros((1, *prompt), np.float32)
+
+
+def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mapping[int, Any] | None = None,
+                precision: str = "float32", metadata: Mapping[str, str] | None = None) -> None:
+    """Write a network with the inputs and outputs that `network.py` names, for the shapes of `inputs`; `sides` are those of the
+    image that stay free, by axis, as torch.export knows them.
+
+    Weights are inside the file, or where they are 2 GB or more beside it in FILE.onnx.data. float16 is mixed (`precision.py`),
+    and the submodules that `module.FLOAT32` names, if it has that, stay float32 as a whole. InputError where the file cannot be
+    written.
+    """
+    for name in ("onnx_ir", "onnxscript", "torch.onnx"):  # they tell of every constant that they fold
+        logging.getLogger(name).setLevel(logging.ERROR)
+    free = {"image": dict(sides), "modality": None, "prompt": None} if sides else None
     with redirect_stdout(io.StringIO()):
-        program = torch.onnx.export(student, example, dynamo=True, verbose=False, input_names=list(INPUTS),
-                                    output_names=list(OUTPUTS), dynamic_shapes={"image": sides, "modality": None, "prompt": None})
+        program = torch.onnx.export(module.eval(), tuple(torch.from_numpy(each) for each in inputs), dynamo=True, verbose=False,
+                                    input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_shapes=free)
     assert program is not None
-    onnx.save_model(_bare(program.model_proto), path)
+    model = program.model_proto
+    whole = _inside(model, getattr(module, "FLOAT32", ()))
+    _bare(model)
+    if precision == "float16":
+        in_half(model, whole)
+    for key, value in (metadata or {}).items():
+        model.metadata_props.add(key=key, value=value)
+    # the dearest part is done: what was there before is replaced only by a whole file
+    beside = model.ByteSize() > MOST_BYTES
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        onnx.save_model(model, path if beside else partial, save_as_external_data=beside, location=f"{path.name}.data")
+        if not beside:
+            partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
 
 
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without the traces of the exporter: paths of the machine that it ran on."""
+def _inside(model: onnx.ModelProto, submodules: Sequence[str]) -> set[str]:
+    """Names of the nodes that come from those submodules, named as `named_modules` does."""
+    def scopes(node: onnx.NodeProto) -> list[str]:
+        return [scope for entry in node.metadata_props if entry.key == SCOPES for scope in entry.value.strip("[]").split(", ")]
+
+    return {node.name for node in model.graph.node if any(f"'{name}'" in scopes(node) for name in submodules)}
+
+
+def _bare(model: onnx.ModelProto) -> None:
+    """Take away the traces of the exporter: paths of the machine that it ran on."""
     for part in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info, *model.graph.input,
                  *model.graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
     if model.functions:
         raise ValueError("the exporter made functions, whose traces are not taken away")
-    return model

@@ -7,31 +7,57 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.errors import InputError
+from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.runtime.profile import Profile
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from promptmid_core.runtime.student import Student
 
 Array = NDArray[np.float32]
 
 
-class TorchNetwork:
-    """A profile's weights in PyTorch, on the CPU."""
+class ModuleNetwork:
+    """A module with the inputs and outputs that `network.py` names, on the first CUDA device if there is one, else on the CPU
+    with so many threads, 0 for one a core."""
 
-    def __init__(self, profile: Profile) -> None:
-        try:
-            import torch
-        except ImportError as error:
-            raise InputError("PyTorch is not installed; pip install 'promptmid_ros[train]' brings it") from error
+    def __init__(self, module: nn.Module, threads: int = 0) -> None:
+        import torch
+
+        if threads:
+            torch.set_num_threads(threads)
         self._torch = torch
-        self._student = load_student(profile)
-        self.backend = f"torch {torch.__version__} CPU"
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._module = module.eval().to(self._device)
+        where = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"
+        self.backend = f"torch {torch.__version__} {where}"
 
     def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
         with self._torch.inference_mode():
-            descriptors, confidence = self._student(*(self._torch.from_numpy(each) for each in (image, modality, prompt)))
-        return np.asarray(descriptors.numpy(), np.float32), np.asarray(confidence.numpy(), np.float32)
+            inputs = (self._torch.from_numpy(each).to(self._device) for each in (image, modality, prompt))
+            descriptors, confidence = (each.float().cpu().numpy() for each in self._module(*inputs))
+        return np.asarray(descriptors, np.float32), np.asarray(confidence, np.float32)
+
+
+class TorchNetwork(ModuleNetwork):
+    """A profile's weights. It can be sent to another process, which loads them anew."""
+
+    def __init__(self, profile: Profile, threads: int = 0) -> None:
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise Unavailable("PyTorch is not installed; pip install 'promptmid_ros[train]' brings it") from error
+        self._profile, self._threads = profile, threads
+        super().__init__(load_module(profile), threads)
+
+    def __reduce__(self) -> tuple[type[TorchNetwork], tuple[Profile, int]]:
+        return TorchNetwork, (self._profile, self._threads)
+
+
+def load_module(profile: Profile) -> nn.Module:
+    """The network of a profile, with the inputs and outputs that `network.py` names, in evaluation mode on the CPU."""
+    return load_student(profile)
 
 
 def load_student(profile: Profile) -> Student:

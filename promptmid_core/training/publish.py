@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from safetensors.torch import save_file
 
-from promptmid_core.runtime.export import export_onnx
+from promptmid_core.runtime.export import export_student
 from promptmid_core.runtime.profile import FILE
 from promptmid_core.runtime.student import Student
 from promptmid_core.training.recipe import Recipe
@@ -27,7 +27,7 @@ def publish(student: Student, prompts: np.ndarray, name: str, recipe: Recipe, ou
     # what flies in any precision is what the halves say
     student.load_state_dict(halves)
     save_file(halves, out / f"{name}.safetensors")
-    export_onnx(student, out / f"{name}.onnx")
+    export_student(student, out / f"{name}.onnx")
     np.save(out / "prompts.npy", np.asarray(prompts, np.float16))
     (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
     files = (f"{name}.onnx", f"{name}.safetensors", "prompts.npy")

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.descriptors import load
+from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.matchers.matcher import Patch, Window
 from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
@@ -43,8 +43,9 @@ class DescriptorMatcher(SurfaceMatcher):
     precision. InputError where the descriptor has no such group, and where there is no such store.
     """
 
-    def __init__(self, name: str, group: str = "", store: str = "", telling: Telling = Telling.RIGHT) -> None:
-        self._descriptor, self._group, self._store, self._telling = load(name), group, store, telling
+    def __init__(self, name: str, group: str = "", store: str = "", telling: Telling = Telling.RIGHT,
+                 backend: str = "auto") -> None:
+        self._descriptor, self._group, self._store, self._telling = _opened(name, backend), group, store, telling
         self.stride = self._descriptor.stride
         known = [known.name for known in self._descriptor.groups(Modality.SAR)]
         if group and group not in known:
@@ -75,3 +76,8 @@ class DescriptorMatcher(SurfaceMatcher):
             return described
         array = np.where(described.valid, described.array, 0).astype(np.float32)
         return replace(described, array=decoded(encoded(array, self._store, described.groups), described.groups))
+
+
+def _opened(name: str, backend: str) -> Descriptor:
+    """With that backend, but for a descriptor that has no network."""
+    return load(name) if name == "structural" else load(name, backend=backend)
