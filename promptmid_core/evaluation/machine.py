@@ -12,7 +12,8 @@ from typing import Any
 # by their names on PyPI; the first of a group that is installed counts
 LIBRARIES = (
     ("promptmid_ros",), ("numpy",), ("scipy",), ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
-    ("simplejpeg",), ("zarr",), ("pyproj",), ("onnxruntime", "onnxruntime-gpu"), ("tensorrt", "tensorrt-cu12", "tensorrt-cu13"),
+    ("simplejpeg",), ("zarr",), ("pyproj",), ("onnxruntime", "onnxruntime-gpu"),
+    ("tensorrt", "tensorrt-cu12", "tensorrt-cu13", "tensorrt-rtx-cu12-bindings"),
     ("torch",), ("rclpy", "ros-kilted-rclpy", "ros-jazzy-rclpy"),
 )
 ASK_S = 10.0
