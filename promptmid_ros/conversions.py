@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -55,15 +54,11 @@ def navsat_fix(stamp_ns: int, pose: Pose, covariance: Array, geodetic: Geodetic,
     """A pose in `map` with covariance (6, 6) as WGS84, its covariance turned from grid north to true north."""
     x, y, z = (float(value) for value in pose.position)
     place = geodetic.place(x, y, z)
-    azimuth = geodetic.convergence(x, y)
-    cosine, sine = math.cos(azimuth), math.sin(azimuth)
-    # a grid axis of azimuth a points to sin(a) east and cos(a) north
-    turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
     message = NavSatFix(header=Header(stamp=time(stamp_ns), frame_id=frame_id))
     # found by looking at the ground: no satellite service has a part in it, so `service` stays empty
     message.status.status = NavSatStatus.STATUS_FIX
     message.latitude, message.longitude, message.altitude = place
-    message.position_covariance = (turn @ covariance[:3, :3] @ turn.T).ravel()
+    message.position_covariance = geodetic.turned(x, y, covariance[:3, :3]).ravel()
     message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
     return message
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from promptmid_core.evaluation.dds import VARIABLE, VARIABLE_OF_FAST_DDS_2, variable
+
 PROFILE = "config/fastdds.xml"
-VARIABLE, VARIABLE_OF_FAST_DDS_2 = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"
-FAST_DDS_2 = ("humble", "iron", "jazzy")
 
 
 def profile() -> Path:
@@ -25,4 +25,4 @@ def set_profile(environment: MutableMapping[str, str] | None = None) -> None:
     """Name the profile in `environment` (by default this process's own, before its rclpy.init), unless the user names one."""
     environment = os.environ if environment is None else environment
     if not (environment.get(VARIABLE) or environment.get(VARIABLE_OF_FAST_DDS_2)):
-        environment[VARIABLE_OF_FAST_DDS_2 if environment.get("ROS_DISTRO") in FAST_DDS_2 else VARIABLE] = str(profile())
+        environment[variable(environment)] = str(profile())

@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import NADIR, Camera, Grid, Pose, Prior, Terrain, boresight_point, interpolate, orthorectify
+from promptmid_core.geometry import (
+    NADIR,
+    Camera,
+    Grid,
+    Pose,
+    Prior,
+    Terrain,
+    boresight_point,
+    ground_resolution,
+    interpolate,
+    orthorectify,
+)
 from promptmid_core.geometry.pose import log_rotation, rotation_vector
 from promptmid_core.reasons import Reason
 
@@ -130,6 +141,16 @@ def test_a_ray_stops_at_the_first_ridge() -> None:
     assert hit.tolist() == [True, False]
     assert 240 < points[0, 0] < 250
 
+def test_a_ray_ends_on_the_ground_however_rough() -> None:
+    rng = np.random.default_rng(5)
+    terrain = Terrain((rng.normal(0, 30, (40, 40)) + np.linspace(0, 200, 40)).astype(np.float32), Grid(0.0, 780.0, 20.0, 40, 40))
+    rays = np.column_stack([rng.normal(0, 0.4, (500, 2)), -np.ones(500)])
+    origin = np.array([390.0, 390.0, 700.0])
+    points, hit = terrain.intersect(origin, rays)
+    assert hit.all()
+    assert np.abs(points[:, 2] - terrain.height(points[:, 0], points[:, 1])).max() < 1e-5
+    assert terrain.intersect(origin, rays[7:8])[0] == pytest.approx(points[7:8], abs=1e-3)
+
 
 def test_heights_on_a_grid_agree_with_heights_at_points() -> None:
     terrain = hills()
@@ -185,6 +206,26 @@ def test_a_fine_frame_is_averaged_onto_a_coarse_grid() -> None:
     inner = patch.image[5:-5, 5:-5]
     assert inner.std() < 4
     assert 120 < inner.mean() < 136
+
+
+@pytest.mark.parametrize("shift", [0.0, 900.0, 5000.0])
+def test_a_cut_image_shows_what_the_whole_one_does(shift: float) -> None:
+    camera, rng = CAMERAS["plumb_bob"], np.random.default_rng(2)
+    image = rng.integers(0, 255, (camera.height, camera.width, 3), np.uint8)
+    pose = Pose.from_rpy(np.array([0.0, 0.0, 1000.0]), 0.05, -0.08, 0.7)
+    grid = Grid(shift - 200.0, 200.0, 4.0, 100, 100)
+    patch = orthorectify(image, camera, pose, Terrain.flat(), grid)
+    x, y = np.meshgrid(*grid.axes())
+    eye = pose @ camera.mount
+    pixels, seen = camera.project((np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3) - eye.position) @ eye.rotation)
+    factor = int(4.0 / ground_resolution(camera, pose, Terrain.flat()) + 0.25)
+    assert factor > 1
+    small = cv2.resize(image[:image.shape[0] // factor * factor, :image.shape[1] // factor * factor],
+                       (image.shape[1] // factor, image.shape[0] // factor), interpolation=cv2.INTER_AREA)
+    at = ((pixels - (factor - 1) / 2) / factor).astype(np.float32).reshape(100, 100, 2)
+    whole = cv2.remap(small, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    assert (patch.image == whole).mean() > 0.999
+    assert patch.valid.sum() == pytest.approx(seen.sum(), abs=200)
 
 
 def test_a_camera_that_looks_past_the_ground_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""`promptmid bench`: methods against each other."""
+"""`promptmid bench`: methods against each other, and `promptmid bench runtime`: the time that a frame takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, write_json
-from promptmid_core.cli.parsing import BACKENDS, MODEL, command, names, positive_count, share_of, tellings
+from promptmid_core.cli.parsing import BACKENDS, MODEL, command, names, positive_count, share_of, size, tellings, word
 from promptmid_core.errors import InputError
 
 
@@ -23,7 +23,9 @@ def add(commands: Any) -> None:
         "find it in the SAR image. With --json, a run that was stopped goes on when the same command is given again.\n"
         "Methods: structural, promptmid, cfog, ncc, gradient_ncc, mutual_information, sift;\n"
         "arosics and gefolki with the extra [peers];\n"
-        "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.")
+        "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.\n\n"
+        "'promptmid bench runtime' measures how long a frame takes on this machine: 'promptmid bench runtime --help'.\n"
+        "A folder of that name is given as ./runtime.")
     option = bench.add_argument
     option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
     option("--patch", type=positive_count, default=64, metavar="P", help="side of the patch, SAR px; default: 64")
@@ -43,6 +45,23 @@ def add(commands: Any) -> None:
     option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
     option("--json", type=Path, metavar="FILE")
     option("--plot", type=Path, metavar="FILE.png", help="success against the error that is allowed")
+    runtime = word(
+        bench, "runtime", _runtime, "how long a frame takes on this machine, stage by stage",
+        "promptmid bench runtime --frames 200 --json runtime.json\n"
+        "  promptmid bench runtime --descriptor structural --backend auto --frames 100")
+    runtime.description = (
+        "Makes a world, its map and a flight, compresses the camera images to JPEG, and takes each from its bytes to the\n"
+        "content of the messages as the node does. Percentiles are of the frames that end in a fix. docs/performance.md")
+    option = runtime.add_argument
+    option("--descriptor", default="promptmid", metavar="NAME",
+           help="promptmid, structural, or promptmid:FOLDER; default: promptmid")
+    option("--backend", choices=BACKENDS, default="auto", help="what runs the network; default: the best that is there")
+    option("--frames", type=positive_count, default=100, metavar="N", help="default: 100")
+    option("--size", type=size, default=(1920, 1080), metavar="WxH", help="of the camera images; default: 1920x1080")
+    option("--patch", type=positive_count, default=256, metavar="P", help="side of the patch, map px; default: 256")
+    option("--radius", type=positive_count, default=64, metavar="R", help="search radius, map px; default: 64")
+    option("--seed", type=int, default=1)
+    option("--json", type=Path, metavar="FILE")
 
 
 def _bench(args: argparse.Namespace) -> None:
@@ -87,3 +106,14 @@ def _with_model(methods: list[str], model: Path | None) -> list[str]:
     if not any(name.startswith("promptmid:full") for name in methods):
         raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
     return [with_model(name, model) if name.startswith("promptmid:full") else name for name in methods]
+
+
+def _runtime(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation import latency
+
+    asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
+    with Bar("bench runtime", "frame") as progress:
+        result = latency.measure(asked, progress)
+    print(latency.table(result))
+    if args.json:
+        write_json(args.json, result)

@@ -12,7 +12,20 @@ FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells what is wrong in one line, and where help is."""
+    """Tells what is wrong in one line, and where help is.
+
+    Where its first argument is one of `words`, that word's own parser takes the rest: a command with arguments of its own and
+    further commands beside them.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.words: dict[str, Parser] = {}
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if args and args[0] in self.words:
+            return self.words[args[0]].parse_known_args(args[1:], namespace)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
@@ -29,6 +42,17 @@ def command(group: Any, name: str, run: Callable[[argparse.Namespace], int | Non
     parser: argparse.ArgumentParser = group.add_parser(
         name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(run=run)
+    return parser
+
+
+def word(parent: argparse.ArgumentParser, name: str, run: Callable[[argparse.Namespace], int | None], text: str,
+         example: str) -> argparse.ArgumentParser:
+    """A command whose name follows that of `parent`, in the place of the parent's own arguments."""
+    assert isinstance(parent, Parser)
+    parser = Parser(prog=f"{parent.prog} {name}", description=text, epilog=f"example:\n  {example}",
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    parent.words[name] = parser
     return parser
 
 

@@ -79,7 +79,7 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, mount: P
     album = Album()
     for image in recording.images(mount):
         started = perf_counter()
-        candidate = _candidate(image, recording, localizer)
+        candidate = match_recorded(image, recording, localizer)
         fix = localizer.track(candidate)
         latency_ms = (perf_counter() - started) * 1e3
 
@@ -117,7 +117,7 @@ def judge(frame: ReplayedFrame, camera: Camera | Refusal, terrain: Terrain, gsd_
                    d2=float(error @ np.linalg.solve(fix.covariance[:2, :2], error)))
 
 
-def _candidate(image: RecordedImage, recording: Recording, localizer: Localizer) -> Candidate:
+def match_recorded(image: RecordedImage, recording: Recording, localizer: Localizer) -> Candidate:
     """Decode an image and match it; what cannot be decoded or has no prior becomes a candidate with its reason."""
     stamp_ns = image.stamp_ns
     started = perf_counter()

@@ -52,17 +52,21 @@ class Camera:
 
     def project(self, points: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""
-        points = np.ascontiguousarray(points, dtype=np.float64).reshape(-1, 3)
-        across, down, depth = points.T
+        col, row, seen = self.image_of(*np.asarray(points, np.float64).reshape(-1, 3).T)
+        return np.stack([col, row], axis=1), seen
+
+    def image_of(self, across: Array, down: Array, depth: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """As `project`, by coordinates (N,) to the right, down and ahead: column, row and whether seen, (N,) each."""
         ahead = depth > 1e-6 * np.sqrt(across * across + down * down + depth * depth)
-        depth = np.where(ahead, depth, 1.0)
-        x, y = np.where(ahead, across, 0.0) / depth, np.where(ahead, down, 0.0) / depth
+        if not ahead.all():
+            across, down, depth = np.where(ahead, across, 0.0), np.where(ahead, down, 0.0), np.where(ahead, depth, 1.0)
+        x, y = across / depth, down / depth
         # beyond the radius up to which the lens model is monotonic it folds back and would place far-off ground in the image
         invertible = x * x + y * y <= self._monotonic_radius() ** 2
         x, y = distorted(self.model, self.d, x, y)
         col, row = self.k[0, 0] * x + self.k[0, 2], self.k[1, 1] * y + self.k[1, 2]
         inside = (col >= -0.5) & (col <= self.width - 0.5) & (row >= -0.5) & (row <= self.height - 0.5)
-        return np.stack([col, row], axis=1), ahead & inside & invertible
+        return col, row, ahead & inside & invertible
 
     def rays(self, pixels: Array) -> Array:
         """Pixels (N, 2) -> unit directions (N, 3) in the optical frame."""

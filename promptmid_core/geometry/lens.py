@@ -32,8 +32,10 @@ def distorted(model: str, d: Array, x: Array, y: Array) -> tuple[Array, Array]:
     if k4 or k5 or k6:
         scale = scale / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
     xy = 2 * x * y
-    return (x * scale + p1 * xy + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2),
-            y * scale + p1 * (r2 + 2 * y * y) + p2 * xy + r2 * (s3 + r2 * s4))
+    across, down = x * scale + p1 * xy + p2 * (r2 + 2 * x * x), y * scale + p1 * (r2 + 2 * y * y) + p2 * xy
+    if s1 or s2 or s3 or s4:
+        across, down = across + r2 * (s1 + r2 * s2), down + r2 * (s3 + r2 * s4)
+    return across, down
 
 
 def _equidistant(d: Array, x: Array, y: Array) -> tuple[Array, Array]:

@@ -42,24 +42,35 @@ def orthorectify(image: NDArray[np.uint8], camera: Camera, pose: Pose, terrain: 
     Every pixel of the grid is lifted to the terrain and projected through the camera with its distortion, so no inverse of
     the lens model is needed. Where the frame is finer than the grid it is averaged first: a bare look-up would alias.
     """
-    pixels, visible = _project_grid(camera, pose, terrain, grid)
-    factor = int(grid.gsd / ground_resolution(camera, pose, terrain) + 0.25)
+    col, row, visible = _project_grid(camera, pose, terrain, grid)
+    factor = max(int(grid.gsd / ground_resolution(camera, pose, terrain) + 0.25), 1)
+    height, width = image.shape[0] // factor, image.shape[1] // factor
     if factor > 1:
-        height, width = image.shape[0] // factor, image.shape[1] // factor
-        image = np.asarray(
-            cv2.resize(image[:height * factor, :width * factor], (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        pixels = (pixels - (factor - 1) / 2) / factor
-        visible &= (pixels[..., 0] <= width - 0.5) & (pixels[..., 1] <= height - 0.5)
-    warped = cv2.remap(image, pixels[..., 0].astype(np.float32), pixels[..., 1].astype(np.float32), cv2.INTER_LINEAR,
-                       borderMode=cv2.BORDER_REPLICATE)
+        col, row = (col - (factor - 1) / 2) / factor, (row - (factor - 1) / 2) / factor
+        visible &= (col <= width - 0.5) & (row <= height - 0.5)
+    (left, right), (top, bottom) = _reached(col, width), _reached(row, height)
+    image = image[top * factor:bottom * factor, left * factor:right * factor]
+    if factor > 1:
+        image = np.asarray(cv2.resize(image, (right - left, bottom - top), interpolation=cv2.INTER_AREA), np.uint8)
+    # cut after rounding, so that what is read does not depend on the cut
+    across, down = col.astype(np.float32) - np.float32(left), row.astype(np.float32) - np.float32(top)
+    warped = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Patch(np.asarray(warped, np.uint8), visible, grid)
 
 
-def _project_grid(camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> tuple[Array, NDArray[np.bool_]]:
-    """Image pixel (H, W, 2) of every grid pixel, and whether the camera sees it."""
+def _reached(places: Array, size: int) -> tuple[int, int]:
+    """The span of an axis of `size` pixels that is read at `places`; those beyond its ends are read at the ends."""
+    first, last = (min(max(float(end), 0.0), size - 1.0) for end in (places.min(), places.max()))
+    return max(int(first) - 1, 0), min(int(last) + 3, size)
+
+
+def _project_grid(camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Image column and row (H, W) of every grid pixel, and whether the camera sees it."""
     x, y = grid.axes()
     eye = pose @ camera.mount
-    across, down = np.meshgrid(x - eye.position[0], y - eye.position[1])
-    points = np.stack([across, down, terrain.on_grid(grid) - eye.position[2]], axis=-1).reshape(-1, 3) @ eye.rotation
-    pixels, seen = camera.project(points)
-    return pixels.reshape(*grid.shape, 2), seen.reshape(grid.shape)
+    east, north = x - eye.position[0], (y - eye.position[1])[:, None]
+    up = terrain.on_grid(grid) - eye.position[2]
+    # sums of a row, a column and a height: a product of matrices would write out every point first, and wake a thread for it
+    axes = ((east * a + north * b + up * c).ravel() for a, b, c in eye.rotation.T)
+    col, row, seen = camera.image_of(*axes)
+    return col.reshape(grid.shape), row.reshape(grid.shape), seen.reshape(grid.shape)

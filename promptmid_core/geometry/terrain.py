@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -13,7 +14,8 @@ from promptmid_core.geometry.grid import Grid
 Array = NDArray[np.float64]
 
 MOST_STEPS = 1024
-BISECTIONS = 24
+MOST_HALVINGS = 24
+NEAR_M = 1e-6  # height above the ground from which a ray has met it
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,15 @@ class Terrain:
         if self.heights is None or self.grid is None:
             return np.full(x.shape, self.level)
         rows, cols = self.heights.shape
-        col, row = self.grid.to_pixel(x, y)
-        col, row = np.clip(col, 0, cols - 1).ravel(), np.clip(row, 0, rows - 1).ravel()
+        col, row = self.grid.to_pixel(x.ravel(), np.ravel(y))
+        col, row = np.minimum(np.maximum(col, 0), cols - 1), np.minimum(np.maximum(row, 0), rows - 1)
         # float arithmetic of our own: cv2.remap rounds positions to 1/32 pixel, a step of decimetres on a slope
         c, r = np.minimum(col.astype(int), max(cols - 2, 0)), np.minimum(row.astype(int), max(rows - 2, 0))
         u, v = col - c, row - r
-        c1, r1 = np.minimum(c + 1, cols - 1), np.minimum(r + 1, rows - 1)
-        z = self.heights
-        upper = z[r, c] * (1 - u) + z[r, c1] * u
-        lower = z[r1, c] * (1 - u) + z[r1, c1] * u
+        at, right, down = r * cols + c, int(cols > 1), cols * int(rows > 1)
+        z = self.heights.ravel()
+        upper = z[at] * (1 - u) + z[at + right] * u
+        lower = z[at + down] * (1 - u) + z[at + (right + down)] * u
         heights: Array = (upper * (1 - v) + lower * v).reshape(x.shape)
         return heights
 
@@ -78,32 +80,59 @@ class Terrain:
             hit = down & (t > 0)
             return np.where(hit[:, None], origin + t[:, None] * d, np.nan), hit
 
-        top, bottom = float(self.heights.max()) + 1.0, float(self.heights.min()) - 1.0
+        lowest, highest = self._range
+        top, bottom = highest + 1.0, lowest - 1.0
         near = np.maximum((top - origin[2]) / slope, 0.0)
         far = (bottom - origin[2]) / slope
 
-        hit = down & (far > 0) & self._below(origin, d, near)
-        # march from the highest ground down to the first step that is below it, half a cell at most at a time, then bisect
+        above = self._above(origin, d, near)
+        hit = down & (far > 0) & (above > 0)
+        # march from the highest ground down to the first step that is below it, half a cell at most at a time
         run = float(((far - near) * np.hypot(d[:, 0], d[:, 1]))[hit].max(initial=0.0))
         steps = int(np.clip(2 * run / self.grid.gsd, 4, MOST_STEPS))
         step = (far - near) / steps
-        low, open_ = near.copy(), hit.copy()
+        low, high, below = near.copy(), near + step, np.full(len(d), -1.0)
+        going = np.flatnonzero(hit)
         for _ in range(steps):
-            if not open_.any():
+            if not len(going):
                 break
-            going = np.flatnonzero(open_)
-            still = self._below(origin, d[going], low[going] + step[going])
-            low[going[still]] += step[going[still]]
-            open_[going[~still]] = False
-        high = low + step
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            over = self._below(origin, d, middle)
-            low, high = np.where(over, middle, low), np.where(over, high, middle)
-        points = origin + ((low + high) / 2)[:, None] * d
+            value = self._above(origin, d[going], high[going])
+            low[going] = np.where(value > 0, high[going], low[going])
+            above[going], below[going] = np.where(value > 0, value, above[going]), np.where(value > 0, -1.0, value)
+            going = going[value > 0]
+            high[going] = low[going] + step[going]
+        t = self._crossing(origin, d, hit, (low, np.where(hit, above, 1.0)), (high, below))
+        points = origin + t[:, None] * d
         return np.where(hit[:, None], points, np.nan), hit
 
-    def _below(self, origin: Array, directions: Array, t: Array) -> NDArray[np.bool_]:
-        """Whether the ground lies below each ray at parameter `t` (N,)."""
+    def _crossing(self, origin: Array, directions: Array, hit: NDArray[np.bool_], low: tuple[Array, Array],
+                  high: tuple[Array, Array]) -> Array:
+        """The parameter (N,) at which rays that `hit` cross the ground, between one above (parameter, height above ground) and
+        one below: false position with the Illinois weights (Dowell and Jarratt 1971)."""
+        (a, above), (b, below) = low, high
+        t = (a + b) / 2
+        side = np.zeros(len(t))
+        open_ = hit.copy()
+        for i in range(MOST_HALVINGS):
+            if not open_.any():
+                break
+            # the ground may be steep or have steps: from time to time the middle, whatever the two heights say
+            t = np.where(open_, (a + b) / 2 if i % 4 == 3 else (a * below - b * above) / (below - above), t)
+            value = self._above(origin, directions, t)
+            over = open_ & (value > 0)
+            under = open_ & ~over
+            a, above = np.where(over, t, a), np.where(over, value, np.where(under & (side < 0), above / 2, above))
+            b, below = np.where(under, t, b), np.where(under, value, np.where(over & (side > 0), below / 2, below))
+            side = np.where(over, 1.0, -1.0)
+            open_ &= np.abs(value) > NEAR_M
+        return t
+
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        assert self.heights is not None
+        return float(self.heights.min()), float(self.heights.max())
+
+    def _above(self, origin: Array, directions: Array, t: Array) -> Array:
+        """How far (N,) each ray is above the ground at parameter `t` (N,)."""
         p = origin + t[:, None] * directions
-        return p[:, 2] > self.height(p[:, 0], p[:, 1])
+        return np.asarray(p[:, 2] - self.height(p[:, 0], p[:, 1]))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from math import nan, radians
+from math import cos, nan, radians, sin
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.frame import MapFrame
@@ -60,6 +63,13 @@ class Geodetic:
         longitude, latitude = self._to_wgs84.transform([east, east], [north, north + NORTHWARD_M])
         azimuth, _, _ = self._geod.inv(longitude[0], latitude[0], longitude[1], latitude[1])
         return radians(float(azimuth))
+
+    def turned(self, x: float, y: float, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A covariance (3, 3) in m2 by the axes of `map` at a place -> by east, north and up there."""
+        azimuth = self.convergence(x, y)
+        # a grid axis of azimuth a points to sin(a) east and cos(a) north
+        turn = np.array([[cos(azimuth), sin(azimuth), 0.0], [-sin(azimuth), cos(azimuth), 0.0], [0.0, 0.0, 1.0]])
+        return np.asarray(turn @ covariance @ turn.T, np.float64)
 
 
 def _heights(crs: str, vertical_datum: str) -> pyproj.Transformer | None:

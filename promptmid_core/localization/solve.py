@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import Camera, Pose, Prior
-from promptmid_core.geometry.pose import skew
+from promptmid_core.geometry.pose import skews
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
 from promptmid_core.matching.ties import BlockMatches
 
@@ -109,7 +109,7 @@ def _residuals(found: Array, observed: Array, camera: Camera, pose: Pose) -> tup
     p = (found - eye.position) @ eye.rotation
     residual = p[:, :2] - observed * p[:, 2:]
     # p = R_eye^T (m - t) - ..., so a shift moves it by -R_eye^T, a turn by R_eye^T [m - t]x
-    turn = np.einsum("ij,njk->nik", eye.rotation.T, np.stack([skew(v) for v in found - pose.position]))
+    turn = np.einsum("ij,njk->nik", eye.rotation.T, skews(found - pose.position))
     move = np.broadcast_to(-eye.rotation.T, turn.shape)
     point = np.concatenate([move, turn], axis=2)
     jacobian = point[:, :2] - observed[:, :, None] * point[:, 2:3]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.fft
@@ -44,10 +44,14 @@ def centred(array: NDArray[np.floating], valid: NDArray[np.bool_], margin: int =
 
     The mean is taken without `margin` cells on every side.
     """
-    mask = valid.astype(np.float32)
     inner = np.s_[margin:valid.shape[0] - margin, margin:valid.shape[1] - margin]
-    mean = (array[:, *inner] * mask[inner]).sum(axis=(1, 2)) / max(float(mask[inner].sum()), 1.0)
-    return np.asarray((array - mean[:, None, None].astype(np.float32)) * mask, np.float32)
+    whole = bool(valid.all())
+    known = array[:, *inner] if whole else array[:, *inner] * valid[inner]
+    mean = known.sum(axis=(1, 2), dtype=np.float32) / max(float(valid[inner].sum()), 1.0)
+    less = np.asarray(array - mean[:, None, None].astype(np.float32), np.float32)
+    if not whole:
+        less *= valid
+    return less
 
 
 @dataclass(frozen=True)
@@ -76,25 +80,61 @@ class Spectra:
 
 def correlate(blocks: Array, block_valid: NDArray[np.bool_], windows: Spectra) -> Surfaces:
     """Correlate blocks (B, C, b, b), centred and zero where not valid (B, b, b), with their own windows (B, C, b+2r, b+2r)."""
-    size, side = windows.size, windows.size - blocks.shape[-1] + 1
-    mask = spectrum(block_valid, size).conj()
-    products = surface(np.einsum("bcij,bcij->bij", windows.values, spectrum(blocks, size).conj()), size, side)
-    energy, met = surface(windows.energy * mask, size, side), surface(windows.valid * mask, size, side)
-    enough = met >= LEAST_COVER * np.maximum(block_valid.sum(axis=(1, 2)), 1)[:, None, None]
-    own = np.einsum("bcij,bcij->b", blocks, blocks)
-    return Surfaces(np.where(enough, products, 0), np.where(enough, np.maximum(energy, 0), 0), own)
+    return Sums.of(blocks, block_valid, windows).surfaces()
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What Surfaces are made of, before it is asked how many cells meet.
+
+    `met` (B, 2r+1, 2r+1): valid cells of the window under the block's mask; `cells` (B,): the block's own. The sums of blocks
+    side by side are those of the block that they form.
+    """
+
+    products: Array
+    energy: Array
+    met: Array
+    own: Array
+    cells: NDArray[np.int64]
+
+    @staticmethod
+    def of(blocks: Array, block_valid: NDArray[np.bool_], windows: Spectra) -> Sums:
+        size, side = windows.size, windows.size - blocks.shape[-1] + 1
+        mask = spectrum(block_valid, size).conj()
+        # in place: a copy of all spectra costs as much as their product
+        seen = spectrum(blocks, size)
+        np.conjugate(seen, out=seen)
+        seen *= windows.values
+        products = surface(seen.sum(axis=1), size, side)
+        energy, met = surface(windows.energy * mask, size, side), surface(windows.valid * mask, size, side)
+        return Sums(products, energy, met, np.einsum("bcij,bcij->b", blocks, blocks), block_valid.sum(axis=(1, 2)))
+
+    def quartets(self, rows: int, cols: int) -> Sums:
+        """Of blocks in `rows` by `cols`: the squares of two by two, (rows - 1) * (cols - 1) of them."""
+        def joined(values: NDArray[Any]) -> NDArray[Any]:
+            grid = values.reshape(rows, cols, *values.shape[1:])
+            four: NDArray[Any] = grid[:-1, :-1] + grid[1:, :-1] + grid[:-1, 1:] + grid[1:, 1:]
+            return four.reshape((rows - 1) * (cols - 1), *values.shape[1:])
+
+        return Sums(joined(self.products), joined(self.energy), joined(self.met), joined(self.own), joined(self.cells))
+
+    def surfaces(self) -> Surfaces:
+        enough = self.met >= LEAST_COVER * np.maximum(self.cells, 1)[:, None, None]
+        return Surfaces(np.where(enough, self.products, 0), np.where(enough, np.maximum(self.energy, 0), 0), self.own)
 
 
 def spectrum(array: NDArray[np.generic], size: int) -> NDArray[np.complex64]:
-    """The transform over the last two axes, for windows of `size` cells."""
+    """The transform over the last two axes, for windows of `size` cells; rows that are only zeros behind a block cost nothing."""
     n = scipy.fft.next_fast_len(size, real=True)
-    return np.asarray(scipy.fft.rfft2(np.asarray(array, np.float32), (n, n)))
+    rows = scipy.fft.rfft(np.asarray(array, np.float32), n, axis=-1)
+    return np.asarray(scipy.fft.fft(rows, n, axis=-2, overwrite_x=True))
 
 
 def surface(product: NDArray[np.complex64], size: int, side: int) -> Array:
-    """Back from a product of transforms: the first `side` displacements each way."""
+    """Back from a product of transforms: the first `side` displacements each way, and only the rows of these."""
     n = scipy.fft.next_fast_len(size, real=True)
-    return np.asarray(scipy.fft.irfft2(product, (n, n))[..., :side, :side], np.float32)
+    rows = scipy.fft.ifft(product, n, axis=-2)[..., :side, :]
+    return np.asarray(scipy.fft.irfft(rows, n, axis=-1)[..., :side], np.float32)
 
 
 def tiles(array: NDArray[Scalar], size: int, step: int, count: tuple[int, int]) -> NDArray[Scalar]:

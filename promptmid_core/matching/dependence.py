@@ -26,11 +26,12 @@ class Moments:
     valid: NDArray[np.complex64]
 
     @staticmethod
-    def of(window: Array, valid: NDArray[np.bool_]) -> Moments:
-        """Of a window that is centred, and zero where not valid (w, w)."""
-        size = window.shape[-1]
+    def of(window: Array, valid: NDArray[np.bool_], rim: int = 0) -> Moments:
+        """Of a window that is centred, and zero where not valid (w, w); `rim` cells on every side only count for its variance."""
         scale = np.sqrt((window ** 2).sum(axis=(1, 2)) / max(int(valid.sum()), 1)) + 1e-6
-        window = window / scale[:, None, None].astype(np.float32)
+        inner = np.s_[..., rim:window.shape[-2] - rim, rim:window.shape[-1] - rim]
+        window, valid = window[inner] / scale[:, None, None].astype(np.float32), valid[inner]
+        size = window.shape[-1]
         products = np.stack([window[i] * window[j] for i, j in _pairs(len(window))])
         return Moments(size, spectrum(window, size), spectrum(products, size), spectrum(valid, size))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from promptmid_core.geometry import DescriptorMap
@@ -11,12 +12,14 @@ def pooled(described: DescriptorMap, factor: int) -> DescriptorMap:
     """Averaged over factor x factor cells; a coarse cell is valid where most of it is, and counts its valid cells alone."""
     grid = described.grid.every(factor)
     high, wide = grid.height * factor, grid.width * factor
-    valid = described.valid[:high, :wide]
-    array = np.where(valid, described.array[:, :high, :wide], np.float32(0)).astype(np.float32)
+    valid, array = described.valid[:high, :wide], described.array[:, :high, :wide]
     share = valid.reshape(grid.height, factor, grid.width, factor).mean(axis=(1, 3), dtype=np.float32)
-    total = np.zeros((len(array), grid.height, grid.width), np.float32)
-    for row in range(factor):
-        for col in range(factor):
-            total += array[:, row::factor, col::factor]
-    total /= np.maximum(share * np.float32(factor * factor), np.float32(1))
-    return DescriptorMap(total, share > 0.5, grid, described.stride * factor, described.groups)
+    whole = bool(valid.all())
+    # one image below the other, so that OpenCV takes all of them at once
+    stacked = np.ascontiguousarray(array if whole else np.where(valid, array, np.float32(0)), np.float32).reshape(-1, wide)
+    means = np.zeros((len(array), *grid.shape), np.float32)
+    if len(stacked):
+        cv2.resize(stacked, (grid.width, len(stacked) // factor), means.reshape(-1, grid.width), interpolation=cv2.INTER_AREA)
+    if not whole:
+        means /= np.maximum(share, np.float32(1 / factor ** 2))
+    return DescriptorMap(means, share > 0.5, grid, described.stride * factor, described.groups)

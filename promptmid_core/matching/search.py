@@ -59,11 +59,13 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
     cell = seen.grid.gsd
     radius = int(np.ceil(extent.radius / cell))
     reach = max((min(seen.grid.shape) - BLOCK) / 2, 1.0) * cell
+    # how far turn and scale move a block's centre at most, and one cell to interpolate
+    swing = int(np.hypot(extent.scale, np.sqrt(1 + extent.scale) * extent.yaw) * np.hypot(*seen.grid.shape) / 2) + 2
     yaws, scales = _steps(extent.yaw, cell / reach), _steps(extent.scale, cell / reach)
     scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
     for group, channels in seen.parts():
         correlated = group.measure is Measure.CORRELATION
-        layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK)
+        layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK, radius + swing)
         blocks = _Blocks.cut(channels, seen.valid, layout)
         if not len(blocks.centres):
             return []

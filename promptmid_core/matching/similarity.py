@@ -22,11 +22,13 @@ class Similarity:
 
     def apply(self, points: Array) -> Array:
         """Ground points (N, 2) of the frame, as the prior sees them -> where they lie on the map."""
-        c, s = np.cos(self.yaw), np.sin(self.yaw)
-        turn = self.scale * np.array([[c, -s], [s, c]])
-        middle = np.array(self.centre)
-        moved: Array = (points - middle) @ turn.T + middle + (self.east, self.north)
-        return moved
+        return np.column_stack(self.moved(*points.T))
+
+    def moved(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """As `apply`, by coordinates that broadcast against each other."""
+        c, s = self.scale * np.cos(self.yaw), self.scale * np.sin(self.yaw)
+        across, down = x - self.centre[0], y - self.centre[1]
+        return c * across - s * down + (self.centre[0] + self.east), s * across + c * down + (self.centre[1] + self.north)
 
     @staticmethod
     def between(points: Array, moved: Array) -> Similarity:

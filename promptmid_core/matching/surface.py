@@ -12,15 +12,15 @@ from promptmid_core.matching.dependence import Moments, dependence
 Array = NDArray[np.float32]
 
 
-def score_surface(patch: DescriptorMap, window: DescriptorMap) -> Array:
+def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure | None = None) -> Array:
     """Score (2r+1, 2r+1) of `patch` (h, w cells) in `window` (h+2r, w+2r cells), by displacement of -r..r cells; rows run south.
 
     A correlation is between -1 and 1, a dependence in nats per cell; each counts with its group's weight. 0 where too few cells
-    meet.
+    meet. Of the groups of one `measure`, or of all.
     """
     rows, cols = (around - own + 1 for around, own in zip(window.valid.shape, patch.valid.shape, strict=True))
     scores = np.zeros((rows, cols), np.float32)
-    for (group, block), (_, around) in zip(patch.parts(), window.parts(), strict=True):
+    for (group, block), (_, around) in zip(patch.parts(measure), window.parts(measure), strict=True):
         seen, valid, over = centred(block, patch.valid)[None], patch.valid[None], centred(around, window.valid)
         if group.measure is Measure.CORRELATION:
             own = correlate(seen, valid, Spectra.of(over[None], window.valid[None])).scores()

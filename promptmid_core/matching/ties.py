@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
+from promptmid_core.matching.correlation import Spectra, Sums, centred, tiles
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.warp import warped
 
 Array = NDArray[np.float64]
 
 BLOCK = 32  # cells
-STEP = 16  # cells: blocks overlap by half, so that a structure on a border is whole in one of them
+STEP = BLOCK // 2  # cells: blocks overlap by half, so that a structure on a border is whole in one of them
 RADIUS = 4  # cells
 
 
@@ -40,21 +40,22 @@ class BlockMatches:
 
 def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -> BlockMatches:
     """Match blocks of `patch` in the map `window`, which is warped by `start` first, so that only small shifts remain."""
-    # a block is too small to learn a relation from, and edges place it better than surfaces do
-    patch, window = patch.only(Measure.CORRELATION), window.only(Measure.CORRELATION)
     grid = patch.grid
-    aligned = warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS))
+    # a block is too small to learn a relation from, and edges place it better than surfaces do
+    around = warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS),
+                    Measure.CORRELATION)
     count = ((grid.height - BLOCK) // STEP + 1, (grid.width - BLOCK) // STEP + 1)
-    side = BLOCK + 2 * RADIUS
-    valid, around_valid = tiles(patch.valid, BLOCK, STEP, count), tiles(aligned.valid, side, STEP, count)
-    used = np.asarray(valid.mean(axis=(1, 2)) > 0.7)
+    # a block is four quarters, and each serves the four blocks that share its ground
+    quarters = (count[0] + 1, count[1] + 1)
+    valid, around_valid = (tiles(mask, size, STEP, quarters) for mask, size in (
+        (patch.valid, STEP), (around.valid, STEP + 2 * RADIUS)))
+    used = np.asarray(tiles(patch.valid, BLOCK, STEP, count).mean(axis=(1, 2)) > 0.7)
     scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
-    for (group, channels), (_, around) in zip(patch.parts(), aligned.parts(), strict=True):
-        scores += np.float32(group.weight) * correlate(
-            np.ascontiguousarray(tiles(centred(channels, patch.valid), BLOCK, STEP, count)[used], np.float32),
-            np.asarray(valid[used], bool),
-            Spectra.of(np.ascontiguousarray(tiles(centred(around, aligned.valid), side, STEP, count)[used], np.float32),
-                       np.asarray(around_valid[used], bool))).scores()
+    for (group, channels), (_, over) in zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True):
+        blocks = tiles(centred(channels, patch.valid), STEP, STEP, quarters)
+        windows = Spectra.of(tiles(centred(over, around.valid), STEP + 2 * RADIUS, STEP, quarters), around_valid)
+        surfaces = Sums.of(blocks, valid, windows).quartets(*quarters).surfaces()
+        scores += np.float32(group.weight) * surfaces.scores()[used]
     rows, cols = np.mgrid[:count[0], :count[1]]
     x, y = grid.to_map(cols.ravel()[used] * STEP + (BLOCK - 1) / 2, rows.ravel()[used] * STEP + (BLOCK - 1) / 2)
     return _maxima(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)

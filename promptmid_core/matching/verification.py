@@ -44,9 +44,9 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     match gains and a false one, already the best of all that was tried, does not.
     """
     reach = min(REACH, (window.grid.width - patch.grid.width) // 2) // COARSE * COARSE
-    edges = _scores(patch.only(Measure.CORRELATION), window.only(Measure.CORRELATION), found, reach)
-    colours = _scores(pooled(patch.only(Measure.DEPENDENCE), COARSE), pooled(window.only(Measure.DEPENDENCE), COARSE), found,
-                      reach // COARSE)
+    edges = _scores(patch, window, found, reach, Measure.CORRELATION)
+    coarse, around = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
+    colours = _scores(coarse, around, found, reach // COARSE, Measure.DEPENDENCE)
     scores = (edges + _finer(colours, len(edges))).astype(np.float64)
     cell = patch.grid.gsd
     rows, cols = np.mgrid[-reach:reach + 1, -reach:reach + 1]
@@ -64,9 +64,9 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     return Verification((here - mean) / deviation - chance, (here - float(others.max())) / deviation, here, shift)
 
 
-def _scores(patch: DescriptorMap, window: DescriptorMap, found: Similarity, reach: int) -> NDArray[np.float32]:
-    grid = patch.grid
-    return score_surface(patch, warped(window, found, grid.cut(-reach, -reach, grid.width + 2 * reach, grid.height + 2 * reach)))
+def _scores(patch: DescriptorMap, window: DescriptorMap, found: Similarity, reach: int, measure: Measure) -> NDArray[np.float32]:
+    grid = patch.grid.cut(-reach, -reach, patch.grid.width + 2 * reach, patch.grid.height + 2 * reach)
+    return score_surface(patch, warped(window, found, grid, measure), measure)
 
 
 def _finer(scores: NDArray[np.float32], side: int) -> NDArray[np.float32]:

@@ -19,17 +19,19 @@ COARSE_FACTOR = 2  # descriptor cells per coarse cell
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of a patch of `shape` coarse cells: `count` (rows, columns) side by side, of `size` cells."""
+    """The blocks of a patch of `shape` coarse cells: `count` (rows, columns) side by side, of `size` cells; each is looked for up
+    to `reach` cells away."""
 
     shape: tuple[int, int]
     size: int
     count: tuple[int, int]
+    reach: int
 
     @staticmethod
-    def of(shape: tuple[int, int], size: int) -> Layout:
+    def of(shape: tuple[int, int], size: int, reach: int) -> Layout:
         """Blocks of `size` cells, or of the patch's short side where that is less."""
         size = min(size, *shape)
-        return Layout(shape, size, (shape[0] // size, shape[1] // size))
+        return Layout(shape, size, (shape[0] // size, shape[1] // size), reach)
 
 
 class SearchWindow:
@@ -44,26 +46,35 @@ class SearchWindow:
         """Those of the windows around all blocks of the patch in its middle."""
         kept = self._spectra.get(group)
         if kept is None or kept[0] != layout:
-            kept = self._spectra[group] = layout, Spectra.of(*self._around(group, layout))
+            kept = self._spectra[group] = layout, Spectra.of(*self._around(group, layout, self._reach(layout)))
         return kept[1]
 
     def moments(self, group: str, layout: Layout) -> Sequence[Moments]:
         """As `spectra`, one of each block."""
         kept = self._moments.get(group)
         if kept is None or kept[0] != layout:
-            kept = self._moments[group] = layout, [Moments.of(*each) for each in zip(*self._around(group, layout), strict=True)]
+            margin = self._margin(layout)
+            array, valid = self._around(group, layout, margin)
+            kept = self._moments[group] = layout, [
+                Moments.of(*each, margin - self._reach(layout)) for each in zip(array, valid, strict=True)]
         return kept[1]
 
     @cached_property
     def _coarse(self) -> DescriptorMap:
         return pooled(self.described, COARSE_FACTOR)
 
-    def _around(self, group: str, layout: Layout) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """The windows (B, C, w, w) around blocks, centred, and where they are valid (B, w, w)."""
-        coarse = self._coarse
-        margin = (coarse.valid.shape[1] - layout.shape[1]) // 2
-        side = layout.size + 2 * margin
-        array = next(array for known, array in coarse.parts() if known.name == group)
+    def _margin(self, layout: Layout) -> int:
+        return int(self._coarse.valid.shape[1] - layout.shape[1]) // 2
+
+    def _reach(self, layout: Layout) -> int:
+        return min(layout.reach, self._margin(layout))
+
+    def _around(self, group: str, layout: Layout, reach: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The windows (B, C, w, w) around blocks, as far as `reach` cells, centred, and where they are valid (B, w, w)."""
+        spare, side = self._margin(layout) - reach, layout.size + 2 * reach
+        inner = np.s_[..., spare:self._coarse.valid.shape[0] - spare, spare:self._coarse.valid.shape[1] - spare]
+        array = next(array for known, array in self._coarse.parts() if known.name == group)[inner]
+        valid = self._coarse.valid[inner]
         # the mean under the patch, so that a wider search does not shift the scores
-        windows = tiles(centred(array, coarse.valid, margin), side, layout.size, layout.count)
-        return np.ascontiguousarray(windows, np.float32), np.asarray(tiles(coarse.valid, side, layout.size, layout.count))
+        windows = tiles(centred(array, valid, reach), side, layout.size, layout.count)
+        return windows, np.asarray(tiles(valid, side, layout.size, layout.count))

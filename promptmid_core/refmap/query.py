@@ -95,7 +95,10 @@ class ReferenceMap:
             self._prefetch.passed((self._readers["descriptors"], self._readers["descriptors_valid"]), window)
         grid = self.grid.cut(col, row, width, height).every(self.stride)
         groups = self.header.descriptor.groups
-        return DescriptorMap(np.where(valid, decoded(array, groups), np.float32(0)), valid, grid, self.stride, groups)
+        values = decoded(array, groups)
+        if not valid.all():
+            values = np.where(valid, values, np.float32(0))
+        return DescriptorMap(values, valid, grid, self.stride, groups)
 
     def image(self, col: int, row: int, width: int, height: int) -> Patch:
         """The SAR pixels of a window, float32, 0 where not valid: in the values of the product, above level 0 as amplitude."""

@@ -57,6 +57,18 @@ def odometry(stamp_ns: int, pose: Pose, covariance: Array, velocity: Array, rota
     )
 
 
+def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Array) -> Any:
+    """A PoseWithCovarianceStamped of `base_link` in `map`; `covariance` (6, 6) in ROS order."""
+    inner = message("geometry_msgs/msg/PoseWithCovariance", _pose(pose), np.ascontiguousarray(covariance, np.float64).ravel())
+    return message("geometry_msgs/msg/PoseWithCovarianceStamped", header(stamp_ns, MAP_FRAME), inner)
+
+
+def navsat_fix(stamp_ns: int, place: tuple[float, float, float], covariance: Array) -> Any:
+    """A NavSatFix of `base_link` at latitude, longitude in degrees and altitude; `covariance` (3, 3) east, north, up, known."""
+    status = message("sensor_msgs/msg/NavSatStatus", 0, 0)
+    return message("sensor_msgs/msg/NavSatFix", header(stamp_ns, BODY_FRAME), status, *place, np.asarray(covariance).ravel(), 3)
+
+
 def _pose(pose: Pose) -> Any:
     position = message("geometry_msgs/msg/Point", *(float(v) for v in pose.position))
     orientation = message("geometry_msgs/msg/Quaternion", *(float(v) for v in pose.quaternion()))

@@ -1,0 +1,33 @@
+"""`promptmid doctor`: what is installed, which backend will run, and what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.cli.parsing import BACKENDS, command
+
+ILL = 1
+
+
+def add(commands: Any) -> None:
+    """Declare the commands of this family."""
+    look = command(commands, "doctor", _doctor, "whether the node can fly from here: what is installed, what is wrong",
+                   "promptmid doctor --map la_map\n  promptmid doctor --map la_map --json > doctor.json")
+    look.description = (
+        "Looks at ROS 2, the DDS profile, the libraries, the GPU, the weights and the map, says which backend will run the\n"
+        "network and why, and measures a description. One line a problem, with its cure; exit status 1 where something stops\n"
+        "the node.")
+    look.add_argument("--map", type=Path, metavar="MAP", help="the map that is to be flown")
+    look.add_argument("--backend", choices=BACKENDS, default="auto", help="as the node's parameter; default: auto")
+    look.add_argument("--json", action="store_true", help="as JSON on stdout")
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from promptmid_core.evaluation import doctor
+
+    seen = doctor.examine(args.map, args.backend)
+    print(json.dumps(seen.as_json(), indent=2) if args.json else doctor.table(seen))
+    return ILL if seen.problems else 0

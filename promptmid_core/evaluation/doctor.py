@@ -1,0 +1,186 @@
+"""Whether the node can fly from here: what is installed, which backend will run, what is wrong and how to cure it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation import dds
+from promptmid_core.evaluation.machine import device, versions
+
+LEAST_PYTHON = (3, 11)
+PROBE_S = 30.0
+DESCRIBED = 9  # patches that the time of a description is the median of
+# asked in a process of its own: ROS may be broken in ways that end a process
+_PROBE = """
+import json, rclpy, std_msgs.msg, sensor_msgs.msg, nav_msgs.msg, diagnostic_msgs.msg, lifecycle_msgs.srv
+from rclpy.utilities import get_rmw_implementation_identifier
+print(json.dumps(get_rmw_implementation_identifier()))
+"""
+
+
+@dataclass
+class Examination:
+    """`found` by subject, as JSON values; `problems` stop the node, `warnings` do not: one sentence each, with its cure."""
+
+    found: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": not self.problems, "problems": self.problems, "warnings": self.warnings, **self.found}
+
+
+def examine(reference: Path | None = None, backend: str = "auto", environment: Mapping[str, str] | None = None) -> Examination:
+    """Look at everything, and go on where something is wrong; `reference` is the map that is to be flown."""
+    environment = os.environ if environment is None else environment
+    seen = Examination({"device": device(), "versions": versions()})
+    if sys.version_info < LEAST_PYTHON:
+        seen.problems.append(f"Python {sys.version.split()[0]} is too old; use {'.'.join(map(str, LEAST_PYTHON))} or newer")
+    _examine_ros(seen, environment)
+    _examine_runtimes(seen)
+    _examine_weights(seen)
+    descriptor = _examine_map(seen, reference)
+    _examine_backend(seen, descriptor, backend)
+    return seen
+
+
+def table(seen: Examination) -> str:
+    """The examination for people: a line a subject, then a line a problem."""
+    lines = []
+    for subject, values in seen.found.items():
+        told = values.items() if isinstance(values, dict) else [("", values)]
+        words = ", ".join(f"{name} {_told(value)}".strip() for name, value in told if value is not None)
+        lines.append(f"{subject:10}{words or 'none'}")
+    lines += [f"warning: {sentence}" for sentence in seen.warnings] + [f"PROBLEM: {sentence}" for sentence in seen.problems]
+    return "\n".join([*lines, "the node cannot fly like this" if seen.problems else "nothing stops the node"])
+
+
+def _told(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
+    rmw, trouble = None, ""
+    try:
+        probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=PROBE_S,
+                               env=dict(environment))
+        if probe.returncode == 0:
+            rmw = json.loads(probe.stdout.splitlines()[-1])
+        else:
+            trouble = (probe.stderr.strip().splitlines() or ["the process ended without a word"])[-1]
+    except subprocess.TimeoutExpired:
+        trouble = f"no answer within {PROBE_S:g} s"
+    seen.found["ros"] = {"distribution": environment.get("ROS_DISTRO"), "rmw": rmw,
+                         "domain": environment.get("ROS_DOMAIN_ID", "0")}
+    if trouble:
+        seen.problems.append(f"ROS 2 cannot be used from this Python ({trouble}); source /opt/ros/DISTRO/setup.bash, or "
+                             "pip install 'promptmid_ros[ros]'")
+    profile = dds.read_profile(environment)
+    seen.found["dds"] = {"profile": profile.file, "segment_bytes": profile.segment_bytes}
+    if rmw and "fastrtps" not in rmw:
+        seen.warnings.append(f"{rmw} is used, not Fast DDS: see to it by its own settings that images of megabytes get through")
+    elif profile.sentence:
+        (seen.warnings if profile.sound else seen.problems).append(profile.sentence)
+
+
+def _examine_runtimes(seen: Examination) -> None:
+    try:
+        import onnxruntime
+
+        providers = list(onnxruntime.get_available_providers())
+    except ImportError as error:
+        providers = []
+        seen.warnings.append(f"ONNX Runtime cannot be imported ({error}); pip install onnxruntime brings it")
+    tensorrt = None
+    try:
+        from promptmid_core.runtime.trtlibrary import FLAVOUR, VERSION
+
+        tensorrt = f"{FLAVOUR} {VERSION}"
+    except InputError:
+        pass  # not there, and need not be
+    seen.found["runtimes"] = {"onnxruntime_providers": providers, "tensorrt": tensorrt}
+
+
+def _examine_weights(seen: Examination) -> None:
+    from promptmid_core.runtime.profile import COMPACT, Profile
+
+    found: dict[str, Any] = {}
+    seen.found["weights"] = found
+    with _problems_of(seen):
+        profile = Profile.read(COMPACT)
+        found["profile"] = profile.name
+        for name in profile.files:
+            with _problems_of(seen):
+                profile.check(name)
+                found[name] = profile.files[name][:16]
+
+
+def _examine_map(seen: Examination, path: Path | None) -> str:
+    """The name of the descriptor that the map was built with, or of the default one."""
+    from promptmid_core.descriptors import load
+    from promptmid_core.localization.localizer import Localizer
+    from promptmid_core.refmap import ReferenceMap
+
+    name = "promptmid"
+    if path is None:
+        return name
+    with _problems_of(seen):
+        reference = ReferenceMap.open(path)
+        name = reference.descriptor_name
+        seen.found["map"] = {
+            "path": str(path), "crs": reference.frame.crs, "size_px": [reference.grid.width, reference.grid.height],
+            "gsd_m": round(reference.gsd, 3), "levels": reference.levels, "descriptor": name,
+            "fingerprint": reference.fingerprint}
+        Localizer(reference, load(name))
+    return name
+
+
+def _examine_backend(seen: Examination, name: str, backend: str) -> None:
+    """What would run the network, and how long it takes to describe a patch."""
+    from promptmid_core.descriptors import load
+    from promptmid_core.localization.options import Options
+    from promptmid_core.runtime.backend import Wanted
+
+    side = Options().patch_px
+    with _problems_of(seen):
+        descriptor = load(name, wanted=Wanted(backend, side_px=side))
+        none = {"backend": "none", "why": f"{name} has no network"}
+        seen.found["backend"] = asdict(descriptor.choice) if descriptor.choice else none
+        seen.found["describe"] = {"patch_px": side, "median_ms": round(describe_ms(descriptor, side), 1)}
+
+
+def describe_ms(descriptor: Any, side: int) -> float:
+    """Median time of describing an optical patch, after one to warm up."""
+    import numpy as np
+
+    from promptmid_core.geometry import Grid, Patch
+    from promptmid_core.prompts import Modality, Prompt
+
+    rng = np.random.default_rng(1)
+    patch = Patch(rng.integers(0, 255, (side, side, 3), np.uint8), np.ones((side, side), bool), Grid(0.0, 0.0, 1.0, side, side))
+    times = []
+    for _ in range(DESCRIBED + 1):
+        started = time.perf_counter()
+        descriptor.describe(patch, Prompt(Modality.OPTICAL))
+        times.append((time.perf_counter() - started) * 1e3)
+    return float(np.median(times[1:]))
+
+
+@contextmanager
+def _problems_of(seen: Examination) -> Iterator[None]:
+    """What is refused within is a problem, and ends the block."""
+    try:
+        yield
+    except InputError as error:
+        if str(error) not in seen.problems:
+            seen.problems.append(str(error))

@@ -1,0 +1,133 @@
+"""`promptmid doctor`: a sound installation, and each thing that can be wrong with it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from promptmid_core.cli import main
+from promptmid_core.descriptors.structural import Structural
+from promptmid_core.evaluation import dds, doctor
+from promptmid_core.refmap import build_map
+from promptmid_core.runtime import profile
+
+PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DESCRIBED", 1)
+    for name in (dds.VARIABLE, dds.VARIABLE_OF_FAST_DDS_2, "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(dds.VARIABLE, str(PROFILE))
+
+
+@pytest.fixture(scope="module")
+def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sar") / "sar.tif"
+    pixels = np.random.default_rng(1).gamma(4.0, 0.25, (256, 256)).astype(np.float32)
+    with rasterio.open(path, "w", driver="GTiff", width=256, height=256, count=1, dtype="float32", crs="EPSG:32611",
+                       transform=from_origin(400_000, 3_700_000, 10, 10)) as out:
+        out.write(pixels, 1)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound_map(sar: Path) -> Path:
+    return build_map(sar, sar.parent / "map", descriptor=Structural()).path
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict]:
+    status = main(["doctor", "--json", *words])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_a_sound_installation(sound_map: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("rclpy")
+    status, seen = told(capsys, "--map", str(sound_map))
+    assert (status, seen["ok"], seen["problems"]) == (0, True, [])
+    assert seen["ros"]["rmw"].startswith("rmw_")
+    assert seen["dds"]["segment_bytes"] == 64 * 2**20
+    assert seen["map"]["descriptor"] == "structural"
+    assert seen["map"]["fingerprint"] == Structural().fingerprint
+    assert seen["backend"]["backend"] == "none"
+    assert seen["describe"]["median_ms"] > 0
+    assert "CPUExecutionProvider" in seen["runtimes"]["onnxruntime_providers"]
+    assert seen["weights"]["compact.onnx"] == profile.Profile.read(profile.COMPACT).files["compact.onnx"][:16]
+    assert seen["versions"]["numpy"] == np.__version__
+    assert main(["doctor", "--map", str(sound_map)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "nothing stops the node"
+    assert any(line.startswith("map") and str(sound_map) in line for line in lines)
+
+
+def test_without_a_map_the_network_that_is_shipped_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    status, seen = told(capsys, "--backend", "onnxruntime")
+    assert (status == 0) == seen["ok"]
+    assert "map" not in seen
+    assert (seen["backend"]["backend"], seen["backend"]["why"]) == ("onnxruntime", "it was named")
+
+
+def test_each_problem_is_one_line_with_its_cure(sar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    status, seen = told(capsys, "--map", str(tmp_path / "none"))
+    assert status == 1
+    assert [line for line in seen["problems"] if "is not a map; build one with" in line]
+
+    other = build_map(sar, tmp_path / "other", descriptor=Structural(ratio_decay=3.0)).path
+    status, seen = told(capsys, "--map", str(other))
+    assert status == 1
+    assert [line for line in seen["problems"] if "rebuild it with: promptmid map build" in line]
+
+    folder = shutil.copytree(profile.COMPACT, tmp_path / "compact")
+    weights = bytearray((folder / "compact.onnx").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (folder / "compact.onnx").write_bytes(weights)
+    monkeypatch.setattr(profile, "COMPACT", folder)
+    status = main(["doctor"])
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 1
+    assert len([line for line in lines if line.startswith("PROBLEM") and "compact.onnx is not the file" in line]) == 1
+    assert lines[-1] == "the node cannot fly like this"
+
+
+def test_a_broken_ros_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "_PROBE", "import rclpy_that_is_not_there")
+    status, seen = told(capsys, "--backend", "onnxruntime")
+    assert status == 1
+    assert seen["ros"]["rmw"] is None
+    assert [line for line in seen["problems"] if "named 'rclpy_that_is_not_there'" in line and "source /opt/ros" in line]
+
+
+def test_profiles_of_fast_dds(tmp_path: Path) -> None:
+    small, broken = tmp_path / "small.xml", tmp_path / "broken.xml"
+    small.write_text(PROFILE.read_text().replace("67108864", "524288"))
+    broken.write_text("<dds><profiles>")
+    (tmp_path / "none.xml").write_text("<dds/>")
+
+    def read(file: Path | None, **environment: str) -> dds.Profile:
+        return dds.read_profile(environment | ({dds.VARIABLE: str(file)} if file else {}))
+
+    assert read(PROFILE) == dds.Profile(dds.VARIABLE, str(PROFILE), 64 * 2**20, True)
+    for file, words in ((small, "a segment of 524288 bytes"), (broken, "cannot be read"),
+                        (tmp_path / "gone.xml", "cannot be read"), (tmp_path / "none.xml", "no shared-memory segment")):
+        found = read(file)
+        assert not found.sound
+        assert words in found.sentence
+        assert dds.CURE in found.sentence
+    assert read(None).sound
+    assert f"{dds.VARIABLE} is not set" in read(None).sentence
+    jazzy = read(PROFILE, ROS_DISTRO="jazzy")
+    assert jazzy.file is None
+    assert f"{dds.VARIABLE}, which is set, is read by other versions" in jazzy.sentence
+
+
+def test_shared_memory_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dds, "_room", lambda: 2**20)
+    found = dds.read_profile({dds.VARIABLE: str(PROFILE)})
+    assert not found.sound
+    assert "--shm-size" in found.sentence
