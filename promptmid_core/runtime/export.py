@@ -68,7 +68,7 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
     partial, data = path.with_name(f"{path.name}.partial"), data_of(path)
     try:
         data.unlink(missing_ok=True)  # which would be appended to
-        onnx.save_model(model, partial, save_as_external_data=weights > MOST_WEIGHTS, location=data.name, size_threshold=0)
+        onnx.save_model(model, partial, save_as_external_data=weights > MOST_WEIGHTS, location=data.name)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
