@@ -19,6 +19,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.node import Node
 
 from promptmid_core.errors import InputError
+from promptmid_core.runtime.threads import bound
 from promptmid_ros.transport import set_profile
 
 START_S, CONFIGURE_S, CALL_S, STOP_S = 30.0, 60.0, 10.0, 10.0
@@ -41,6 +42,7 @@ class LocalizerProcess:
     def __enter__(self) -> LocalizerProcess:
         environment = dict(os.environ)
         set_profile(environment)
+        bound(environment)
         self._clients = {
             "change_state": self._node.create_client(ChangeState, f"{self._name}/change_state"),
             "get_state": self._node.create_client(GetState, f"{self._name}/get_state"),

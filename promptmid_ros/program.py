@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from promptmid_core.runtime.threads import bound
+
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 # a match in hand may take this long; what is left after it has nothing to lose
 PATIENCE_S = 1.0
@@ -24,6 +26,7 @@ def main(args: list[str] | None = None) -> int:
     """The program `localizer`."""
     # blocked before anything else, so that no thread and no import is ever interrupted: run() asks for them when it is ready
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    bound()
     from promptmid_ros.localizer_node import LocalizerNode
 
     return run(LocalizerNode, args)

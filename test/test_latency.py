@@ -1,6 +1,9 @@
 """`promptmid bench runtime`: what it measures, what it writes, and how it is told from `promptmid bench DIR`."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,13 @@ def test_the_machine_is_told() -> None:
     assert 1 <= told["cores"] <= told["cores_of_machine"]
     assert versions()["onnxruntime"]
     json.dumps(told)
+
+
+@pytest.mark.parametrize(("set_by_user", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_linear_algebra_has_one_thread_unless_the_user_says_otherwise(set_by_user: dict[str, str], threads: int) -> None:
+    program = ("import promptmid_ros.program, sys; assert 'numpy' not in sys.modules; promptmid_ros.program.bound(); "
+               "import numpy, threadpoolctl; print(*{each['num_threads'] for each in threadpoolctl.threadpool_info()})")
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment | set_by_user, capture_output=True, text=True,
+                          check=True)
+    assert done.stdout.split() == [str(min(threads, os.cpu_count() or 1))]

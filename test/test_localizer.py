@@ -1,5 +1,6 @@
 """The whole chain on a simulated flight: fixes where they should be, reasons where they should be."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def flown(scene: Scene) -> Flown:  # noqa: F811
         priors.append(recording.prior(image.stamp_ns))
         truths.append(truth)
     return Flown(reference, Localizer(reference, load("structural")), frames, priors, truths)
+
+
+def test_candidates_are_those_of_the_plain_computation(flown: Flown) -> None:
+    """flight_candidates.json: what these frames came to before the frame path was made fast, by whole transforms and loops."""
+    frozen = json.loads(Path(__file__).with_name("flight_candidates.json").read_text())
+    for frame, prior, expected in zip(flown.frames, flown.priors, frozen, strict=True):
+        candidate = flown.localizer.match(frame, prior)
+        assert candidate.reason == expected["reason"]
+        assert candidate.pose is not None
+        assert candidate.covariance is not None
+        assert candidate.pose.position == pytest.approx(np.array(expected["position"]), abs=0.005 * flown.reference.gsd)
+        assert np.array(candidate.pose.rpy()) == pytest.approx(np.array(expected["rpy"]), abs=1e-5)
+        assert np.sqrt(np.diag(candidate.covariance))[[0, 1, 5]] == pytest.approx(np.array(expected["sigma"]), rel=0.01)
+        assert candidate.scores == pytest.approx(expected["scores"], abs=0.02)
 
 
 def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811

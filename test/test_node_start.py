@@ -36,6 +36,17 @@ def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: 
         assert end(localizer, (0.0, signal.SIGINT))[0] == 0, localizer.log()
 
 
+def test_it_is_active_soon(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    """Judged by its own processor time, which other work on the machine lengthens much less than the wall's."""
+    with Localizer(tmp_path, map=scene.map_path, autostart=True) as localizer:
+        until = time.monotonic() + 30
+        while "the localizer is active" not in localizer.log():
+            assert time.monotonic() < until, localizer.log()
+            time.sleep(0.02)
+        user, system = Path(f"/proc/{localizer.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        assert (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") < 8, "5 s are the aim on an idle machine"
+
+
 def test_without_it_the_transitions_are_the_operators(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         assert localizer.state() == "unconfigured"

@@ -9,6 +9,7 @@ from typing import Any
 from promptmid_core.cli.output import Bar, write_json
 from promptmid_core.cli.parsing import BACKENDS, MODEL, command, names, positive_count, share_of, size, tellings, word
 from promptmid_core.errors import InputError
+from promptmid_core.runtime.threads import bound
 
 
 def add(commands: Any) -> None:
@@ -109,6 +110,8 @@ def _with_model(methods: list[str], model: Path | None) -> list[str]:
 
 
 def _runtime(args: argparse.Namespace) -> None:
+    # as in the node's own process
+    bound()
     from promptmid_core.evaluation import latency
 
     asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
