@@ -35,7 +35,7 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
 
     learnt, held_back = recipe.divided(scenes)
     vae, unet = load_vae(backbones.folder(VAE)), load_unet(backbones.folder(UNET))
-    noising: Any = DDPMScheduler(  # type: ignore[no-untyped-call]
+    noising: Any = DDPMScheduler(
         num_train_timesteps=TRAIN_STEPS, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     words = torch.from_numpy(np.asarray(prompts, np.float32)).to(device())
     vae.to(device())
