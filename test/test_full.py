@@ -187,11 +187,10 @@ def test_a_map_is_built_with_the_users_model(folder, trained, tmp_path, capsys):
     assert load(f"promptmid:{trained}").fingerprint in json.dumps(json.loads(capsys.readouterr().out))
 
 
-@pytest.mark.parametrize(("precision", "least"), [("float32", 0.99999), ("float16", 0.99)])
-def test_it_is_exported_whole_and_runs_from_that_file(trained, tmp_path, capsys, precision, least):
+def test_it_is_exported_whole_and_runs_from_that_file(trained, tmp_path, capsys):
     """Resizes, prompt and unit norm inside; the map's descriptor says which file it is."""
-    file = tmp_path / f"{precision}.onnx"
-    command = ["export", "onnx", "--profile", "full", "--model", str(trained / "profile.yaml"), "--precision", precision]
+    file = tmp_path / "full16.onnx"
+    command = ["export", "onnx", "--profile", "full", "--model", str(trained / "profile.yaml"), "--precision", "float16"]
     assert main([*command, "--out", str(file)]) == 0
     assert "images of 128 px" in capsys.readouterr().out
     own, exported = (load(f"promptmid:{trained}", wanted=wanted) for wanted in (
@@ -199,4 +198,4 @@ def test_it_is_exported_whole_and_runs_from_that_file(trained, tmp_path, capsys,
     prompt = Prompt(Modality.SAR, "forest")
     one, other = (each.describe(patch(128, 192), prompt).only("learned").array for each in (own, exported))
     cosine = (one * other).sum(0) / np.linalg.norm(one, axis=0) / np.linalg.norm(other, axis=0)
-    assert np.percentile(cosine, 1) > least
+    assert np.percentile(cosine, 1) > 0.99
