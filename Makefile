@@ -59,6 +59,7 @@ ruff: install
 	.venv/bin/python -m ruff check .
 
 mypy: install
+	@.ci/typings
 	.venv/bin/python -m mypy --strict promptmid_core
 
 layers: install

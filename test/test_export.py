@@ -19,10 +19,11 @@ from promptmid_core.errors import InputError
 from promptmid_core.evaluation.parity import compare, simulated_views
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.runtime import export
 from promptmid_core.runtime.backend import Wanted
 from promptmid_core.runtime.export import export_onnx
 from promptmid_core.runtime.onnx import OnnxNetwork
-from promptmid_core.runtime.onnxfile import metadata
+from promptmid_core.runtime.onnxfile import metadata, sha256
 from promptmid_core.runtime.profile import COMPACT, Profile
 from promptmid_core.runtime.torch_network import TorchNetwork
 
@@ -112,6 +113,21 @@ def test_float32_is_kept_where_half_overflows(tmp_path):
     types = {tensor.name: tensor.data_type for tensor in onnx.load(tmp_path / "steep.onnx").graph.initializer}
     assert types["last.weight"] == TensorProto.FLOAT, "the submodule that FLOAT32 names"
     assert TensorProto.FLOAT16 in {kind for name, kind in types.items() if name.startswith("first.weight")}
+
+
+def test_weights_beside_the_file_are_part_of_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "MOST_WEIGHTS", 10)
+    inputs = np.ones((1, 3, 8, 8), np.float32), np.ones(1, np.float32), np.ones((1, 2), np.float32)
+    module = Steep()
+    module.first = torch.nn.Conv2d(3, 4, 13, 1, 6)  # small tensors, such as axes and shapes, stay inside
+    for _ in range(2):  # the second replaces the first
+        export_onnx(module, inputs, tmp_path / "steep.onnx")
+    assert {path.name for path in tmp_path.iterdir()} == {"steep.onnx", "steep.onnx.data"}
+    assert np.isfinite(OnnxNetwork(tmp_path / "steep.onnx", 1, 8)(*inputs)[0]).all()
+    before, data = sha256(tmp_path / "steep.onnx"), bytearray((tmp_path / "steep.onnx.data").read_bytes())
+    data[0] ^= 1
+    (tmp_path / "steep.onnx.data").write_bytes(data)
+    assert sha256(tmp_path / "steep.onnx") != before
 
 
 def test_a_descriptor_runs_on_an_export_and_stays_itself(exported):

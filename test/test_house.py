@@ -184,7 +184,7 @@ def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken):
     assert (done.returncode == 0) == (broken == "")
 
 
-@pytest.mark.skipif(not (ROOT / ".venv/typings").is_dir(), reason="make install has not been run here")
+@pytest.mark.skipif(not (ROOT / ".venv/typings").is_dir(), reason="make mypy has not been run here")
 def test_mypy_knows_the_interface_of_tensorrt():
     program = "import tensorrt as trt\ndef f(c: trt.IExecutionContext) -> bool:\n    return c.execute_async_v3({})\n"
     for stream, status in ((0, 0), ('"0"', 1)):

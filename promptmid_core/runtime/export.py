@@ -17,12 +17,13 @@ from torch import nn
 
 from promptmid_core.errors import InputError
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
+from promptmid_core.runtime.onnxfile import data_of
 from promptmid_core.runtime.precision import in_half
 from promptmid_core.runtime.student import Student
 
 EXAMPLE_PX = 256
 PRECISIONS = ("float32", "float16")
-MOST_BYTES = 2**31 - 1  # of a protobuf message
+MOST_WEIGHTS = 2**31 - 2**25  # bytes: a protobuf message is below 2 GiB, and the rest of a graph takes a few MB
 SCOPES = "pkg.torch.onnx.name_scopes"
 
 Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -63,13 +64,12 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
         in_half(model, whole)
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
-    # the dearest part is done: what was there before is replaced only by a whole file
-    beside = model.ByteSize() > MOST_BYTES
-    partial = path.with_name(f"{path.name}.partial")
+    weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    partial, data = path.with_name(f"{path.name}.partial"), data_of(path)
     try:
-        onnx.save_model(model, path if beside else partial, save_as_external_data=beside, location=f"{path.name}.data")
-        if not beside:
-            partial.replace(path)
+        data.unlink(missing_ok=True)  # which would be appended to
+        onnx.save_model(model, partial, save_as_external_data=weights > MOST_WEIGHTS, location=data.name)
+        partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error

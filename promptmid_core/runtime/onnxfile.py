@@ -28,11 +28,20 @@ def metadata(path: Path) -> dict[str, str]:
         raise InputError(f"{path} is no whole ONNX file ({error}); make it again with 'promptmid export onnx'") from error
 
 
+def data_of(path: Path) -> Path:
+    """Where the weights of an ONNX file lie that would be too large with them."""
+    return path.with_name(f"{path.name}.data")
+
+
 def sha256(path: Path) -> str:
-    """Of a file of any size; InputError where it cannot be read."""
+    """Of an ONNX file, and of the weights beside it, if it has any; InputError where they cannot be read."""
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        for part in (path, data_of(path)):
+            if part == path or part.exists():
+                with part.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
 
