@@ -125,15 +125,6 @@ def skew(v: Array) -> Array:
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
-def skews(vectors: Array) -> Array:
-    """The matrices (N, 3, 3) of `skew` for vectors (N, 3)."""
-    found = np.zeros((len(vectors), 3, 3))
-    x, y, z = vectors.T
-    found[:, 0, 1], found[:, 0, 2], found[:, 1, 2] = -z, y, -x
-    found[:, 1, 0], found[:, 2, 0], found[:, 2, 1] = z, -y, x
-    return found
-
-
 def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
     """The prior between two odometry samples: position linear, rotation along the geodesic, covariance linear."""
     span = after.stamp_ns - before.stamp_ns

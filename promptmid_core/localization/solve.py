@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import Camera, Pose, Prior
-from promptmid_core.geometry.pose import skews
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
 from promptmid_core.matching.ties import BlockMatches
 
@@ -51,8 +50,7 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     whiten = _whitening(ties, camera, start)
     weight, delta, sigma = np.ones(len(ties.seen)), np.zeros(6), np.inf
     for _ in range(ITERATIONS):
-        residual, jacobian = _residuals(ties.found, observed, camera, start.corrected(delta))
-        residual, jacobian = np.einsum("nij,nj->ni", whiten, residual), np.einsum("nij,njk->nik", whiten, jacobian)
+        residual, jacobian = _residuals(ties.found, observed, camera, start.corrected(delta), whiten)
         sigma = _scale(residual)
         squared = (residual ** 2).sum(axis=1) / (KERNEL * sigma) ** 2
         weight = 1 / (1 + squared) ** 2
@@ -103,16 +101,19 @@ def _directions(points: Array, camera: Camera, pose: Pose) -> Array:
     return directions
 
 
-def _residuals(found: Array, observed: Array, camera: Camera, pose: Pose) -> tuple[Array, Array]:
-    """Residuals (N, 2) in metres at the ground's distance, and their Jacobian (N, 2, 6) by the correction of `pose`."""
+def _residuals(found: Array, observed: Array, camera: Camera, pose: Pose, whiten: Array | None = None) -> tuple[Array, Array]:
+    """Residuals (N, 2) in metres at the ground's distance, and their Jacobian (N, 2, 6) by the correction of `pose`; both times
+    `whiten` (N, 2, 2)."""
     eye = pose @ camera.mount
-    p = (found - eye.position) @ eye.rotation
-    residual = p[:, :2] - observed * p[:, 2:]
-    # p = R_eye^T (m - t) - ..., so a shift moves it by -R_eye^T, a turn by R_eye^T [m - t]x
-    turn = np.einsum("ij,njk->nik", eye.rotation.T, skews(found - pose.position))
-    move = np.broadcast_to(-eye.rotation.T, turn.shape)
-    point = np.concatenate([move, turn], axis=2)
-    jacobian = point[:, :2] - observed[:, :, None] * point[:, 2:3]
+    axes = eye.rotation.T
+    # a residual is this times the point, seen from the eye: how far the point lies beside the ray that was observed
+    beside = axes[None, :2] - observed[:, :, None] * axes[2]
+    if whiten is not None:
+        beside = whiten @ beside
+    residual = (beside * (found - eye.position)[:, None]).sum(axis=2)
+    # a shift of the pose moves the point by -axes, a turn by axes [m]x, m from the pose; and h [m]x = h x m
+    (a, b, c), (x, y, z) = beside.transpose(2, 0, 1), (found - pose.position).T[:, :, None]
+    jacobian = np.stack([-a, -b, -c, b * z - c * y, c * x - a * z, a * y - b * x], axis=2)
     return residual, jacobian
 
 
