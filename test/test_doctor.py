@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 
 from promptmid_core.cli import main
 from promptmid_core.descriptors.structural import Structural
-from promptmid_core.evaluation import dds, doctor
+from promptmid_core.evaluation import dds, doctor, rosprobe
 from promptmid_core.refmap import build_map
 from promptmid_core.runtime import profile
 
@@ -96,11 +96,11 @@ def test_each_problem_is_one_line_with_its_cure(sar: Path, tmp_path: Path, monke
 
 
 def test_a_broken_ros_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "_PROBE", "import rclpy_that_is_not_there")
+    monkeypatch.setattr(rosprobe, "PROBE", "promptmid_ros.probe_that_is_not_there")
     status, seen = told(capsys, "--backend", "onnxruntime")
     assert status == 1
     assert seen["ros"]["rmw"] is None
-    assert [line for line in seen["problems"] if "named 'rclpy_that_is_not_there'" in line and "source /opt/ros" in line]
+    assert [line for line in seen["problems"] if "probe_that_is_not_there" in line and "source /opt/ros" in line]
 
 
 def test_profiles_of_fast_dds(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.comparison import RUN
+from promptmid_core.evaluation.rosprobe import probe_ros
 
 MARK = ".promptmid-demo"
 # frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them
@@ -48,10 +49,9 @@ def _fly_live(bag: Path, reference: Path, out: Path) -> str | None:
 
     Where there was no run, the folder `out` says why, for the table and the report.
     """
-    probe = subprocess.run([sys.executable, "-c", "import rclpy"], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        why = probe.stderr.strip().splitlines()[-1:] or ["import rclpy fails"]
-        _not_run(out, f"ROS 2 cannot be used from this Python ({why[0]})")
+    rmw, trouble = probe_ros()
+    if rmw is None:
+        _not_run(out, f"ROS 2 cannot be used from this Python ({trouble})")
         return None
     words = [sys.executable, "-m", "promptmid_ros.live", f"{bag}", "--map", f"{reference}", "--out", f"{out}",
              "--rate", f"{LIVE_RATE:g}"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,16 +14,10 @@ from typing import Any
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation import dds
 from promptmid_core.evaluation.machine import device, versions
+from promptmid_core.evaluation.rosprobe import probe_ros
 
 LEAST_PYTHON = (3, 11)
-PROBE_S = 30.0
 DESCRIBED = 9  # patches that the time of a description is the median of
-# asked in a process of its own: ROS may be broken in ways that end a process
-_PROBE = """
-import json, rclpy, std_msgs.msg, sensor_msgs.msg, nav_msgs.msg, diagnostic_msgs.msg, lifecycle_msgs.srv
-from rclpy.utilities import get_rmw_implementation_identifier
-print(json.dumps(get_rmw_implementation_identifier()))
-"""
 
 
 @dataclass
@@ -70,16 +62,7 @@ def _told(value: Any) -> str:
 
 
 def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
-    rmw, trouble = None, ""
-    try:
-        probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, timeout=PROBE_S,
-                               env=dict(environment))
-        if probe.returncode == 0:
-            rmw = json.loads(probe.stdout.splitlines()[-1])
-        else:
-            trouble = (probe.stderr.strip().splitlines() or ["the process ended without a word"])[-1]
-    except subprocess.TimeoutExpired:
-        trouble = f"no answer within {PROBE_S:g} s"
+    rmw, trouble = probe_ros(environment)
     seen.found["ros"] = {"distribution": environment.get("ROS_DISTRO"), "rmw": rmw,
                          "domain": environment.get("ROS_DOMAIN_ID", "0")}
     if trouble:

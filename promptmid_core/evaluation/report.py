@@ -54,9 +54,8 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
                 file.close()
                 temporary.chmod(0o666 & ~_umask())
                 temporary.replace(path)
-            except BaseException:
+            finally:
                 temporary.unlink(missing_ok=True)
-                raise
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
 

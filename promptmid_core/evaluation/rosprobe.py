@@ -1,0 +1,23 @@
+"""Whether ROS 2 can be used from this Python, asked in a process of its own: it may be broken in ways that end a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+PROBE = "promptmid_ros.probe"
+WAIT_S = 30.0
+
+
+def probe_ros(environment: Mapping[str, str] | None = None) -> tuple[str | None, str]:
+    """The middleware's name and "", or None and what is wrong, in a few words."""
+    try:
+        probe = subprocess.run([sys.executable, "-m", PROBE], capture_output=True, text=True, check=False, timeout=WAIT_S,
+                               env=dict(os.environ if environment is None else environment))
+    except subprocess.TimeoutExpired:
+        return None, f"no answer within {WAIT_S:g} s"
+    if probe.returncode:
+        return None, (probe.stderr.strip().splitlines() or ["the process ended without a word"])[-1]
+    return probe.stdout.split()[-1], ""
