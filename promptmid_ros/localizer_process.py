@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,13 +55,12 @@ class LocalizerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "promptmid_ros.localizer_node", "--ros-args", *settings],
                 stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
-        try:
+        with ExitStack() as started:
+            started.callback(self.stop)
             self._await_services()
             self.change_state(Transition.TRANSITION_CONFIGURE, "configure", CONFIGURE_S)
             self.change_state(Transition.TRANSITION_ACTIVATE, "activate", CALL_S)
-        except BaseException:
-            self.stop()
-            raise
+            started.pop_all()
         return self
 
     @property

@@ -129,23 +129,14 @@ def test_checking_a_raster_keeps_none_of_its_pixels(tmp_path: Path) -> None:
 
 
 FAULT = """
-import os, signal, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+from faults import die_after
 from test_refmap import BoxMean
-from promptmid_core.refmap import build_map, store
+from promptmid_core.refmap import build_map
 
-left = int(sys.argv[4])
-write = store.write_shard
-
-def write_and_die(*args):
-    global left
-    write(*args)
-    left -= 1
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-store.write_shard = write_and_die
+die_after(int(sys.argv[4]))
 build_map(Path(sys.argv[2]), Path(sys.argv[3]), descriptor=BoxMean(), workers=2)
 """
 

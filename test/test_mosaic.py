@@ -211,23 +211,14 @@ def test_only_scenes_that_touch_a_tile_are_opened_for_it(halves: list[Path], tmp
 
 
 KILLED = """
-import os, signal, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+from faults import die_after
 from test_refmap import BoxMean
-from promptmid_core.refmap import build_map, store
+from promptmid_core.refmap import build_map
 
-left = int(sys.argv[3])
-write = store.write_shard
-
-def write_and_die(*args):
-    global left
-    write(*args)
-    left -= 1
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-store.write_shard = write_and_die
+die_after(int(sys.argv[3]))
 build_map([Path(name) for name in sys.argv[4:]], Path(sys.argv[2]), descriptor=BoxMean(), levels=2, workers=2)
 """
 

@@ -140,27 +140,15 @@ def test_damaged_table_is_told_and_made_again_by_the_same_appends(copy: Path, so
 
 
 KILLED = """
-import os, signal, sys
+import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+from faults import die, die_after
 from test_refmap import BoxMean
-from promptmid_core.refmap import append, append_region, store
+from promptmid_core.refmap import append, append_region
 
-def die(*args):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-left = int(sys.argv[2])
-write = store.write_shard
-
-def write_and_die(*args):
-    global left
-    write(*args)
-    left -= 1
-    if not left:
-        die()
-
-if left:
-    store.write_shard = write_and_die
+if int(sys.argv[2]):
+    die_after(int(sys.argv[2]))
 else:
     append.write_regions = die
 append_region(Path(sys.argv[3]), Path(sys.argv[4]), descriptor=BoxMean(), workers=1)

@@ -59,7 +59,7 @@ def _read(path: Path, name: str) -> ClassTable:
     import yaml
 
     try:
-        values = yaml.load(path.read_text(), _loader())
+        values = _loader()(path.read_text()).get_single_data()
     except OSError as error:
         raise InputError(f"{path} cannot be read as a class table ({error.strerror}); "
                          f"give one of {', '.join(TABLES)} or a YAML file") from error

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from promptmid_core.errors import InputError
@@ -33,9 +33,15 @@ def locked(path: Path) -> Iterator[None]:
 def _taken(file: Path) -> int:
     """The descriptor of the lock file, locked and signed; the kernel lets go of it with the process, however that ends."""
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with ExitStack() as opened:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+            opened.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                process, host = _owner(descriptor) or ("unknown", "an unknown host")
+                raise InputError(
+                    f"{file.parent} is being built by process {process} on {host}; wait for it, or stop it") from error
             owner = _owner(descriptor)
             if owner and owner[1] != platform.node():
                 raise InputError(f"{file.parent} is being built by process {owner[0]} on {owner[1]}; wait for it, or, if it is "
@@ -43,16 +49,9 @@ def _taken(file: Path) -> int:
             if _is_still(file, descriptor):
                 os.truncate(descriptor, 0)
                 os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode(), 0)
+                opened.pop_all()
                 return descriptor
-        except BlockingIOError as error:
-            process, host = _owner(descriptor) or ("unknown", "an unknown host")
-            os.close(descriptor)
-            raise InputError(f"{file.parent} is being built by process {process} on {host}; wait for it, or stop it") from error
-        except BaseException:
-            os.close(descriptor)
-            raise
         # the other builder finished and removed the file between our opening and locking it
-        os.close(descriptor)
 
 
 def _owner(descriptor: int) -> tuple[int, str] | None:

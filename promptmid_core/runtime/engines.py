@@ -183,9 +183,8 @@ def _replace(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(descriptor)
         partial.replace(path)
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
