@@ -144,7 +144,7 @@ def test_without_ros_the_demo_says_so_in_table_and_report(tmp_path: Path, monkey
 
 def test_a_live_run_that_fails_is_told_in_the_report_and_by_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
-    python.write_text("#!/bin/sh\n[ \"$1\" = -c ]\n")
+    python.write_text("#!/bin/sh\n[ \"$2\" = promptmid_ros.probe ] && echo rmw_any\n")
     python.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(python))
     failed = demo._fly_live(tmp_path / "bag", tmp_path / "map", tmp_path / "live")

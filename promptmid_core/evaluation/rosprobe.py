@@ -18,6 +18,7 @@ def probe_ros(environment: Mapping[str, str] | None = None) -> tuple[str | None,
                                env=dict(os.environ if environment is None else environment))
     except subprocess.TimeoutExpired:
         return None, f"no answer within {WAIT_S:g} s"
-    if probe.returncode:
+    words = probe.stdout.split()
+    if probe.returncode or not words:
         return None, (probe.stderr.strip().splitlines() or ["the process ended without a word"])[-1]
-    return probe.stdout.split()[-1], ""
+    return words[-1], ""
