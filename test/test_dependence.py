@@ -68,6 +68,28 @@ def test_one_window_channel_gives_the_residual_of_least_squares() -> None:
             assert scores[row, col] == pytest.approx(-0.5 * np.log(1 - explained / variance), abs=2e-3)
 
 
+def test_where_the_map_has_holes_it_is_the_regression_over_the_cells_that_meet() -> None:
+    """With the block's statistics of those cells; with those of the whole block it would explain more than there is."""
+    window = field(SIDE + 2 * RADIUS, 4, 1)
+    window /= np.sqrt((window ** 2).mean())
+    block = cut(mixed(np.concatenate([window, field(SIDE + 2 * RADIUS, 5, 2)]), 4, 0.3), 2, 1)
+    block = (block + np.linspace(0, 4, SIDE, dtype=np.float32)).astype(np.float32)  # another mean where the hole is
+    window_valid = np.ones(window.shape[1:], bool)
+    window_valid[:, 32:] = False
+    scores = scored(block, window, window_valid=window_valid)
+    whole = (block - block.mean(axis=(1, 2), keepdims=True)).reshape(4, -1).astype(np.float64)
+    ridge = RIDGE * np.trace(whole @ whole.T / whole.shape[1]) / 4 * np.eye(4)
+    for row in range(0, 2 * RADIUS + 1, 3):
+        for col in range(0, 2 * RADIUS + 1, 3):
+            met = window_valid[row:row + SIDE, col:col + SIDE].ravel()
+            under = window[0, row:row + SIDE, col:col + SIDE].ravel()[met].astype(np.float64)
+            design = whole[:, met] - whole[:, met].mean(axis=1, keepdims=True)
+            across = design @ under / met.sum()
+            explained = across @ np.linalg.solve(design @ design.T / met.sum() + ridge, across)
+            expected = -0.5 * np.log(1 - explained / (under.var() + RIDGE)) if met.mean() >= 0.6 else 0
+            assert scores[row, col] == pytest.approx(expected, abs=5e-3)
+
+
 def test_any_invertible_mixture_of_the_block_scores_alike() -> None:
     block = cut(mixed(WINDOW, 3, 0.5), 1, 2)
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]

@@ -49,12 +49,16 @@ def dependence(blocks: Array, block_valid: NDArray[np.bool_], windows: Sequence[
 
 
 def _block(block: Array, block_valid: NDArray[np.bool_], window: Moments) -> Array:
-    size, side = window.size, window.size - block.shape[-1] + 1
-    white, mask = spectrum(_whitened(block, block_valid), size).conj(), spectrum(block_valid, size).conj()
+    size, side, count = window.size, window.size - block.shape[-1] + 1, max(int(block_valid.sum()), 1)
+    white = _whitened(block, block_valid)
+    seen, mask = spectrum(white, size).conj(), spectrum(block_valid, size).conj()
     met = np.maximum(surface(window.valid * mask, size, side), 1)
     mean = surface(window.channels * mask, size, side) / met
     moments = surface(window.products * mask, size, side) / met
-    across = [surface(channel * white, size, side) / met for channel in window.channels]  # M times (K, side, side)
+    across = np.stack([surface(channel * seen, size, side) / met for channel in window.channels])  # (M, K, side, side)
+    enough = met >= LEAST_COVER * count
+    if met.min() < count - 0.5:
+        across = _under(across, mean, white, count, met, window, enough)
     m = len(across)
     whole, rest = np.empty((m, m, side, side), np.float32), np.empty((m, m, side, side), np.float32)
     for moment, (i, j) in zip(moments, _pairs(m), strict=True):
@@ -62,7 +66,25 @@ def _block(block: Array, block_valid: NDArray[np.bool_], window: Moments) -> Arr
         whole[i, j] = whole[j, i] = covariance
         rest[i, j] = rest[j, i] = covariance - np.einsum("krc,krc->rc", across[i], across[j])
     nats = np.maximum(_log_determinant(whole) - _log_determinant(rest), 0) / 2
-    return np.where(met >= LEAST_COVER * max(int(block_valid.sum()), 1), nats, np.float32(0))
+    return np.where(enough, nats, np.float32(0))
+
+
+def _under(across: Array, mean: Array, white: Array, count: int, met: Array, window: Moments, enough: NDArray[np.bool_]) -> Array:
+    """`across` (M, K, side, side) as if the block's channels, white over all of the block (K, b, b), were white over the cells
+    that meet at each displacement; without this they would explain more than there is. Zero where not `enough` cells meet."""
+    k, size, side = len(white), window.size, met.shape[-1]
+    own = surface(window.valid * spectrum(white, size).conj(), size, side) / met
+    products = np.stack([white[i] * white[j] for i, j in _pairs(k)])
+    moments = surface(window.valid * spectrum(products, size).conj(), size, side) / met
+    flat = white.reshape(k, -1)
+    ridge = np.eye(k) - flat @ flat.T / count
+    covariance = np.empty((int(enough.sum()), k, k))
+    for moment, (i, j) in zip(moments, _pairs(k), strict=True):
+        covariance[:, i, j] = covariance[:, j, i] = (moment - own[i] * own[j])[enough] + ridge[i, j]
+    less = (across - mean[:, None] * own)[..., enough]  # (M, K, places)
+    found = np.zeros_like(across)
+    found[..., enough] = np.linalg.solve(np.linalg.cholesky(covariance), less.transpose(2, 1, 0)).transpose(2, 1, 0)
+    return found
 
 
 def _pairs(count: int) -> list[tuple[int, int]]:
