@@ -103,7 +103,7 @@ def terrain_of(bag, dem):
     if dem is None:
         return Terrain.flat()
     view = RasterView.of(dem, bag.map_frame, resampling="bilinear")
-    return Terrain(view.read(0, 0, view.grid.width, view.grid.height).image, view.grid)
+    return Terrain.of(view.read(0, 0, view.grid.width, view.grid.height).image, view.grid)
 
 
 @pytest.mark.parametrize("ground", ["flat", "hilly"])
@@ -139,7 +139,7 @@ def centroid(image, col, row):
 def test_every_pixel_over_relief_meets_the_ground_that_its_ray_meets():
     sight = nadir_sight(400, 300, 1500.0)
     heights = hills(150, 80.0)
-    terrain = Terrain(heights, Grid(-2250.0, 2250.0, 30.0, 150, 150))
+    terrain = Terrain.of(heights, Grid(-2250.0, 2250.0, 30.0, 150, 150))
     grid = Grid(-2000.0, 2000.0, 8.0, 500, 500)
     view = View(np.zeros((500, 500), np.uint8), np.ones((500, 500), bool), grid, terrain, sight.camera)
     pose = Pose.from_rpy(np.array([50.0, -30.0, 160.0 + sight.height]), 0.06, -0.08, 0.7)

@@ -35,7 +35,7 @@ small = st.floats(-0.12, 0.12)
 def hills(size: int = 200, gsd: float = 20.0) -> Terrain:
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     z = 120 + 60 * np.sin(x / 17) * np.cos(y / 23) + 25 * np.sin(x / 5 + y / 7)
-    return Terrain(z.astype(np.float32), Grid(-size * gsd / 2, size * gsd / 2, gsd, size, size))
+    return Terrain.of(z.astype(np.float32), Grid(-size * gsd / 2, size * gsd / 2, gsd, size, size))
 
 
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys())
@@ -136,14 +136,15 @@ def test_rays_meet_the_ground_that_they_look_at(roll: float, pitch: float, yaw: 
 def test_a_ray_stops_at_the_first_ridge() -> None:
     z = np.zeros((50, 50), np.float32)
     z[:, 25] = 100
-    wall = Terrain(z, Grid(0, 490, 10.0, 50, 50))
+    wall = Terrain.of(z, Grid(0, 490, 10.0, 50, 50))
     points, hit = wall.intersect(np.array([0.0, 250, 120]), np.array([[1.0, 0, -0.2], [1.0, 0, 0.2]]))
     assert hit.tolist() == [True, False]
     assert 240 < points[0, 0] < 250
 
 def test_a_ray_ends_on_the_ground_however_rough() -> None:
     rng = np.random.default_rng(5)
-    terrain = Terrain((rng.normal(0, 30, (40, 40)) + np.linspace(0, 200, 40)).astype(np.float32), Grid(0.0, 780.0, 20.0, 40, 40))
+    heights = (rng.normal(0, 30, (40, 40)) + np.linspace(0, 200, 40)).astype(np.float32)
+    terrain = Terrain.of(heights, Grid(0.0, 780.0, 20.0, 40, 40))
     rays = np.column_stack([rng.normal(0, 0.4, (500, 2)), -np.ones(500)])
     origin = np.array([390.0, 390.0, 700.0])
     points, hit = terrain.intersect(origin, rays)

@@ -405,9 +405,26 @@ def test_damaged_pixels_are_masked(copy: Path, built: Path, name: str, how: str)
 def test_damaged_heights_are_told(copy: Path) -> None:
     spoil(copy / "0/dem/c/0/0", "a flipped byte")
     hurt = ReferenceMap.open(copy)
-    heights = hurt.terrain().heights
-    assert heights is not None and np.isfinite(heights).all() and heights.min() > 90
+    heights = hurt.terrain().on_grid(hurt.grid)
+    assert np.isfinite(heights).all() and heights.min() > 90
     assert hurt.damaged(100, 100, 50, 50)
+
+
+def test_heights_are_read_where_they_are_asked_for(copy: Path, built: Path) -> None:
+    """Half of the DEM's files may be gone: what lies under the other half is as it was, and no damage is met."""
+    dem = zarr.open_array(copy / "0" / "dem", mode="r")
+    rows, cols = (-(-size // step) for size, step in zip(dem.shape, dem.shards or dem.chunks, strict=True))
+    assert cols > 1
+    for row in range(rows):
+        (copy / f"0/dem/c/{row}/{cols - 1}").unlink()
+    reference, sound = ReferenceMap.open(copy), ReferenceMap.open(built)
+    west = reference.grid.cut(0, 0, 200, reference.grid.height - 1)
+    np.testing.assert_array_equal(reference.terrain().on_grid(west), sound.terrain().on_grid(west))
+    assert not reference.damaged(0, 0, 200, 200)
+    point, hit = reference.terrain().intersect(np.array([*west.to_map(50, 50), 2000.0]), np.array([[0.1, 0.05, -1.0]]))
+    assert hit.all() and point[0, 2] == pytest.approx(sound.terrain().height(*point[:, :2].T)[0], abs=1e-3)
+    reference.terrain().height(*reference.grid.to_map(reference.grid.width - 5, 50))
+    assert reference.damaged(reference.grid.width - 20, 40, 20, 20)
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "0/descriptors/zarr.json", "0/sar/zarr.json"])

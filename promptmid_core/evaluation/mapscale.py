@@ -31,6 +31,7 @@ from promptmid_core.refmap.vocabulary import Vocabulary
 from promptmid_core.refmap.workers import default_workers
 
 BLOCK_PX = 512
+DEM_STRIDE = 4
 QUERY_PX = 384
 PLACES = 12
 GIB = 2 ** 30
@@ -139,23 +140,24 @@ def sizes(sar: Path, folder: Path, workers: int) -> list[Size]:
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians in milliseconds: opening a map, a window read for the first time, and again from memory."""
+    """Medians in milliseconds: opening a map, a window read for the first time, again from memory, and the ground under it."""
 
     tiles: int
     open: float
     cold: float
     warm: float
+    ground: float
 
     def __str__(self) -> str:
-        return f"{self.tiles:8d} {self.open:9.2f} {self.cold:9.2f} {self.warm:9.2f}"
+        return f"{self.tiles:8d} {self.open:9.2f} {self.cold:9.2f} {self.warm:9.2f} {self.ground:9.2f}"
 
-    HEADING = "   tiles   open ms   cold ms   warm ms"
+    HEADING = "   tiles   open ms   cold ms   warm ms ground ms"
 
 
 def query_costs(sar: Path, folder: Path, sizes: tuple[int, ...], repeats: int = 5) -> list[Cost]:
     """The cost of queries on sparse maps of about so many tiles; the maps take turns, so that all see the same machine."""
     maps = [_sparse(sar, folder / f"sparse_{tiles}", tiles) for tiles in sizes]
-    taken: list[list[tuple[float, float, float]]] = [[] for _ in maps]
+    taken: list[list[tuple[float, ...]]] = [[] for _ in maps]
     for _ in range(repeats):
         for (path, places), times in zip(maps, taken, strict=True):
             for place in places:
@@ -164,8 +166,8 @@ def query_costs(sar: Path, folder: Path, sizes: tuple[int, ...], repeats: int = 
             for tiles, times in zip(sizes, taken, strict=True)]
 
 
-def _query(path: Path, tile: Tile) -> tuple[float, float, float]:
-    """Seconds to open a map, to read a window for the first time, and again."""
+def _query(path: Path, tile: Tile) -> tuple[float, ...]:
+    """Seconds to open a map, to read a window for the first time, and again, and the heights under it."""
     moments = [time.perf_counter()]
     reference = ReferenceMap.open(path)
     moments.append(time.perf_counter())
@@ -173,8 +175,11 @@ def _query(path: Path, tile: Tile) -> tuple[float, float, float]:
         window = reference.descriptors(tile.col, tile.row, QUERY_PX, QUERY_PX)
         assert window.valid.all()
         moments.append(time.perf_counter())
-    first, second, third = np.diff(moments)
-    return float(first), float(second), float(third)
+    rim = (tile.width - QUERY_PX) // 2  # beyond the tile a sparse map has no heights
+    heights = reference.terrain().on_grid(reference.grid.cut(tile.col + rim, tile.row + rim, QUERY_PX, QUERY_PX))
+    assert heights.any()
+    moments.append(time.perf_counter())
+    return tuple(np.diff(moments).tolist())
 
 
 def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
@@ -184,7 +189,7 @@ def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     side = task.header.tile_px
     across = max(1, round(tiles ** 0.5))
     grid = Grid(task.header.grid.x, task.header.grid.y, task.header.grid.gsd, across * side, -(-tiles // across) * side)
-    header = replace(task.header, grid=grid)
+    header = replace(task.header, grid=grid, dem_stride=DEM_STRIDE, dem_range=(0.0, 100.0))
     path.mkdir(parents=True)
     create(path, header)
     rng, every = np.random.default_rng(tiles), list(header.tiles())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry.grid import Grid
+from promptmid_core.geometry.heights import HeightArray, Heights
 
 Array = NDArray[np.float64]
 
@@ -22,17 +22,21 @@ NEAR_M = 1e-6  # height above the ground from which a ray has met it
 class Terrain:
     """Ground heights in metres above the map's vertical datum.
 
-    `heights` (H, W) float32 on `grid`, NaN nowhere; beyond its edge the nearest height holds. Without heights the ground is
-    flat at `level`.
+    `heights` on `grid`; beyond its edge the nearest height holds. Without heights the ground is flat at `level`.
     """
 
-    heights: NDArray[np.float32] | None = None
+    heights: Heights | None = None
     grid: Grid | None = None
     level: float = 0.0
 
     @staticmethod
     def flat(z: float = 0.0) -> Terrain:
         return Terrain(level=z)
+
+    @staticmethod
+    def of(heights: NDArray[np.float32], grid: Grid) -> Terrain:
+        """Of heights (H, W) in memory."""
+        return Terrain(HeightArray(heights), grid)
 
     def height(self, x: Array, y: Array) -> Array:
         """Height of the ground under each (x, y) in `map`, by bilinear interpolation; same shape as `x`."""
@@ -45,10 +49,10 @@ class Terrain:
         # float arithmetic of our own: cv2.remap rounds positions to 1/32 pixel, a step of decimetres on a slope
         c, r = np.minimum(col.astype(int), max(cols - 2, 0)), np.minimum(row.astype(int), max(rows - 2, 0))
         u, v = col - c, row - r
-        at, right, down = r * cols + c, int(cols > 1), cols * int(rows > 1)
-        z = self.heights.ravel()
-        upper = z[at] * (1 - u) + z[at + right] * u
-        lower = z[at + down] * (1 - u) + z[at + (right + down)] * u
+        right, down = c + int(cols > 1), r + int(rows > 1)
+        z = self.heights.at(np.concatenate([r, r, down, down]), np.concatenate([c, right, c, right])).reshape(4, -1)
+        upper = z[0] * (1 - u) + z[1] * u
+        lower = z[2] * (1 - u) + z[3] * u
         heights: Array = (upper * (1 - v) + lower * v).reshape(x.shape)
         return heights
 
@@ -62,7 +66,7 @@ class Terrain:
         rows, cols = self.heights.shape
         take_r = np.clip(np.arange(r0, int(np.ceil(row[-1])) + 2), 0, rows - 1)
         take_c = np.clip(np.arange(c0, int(np.ceil(col[-1])) + 2), 0, cols - 1)
-        window = self.heights[take_r[0]:take_r[-1] + 1, take_c[0]:take_c[-1] + 1]
+        window = self.heights.window(slice(take_r[0], take_r[-1] + 1), slice(take_c[0], take_c[-1] + 1))
         window = np.ascontiguousarray(window[np.ix_(take_r - take_r[0], take_c - take_c[0])])
         across, down = np.meshgrid((col - c0).astype(np.float32), (row - r0).astype(np.float32))
         return cv2.remap(window, across, down, cv2.INTER_LINEAR).astype(np.float64)
@@ -80,8 +84,7 @@ class Terrain:
             hit = down & (t > 0)
             return np.where(hit[:, None], origin + t[:, None] * d, np.nan), hit
 
-        lowest, highest = self._range
-        top, bottom = highest + 1.0, lowest - 1.0
+        top, bottom = self.heights.highest + 1.0, self.heights.lowest - 1.0
         near = np.maximum((top - origin[2]) / slope, 0.0)
         far = (bottom - origin[2]) / slope
 
@@ -126,11 +129,6 @@ class Terrain:
             side = np.where(over, 1.0, -1.0)
             open_ &= np.abs(value) > NEAR_M
         return t
-
-    @cached_property
-    def _range(self) -> tuple[float, float]:
-        assert self.heights is not None
-        return float(self.heights.min()), float(self.heights.max())
 
     def _above(self, origin: Array, directions: Array, t: Array) -> Array:
         """How far (N,) each ray is above the ground at parameter `t` (N,)."""

@@ -52,7 +52,7 @@ def _block(block: Array, block_valid: NDArray[np.bool_], window: Moments) -> Arr
     size, side, count = window.size, window.size - block.shape[-1] + 1, max(int(block_valid.sum()), 1)
     white = _whitened(block, block_valid)
     seen, mask = spectrum(white, size).conj(), spectrum(block_valid, size).conj()
-    met = np.maximum(surface(window.valid * mask, size, side), 1)
+    met: Array = np.maximum(surface(window.valid * mask, size, side), np.float32(1))
     mean = surface(window.channels * mask, size, side) / met
     moments = surface(window.products * mask, size, side) / met
     across = np.stack([surface(channel * seen, size, side) / met for channel in window.channels])  # (M, K, side, side)

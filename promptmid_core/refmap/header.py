@@ -16,7 +16,7 @@ from promptmid_core.georaster import MapFrame
 from promptmid_core.prompts import Modality
 
 FORMAT = "promptmid-map"
-VERSION = 4
+VERSION = 5
 HEADER_FILE = "zarr.json"
 
 CHUNK_PX = 256
@@ -66,10 +66,10 @@ class Header:
     `grid` are the level-0 pixels; a pixel of level k covers 2^k by 2^k of them. `amplitude` says how the product's values became
     SAR amplitude, `sar` what was said of it and which bands were read; `registration_sigma_m` is the standard deviation per axis
     of the ground's place in the product, as far as it is known to be off; `dem_stride` is the number of level-0 pixels per height
-    cell, 0 without a DEM; `vocabulary` is `Vocabulary.attributes`; `store` is the element type of the descriptors; `inputs` maps
-    sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were given. `scenes` are the SAR
-    rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a pixel: `name` and `gain_db`, which was added to
-    its values; empty where there is one raster only.
+    cell, 0 without a DEM, and `dem_range` its lowest and highest height in metres; `vocabulary` is `Vocabulary.attributes`;
+    `store` is the element type of the descriptors; `inputs` maps sar, landcover and dem to the SHA-256 of the file; `options` are
+    those of the build as they were given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is
+    valid gives a pixel: `name` and `gain_db`, which was added to its values; empty where there is one raster only.
     """
 
     frame: MapFrame
@@ -82,6 +82,7 @@ class Header:
     registration_sigma_m: float
     has_landuse: bool
     dem_stride: int
+    dem_range: tuple[float, float]
     levels: int
     store: str
     vocabulary: dict[str, Any]
@@ -141,6 +142,7 @@ class Header:
         if not self.scenes:
             del values["scenes"]
         values["frame"]["origin"] = list(self.frame.origin)
+        values["dem_range"] = list(self.dem_range)
         values["descriptor"]["groups"] = list(values["descriptor"]["groups"])
         values |= {"format": FORMAT, "version": VERSION, "transform": list(self.grid.to_transform(self.frame.origin))}
         return values | {"sha256": digest(values)}
@@ -166,7 +168,7 @@ class Header:
             raise InputError(f"{path / HEADER_FILE} is damaged: its checksum does not hold; copy or build the map again")
         fields = {key: value for key, value in rest.items() if key not in ("format", "version", "transform")}
         frame = MapFrame(fields["frame"]["crs"], tuple(fields["frame"]["origin"]))
-        return Header(**fields | {"frame": frame, "grid": Grid(**fields["grid"]),
+        return Header(**fields | {"frame": frame, "grid": Grid(**fields["grid"]), "dem_range": tuple(fields["dem_range"]),
                                   "descriptor": DescriptorIdentity.read(fields["descriptor"])})
 
 

@@ -55,7 +55,7 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
         frame, grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
         asdict(lain.scale) | {"decibel": lain.scale.decibel}, lain.dtype, asdict(product) | {"bands": list(lain.view.bands)}, 0.0,
-        cover is not None, 0, levels, store, vocabulary.attributes(table),
+        cover is not None, 0, (0.0, 0.0), levels, store, vocabulary.attributes(table),
         {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
         [{"name": scene.name, "gain_db": scene.gain_db} for scene in lain.scenes] if len(lain.scenes) > 1 else [],
     )
@@ -63,7 +63,7 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
     if dem:
         # heights are kept about as fine as they came: the largest divisor of a chunk that is no coarser
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
-        header = replace(header, dem_stride=max(steps))
+        header = replace(header, dem_stride=max(steps), dem_range=(heights.minimum, heights.maximum))
         dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
         if product.incidence_deg is not None and product.terrain_corrected == NO:
             header = replace(header, registration_sigma_m=height_error(dem_view, product.incidence_deg))

@@ -14,10 +14,11 @@ from promptmid_core.landuse import KINDS, dominant
 from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
 from promptmid_core.refmap.header import Header
+from promptmid_core.refmap.heights import StoredHeights
 from promptmid_core.refmap.manifest import require_finished
 from promptmid_core.refmap.prefetch import Prefetch
 from promptmid_core.refmap.quantisation import decoded
-from promptmid_core.refmap.store import NO_SCENE, UNKNOWN_CLASS, UNKNOWN_HEIGHT, open_arrays, plan
+from promptmid_core.refmap.store import NO_SCENE, UNKNOWN_CLASS, open_arrays, plan
 from promptmid_core.refmap.vocabulary import Vocabulary
 
 CACHE_BYTES = 256 * 2**20
@@ -145,15 +146,14 @@ class ReferenceMap:
         return self.vocabulary.prompt(modality, int(landuse))
 
     def terrain(self) -> Terrain:
-        """The ground; where the DEM has a gap the nearest known height holds. Flat at 0 where the map was built without a DEM."""
+        """The ground, read where it is asked for; where the DEM has a gap the nearest known height holds. Flat at 0 where the map
+        was built without a DEM."""
         if not self.has_dem:
             return Terrain.flat()
         if self.level:
             return self.at(0).terrain()
         if self._terrain is None:
-            grid = self.header.dem_grid
-            values, known = self._readers["dem"].read(0, 0, grid.height, grid.width)
-            self._terrain = Terrain(_filled(values.astype(np.float32), known & (values != np.float32(UNKNOWN_HEIGHT))), grid)
+            self._terrain = Terrain(StoredHeights(self._readers["dem"], *self.header.dem_range), self.header.dem_grid)
         return self._terrain
 
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
@@ -181,12 +181,3 @@ def _overlap(edges: NDArray[np.int64], start: int, length: int, size: int) -> ND
     edges = np.clip(edges, 0, size)
     covered = np.clip(edges, start, start + length)
     return np.asarray((covered[1:] - covered[:-1]) / np.maximum(edges[1:] - edges[:-1], 1), np.float64)
-
-
-def _filled(heights: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    if known.all() or not known.any():
-        return np.where(known, heights, np.float32(0))
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return np.asarray(heights[tuple(nearest)], np.float32)

@@ -89,7 +89,7 @@ def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
     known = heights.valid[np.clip(row, 0, grid.height - 1), np.clip(col, 0, grid.width - 1)].mean()
     if known < NEEDED_SHARE:
         raise InputError(f"{dem} has heights for only {known:.0%} of the valid pixels of {ortho.path}; give a DEM of all of it.")
-    return Terrain(_filled(heights), grid)
+    return Terrain.of(_filled(heights), grid)
 
 
 def _filled(heights: GeoImage) -> NDArray[np.float32]:

@@ -130,7 +130,7 @@ class View:
         (left, right), (top, bottom) = dem.to_pixel([west, east], [north, south])
         c0, r0 = int(np.clip(left - 2, 0, dem.width - 1)), int(np.clip(top - 2, 0, dem.height - 1))
         c1, r1 = int(np.clip(right + 3, c0 + 1, dem.width)), int(np.clip(bottom + 3, r0 + 1, dem.height))
-        return Terrain(self.terrain.heights[r0:r1, c0:c1], dem.cut(c0, r0, c1 - c0, r1 - r0))
+        return Terrain.of(self.terrain.heights.window(slice(r0, r1), slice(c0, c1)), dem.cut(c0, r0, c1 - c0, r1 - r0))
 
     @cached_property
     def _relief(self) -> tuple[Plane, Grid]:

@@ -1,0 +1,58 @@
+"""Heights of the ground on a grid, as a terrain reads them: a few cells here, a window there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Cells = NDArray[np.signedinteger[Any]]
+
+
+class Heights(Protocol):
+    """Heights in metres on a grid of `shape` (rows, columns), NaN nowhere; `lowest` and `highest` bound them all."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def lowest(self) -> float: ...
+    @property
+    def highest(self) -> float: ...
+
+    def at(self, rows: Cells, cols: Cells) -> Array:
+        """The heights (N,) of cells (N,) that lie on the grid."""
+        ...
+
+    def window(self, rows: slice, cols: slice) -> Array:
+        """The heights (h, w) of a window that lies on the grid."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeightArray:
+    """Heights (H, W) that are all in memory."""
+
+    array: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, cols = self.array.shape
+        return rows, cols
+
+    @cached_property
+    def lowest(self) -> float:
+        return float(self.array.min())
+
+    @cached_property
+    def highest(self) -> float:
+        return float(self.array.max())
+
+    def at(self, rows: Cells, cols: Cells) -> Array:
+        return self.array[rows, cols]
+
+    def window(self, rows: slice, cols: slice) -> Array:
+        return self.array[rows, cols]

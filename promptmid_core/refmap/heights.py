@@ -1,0 +1,81 @@
+"""Heights of the map's ground, read chunk by chunk where they are asked for."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry.heights import Array, Cells
+from promptmid_core.refmap.chunks import ChunkReader
+from promptmid_core.refmap.store import UNKNOWN_HEIGHT
+
+
+class StoredHeights:
+    """The stored heights, of which a chunk is read when a cell of it is first asked for, and kept: what a flight passes over.
+
+    Where the DEM has a gap, or the map is damaged, the nearest height that is known in the chunks around holds.
+    For several threads at once.
+    """
+
+    def __init__(self, reader: ChunkReader, lowest: float, highest: float) -> None:
+        rows, cols = reader.array.shape
+        self.shape = (rows, cols)
+        self.lowest, self.highest = lowest, highest
+        self._reader, self._lock = reader, Lock()
+        down, across = reader.chunk
+        self._place = np.full((-(-rows // down), -(-cols // across)), -1, np.int32)  # of each chunk among the pages
+        self._pages = np.empty((0, down, across), np.float32)
+        self._count = 0
+
+    def at(self, rows: Cells, cols: Cells) -> Array:
+        """The heights (N,) of cells (N,)."""
+        (down, across), chunks = self._reader.chunk, (rows // self._reader.chunk[0], cols // self._reader.chunk[1])
+        places = self._place[chunks]
+        if (places < 0).any():
+            self._read(np.unique(np.stack(chunks, axis=1)[places < 0], axis=0))
+            places = self._place[chunks]
+        return self._pages[places, rows % down, cols % across]
+
+    def window(self, rows: slice, cols: slice) -> Array:
+        """The heights (h, w) of a window."""
+        row, col = (each.ravel() for each in np.mgrid[rows, cols])
+        return self.at(row, col).reshape(rows.stop - rows.start, cols.stop - cols.start)
+
+    def _read(self, chunks: NDArray[np.intp]) -> None:
+        with self._lock:
+            for row, col in chunks.tolist():
+                if self._place[row, col] < 0:
+                    page = self._chunk(row, col)
+                    if self._count == len(self._pages):
+                        # not in place: another thread may be reading the old ones
+                        self._pages = np.concatenate([self._pages, np.empty((max(self._count, 4), *page.shape), np.float32)])
+                    self._pages[self._count] = page
+                    self._place[row, col] = self._count
+                    self._count += 1
+
+    def _chunk(self, row: int, col: int) -> Array:
+        """The heights of a chunk, filled; of one at the map's edge a part is empty."""
+        down, across = self._reader.chunk
+        reach = 0
+        while True:
+            window = ((row - reach) * down, (col - reach) * across, (2 * reach + 1) * down, (2 * reach + 1) * across)
+            values, known = self._reader.read(*window)
+            heights, known = values.astype(np.float32), known & (values != np.float32(UNKNOWN_HEIGHT))
+            within = np.s_[reach * down:(reach + 1) * down, reach * across:(reach + 1) * across]
+            inner = np.s_[:self.shape[0] - row * down, :self.shape[1] - col * across]
+            if known[within][inner].all():
+                return heights[within]
+            if reach and known.any():
+                return _filled(heights, known)[within]
+            if reach > max(self._place.shape):
+                return np.full((down, across), self.lowest, np.float32)
+            reach = 2 * reach or 1
+
+
+def _filled(heights: Array, known: NDArray[np.bool_]) -> Array:
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(heights[tuple(nearest)], np.float32)
