@@ -6,10 +6,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rasterio
 from pair_folders import write_pairs
 
+from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.pairs import read_images, read_pairs
+from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import LAND_USES
+from promptmid_core.simulation.world import simulate_world
 
 HEADER = "split,source,optical,sar,land_use,region,size,gsd_m,alignment\n"
 
@@ -144,3 +149,27 @@ def test_an_alignment_that_is_unknown_is_refused(dataset: Path) -> None:
     edited("10,pixel-aligned", "10,roughly")(dataset)
     with pytest.raises(InputError, match="row 2 is aligned by 'roughly'"):
         read_pairs(dataset)
+
+
+def test_rasters_are_cut_into_pairs_that_lie_on_each_other(tmp_path: Path) -> None:
+    """Of a simulated world: each tile is where its name says, in both images, and its label covers more than half of it."""
+    world, out = tmp_path / "world", tmp_path / "pairs"
+    simulate_world(world, seed=5, size_px=512)
+    command = ["bench", "cut", *(str(world / name) for name in ("optical.tif", "sar.tif")), str(out), "--side", "128",
+               "--landcover", str(world / "landcover.tif")]
+    assert main(command) == 0
+    pairs = read_pairs(out)
+    assert len(pairs) == 16 and len({pair.landuse for pair in pairs}) > 2
+    with rasterio.open(world / "optical.tif") as optical, rasterio.open(world / "sar.tif") as sar, \
+            rasterio.open(world / "landcover.tif") as cover:
+        colours, radar, codes = optical.read().transpose(1, 2, 0), sar.read(1).astype(float), cover.read(1)
+    table = ClassTable.load("worldcover").landuse
+    for pair in pairs:
+        row, col = map(int, pair.id.split("_"))
+        part = np.s_[row:row + 128, col:col + 128]
+        images = read_images(pair)
+        np.testing.assert_array_equal(images.optical, colours[part])
+        assert np.corrcoef(images.sar.ravel(), np.minimum(radar[part], 5 * np.median(radar)).ravel())[0, 1] > 0.99
+        shares = [np.isin(codes[part], [code for code, known in table.items() if known == word]).mean() for word in LAND_USES]
+        assert pair.landuse == (LAND_USES[int(np.argmax(shares))] if max(shares) > 0.5 else None)
+    assert main(command) == 1, "what is there is not written over"

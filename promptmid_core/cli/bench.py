@@ -25,8 +25,8 @@ def add(commands: Any) -> None:
         "Methods: structural, promptmid, cfog, ncc, gradient_ncc, mutual_information, sift;\n"
         "arosics and gefolki with the extra [peers];\n"
         "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.\n\n"
-        "'promptmid bench runtime' measures how long a frame takes on this machine: 'promptmid bench runtime --help'.\n"
-        "A folder of that name is given as ./runtime.")
+        "'promptmid bench runtime' measures how long a frame takes on this machine, 'promptmid bench cut' makes pairs of\n"
+        "rasters; each has its own --help. A folder of such a name is given as ./runtime or ./cut.")
     option = bench.add_argument
     option("pairs", type=Path, metavar="DIR", help="a folder with pairs.csv: a pair folder, or a data set of several sources")
     option("--patch", type=positive_count, default=64, metavar="P", help="side of the patch, SAR px; default: 64")
@@ -63,6 +63,28 @@ def add(commands: Any) -> None:
     option("--radius", type=positive_count, default=64, metavar="R", help="search radius, map px; default: 64")
     option("--seed", type=int, default=1)
     option("--json", type=Path, metavar="FILE")
+    cut = word(
+        bench, "cut", _cut, "cut georeferenced rasters into the pairs that bench and train read",
+        "promptmid bench cut world/optical.tif world/sar.tif pairs --landcover world/landcover.tif\n"
+        "  promptmid bench pairs --methods promptmid,promptmid/learned --prompt right,neutral,wrong")
+    option = cut.add_argument
+    option("optical", type=Path, metavar="OPTICAL.tif", help="8-bit RGB or grey, aligned with the SAR raster")
+    option("sar", type=Path, metavar="SAR.tif", help="read as by 'promptmid map build'; its pixels are those of the pairs")
+    option("out", type=Path, metavar="OUT", help="a folder that is new or empty; gets pairs.csv")
+    option("--landcover", type=Path, metavar="LC.tif", help="labels each pair with the land use of more than half of it")
+    option("--landcover-table", default="worldcover", metavar="TABLE",
+           help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
+    option("--side", type=positive_count, default=256, metavar="PX", help="of a pair's images; default: 256")
+
+
+def _cut(args: argparse.Namespace) -> None:
+    from promptmid_core.evaluation.tiles import cut_pairs
+    from promptmid_core.landuse import ClassTable
+
+    table = ClassTable.load(args.landcover_table) if args.landcover else None
+    counts = cut_pairs(args.optical, args.sar, args.out, side=args.side, landcover=args.landcover, table=table)
+    labels = ", ".join(f"{count} {label or 'without a label'}" for label, count in sorted(counts.items()))
+    print(f"{args.out}: {sum(counts.values())} pairs of {args.side} px ({labels})")
 
 
 def _bench(args: argparse.Namespace) -> None:

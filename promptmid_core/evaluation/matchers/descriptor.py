@@ -39,8 +39,8 @@ class Telling(StrEnum):
 class DescriptorMatcher(SurfaceMatcher):
     """A descriptor of `promptmid_core.descriptors`, matched as the localizer matches it; the land use stands in the prompt.
 
-    With `group` only that channel group is matched; with `store`, one of STORES, the SAR side as a map keeps it, else in full
-    precision. InputError where the descriptor has no such group, and where there is no such store.
+    With `group` only that channel group is matched, or those, as in `gradient+learned`; with `store`, one of STORES, the SAR side
+    as a map keeps it, else in full precision. InputError where the descriptor has no such group or maps no such store.
     """
 
     def __init__(self, name: str, group: str = "", store: str = "", telling: Telling = Telling.RIGHT,
@@ -48,8 +48,10 @@ class DescriptorMatcher(SurfaceMatcher):
         self._descriptor, self._group, self._store, self._telling = _opened(name, backend), group, store, telling
         self.stride = self._descriptor.stride
         known = [known.name for known in self._descriptor.groups(Modality.SAR)]
-        if group and group not in known:
-            raise InputError(f"descriptor {name} has no channel group '{group}'; it has {', '.join(known)}")
+        self._only = group.split("+") if group else known
+        for one in self._only:
+            if one not in known:
+                raise InputError(f"descriptor {name} has no channel group '{one}'; it has {', '.join(known)}")
         if store and store not in STORES:
             raise InputError(f"maps do not store descriptors as {store}; known are {', '.join(STORES)}")
 
@@ -69,7 +71,8 @@ class DescriptorMatcher(SurfaceMatcher):
         # one px is the unit of length, and both grids are centred on 0
         grid = Grid(-(size - 1) / 2, (size - 1) / 2, 1.0, size, size)
         described = self._descriptor.describe(GroundPatch(image, valid, grid), prompt)
-        return described.only(self._group) if self._group else described
+        kept = [(group, array) for group, array in described.parts() if group.name in self._only]
+        return replace(described, array=np.concatenate([array for _, array in kept]), groups=tuple(group for group, _ in kept))
 
     def _stored(self, described: DescriptorMap) -> DescriptorMap:
         if not self._store:

@@ -1,0 +1,107 @@
+"""Pairs for the bench out of georeferenced rasters, cut where the SAR raster's pixels lie."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.errors import InputError
+from promptmid_core.evaluation.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
+from promptmid_core.georaster import RasterView, check_raster
+from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import LAND_USES, NEUTRAL
+from promptmid_core.refmap.product import SarProduct
+from promptmid_core.refmap.scenes import laid
+
+Image = NDArray[np.uint8]
+
+LEAST_KNOWN = 0.95  # share of a tile that both rasters must know
+LEAST_SHARE = 0.5  # of a tile that one land use must cover to be its label
+GREY = 48.0  # of the median amplitude: bright reflectors up to five times the median stay apart
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`optical` (S, S, 3) and `sar` (S, S) uint8, 0 where unknown; `landuse`: a word of LAND_USES, or None."""
+
+    name: str
+    optical: Image
+    sar: Image
+    landuse: str | None
+
+
+def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path | None = None,
+              table: ClassTable | None = None) -> dict[str, int]:
+    """Write a pair folder of tiles of `side` px and return how many there are of each label, '' being none.
+
+    The optical image is resampled to the SAR raster's pixels. A tile's label is the land use that covers more than half of it by
+    the classes of `landcover`, which `table` tells. InputError where a raster cannot be used, where `out` has something in it,
+    and where no tile is known to both images.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not empty; give a folder that is new or empty")
+    (out / "optical").mkdir(parents=True)
+    (out / "sar").mkdir()
+    counts: dict[str, int] = {}
+    with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(FOLDER_COLUMNS)
+        gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
+        for tile in tiles:
+            names = f"optical/{tile.name}.png", f"sar/{tile.name}.png"
+            for name, image in zip(names, (cv2.cvtColor(tile.optical, cv2.COLOR_RGB2BGR), tile.sar), strict=True):
+                if not cv2.imwrite(str(out / name), image):
+                    raise InputError(f"{out / name} cannot be written; see whether the disk is full")
+            label = tile.landuse or ""
+            writer.writerow([tile.name, *names, f"{gsd_m:g}", label, *np.ravel(IDENTITY)])
+            counts[label] = counts.get(label, 0) + 1
+    if not counts:
+        raise InputError(f"{optical} and {sar} have no tile of {side} px in common; give images of one place, or a smaller "
+                         "--side")
+    return counts
+
+
+def _tiles(optical: Path, sar: Path, side: int, landcover: Path | None,
+           table: ClassTable | None) -> tuple[float, Iterator[Tile]]:
+    """Metres per pixel, and the tiles."""
+    check_raster(optical, "optical")
+    lain = laid({"sar": sar}, SarProduct(), 1, crs=None, gsd=None)
+    frame, grid, radar = lain.view.frame, lain.view.grid, lain.scenes[0].sar
+    colours = RasterView.of(optical, frame, like=grid)
+    cover = None
+    if landcover and table:
+        table.check(check_raster(landcover, "landcover").classes, landcover)
+        cover = RasterView.of(landcover, frame, like=grid, resampling="nearest"), table.prompt_ids()
+
+    def every() -> Iterator[Tile]:
+        for row in range(0, grid.height - side + 1, side):
+            for col in range(0, grid.width - side + 1, side):
+                window = (col, row, side, side)
+                read, amplitude = radar.read(*window)
+                seen = colours.read(*window)
+                if min(read.valid.mean(), seen.valid.mean()) < LEAST_KNOWN:
+                    continue
+                grey = np.where(read.valid, np.clip(np.rint(GREY * amplitude), 1, 255), 0)
+                colour = seen.image if seen.image.ndim == 3 else np.repeat(seen.image[..., None], 3, axis=2)
+                rgb = np.where(seen.valid[..., None], np.clip(np.rint(colour), 0, 255), 0)
+                yield Tile(f"{row:05d}_{col:05d}", rgb.astype(np.uint8), grey.astype(np.uint8), _label(cover, window))
+
+    return grid.gsd, every()
+
+
+def _label(cover: tuple[RasterView, NDArray[np.uint8]] | None, window: tuple[int, int, int, int]) -> str | None:
+    if cover is None:
+        return None
+    view, ids = cover
+    codes = view.read(*window)
+    found = np.where(codes.valid, ids[codes.image.astype(np.uint16)], NEUTRAL)
+    counts = np.bincount(found.ravel(), minlength=len(LAND_USES) + 1)
+    counts[NEUTRAL] = 0
+    best = int(counts.argmax())
+    return LAND_USES[best - 1] if counts[best] > LEAST_SHARE * found.size else None
