@@ -14,6 +14,7 @@ from promptmid_core.matching.correlation import Spectra, centred, correlate, til
 from promptmid_core.matching.dependence import Moments, dependence
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.together import together
 from promptmid_core.matching.vertex import vertex
 from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
 
@@ -62,18 +63,25 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
     # how far turn and scale move a block's centre at most, and one cell to interpolate
     swing = int(np.hypot(extent.scale, np.sqrt(1 + extent.scale) * extent.yaw) * np.hypot(*seen.grid.shape) / 2) + 2
     yaws, scales = _steps(extent.yaw, cell / reach), _steps(extent.scale, cell / reach)
-    scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
-    for group, channels in seen.parts():
-        correlated = group.measure is Measure.CORRELATION
-        layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK, radius + swing)
-        blocks = _Blocks.cut(channels, seen.valid, layout)
-        if not len(blocks.centres):
-            return []
-        joint = (_correlations(blocks, window.spectra(group.name, layout), radius) if correlated
-                 else _dependences(blocks, window.moments(group.name, layout), radius))
-        scores += np.float32(group.weight) * np.stack([[joint(_shifts(blocks.centres, yaw, 1 + scale)) for scale in scales]
-                                                       for yaw in yaws])
-    return _peaks(scores, yaws, scales, cell, _centre(patch))
+
+    def scored(measure: Measure) -> NDArray[np.float32] | None:
+        scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
+        for group, channels in seen.parts(measure):
+            correlated = measure is Measure.CORRELATION
+            layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK, radius + swing)
+            blocks = _Blocks.cut(channels, seen.valid, layout)
+            if not len(blocks.centres):
+                return None
+            joint = (_correlations(blocks, window.spectra(group.name, layout), radius) if correlated
+                     else _dependences(blocks, window.moments(group.name, layout), radius))
+            scores += np.float32(group.weight) * np.stack([[joint(_shifts(blocks.centres, yaw, 1 + scale)) for scale in scales]
+                                                           for yaw in yaws])
+        return scores
+
+    edges, colours = together(lambda: scored(Measure.CORRELATION), lambda: scored(Measure.DEPENDENCE))
+    if edges is None or colours is None:
+        return []
+    return _peaks(edges + colours, yaws, scales, cell, _centre(patch))
 
 
 @dataclass(frozen=True)

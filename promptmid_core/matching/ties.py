@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import Spectra, Sums, centred, tiles
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.together import together
 from promptmid_core.matching.warp import warped
 
 Array = NDArray[np.float64]
@@ -50,12 +51,19 @@ def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -
     valid, around_valid = (tiles(mask, size, STEP, quarters) for mask, size in (
         (patch.valid, STEP), (around.valid, STEP + 2 * RADIUS)))
     used = np.asarray(tiles(patch.valid, BLOCK, STEP, count).mean(axis=(1, 2)) > 0.7)
-    scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
-    for (group, channels), (_, over) in zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True):
-        blocks = tiles(centred(channels, patch.valid), STEP, STEP, quarters)
-        windows = Spectra.of(tiles(centred(over, around.valid), STEP + 2 * RADIUS, STEP, quarters), around_valid)
-        surfaces = Sums.of(blocks, valid, windows).quartets(*quarters).surfaces()
-        scores += np.float32(group.weight) * surfaces.scores()[used]
+    pairs = list(zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True))
+
+    def scored(some: slice) -> NDArray[np.float32]:
+        scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
+        for (group, channels), (_, over) in pairs[some]:
+            blocks = tiles(centred(channels, patch.valid), STEP, STEP, quarters)
+            windows = Spectra.of(tiles(centred(over, around.valid), STEP + 2 * RADIUS, STEP, quarters), around_valid)
+            surfaces = Sums.of(blocks, valid, windows).quartets(*quarters).surfaces()
+            scores += np.float32(group.weight) * surfaces.scores()[used]
+        return scores
+
+    half = len(pairs) // 2
+    scores = np.add(*together(lambda: scored(slice(half, None)), lambda: scored(slice(half))))
     rows, cols = np.mgrid[:count[0], :count[1]]
     x, y = grid.to_map(cols.ravel()[used] * STEP + (BLOCK - 1) / 2, rows.ravel()[used] * STEP + (BLOCK - 1) / 2)
     return _maxima(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)

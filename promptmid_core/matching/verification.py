@@ -12,6 +12,7 @@ from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface
+from promptmid_core.matching.together import together
 from promptmid_core.matching.vertex import vertex
 from promptmid_core.matching.warp import warped
 
@@ -44,9 +45,12 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     match gains and a false one, already the best of all that was tried, does not.
     """
     reach = min(REACH, (window.grid.width - patch.grid.width) // 2) // COARSE * COARSE
-    edges = _scores(patch, window, found, reach, Measure.CORRELATION)
-    coarse, around = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
-    colours = _scores(coarse, around, found, reach // COARSE, Measure.DEPENDENCE)
+
+    def colours_scored() -> NDArray[np.float32]:
+        coarse, around = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
+        return _scores(coarse, around, found, reach // COARSE, Measure.DEPENDENCE)
+
+    edges, colours = together(lambda: _scores(patch, window, found, reach, Measure.CORRELATION), colours_scored)
     scores = (edges + _finer(colours, len(edges))).astype(np.float64)
     cell = patch.grid.gsd
     rows, cols = np.mgrid[-reach:reach + 1, -reach:reach + 1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +38,7 @@ class SearchWindow:
 
     def __init__(self, described: DescriptorMap) -> None:
         self.described = described
+        self._coarse = pooled(described, COARSE_FACTOR)
         self._spectra: dict[str, tuple[Layout, Spectra]] = {}
         self._moments: dict[str, tuple[Layout, Sequence[Moments]]] = {}
 
@@ -58,10 +58,6 @@ class SearchWindow:
             kept = self._moments[group] = layout, [
                 Moments.of(*each, margin - self._reach(layout)) for each in zip(array, valid, strict=True)]
         return kept[1]
-
-    @cached_property
-    def _coarse(self) -> DescriptorMap:
-        return pooled(self.described, COARSE_FACTOR)
 
     def _margin(self, layout: Layout) -> int:
         return int(self._coarse.valid.shape[1] - layout.shape[1]) // 2
