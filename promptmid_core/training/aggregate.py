@@ -35,10 +35,10 @@ def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Sce
 
     describer: nn.Module = Describer(teacher.aggregation, prompts, frozen)
     for number, cycle in enumerate(recipe.cycles):
-        samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry), beside=cycle.beside > 0)
+        samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
         folder.mkdir(parents=True, exist_ok=True)
-        describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer, cycle.beside),
+        describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)
     assert isinstance(describer.net, Aggregation)
@@ -46,12 +46,12 @@ def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Sce
     return teacher.cpu(), float(describer.temp[0].detach().exp())
 
 
-def _loss(describer: nn.Module, beside: float) -> Callable[[Batch, int], Tensor]:
+def _loss(describer: nn.Module) -> Callable[[Batch, int], Tensor]:
     assert isinstance(describer, Describer)
 
     def loss(batch: Batch, step: int) -> Tensor:
         patches = describer.described(batch["optical"], OPTICAL, batch["landuse"])
         windows = describer.described(batch["sar"], SAR, batch["landuse"])
-        return place_loss(surfaces(patches, windows, batch, describer.stride), batch, describer, beside)
+        return place_loss(*surfaces(patches, windows, step), batch["shift"] / describer.stride, describer)
 
     return loss

@@ -24,8 +24,7 @@ Batch = dict[str, Tensor]
 @dataclass(frozen=True)
 class Schedule:
     """`steps` in all, `rate` the highest learning rate, reached after `warm_up` steps and lowered along a cosine to a hundredth;
-    `average`: share of the running average of weights that a step keeps; a checkpoint every `every` steps; `beside`: share of the
-    loss that is on the sum of the network's scores with those of `structural`."""
+    `average`: share of the running average of weights that a step keeps; a checkpoint every `every` steps."""
 
     steps: int
     batch: int = 16
@@ -34,7 +33,6 @@ class Schedule:
     decay: float = 1e-2
     average: float = 0.998
     every: int = 500
-    beside: float = 0.0
 
     def at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -73,8 +71,6 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
         accelerator.backward(value)
         if accelerator.num_processes > 1:
             for parameter in parameters:
-                if parameter.grad is None:
-                    continue
                 parameter.grad = accelerator.reduce(parameter.grad, "mean")
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()

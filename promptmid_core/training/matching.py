@@ -14,19 +14,19 @@ from torch.utils.data import DataLoader, Dataset
 from promptmid_core.training.loop import Batch, Schedule
 from promptmid_core.training.losses import peak_loss, score_surfaces
 from promptmid_core.training.recipe import Recipe
-from promptmid_core.training.samples import Geometry, Sample, Samples, part_of
+from promptmid_core.training.samples import Geometry, Sample, Samples
 from promptmid_core.training.scenes import Scene
 
 OPTICAL, SAR = 0, 1
 TEMPERATURE = 30.0  # of the softmax over normalised correlations, at the beginning; it is learnt
+PART = 7 / 12  # of the patch's side: besides the whole, a part of it has to be found too
 HIT_PX = 5.0
-Surfaces = tuple[Tensor, Tensor]
 # images (N, 3, H, W) and prompts (N, ...) -> maps of frozen networks
 Frozen = Callable[[Tensor, Tensor], list[Tensor]]
 
 
 class Describer(nn.Module):
-    """A network with the embeddings (2, P, ...) of its prompts and the temperatures of its losses, alone and in the sum.
+    """A network with the embeddings (2, P, ...) of its prompts and the temperatures of its two losses.
 
     With `frozen`, whose maps the network takes besides the image: a function, so that neither copies nor checkpoints of the
     describer hold the weights behind it.
@@ -38,7 +38,6 @@ class Describer(nn.Module):
         super().__init__()
         self.net, self.frozen = net, frozen
         self.temp = nn.Parameter(torch.full((2,), float(np.log(TEMPERATURE))))
-        self.joint_temp = nn.Parameter(torch.full((2,), float(np.log(TEMPERATURE))))
         self.register_buffer("prompts", torch.from_numpy(np.asarray(prompts, np.float32)), persistent=False)
 
     @property
@@ -76,33 +75,20 @@ class Numbered(Dataset[Sample]):
         return self.samples[number]
 
 
-def place_loss(scores: Surfaces, batch: Batch, describer: Describer, beside: float = 0.0) -> Tensor:
-    """Of the surfaces of the whole patch and of a part of it, against the true shifts.
-
-    `beside`: share of the loss that is on their sum with those of `structural`, as they are used. What is learnt for the sum is
-    what the others do not know (boosting: Friedman 2001).
-    """
-    shifts = batch["shift"] / describer.stride
-    value = scores[0].new_zeros(())
-    for number, own in enumerate(scores):
-        if beside < 1:
-            value = value + (1 - beside) * peak_loss(own, shifts, describer.temp[number].exp()).mean()
-        if beside:
-            joint = own + batch["beside"][:, number]
-            value = value + beside * peak_loss(joint, shifts, describer.joint_temp[number].exp()).mean()
-    return value
+def place_loss(scores: Tensor, part: Tensor, shifts: Tensor, describer: Describer) -> Tensor:
+    """Of the surfaces of the whole patch and of a part of it, against the true shifts in cells."""
+    whole = peak_loss(scores, shifts, describer.temp[0].exp()).mean()
+    return whole + peak_loss(part, shifts, describer.temp[1].exp()).mean()
 
 
-def surfaces(patches: Tensor, windows: Tensor, batch: Batch, stride: int) -> Surfaces:
-    """Scores of whole patches (N, C, p, p) in windows (N, C, p+2r, p+2r), and of each one's part."""
+def surfaces(patches: Tensor, windows: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Scores of whole patches (N, C, p, p) in windows (N, C, p+2r, p+2r), and of a part of them that changes with the step."""
     size, around = patches.shape[-1], windows.shape[-1]
-    block = part_of(size * stride) // stride
-
-    def parts(images: Tensor, side: int) -> Tensor:
-        return torch.stack([image[:, row:row + side, col:col + side]
-                            for image, (row, col) in zip(images, (batch["part"] // stride).tolist(), strict=True)])
-
-    return score_surfaces(patches, windows), score_surfaces(parts(patches, block), parts(windows, block + around - size))
+    block = round(PART * size)
+    row, col = (int(at) for at in np.random.default_rng(step).integers(0, size - block + 1, 2))
+    rows, cols = slice(row, row + block), slice(col, col + block)
+    more_rows, more_cols = (slice(at.start, at.stop + around - size) for at in (rows, cols))
+    return score_surfaces(patches, windows), score_surfaces(patches[..., rows, cols], windows[..., more_rows, more_cols])
 
 
 def batches_of(samples: Samples, cycle: Schedule) -> Callable[[int], Iterable[Batch]]:
@@ -124,7 +110,7 @@ def own_share(step: int, cycle: Schedule) -> list[int]:
 def validation_batches(recipe: Recipe, scenes: Sequence[Scene]) -> list[Batch]:
     """As a bench would draw them: patches of 64 px in windows of 128, unchanged."""
     geometry = Geometry(patch=64, window=128, zoom=(1.0, 1.0), raw_share=1.0)
-    samples = Samples(scenes, recipe.sources, recipe.seed, geometry, augmented=False, beside=True)
+    samples = Samples(scenes, recipe.sources, recipe.seed, geometry, augmented=False)
     size = 16
     return [_stacked([samples[number] for number in range(first, first + size)])
             for first in range(0, recipe.validation_samples, size)]
@@ -132,34 +118,24 @@ def validation_batches(recipe: Recipe, scenes: Sequence[Scene]) -> list[Batch]:
 
 @torch.no_grad()
 def judged(model: nn.Module, validation: Sequence[Batch]) -> dict[str, float]:
-    """The mean loss, and the share within 5 px of the scores alone and of their sum with those of `structural`, on validation
-    samples with the neutral prompt."""
+    """The mean loss and the share within 5 px on validation samples, with the neutral prompt."""
     assert isinstance(model, Describer)
-    losses, alone, joint = [], [], []
+    losses, hits = [], []
     for batch in validation:
         batch = {name: value.to(model.temp.device) for name, value in batch.items()}
         neutral = torch.zeros_like(batch["landuse"])
         scores = score_surfaces(model.described(batch["optical"], OPTICAL, neutral, half=False),
                                 model.described(batch["sar"], SAR, neutral, half=False))
         losses.append(peak_loss(scores, batch["shift"] / model.stride, model.temp[0].exp()))
-        alone.append(_hits(scores, batch, model.stride))
-        joint.append(_hits(scores + batch["beside"][:, 0], batch, model.stride))
-    return {"validation_loss": float(torch.cat(losses).mean()), "validation_within_5px": float(torch.cat(alone).float().mean()),
-            "validation_joint_within_5px": float(torch.cat(joint).float().mean())}
-
-
-def _hits(scores: Tensor, batch: Batch, stride: int) -> Tensor:
-    side = scores.shape[-1]
-    best = scores.flatten(1).argmax(1)
-    found = torch.stack([best % side, best // side], 1) - side // 2
-    hits: Tensor = torch.linalg.vector_norm(found * stride - batch["shift"], dim=1) <= HIT_PX
-    return hits
+        side = scores.shape[-1]
+        best = scores.flatten(1).argmax(1)
+        found = torch.stack([best % side, best // side], 1) - side // 2
+        hits.append(torch.linalg.vector_norm(found * model.stride - batch["shift"], dim=1) <= HIT_PX)
+    return {"validation_loss": float(torch.cat(losses).mean()), "validation_within_5px": float(torch.cat(hits).float().mean())}
 
 
 def _stacked(samples: Sequence[Sample]) -> Batch:
     return {"optical": torch.from_numpy(np.stack([sample.optical for sample in samples])),
             "sar": torch.from_numpy(np.stack([sample.sar for sample in samples])),
             "shift": torch.from_numpy(np.stack([sample.shift for sample in samples])),
-            "landuse": torch.tensor([sample.landuse for sample in samples]),
-            "part": torch.from_numpy(np.stack([sample.part for sample in samples])),
-            "beside": torch.from_numpy(np.stack([sample.beside for sample in samples]))}
+            "landuse": torch.tensor([sample.landuse for sample in samples])}

@@ -1,10 +1,9 @@
-"""Training samples: an optical patch, a SAR window around it, where in the window the patch lies, and what is known without
-learning."""
+"""Training samples: an optical patch, a SAR window around it, and where in the window the patch lies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -13,21 +12,14 @@ from numpy.typing import NDArray
 
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import optical_input, sar_input
-from promptmid_core.descriptors.structural import Structural
-from promptmid_core.geometry import DescriptorMap, Grid, Patch
-from promptmid_core.matching.surface import score_surface
-from promptmid_core.prompts import Modality, Prompt
 from promptmid_core.training.augment import optical_augmented, sar_augmented
 from promptmid_core.training.scenes import Scene
 
 Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 Rng = np.random.Generator
 
 LEAST_VALID = 0.9  # share of the patch that must be known
 TRIES = 20
-PART = 7 / 12  # of the patch's side: besides the whole, a part of it has to be found too
-PART_STEP = 8  # px
 
 
 @dataclass(frozen=True)
@@ -48,32 +40,24 @@ class Geometry:
         return (self.window - self.patch) // 2
 
 
-def part_of(patch: int) -> int:
-    """Side in px of the part of a patch that is to be found too."""
-    return int(PART * patch) // PART_STEP * PART_STEP
-
-
 @dataclass(frozen=True)
 class Sample:
     """`optical` (3, p, p), `sar` (3, w, w) network inputs; `shift` (2,) px (east, south) of the patch's middle from the window's;
-    `landuse`: id of LAND_USES, 0 unknown; `part` (2,): row and column in px of the part that has to be found too; `beside`
-    (2, 2r+1, 2r+1): the scores of `structural` for the whole and for the part, zero where they were not wanted."""
+    `landuse`: id of LAND_USES, 0 unknown."""
 
     optical: Array
     sar: Array
     shift: Array
     landuse: int
-    part: NDArray[np.int64]
-    beside: Array
 
 
 class Samples:
     """An endless row of samples; number i is a function of the seed and i alone, so that training resumes where it was."""
 
     def __init__(self, scenes: Sequence[Scene], weights: dict[str, float], seed: int, geometry: Geometry | None = None,
-                 augmented: bool = True, beside: bool = False) -> None:
+                 augmented: bool = True) -> None:
         self._scenes, self._seed, self._augmented = scenes, seed, augmented
-        self._geometry, self._structural = geometry or Geometry(), Structural() if beside else None
+        self._geometry = geometry or Geometry()
         area = np.array([scene.valid.size for scene in scenes], np.float64)
         for source in {scene.source for scene in scenes}:
             own = np.array([scene.source == source for scene in scenes])
@@ -111,26 +95,8 @@ class Samples:
         landuse = _warped(scene.landuse, turn, middle, geometry.patch, cv2.INTER_NEAREST)
         if self._augmented:
             optical, sar = optical_augmented(optical, rng), sar_augmented(sar, rng)
-        optical, known, sar, around, shift = _flipped(optical, known, sar, around, shift, rng)
-        part = PART_STEP * rng.integers(0, (geometry.patch - part_of(geometry.patch)) // PART_STEP + 1, 2)
-        return Sample(optical_input(filled(optical, known), known), sar_input(filled(sar, around)), shift.astype(np.float32),
-                      _landuse(landuse, rng), part, self._beside(optical, known, sar, around, part))
-
-    def _beside(self, optical: Array, known: Mask, sar: Array, around: Mask, part: NDArray[np.int64]) -> Array:
-        if self._structural is None:
-            side = self._geometry.reach // Structural.stride * 2 + 1
-            return np.zeros((2, side, side), np.float32)
-        patch, window = (self._structural.describe(Patch(image, valid, Grid(0, 0, 1, *valid.shape)), Prompt(modality))
-                         for image, valid, modality in ((optical, known, Modality.OPTICAL), (sar, around, Modality.SAR)))
-        side = part_of(self._geometry.patch)
-        more = side + 2 * self._geometry.reach
-        return np.stack([score_surface(patch, window), score_surface(_within(patch, part, side), _within(window, part, more))])
-
-
-def _within(described: DescriptorMap, corner: NDArray[np.int64], side: int) -> DescriptorMap:
-    """The cells of a square of so many px from a corner (row, column) on; for scores, which do not ask where it lies."""
-    rows, cols = (slice(at // described.stride, (at + side) // described.stride) for at in corner)
-    return replace(described, array=described.array[:, rows, cols], valid=described.valid[rows, cols])
+        optical, sar = optical_input(filled(optical, known), known), sar_input(filled(sar, around))
+        return Sample(*_flipped(optical, sar, shift, rng), _landuse(landuse, rng))
 
 
 def _turn(angle: float) -> NDArray[np.float64]:
@@ -155,18 +121,15 @@ def _warped(image: NDArray[Any], turn: NDArray[np.float64], middle: NDArray[np.f
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=flags | cv2.WARP_INVERSE_MAP), np.float32)
 
 
-def _flipped(optical: Array, known: Mask, sar: Array, around: Mask, shift: NDArray[np.float64],
-             rng: Rng) -> tuple[Array, Mask, Array, Mask, NDArray[np.float64]]:
-    """All images (H, W[, C]) turned by the same quarter turns and perhaps mirrored, and the shift with them."""
+def _flipped(optical: Array, sar: Array, shift: NDArray[np.float64], rng: Rng) -> tuple[Array, Array, Array]:
+    """Both images turned by the same quarter turns and perhaps mirrored, and the shift with them."""
     x, y = shift
-    turns, mirror = int(rng.integers(4)), rng.random() < 0.5
-    for _ in range(turns):
+    for _ in range(rng.integers(4)):
+        optical, sar = np.rot90(optical, axes=(1, 2)), np.rot90(sar, axes=(1, 2))
         x, y = y, -x
-
-    def moved(image: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(np.rot90(image, turns)[:, ::-1 if mirror else 1])
-
-    return moved(optical), moved(known), moved(sar), moved(around), np.array([-x if mirror else x, y])
+    if rng.random() < 0.5:
+        optical, sar, x = optical[..., ::-1], sar[..., ::-1], -x
+    return np.ascontiguousarray(optical), np.ascontiguousarray(sar), np.array([x, y], np.float32)
 
 
 def _landuse(ids: Array, rng: Rng) -> int:

@@ -33,11 +33,10 @@ def train_student(recipe: Recipe, scenes: Sequence[Scene], prompts: np.ndarray, 
     describer: nn.Module = Describer(Student(StudentShape(**recipe.network)), prompts)
     for number, cycle in enumerate(recipe.cycles):
         describer = describer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry), beside=cycle.beside > 0)
+        samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
         folder.mkdir(parents=True, exist_ok=True)
-        loss = _loss(describer, teacher, recipe.teaching, cycle.beside)
-        describer = train(describer, cycle, folder, batches_of(samples, cycle), loss,
+        describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer, teacher, recipe.teaching),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)
     assert isinstance(describer.net, Student)
@@ -63,19 +62,20 @@ def as_describer(teacher: Teacher, prompts: np.ndarray, temperature: float) -> D
     return describer
 
 
-def _loss(describer: nn.Module, teacher: Describer | None, teaching: float, beside: float) -> Callable[[Batch, int], Tensor]:
+def _loss(describer: nn.Module, teacher: Describer | None, teaching: float) -> Callable[[Batch, int], Tensor]:
     assert isinstance(describer, Describer)
     if teacher is not None:
         teacher.to(device())
 
     def loss(batch: Batch, step: int) -> Tensor:
-        found = surfaces(*_both(describer, batch), batch, describer.stride)
-        value = place_loss(found, batch, describer, beside)
+        scores, part = surfaces(*_both(describer, batch), step)
+        value = place_loss(scores, part, batch["shift"] / describer.stride, describer)
         if teacher is None:
             return value
         with torch.no_grad():
-            taught = surfaces(*_both(teacher, batch), batch, teacher.stride)
-        for number, (own, other) in enumerate(zip(found, taught, strict=True)):
+            taught, taught_part = surfaces(*_both(teacher, batch), step)
+        pairs = ((scores, taught), (part, taught_part))
+        for number, (own, other) in enumerate(pairs):
             chances = log_chances(other, teacher.temp[number].exp())
             apart = chances.exp() * (chances - log_chances(own, describer.temp[number].exp()))
             value = value + teaching * apart.sum((1, 2)).mean()
