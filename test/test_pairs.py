@@ -173,3 +173,7 @@ def test_rasters_are_cut_into_pairs_that_lie_on_each_other(tmp_path: Path) -> No
         shares = [np.isin(codes[part], [code for code, known in table.items() if known == word]).mean() for word in LAND_USES]
         assert pair.landuse == (LAND_USES[int(np.argmax(shares))] if max(shares) > 0.5 else None)
     assert main(command) == 1, "what is there is not written over"
+    command[4] = str(tmp_path / "labelled")
+    assert main([*command, "--labelled"]) == 0
+    assert [pair.id for pair in read_pairs(tmp_path / "labelled")] == [pair.id for pair in pairs if pair.landuse]
+    assert main([*command[:-2], "--labelled"]) == 1

@@ -74,6 +74,7 @@ def add(commands: Any) -> None:
     option("--landcover", type=Path, metavar="LC.tif", help="labels each pair with the land use of more than half of it")
     option("--landcover-table", default="worldcover", metavar="TABLE",
            help="what its classes are: worldcover, corine, igbp, or FILE.yaml; default: worldcover")
+    option("--labelled", action="store_true", help="leave out pairs without a label")
     option("--side", type=positive_count, default=256, metavar="PX", help="of a pair's images; default: 256")
 
 
@@ -81,8 +82,11 @@ def _cut(args: argparse.Namespace) -> None:
     from promptmid_core.evaluation.tiles import cut_pairs
     from promptmid_core.landuse import ClassTable
 
+    if args.labelled and not args.landcover:
+        raise InputError("--labelled needs labels; give --landcover LC.tif")
     table = ClassTable.load(args.landcover_table) if args.landcover else None
-    counts = cut_pairs(args.optical, args.sar, args.out, side=args.side, landcover=args.landcover, table=table)
+    counts = cut_pairs(args.optical, args.sar, args.out, side=args.side, landcover=args.landcover, table=table,
+                       labelled=args.labelled)
     labels = ", ".join(f"{count} {label or 'without a label'}" for label, count in sorted(counts.items()))
     print(f"{args.out}: {sum(counts.values())} pairs of {args.side} px ({labels})")
 

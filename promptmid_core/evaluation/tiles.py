@@ -37,12 +37,12 @@ class Tile:
 
 
 def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path | None = None,
-              table: ClassTable | None = None) -> dict[str, int]:
+              table: ClassTable | None = None, labelled: bool = False) -> dict[str, int]:
     """Write a pair folder of tiles of `side` px and return how many there are of each label, '' being none.
 
     The optical image is resampled to the SAR raster's pixels. A tile's label is the land use that covers more than half of it by
-    the classes of `landcover`, which `table` tells. InputError where a raster cannot be used, where `out` has something in it,
-    and where no tile is known to both images.
+    the classes of `landcover`, which `table` tells; `labelled`: those without one are left out. InputError where a raster cannot
+    be used, where `out` has something in it, and where no tile is left.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty; give a folder that is new or empty")
@@ -54,6 +54,8 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
         writer.writerow(FOLDER_COLUMNS)
         gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
         for tile in tiles:
+            if labelled and tile.landuse is None:
+                continue
             names = f"optical/{tile.name}.png", f"sar/{tile.name}.png"
             for name, image in zip(names, (cv2.cvtColor(tile.optical, cv2.COLOR_RGB2BGR), tile.sar), strict=True):
                 if not cv2.imwrite(str(out / name), image):
@@ -62,8 +64,8 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
             writer.writerow([tile.name, *names, f"{gsd_m:g}", label, *np.ravel(IDENTITY)])
             counts[label] = counts.get(label, 0) + 1
     if not counts:
-        raise InputError(f"{optical} and {sar} have no tile of {side} px in common; give images of one place, or a smaller "
-                         "--side")
+        raise InputError(f"{optical} and {sar} have no {'labelled ' * labelled}tile of {side} px in common; give images of one "
+                         "place, or a smaller --side")
     return counts
 
 
