@@ -31,6 +31,7 @@ from promptmid_core.localization.tracker import Tracker
 from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
+from promptmid_core.matching.together import together
 from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts import Prompt
@@ -160,11 +161,18 @@ class Localizer:
                     clock: Stopwatch) -> Match:
         with clock("orthorectify"):
             grid = self._patch_grid(frame, start, level)
-            patch = orthorectify(frame.image, frame.camera, start, self.terrain, grid)
-            check_patch(patch, self.options)
-        with clock("map"):
-            window = self._window(grid, level, extent)
-            prompt = self._prompt(grid, level)
+
+        def seen() -> Patch:
+            with clock("orthorectify"):
+                patch = orthorectify(frame.image, frame.camera, start, self.terrain, grid)
+                check_patch(patch, self.options)
+                return patch
+
+        def known() -> tuple[SearchWindow, Prompt]:
+            with clock("map"):
+                return self._window(grid, level, extent), self._prompt(grid, level)
+
+        patch, (window, prompt) = together(seen, known)
         with clock("describe"):
             described = self.descriptor.describe(patch, prompt)
         with clock("search"):
