@@ -1,8 +1,10 @@
 """The methods of the bench: each finds what it is made for, says so only when it is sure, and is loaded or refused by name."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from promptmid_core.evaluation.matchers.descriptor import Telling
 from promptmid_core.evaluation.matchers.surface import SurfaceMatcher, hypotheses
 from promptmid_core.evaluation.pairs import Pair, read_pairs
 from promptmid_core.evaluation.trials import Setting, draw
+from promptmid_core.runtime.profile import COMPACT
 
 PEERS = {"arosics", "gefolki"}
 OWN = [name for name in METHODS if name not in PEERS]
@@ -185,6 +188,14 @@ def test_a_descriptor_as_a_map_stores_it_is_a_method(folders: dict[str, list[Pai
 def test_a_store_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="as int4; known are float16, int8"):
         load_methods(["structural@int4"])
+
+
+def test_two_trained_profiles_of_one_name_are_two_rows(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("before", "after")]
+    for folder in folders:
+        shutil.copytree(COMPACT, folder)
+    names = [f"promptmid:{folder}" for folder in folders] + ["promptmid", f"promptmid:{folders[0]}/gradient+learned"]
+    assert [matcher.name for matcher in load_methods(names)] == [*names[:2], "promptmid:compact", names[3]]
 
 
 def test_what_the_prompt_says_is_a_row_of_its_own(folders: dict[str, list[Pair]]) -> None:

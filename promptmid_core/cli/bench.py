@@ -102,7 +102,9 @@ def _bench(args: argparse.Namespace) -> None:
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:
         check_picture(args.plot)
-    matchers = load_methods(_with_model(args.methods, args.model), args.prompt, args.backend)
+    if args.model and not any(name.startswith("promptmid:full") for name in args.methods):
+        raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
+    matchers = load_methods(args.methods, args.prompt, args.backend, args.model)
     pairs = read_pairs(args.pairs, args.sources)
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):
@@ -123,16 +125,6 @@ def _bench(args: argparse.Namespace) -> None:
     if args.plot:
         write_curves(args.plot, results, rows)
         print(f"plot: {args.plot}")
-
-
-def _with_model(methods: list[str], model: Path | None) -> list[str]:
-    from promptmid_core.descriptors import with_model
-
-    if model is None:
-        return methods
-    if not any(name.startswith("promptmid:full") for name in methods):
-        raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
-    return [with_model(name, model) if name.startswith("promptmid:full") else name for name in methods]
 
 
 def _runtime(args: argparse.Namespace) -> None:

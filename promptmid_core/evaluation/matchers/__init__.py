@@ -26,22 +26,23 @@ _CLASSES = {
 METHODS = (*DESCRIPTORS, *_CLASSES)
 
 
-def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",), backend: str = "auto") -> list[Matcher]:
+def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",), backend: str = "auto",
+                 model: Path | None = None) -> list[Matcher]:
     """The methods of those names; `descriptor/group` is one channel group of a descriptor alone, `descriptor@store` one as a map
     stores it, and `package.module:Class` any class that is a Matcher, made without arguments.
 
     Each descriptor comes once for each of `tellings`: what its prompt says of the land use, right, neutral or wrong; `backend`
-    runs its network, if it has one.
+    runs its network, if it has one; `model` describes `promptmid:full`.
     InputError where a method is unknown, lacks a library, is no Matcher, or has the name of another.
     """
-    matchers = [matcher for name in names for matcher in _load(name, tellings, backend)]
+    matchers = [matcher for name in names for matcher in _load(name, tellings, backend, model)]
     for matcher in matchers:
         if sum(other.name == matcher.name for other in matchers) > 1:
             raise InputError(f"two methods are named '{matcher.name}'; name each method once")
     return matchers
 
 
-def _load(name: str, tellings: Sequence[str], backend: str) -> list[Matcher]:
+def _load(name: str, tellings: Sequence[str], backend: str, model: Path | None) -> list[Matcher]:
     whole, _, store = name.partition("@")
     descriptor, _, group = whole.partition("/")
     if whole.count("/") and ":" in descriptor:  # the folder of a profile has slashes too
@@ -50,7 +51,7 @@ def _load(name: str, tellings: Sequence[str], backend: str) -> list[Matcher]:
     if descriptor.partition(":")[0] in DESCRIPTORS:
         from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher, Telling
 
-        return [DescriptorMatcher(descriptor, group, store, Telling(telling), backend) for telling in tellings]
+        return [DescriptorMatcher(descriptor, group, store, Telling(telling), backend, model) for telling in tellings]
     if name in _CLASSES:
         return [_made(f"{__name__}.{_CLASSES[name]}")]
     if ":" in name:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.descriptors import Descriptor, load, with_model
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.matchers.matcher import Patch, Window
 from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
@@ -44,8 +45,10 @@ class DescriptorMatcher(SurfaceMatcher):
     """
 
     def __init__(self, name: str, group: str = "", store: str = "", telling: Telling = Telling.RIGHT,
-                 backend: str = "auto") -> None:
-        self._descriptor, self._group, self._store, self._telling = _opened(name, backend), group, store, telling
+                 backend: str = "auto", model: Path | None = None) -> None:
+        self._descriptor, self._group, self._store, self._telling = _opened(name, backend, model), group, store, telling
+        # profiles that were trained may have one name; their folders differ
+        self._shown = name if name.partition(":")[2] not in ("", "compact", "full") else self._descriptor.name
         self.stride = self._descriptor.stride
         known = [known.name for known in self._descriptor.groups(Modality.SAR)]
         self._only = group.split("+") if group else known
@@ -57,7 +60,7 @@ class DescriptorMatcher(SurfaceMatcher):
 
     @property
     def name(self) -> str:
-        return "".join([self._descriptor.name, f"/{self._group}" * bool(self._group), f"@{self._store}" * bool(self._store),
+        return "".join([self._shown, f"/{self._group}" * bool(self._group), f"@{self._store}" * bool(self._store),
                         f" {self._telling} prompt" * (self._telling is not Telling.RIGHT)])
 
     def surface(self, patch: Patch, window: Window) -> NDArray[np.floating]:
@@ -81,6 +84,8 @@ class DescriptorMatcher(SurfaceMatcher):
         return replace(described, array=decoded(encoded(array, self._store, described.groups), described.groups))
 
 
-def _opened(name: str, backend: str) -> Descriptor:
-    """With that backend, but for a descriptor that has no network."""
-    return load(name) if name == "structural" else load(name, backend=backend)
+def _opened(name: str, backend: str, model: Path | None) -> Descriptor:
+    """With that backend, but for a descriptor that has no network; `model` is that of promptmid:full."""
+    if name == "structural":
+        return load(name)
+    return load(with_model(name, model) if name == "promptmid:full" else name, backend=backend)
