@@ -90,6 +90,24 @@ def test_where_the_map_has_holes_it_is_the_regression_over_the_cells_that_meet()
             assert scores[row, col] == pytest.approx(expected, abs=5e-3)
 
 
+def test_whatever_the_block_holds_holes_make_no_score_of_noise() -> None:
+    """Channels of very different strength, empty, twice the same, lone reflectors, holes on both sides."""
+    rng = np.random.default_rng(0)
+    for turn in range(40):
+        block = rng.standard_normal((5, 16, 16)).astype(np.float32) * 10 ** rng.uniform(-4, 3, (5, 1, 1)).astype(np.float32)
+        if turn % 3 == 0:
+            block[:, :, :8] = 0
+        elif turn % 3 == 1:
+            block[0, 3, 3], block[1] = 1e4, 0
+        if turn % 5 == 0:
+            block[3] = block[2]
+        valid, window_valid = rng.random((16, 16)) > (0.3 if turn % 2 else -1), np.ones((40, 40), bool)
+        window_valid[:, :rng.integers(1, 25)] = False
+        scores = scored(block, rng.standard_normal((4, 40, 40)).astype(np.float32), valid, window_valid)
+        assert np.isfinite(scores).all()
+        assert scores.max() < 0.5
+
+
 def test_any_invertible_mixture_of_the_block_scores_alike() -> None:
     block = cut(mixed(WINDOW, 3, 0.5), 1, 2)
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]

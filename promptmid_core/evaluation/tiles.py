@@ -72,7 +72,9 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
 def _tiles(optical: Path, sar: Path, side: int, landcover: Path | None,
            table: ClassTable | None) -> tuple[float, Iterator[Tile]]:
     """Metres per pixel, and the tiles."""
-    check_raster(optical, "optical")
+    if (dtype := check_raster(optical, "optical").dtype) != "uint8":
+        raise InputError(f"{optical} holds {dtype} pixels, and pairs have 8 bits; convert it, e.g. with "
+                         "'gdal_translate -ot Byte -scale'")
     lain = laid({"sar": sar}, SarProduct(), 1, crs=None, gsd=None)
     frame, grid, radar = lain.view.frame, lain.view.grid, lain.scenes[0].sar
     colours = RasterView.of(optical, frame, like=grid)

@@ -77,7 +77,8 @@ def _under(across: Array, mean: Array, white: Array, count: int, met: Array, win
     products = np.stack([white[i] * white[j] for i, j in _pairs(k)])
     moments = surface(window.valid * spectrum(products, size).conj(), size, side) / met
     flat = white.reshape(k, -1)
-    ridge = np.eye(k) - flat @ flat.T / count
+    # that of the whole block, and a little of its own: transforms in float32 must leave it positive definite
+    ridge = (1 + RIDGE / 10) * np.eye(k) - flat @ flat.T / count
     covariance = np.empty((int(enough.sum()), k, k))
     for moment, (i, j) in zip(moments, _pairs(k), strict=True):
         covariance[:, i, j] = covariance[:, j, i] = (moment - own[i] * own[j])[enough] + ridge[i, j]
