@@ -59,7 +59,7 @@ def flown(scene: Scene) -> Flown:  # noqa: F811
 
 def test_candidates_are_those_of_the_plain_computation(flown: Flown) -> None:
     """flight_candidates.json: what these frames came to before the frame path was made fast, by whole transforms and loops;
-    the scores of three at the map's edge are since dependence is right there."""
+    scores of those at the map's edge are since dependence is right there."""
     frozen = json.loads(Path(__file__).with_name("flight_candidates.json").read_text())
     for frame, prior, expected in zip(flown.frames, flown.priors, frozen, strict=True):
         candidate = flown.localizer.match(frame, prior)
