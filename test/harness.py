@@ -104,8 +104,13 @@ class Localizer:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            # killed it would leave its 70 MB of shared memory behind
+            self.process.terminate()
+            try:
+                self.process.wait(WAIT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self._executor.shutdown()
         self._spinning.join(5)
         self.node.destroy_node()
