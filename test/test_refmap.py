@@ -627,3 +627,20 @@ def test_tiles_cover_the_map_once(built: Path) -> None:
         assert tile == Tile(tile.col, tile.row, tile.width, tile.height) and tile.col % 512 == tile.row % 512 == 0
         covered[tile.row:tile.row + tile.height, tile.col:tile.col + tile.width] += 1
     assert (covered == 1).all()
+
+
+def test_no_search_for_a_height_goes_round_the_world(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all around is unknown, so far and no further."""
+    import promptmid_core.refmap.heights as heights
+
+    reference = ReferenceMap.open(built)
+    reader, asked = reference._readers["dem"], []
+
+    def unknown(row: int, col: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        asked.append(height * width)
+        return np.zeros((height, width), np.float32), np.zeros((height, width), bool)
+
+    monkeypatch.setattr(reader, "read", unknown)
+    found = reference.terrain().height(*reference.grid.to_map(100, 100))
+    assert found == pytest.approx(reference.header.dem_range[0])
+    assert max(asked) == (2 * heights.MOST_REACH + 1) ** 2 * reader.chunk[0] * reader.chunk[1]

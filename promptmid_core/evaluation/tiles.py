@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.georaster import RasterView, check_raster
-from promptmid_core.landuse import ClassTable
+from promptmid_core.landuse import KINDS, ClassTable, dominant
 from promptmid_core.prompts import LAND_USES, NEUTRAL
 from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.scenes import laid
@@ -22,7 +22,6 @@ from promptmid_core.refmap.scenes import laid
 Image = NDArray[np.uint8]
 
 LEAST_KNOWN = 0.95  # share of a tile that both rasters must know
-LEAST_SHARE = 0.5  # of a tile that one land use must cover to be its label
 GREY = 48.0  # of the median amplitude: bright reflectors up to five times the median stay apart
 
 
@@ -105,7 +104,5 @@ def _label(cover: tuple[RasterView, NDArray[np.uint8]] | None, window: tuple[int
     view, ids = cover
     codes = view.read(*window)
     found = np.where(codes.valid, ids[codes.image.astype(np.uint16)], NEUTRAL)
-    counts = np.bincount(found.ravel(), minlength=len(LAND_USES) + 1)
-    counts[NEUTRAL] = 0
-    best = int(counts.argmax())
-    return LAND_USES[best - 1] if counts[best] > LEAST_SHARE * found.size else None
+    best = int(dominant(np.bincount(found.ravel(), minlength=KINDS)))
+    return LAND_USES[best - 1] if best else None

@@ -56,3 +56,13 @@ class HeightArray:
 
     def window(self, rows: slice, cols: slice) -> Array:
         return self.array[rows, cols]
+
+
+def filled(heights: Array, known: NDArray[np.bool_]) -> Array:
+    """Heights (H, W) with the nearest known one in place of each that is not known; some must be."""
+    if known.all():
+        return heights
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(heights[tuple(nearest)], np.float32)

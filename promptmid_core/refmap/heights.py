@@ -8,15 +8,18 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.geometry.heights import Array, Cells
+from promptmid_core.geometry.heights import Array, Cells, filled
 from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.store import UNKNOWN_HEIGHT
+
+MOST_REACH = 16  # chunks to each side that are looked through for a height: tens of kilometres, and tens of MB
 
 
 class StoredHeights:
     """The stored heights, of which a chunk is read when a cell of it is first asked for, and kept: what a flight passes over.
 
-    Where the DEM has a gap, or the map is damaged, the nearest height that is known in the chunks around holds.
+    Where the DEM has a gap, or the map is damaged, the nearest height that is known in the chunks around holds; where none is
+    within MOST_REACH of them, the lowest of the DEM.
     For several threads at once.
     """
 
@@ -76,8 +79,8 @@ class StoredHeights:
             if known[within][inner].all():
                 return heights[within]
             if reach and known.any():
-                return _filled(heights, known)[within]
-            if reach > max(self._place.shape):
+                return filled(heights, known)[within]
+            if reach >= MOST_REACH:
                 return np.full((down, across), self.lowest, np.float32)
             reach = 2 * reach or 1
 
@@ -88,10 +91,3 @@ def _spans(axis: slice, step: int) -> Iterator[tuple[int, slice, slice]]:
     for number in range(axis.start // step, (axis.stop - 1) // step + 1):
         first, last = max(axis.start, number * step), min(axis.stop, (number + 1) * step)
         yield number, slice(first - axis.start, last - axis.start), slice(first - number * step, last - number * step)
-
-
-def _filled(heights: Array, known: NDArray[np.bool_]) -> Array:
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return np.asarray(heights[tuple(nearest)], np.float32)

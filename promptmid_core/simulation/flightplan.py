@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Grid, Terrain
+from promptmid_core.geometry.heights import filled
 from promptmid_core.georaster import GeoImage, RasterView, ground_resolution, resample
 from promptmid_core.simulation.room import Room, room_for
 from promptmid_core.simulation.track import SMOOTH_S
@@ -89,16 +90,7 @@ def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
     known = heights.valid[np.clip(row, 0, grid.height - 1), np.clip(col, 0, grid.width - 1)].mean()
     if known < NEEDED_SHARE:
         raise InputError(f"{dem} has heights for only {known:.0%} of the valid pixels of {ortho.path}; give a DEM of all of it.")
-    return Terrain.of(_filled(heights), grid)
-
-
-def _filled(heights: GeoImage) -> NDArray[np.float32]:
-    from scipy.ndimage import distance_transform_edt
-
-    if heights.valid.all():
-        return heights.image
-    nearest = distance_transform_edt(~heights.valid, return_distances=False, return_indices=True)
-    return np.ascontiguousarray(heights.image[tuple(nearest)])
+    return Terrain.of(filled(heights.image, heights.valid), grid)
 
 
 def _coarser(ortho: RasterView, gsd: float) -> GeoImage:
