@@ -2,9 +2,14 @@
 
 import logging
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from small_maps import BoxMean, rasters
+
+from promptmid_core.refmap import build_map
 
 # launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)
@@ -19,3 +24,21 @@ def data_folder() -> Path:
     folder = Path(named)
     assert folder.is_dir(), f"PROMPTMID_DATA={named} is not a folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def map_inputs(tmp_path_factory: Any) -> dict[str, Path]:
+    return rasters(tmp_path_factory.mktemp("map_inputs"))
+
+
+@pytest.fixture(scope="session")
+def built_map(map_inputs: dict[str, Path], tmp_path_factory: Any) -> Path:
+    out: Path = tmp_path_factory.mktemp("maps") / "map"
+    build_map(map_inputs["sar"], out, landcover=map_inputs["landcover"], dem=map_inputs["dem"], descriptor=BoxMean())
+    return out
+
+
+@pytest.fixture
+def copied_map(built_map: Path, tmp_path: Path) -> Path:
+    """A map that a test may break."""
+    return Path(shutil.copytree(built_map, tmp_path / "map"))

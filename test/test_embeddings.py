@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_refmap import HEIGHT, WIDTH, BoxMean, contents, write
+from small_maps import HEIGHT, WIDTH, BoxMean, contents, write
 
 from promptmid_core import embeddings
 from promptmid_core.descriptors import load

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_refmap import HEIGHT, WEST, WIDTH, BoxMean, contents, write
+from small_maps import HEIGHT, WEST, WIDTH, BoxMean, contents, write
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from test_refmap import BoxMean, contents, write
+from small_maps import BoxMean, contents, write
 
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
@@ -133,7 +133,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
-from test_refmap import BoxMean
+from small_maps import BoxMean
 from promptmid_core.refmap import build_map
 
 die_after(int(sys.argv[4]))

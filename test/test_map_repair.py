@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_refmap import BoxMean, contents, write
+from small_maps import BoxMean, contents, write
 
 from promptmid_core import cli
 from promptmid_core.descriptors import load

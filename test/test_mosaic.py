@@ -16,8 +16,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 from rasterio.warp import Resampling, calculate_default_transform, reproject
+from small_maps import BoxMean, contents, write
 from test_map_building import files
-from test_refmap import BoxMean, contents, write
 
 from promptmid_core import cli
 from promptmid_core.descriptors import load
@@ -215,7 +215,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
-from test_refmap import BoxMean
+from small_maps import BoxMean
 from promptmid_core.refmap import build_map
 
 die_after(int(sys.argv[3]))

@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from simulated import Scene, scene  # noqa: F401
-from test_refmap import write
+from small_maps import write
 
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import append_region

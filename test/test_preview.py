@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from test_refmap import HEIGHT, WIDTH, BoxMean, write
+from small_maps import HEIGHT, WIDTH, BoxMean, write
 
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError

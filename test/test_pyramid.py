@@ -12,7 +12,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_refmap import PIXEL, BoxMean, write
+from small_maps import PIXEL, BoxMean, write
 
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError

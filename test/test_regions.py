@@ -17,7 +17,7 @@ import pytest
 from flights import messages, write_bag
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
-from test_refmap import BoxMean, contents, write
+from small_maps import BoxMean, contents, write
 
 from promptmid_core import cli
 from promptmid_core.descriptors import load
@@ -144,7 +144,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die, die_after
-from test_refmap import BoxMean
+from small_maps import BoxMean
 from promptmid_core.refmap import append, append_region
 
 if int(sys.argv[2]):

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
-from test_refmap import NORTH, PIXEL, WEST, BoxMean, whole, write
+from small_maps import NORTH, PIXEL, WEST, BoxMean, whole, write
 
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
