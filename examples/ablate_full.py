@@ -3,7 +3,7 @@
 usage: python examples/ablate_full.py CONFIG.yaml --data DIR... --pairs PAIRS --out OUT [--sources A,B] [--steps 400] [--batch 8]
                                       [--patch 128] [--trials 600]
 
-CONFIG.yaml describes the checkpoints (docs/promptmid.md). Stage 1 tunes the U-Net once; stage 2 trains the aggregation whole,
+CONFIG.yaml describes the checkpoints (docs/training.md). Stage 1 tunes the U-Net once; stage 2 trains the aggregation whole,
 without the diffusion branch, without the vision branch, and without the gate that weighs granularities. All see the same
 samples. Then `promptmid bench` matches PAIRS, which should not be among DIR, with all of them. The same command resumes.
 """

@@ -26,8 +26,9 @@ from promptmid_core.runtime.teacher import build_teacher  # noqa: E402
 from promptmid_core.simulation.world import simulate_world  # noqa: E402
 from promptmid_core.training.loop import STATE  # noqa: E402
 
-SMOKE = {"network": {"widths": [8, 12, 16], "down": [1, 1, 1]}, "cycles": [{"steps": 4, "batch": 2, "rate": 1e-3, "warm_up": 1,
-         "every": 2}], "seed": 1, "weight": 1.0, "evidence": [0.4, 0.5, 1.2, -5.0], "validation_samples": 16, "lora_rank": 2}
+SMOKE = {"network": {"encoder": [8, 8, 8, 12], "middle": 12, "coarse": 16, "blocks": [1, 1, 1]},
+         "cycles": [{"steps": 4, "batch": 2, "rate": 1e-3, "warm_up": 1, "every": 2}],
+         "seed": 1, "weight": 1.0, "evidence": [0.4, 0.5, 1.2, -5.0], "validation_samples": 16, "lora_rank": 2}
 
 
 @pytest.fixture(scope="module")

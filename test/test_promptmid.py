@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from promptmid_core.descriptors import load
-from promptmid_core.descriptors.inputs import optical_input, sar_input
+from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.matching.surface import score_surface
@@ -88,6 +88,20 @@ def test_gain_and_offset_of_the_camera_do_not_matter(promptmid):
     image = np.random.default_rng(3).integers(60, 180, (96, 96, 3)).astype(np.float32)
     known = np.ones((96, 96), bool)
     np.testing.assert_allclose(optical_input(image, known), optical_input(image * 1.3 + 10, known), atol=0.06)
+
+
+def test_how_a_product_stretches_contrast_hardly_matters_to_what_is_seen_in_boxes(amplitude):
+    usual, faint = sar_input(amplitude), sar_input(amplitude ** np.float32(0.25))
+    assert faint[0].std() < 0.4 * usual[0].std()
+    for one, other in zip(usual[1:], faint[1:], strict=True):
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
+        assert other.std() == pytest.approx(one.std(), rel=0.15)
+
+
+def test_a_part_of_a_product_is_seen_as_in_the_whole(amplitude):
+    whole, part = sar_input(amplitude), sar_input(amplitude[40:, 24:])
+    inner = np.s_[:, SAR_REACH:-SAR_REACH, SAR_REACH:-SAR_REACH]
+    np.testing.assert_allclose(part[inner], whole[:, 40:, 24:][inner], atol=1e-3)
 
 
 def test_amplitude_is_bounded_whatever_the_reflector():

@@ -16,6 +16,7 @@ from promptmid_core.geometry import Grid, Patch  # noqa: E402
 from promptmid_core.prompts import Modality, Prompt  # noqa: E402
 from promptmid_core.simulation.world import simulate_world  # noqa: E402
 from promptmid_core.training.losses import peak_loss, score_surfaces  # noqa: E402
+from promptmid_core.training.publish import stressed  # noqa: E402
 from promptmid_core.training.recipe import Recipe  # noqa: E402
 from promptmid_core.training.samples import Geometry, Samples  # noqa: E402
 from promptmid_core.training.scenes import Scene, read_scenes  # noqa: E402
@@ -90,8 +91,10 @@ def test_it_learns(world, prompts, tmp_path):
     recipe = replace(recipe, cycles=(replace(recipe.cycles[0], steps=60, every=30, rate=5e-3),))
     train_student(recipe, [dots(), *read_scenes([world])], prompts, tmp_path)
     with (tmp_path / "cycle-1" / "curve.csv").open() as file:
-        losses = [float(row["loss"]) for row in csv.DictReader(file)]
-    assert losses[1] < losses[0] - 0.1
+        rows = list(csv.DictReader(file))
+    assert float(rows[1]["loss"]) < float(rows[0]["loss"]) - 0.1
+    each = [float(rows[1][f"{source}_within_5px"]) for source in ("dots", "world")]
+    assert float(rows[1]["validation_within_5px"]) == pytest.approx(np.mean(each))
 
 
 def test_training_resumes_bit_for_bit(world, prompts, tmp_path):
@@ -117,9 +120,15 @@ def test_training_resumes_bit_for_bit(world, prompts, tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(world, prompts, tmp_path):
     scenes, recipe = read_scenes([world]), short(validation_samples=16)
     train_student(recipe, scenes, prompts, tmp_path)
-    other = replace(recipe, network={**recipe.network, "widths": [8, 16, 16]})
+    other = replace(recipe, network={**recipe.network, "coarse": 24})
     with pytest.raises(InputError, match="does not continue this training"):
         train_student(other, scenes, prompts, tmp_path)
+
+
+def test_stressed_prompts_keep_the_neutral_one_and_move_the_others_away(prompts):
+    moved = stressed(prompts, 2.0)
+    np.testing.assert_array_equal(moved[:, 0], prompts[:, 0])
+    np.testing.assert_allclose(moved[:, 1:] - moved[:, :1], 2 * (prompts[:, 1:] - prompts[:, :1]), atol=1e-6)
 
 
 @pytest.mark.slow

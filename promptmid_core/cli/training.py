@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 def _stage(stages: Any, name: str, run: Any, text: str, example: str, recipe: str) -> None:
     option = command(stages, name, run, text, example).add_argument
     if name != "student":
-        option("--model", type=Path, required=True, metavar="CONFIG.yaml", help="describes the checkpoints; docs/promptmid.md")
+        option("--model", type=Path, required=True, metavar="CONFIG.yaml", help="describes the checkpoints; docs/training.md")
         option("--allow-download", action="store_true", help="checkpoints that are ids of a model hub may be fetched")
     if name == "aggregate":
         option("--without", type=names, default=[], metavar="A,B",
@@ -120,16 +120,19 @@ def _student(args: argparse.Namespace) -> None:
 
 def _train_student(args: argparse.Namespace, teacher: Any) -> None:
     _check_installed("onnxscript")
+    import numpy as np
+
     from promptmid_core.embeddings import load_encoder
     from promptmid_core.refmap.vocabulary import Vocabulary
     from promptmid_core.training.loop import is_first
-    from promptmid_core.training.publish import publish
+    from promptmid_core.training.publish import publish, stressed
     from promptmid_core.training.record import run_record
     from promptmid_core.training.student import train_student
 
     recipe, scenes = _recipe_and_scenes(args)
-    prompts = Vocabulary.encoded(load_encoder("minilm")).embeddings
-    assert prompts is not None
+    exact = Vocabulary.encoded(load_encoder("minilm")).embeddings
+    assert exact is not None
+    prompts = stressed(exact, recipe.prompt_strength).astype(np.float16).astype(np.float32)  # as a profile keeps them
     args.out.mkdir(parents=True, exist_ok=True)
     with Bar("train", "step") as progress:
         student = train_student(recipe, scenes, prompts, args.out, progress, teacher)

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 FAINTEST = 6.0  # grey levels: contrast below this is not stretched further
+FAINTEST_SAR = 0.05  # the same of SAR: about 3 % of amplitude
+BOXES_PX = (65, 17)  # sides: structure, and speckle with fine edges
+SAR_REACH = max(BOXES_PX) // 2  # px around that an input pixel depends on
 
 
 def optical_input(image: Array, valid: NDArray[np.bool_]) -> Array:
@@ -24,9 +27,19 @@ def optical_input(image: Array, valid: NDArray[np.bool_]) -> Array:
 
 
 def sar_input(amplitude: Array) -> Array:
-    """Amplitude (H, W), median near 1 -> (3, H, W), three times 3 (a - 1) / (a + 1): a logarithm with soft ends, -3 to 3.
+    """Amplitude (H, W), median near 1 -> (3, H, W): 3 (a - 1) / (a + 1), a logarithm with soft ends, -3 to 3; and the same less
+    its mean, by its standard deviation, in the box of each of BOXES_PX around.
 
-    Nothing but the pixel itself matters, so that tiles of a map agree.
+    Products stretch contrast in ways that differ more than places do: the same fields may vary by half or by a twentieth.
+    Nothing farther than SAR_REACH matters, so that tiles of a map agree.
     """
-    bounded = 3 * (amplitude - 1) / (np.maximum(amplitude, 0) + 1)
-    return np.ascontiguousarray(np.broadcast_to(np.asarray(bounded, np.float32), (3, *amplitude.shape)))
+    whole = np.asarray(3 * (amplitude - 1) / (np.maximum(amplitude, 0) + 1), np.float32)
+    return np.stack([whole, *(_by_its_box(whole, side) for side in BOXES_PX)])
+
+
+def _by_its_box(image: Array, side: int) -> Array:
+    box = (side, side)
+    mean = cv2.blur(image, box, borderType=cv2.BORDER_REFLECT)
+    variance = cv2.blur(image * image, box, borderType=cv2.BORDER_REFLECT) - mean * mean
+    scaled = (image - mean) / np.sqrt(np.maximum(variance, 0) + np.float32(FAINTEST_SAR ** 2))
+    return np.asarray(np.clip(scaled, -4, 4), np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.descriptors import Evidence
 from promptmid_core.descriptors.cells import filled
-from promptmid_core.descriptors.inputs import optical_input, sar_input
+from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
 from promptmid_core.prompts import Modality, Prompt
@@ -20,7 +20,7 @@ from promptmid_core.runtime.profile import Profile
 
 Array = NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 GROUP = "learned"
 
 
@@ -49,7 +49,8 @@ class PromptMid:
 
     @property
     def halo(self) -> int:
-        reach = max(self.structural.halo, self.profile.reach)
+        around = self.profile.windows[1] if self.profile.windows else self.profile.reach
+        reach = max(self.structural.halo, around + SAR_REACH)
         return -(-reach // self.profile.multiple) * self.profile.multiple
 
     @property

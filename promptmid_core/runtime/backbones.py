@@ -75,9 +75,9 @@ class Backbones:
             values = yaml.safe_load(path.read_text())
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise InputError(f"{path} cannot be read as a description of backbones ({' '.join(str(error).split())}); "
-                             "docs/promptmid.md shows one") from error
+                             "docs/training.md shows one") from error
         if not isinstance(values, dict):
-            raise InputError(f"{path} does not describe backbones; docs/promptmid.md shows a description")
+            raise InputError(f"{path} does not describe backbones; docs/training.md shows a description")
         return Backbones.of(values.get("network", values), path)
 
     def values(self) -> dict[str, Any]:

@@ -19,15 +19,16 @@ class Condition:
 
 
 class Conditioning(nn.Module):
-    """Modality and prompt embedding -> Condition."""
+    """Modality and prompt embedding, times `gain`, -> Condition."""
 
-    def __init__(self, prompt_size: int, size: int) -> None:
+    def __init__(self, prompt_size: int, size: int, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
         self.read = nn.Sequential(nn.Linear(prompt_size, size), nn.SiLU())
 
     def forward(self, modality: Tensor, prompt: Tensor) -> Condition:
         only = int(modality[0]) if self.training else None
-        return Condition(modality.reshape(-1, 1).to(prompt.dtype), self.read(prompt), only)
+        return Condition(modality.reshape(-1, 1).to(prompt.dtype), self.read(prompt * self.gain), only)
 
 
 class ConditionedNorm(nn.Module):

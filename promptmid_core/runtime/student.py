@@ -8,22 +8,28 @@ import torch
 from torch import Tensor, nn
 
 from promptmid_core.runtime.conditioning import Condition, ConditionedBlock, Conditioning
+from promptmid_core.runtime.encoder import WIDTHS, Encoder
+
+PROMPT_GAIN = 8.0  # an embedding of length 1 has many small components, from which a layer would learn too slowly
 
 
 @dataclass(frozen=True)
 class StudentShape:
-    """Sizes of a Student: channels at strides 2, 4 and 8, residual blocks on the way down and up, and what comes in and out."""
+    """Sizes of a Student: channels of its encoder, at strides 2, 2, 4 and 8, and of its decoder at strides 4 and 8; residual
+    blocks of the decoder at strides 8, 4 and 2; and what comes in and out."""
 
-    widths: tuple[int, int, int] = (40, 72, 144)
-    down: tuple[int, int, int] = (1, 2, 2)
-    up: tuple[int, int] = (1, 1)
+    encoder: tuple[int, ...] = WIDTHS
+    middle: int = 64
+    coarse: int = 128
+    blocks: tuple[int, int, int] = (2, 1, 1)
     prompt_size: int = 384
     condition: int = 64
     channels: int = 16
 
 
 class Student(nn.Module):
-    """A U-shaped convolutional network with a stem for each modality; all else is shared and modulated by the prompt.
+    """An encoder whose weights can begin from ImageNet, and a decoder that joins its maps from coarse to fine; sensor and prompt
+    modulate both.
 
     It has no statistic over space and no attention, so a cell depends on the pixels within `reach` alone: descriptors of a
     tile equal those of the whole image, whatever its size.
@@ -34,37 +40,35 @@ class Student(nn.Module):
     def __init__(self, shape: StudentShape | None = None) -> None:
         super().__init__()
         self.shape = shape = shape or StudentShape()
-        fine, middle, coarse = shape.widths
-        self.conditioning = Conditioning(shape.prompt_size, shape.condition)
-        self.stems = nn.ModuleList(nn.Conv2d(3, fine, 6, 2, 2) for _ in range(2))
+        fine = shape.encoder[0]
+        self.conditioning = Conditioning(shape.prompt_size, shape.condition, PROMPT_GAIN)
+        self.encoder = Encoder(shape.encoder, shape.condition)
+        wider = fine, shape.middle, shape.coarse
+        self.to_fine, self.to_middle, self.to_coarse = (
+            nn.Conv2d(width, own, 1) for width, own in zip(shape.encoder[1:], wider, strict=True))
 
         def blocks(width: int, count: int) -> nn.ModuleList:
             return nn.ModuleList(ConditionedBlock(width, shape.condition) for _ in range(count))
 
-        self.fine_down, self.middle_down, self.coarse = (
-            blocks(width, count) for width, count in zip(shape.widths, shape.down, strict=True))
-        self.to_middle, self.to_coarse = nn.Conv2d(fine, middle, 2, 2), nn.Conv2d(middle, coarse, 2, 2)
-        self.from_coarse, self.from_middle = nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)
-        self.middle_up, self.fine_up = blocks(middle, shape.up[0]), blocks(fine, shape.up[1])
+        self.coarse, self.middle, self.fine = (
+            blocks(width, count) for width, count in zip(wider[::-1], shape.blocks, strict=True))
+        self.from_coarse, self.from_middle = nn.Conv2d(shape.coarse, shape.middle, 1), nn.Conv2d(shape.middle, fine, 1)
         self.head = nn.Conv2d(fine, shape.channels + 1, 1)
 
     @property
     def reach(self) -> int:
         """Pixels on each side that a cell depends on, at most."""
-        d, u = self.shape.down, self.shape.up
-        return 2 + 2 * 2 * (d[0] + u[1]) + 4 * 2 * (d[1] + u[0]) + 8 * 2 * d[2] + 8
+        coarse, middle, fine = self.shape.blocks
+        return self.encoder.reach + 8 * 2 * coarse + 4 * 2 * middle + 2 * 2 * fine + 8
 
     def forward(self, image: Tensor, modality: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, H, W), sides multiples of 8; `modality` (N,) 0 optical, 1 SAR; prompts (N, E)
         -> descriptors (N, C, H/2, W/2) of unit norm, confidence (N, 1, H/2, W/2) from 0 to 1."""
         condition = self.conditioning(modality, prompt)
-        optical, sar = (stem(image) for stem in self.stems)
-        x = optical + condition.share[:, :, None, None].to(optical.dtype) * (sar - optical)
-        fine = _through(self.fine_down, x, condition)
-        middle = _through(self.middle_down, self.to_middle(fine), condition)
-        coarse = _through(self.coarse, self.to_coarse(middle), condition)
-        middle = _through(self.middle_up, middle + _twice(self.from_coarse(coarse)), condition)
-        fine = _through(self.fine_up, fine + _twice(self.from_middle(middle)), condition)
+        first, fine, middle, coarse = self.encoder(image, condition)
+        coarse = _through(self.coarse, self.to_coarse(coarse), condition)
+        middle = _through(self.middle, self.to_middle(middle) + _twice(self.from_coarse(coarse)), condition)
+        fine = _through(self.fine, first + self.to_fine(fine) + _twice(self.from_middle(middle)), condition)
         return unit(self.head(fine.relu()).float())
 
 

@@ -51,6 +51,8 @@ def sar_augmented(amplitude: Array, rng: Rng) -> Array:
         x = x + np.abs(rng.normal(0, rng.uniform(0.02, 0.2), x.shape)).astype(np.float32)
     if rng.random() < 0.04:
         x = np.asarray(1 / (x + np.float32(0.1)), np.float32)
+    if rng.random() < 0.25:
+        x = x ** np.float32(np.exp(rng.uniform(np.log(0.15), 0)))  # as products vary that keep decibels in 8 bits
     return np.asarray(x * np.exp(rng.normal(0, 0.2)), np.float32)
 
 

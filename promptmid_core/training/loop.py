@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from promptmid_core.runtime.encoder import Encoder
 from promptmid_core.training.state import load_state, save_state
 
 STATE = "state.safetensors"
@@ -24,11 +26,13 @@ Batch = dict[str, Tensor]
 @dataclass(frozen=True)
 class Schedule:
     """`steps` in all, `rate` the highest learning rate, reached after `warm_up` steps and lowered along a cosine to a hundredth;
-    `average`: share of the running average of weights that a step keeps; a checkpoint every `every` steps."""
+    an Encoder learns at the share `encoder_rate` of it; `average`: share of the running average of weights that a step keeps; a
+    checkpoint every `every` steps."""
 
     steps: int
     batch: int = 16
     rate: float = 2e-3
+    encoder_rate: float = 1.0
     warm_up: int = 200
     decay: float = 1e-2
     average: float = 0.998
@@ -55,8 +59,9 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
     """
     accelerator = Accelerator()
     model.to(accelerator.device)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.98))
+    groups = _groups(model, schedule)
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    optimiser = torch.optim.AdamW(groups, lr=schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.98))
     average = copy.deepcopy(model).eval()
     step, state = 0, out / STATE
     if state.exists():
@@ -65,7 +70,7 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
     losses, began = [], time.monotonic()
     for batch in _only(batches(step), schedule.steps - step):
         for group in optimiser.param_groups:
-            group["lr"] = schedule.at(step)
+            group["lr"] = schedule.at(step) * group["share"]
         value = loss({name: tensor.to(accelerator.device) for name, tensor in batch.items()}, step)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(value)
@@ -98,6 +103,15 @@ def device() -> torch.device:
     """Where this process trains."""
     found: torch.device = Accelerator().device
     return found
+
+
+def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
+    """What learns, and at which share of the rate."""
+    encoders = (module for module in model.modules() if isinstance(module, Encoder))
+    slow = {id(parameter) for encoder in encoders for parameter in encoder.parameters()}
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    divided = ((1.0, [p for p in learning if id(p) not in slow]), (schedule.encoder_rate, [p for p in learning if id(p) in slow]))
+    return [{"params": parameters, "share": share} for share, parameters in divided if parameters]
 
 
 def _only(batches: Iterable[Batch], count: int) -> Iterator[Batch]:

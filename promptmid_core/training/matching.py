@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,18 +107,29 @@ def own_share(step: int, cycle: Schedule) -> list[int]:
     return [number for share in shares for number in range(share * cycle.batch, (share + 1) * cycle.batch)]
 
 
-def validation_batches(recipe: Recipe, scenes: Sequence[Scene]) -> list[Batch]:
-    """As a bench would draw them: patches of 64 px in windows of 128, unchanged."""
-    geometry = Geometry(patch=64, window=128, zoom=(1.0, 1.0), raw_share=1.0)
-    samples = Samples(scenes, recipe.sources, recipe.seed, geometry, augmented=False)
-    size = 16
-    return [_stacked([samples[number] for number in range(first, first + size)])
-            for first in range(0, recipe.validation_samples, size)]
+def validation_batches(recipe: Recipe, scenes: Sequence[Scene]) -> dict[str, list[Batch]]:
+    """As a bench would draw them, as many of each source: patches of 64 px in windows of 128, unchanged."""
+    geometry, size = Geometry(patch=64, window=128, zoom=(1.0, 1.0), raw_share=1.0), 16
+    sources = sorted({scene.source for scene in scenes})
+    found = {}
+    for source in sources:
+        samples = Samples([scene for scene in scenes if scene.source == source], {}, recipe.seed, geometry, augmented=False)
+        found[source] = [_stacked([samples[number] for number in range(first, first + size)])
+                         for first in range(0, -(-recipe.validation_samples // len(sources)), size)]
+    return found
 
 
 @torch.no_grad()
-def judged(model: nn.Module, validation: Sequence[Batch]) -> dict[str, float]:
-    """The mean loss and the share within 5 px on validation samples, with the neutral prompt."""
+def judged(model: nn.Module, validation: Mapping[str, Sequence[Batch]]) -> dict[str, float]:
+    """The mean loss and the share within 5 px on validation samples, with the neutral prompt, and that share for each source."""
+    by_source = {source: _judged(model, batches) for source, batches in validation.items()}
+    losses, hits = (torch.cat(values) for values in zip(*by_source.values(), strict=True))
+    return {"validation_loss": float(losses.mean()), "validation_within_5px": float(hits.mean()),
+            **{f"{source}_within_5px": float(found.mean()) for source, (_, found) in by_source.items()}}
+
+
+def _judged(model: nn.Module, validation: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    """Losses (N,) and whether the place was found (N,), 0 or 1."""
     assert isinstance(model, Describer)
     losses, hits = [], []
     for batch in validation:
@@ -131,7 +142,7 @@ def judged(model: nn.Module, validation: Sequence[Batch]) -> dict[str, float]:
         best = scores.flatten(1).argmax(1)
         found = torch.stack([best % side, best // side], 1) - side // 2
         hits.append(torch.linalg.vector_norm(found * model.stride - batch["shift"], dim=1) <= HIT_PX)
-    return {"validation_loss": float(torch.cat(losses).mean()), "validation_within_5px": float(torch.cat(hits).float().mean())}
+    return torch.cat(losses), torch.cat(hits).float()
 
 
 def _stacked(samples: Sequence[Sample]) -> Batch:

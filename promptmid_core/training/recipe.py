@@ -16,21 +16,24 @@ FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class Recipe:
-    """`network`: fields of StudentShape; `cycles` follow each other, each from the averaged weights of the one before;
-    `sources`: share of the samples by source, 1 where not named; `validation`: by source the names of scenes held back, or
-    `all`; `weight`: of the network's score beside the structural ones; `evidence`: what scores say of a match, as
-    examples/fit_evidence.py finds it with the trained network; `geometry`: fields of Geometry; `teaching`: of the teacher's
-    part in the loss of 'distill'; `lora_rank`: of the adapters of 'promptdm', 0 to train all weights."""
+    """`network`: fields of StudentShape; `pretrained`: whether its encoder begins from ImageNet; `cycles` follow each other, each
+    from the averaged weights of the one before; `sources`: share of the samples by source, 1 where not named; `validation`: by
+    source the names of scenes held back, or `all`; `weight`: of the network's score beside the structural ones; `evidence`: what
+    scores say of a match, as examples/fit_evidence.py finds it with the trained network; `geometry`: fields of Geometry;
+    `prompt_strength`: how many times what a prompt says beyond the neutral one counts; `teaching`: of the teacher's part in the
+    loss of 'distill'; `lora_rank`: of the adapters of 'promptdm', 0 to train all weights."""
 
     network: dict[str, Any]
     cycles: tuple[Schedule, ...]
     seed: int
     weight: float
     evidence: tuple[float, float, float, float]
+    pretrained: bool = False
     sources: dict[str, float] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
     validation_samples: int = 256
     geometry: dict[str, Any] = field(default_factory=dict)
+    prompt_strength: float = 1.0
     teaching: float = 1.0
     lora_rank: int = 8
 

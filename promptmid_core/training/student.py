@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from promptmid_core.runtime.student import Student, StudentShape
 from promptmid_core.runtime.teacher import Teacher
+from promptmid_core.training.imagenet import start_from_imagenet
 from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.losses import log_chances
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
@@ -30,7 +31,10 @@ def train_student(recipe: Recipe, scenes: Sequence[Scene], prompts: np.ndarray, 
     learnt, held_back = recipe.divided(scenes)
     validation = validation_batches(recipe, held_back or learnt)
     torch.manual_seed(recipe.seed)
-    describer: nn.Module = Describer(Student(StudentShape(**recipe.network)), prompts)
+    student = Student(StudentShape(**recipe.network))
+    if recipe.pretrained:
+        start_from_imagenet(student.encoder)
+    describer: nn.Module = Describer(student, prompts)
     for number, cycle in enumerate(recipe.cycles):
         describer = describer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
