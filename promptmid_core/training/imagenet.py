@@ -41,7 +41,7 @@ def start_from_imagenet(encoder: Encoder) -> None:
                 _fold(block.depthwise, weights, f"{name}._depthwise_conv", f"{name}._bn1")
                 _put(block.project.weight, weights[f"{name}._project_conv.weight"])
                 _begin(block.norm, weights, f"{name}._bn2")
-    except RuntimeError as error:
+    except ValueError as error:
         raise InputError("the encoder has other sizes than the weights of EfficientNet-Lite0; leave out 'encoder' of the "
                          "recipe's network, or say 'pretrained: false'") from error
 
@@ -62,8 +62,8 @@ def _published() -> Weights:
 
 def _put(parameter: Tensor | nn.Module, value: Tensor) -> None:
     assert isinstance(parameter, Tensor)
-    if parameter.shape != value.shape:
-        raise RuntimeError
+    if parameter.shape != value.shape:  # which copying would stretch where it can
+        raise ValueError(f"{tuple(parameter.shape)} is not {tuple(value.shape)}")
     parameter.copy_(value)
 
 
@@ -72,7 +72,7 @@ def _fold(convolution: nn.Conv2d, weights: Weights, name: str, norm: str) -> Non
     gain = weights[f"{norm}.weight"] * torch.rsqrt(weights[f"{norm}.running_var"] + EPSILON)
     _put(convolution.weight, weights[f"{name}.weight"] * gain[:, None, None, None])
     assert convolution.bias is not None
-    convolution.bias.copy_(weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * gain)
+    _put(convolution.bias, weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * gain)
 
 
 def _begin(norm: ConditionedNorm, weights: Weights, name: str) -> None:
