@@ -33,6 +33,11 @@ class BoxMean:
     evidence: Evidence = field(default_factory=lambda: Evidence(1, 1, 1, 0))
     seen: list[Patch] = field(default_factory=list, compare=False)
 
+    @property
+    def corner(self) -> Patch:
+        """The north-western window of the finest level; which one is described first is up to the threads."""
+        return min(self.seen, key=lambda patch: (patch.grid.gsd, -patch.grid.y, patch.grid.x))
+
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         return ChannelGroup("mean", 1, bound=8.0), ChannelGroup("spread", 1, Measure.DEPENDENCE, 0.5, bound=8.0)
 

@@ -53,7 +53,7 @@ def bands(path: Path, *pixels: NDArray[Any], labels: tuple[str, ...] = (), **opt
 def seen(sar: Path, out: Path, product: SarProduct | None = None, **options: Any) -> Patch:
     descriptor = BoxMean()
     build_map(sar, out, descriptor=descriptor, product=product, **options)
-    return descriptor.seen[0]
+    return descriptor.corner
 
 
 @pytest.mark.parametrize(("dtype", "scale", "label", "expected", "why"), [
