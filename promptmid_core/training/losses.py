@@ -14,10 +14,16 @@ def score_surfaces(patches: Tensor, windows: Tensor) -> Tensor:
     shape = (size, size)
     spectra = torch.fft.rfft2(windows) * torch.fft.rfft2(patches, shape).conj()
     products = torch.fft.irfft2(spectra.sum(1), shape)[:, :side, :side]
-    energy = torch.nn.functional.avg_pool2d((windows * windows).sum(1, keepdim=True), patches.shape[-1], 1)[:, 0]
+    energy = _boxes((windows * windows).sum(1), patches.shape[-1])
     own = (patches * patches).mean((2, 3)).sum(1)[:, None, None]
     scores: Tensor = products / patches[0, 0].numel() / torch.sqrt(energy * own + 1e-8)
     return scores
+
+
+def _boxes(values: Tensor, side: int) -> Tensor:
+    """Means (N, h - side + 1, w - side + 1) of all boxes of (N, h, w): down, then across."""
+    down = torch.nn.functional.avg_pool2d(values, (side, 1), 1)
+    return torch.nn.functional.avg_pool2d(down, (1, side), 1)
 
 
 def peak_loss(scores: Tensor, shifts: Tensor, temperature: Tensor, sigma: float = 0.8) -> Tensor:
