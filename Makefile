@@ -8,7 +8,7 @@ help:
 	@echo 'make demo      a simulated flight over a simulated SAR map, from nothing to an HTML report in demo_out'
 	@echo 'make soak      minutes of full-HD images at 30 Hz into the node: memory, drops, service calls, latency; SECONDS=300 each'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
-	@echo 'make weights   train the network of the descriptor promptmid anew; two hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
+	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
 	@echo 'make test      the whole test suite'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'

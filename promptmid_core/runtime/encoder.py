@@ -27,8 +27,8 @@ WIDTHS = (32, 16, 24, 40)
 
 
 class Depthwise(nn.Conv2d):
-    """A convolution of each channel alone. Its gradients are found in the precision of the weights also where the rest trains
-    in bfloat16, in which processors take ten times as long for them."""
+    """A convolution of each channel alone, which trains in the precision of its weights also where the rest is in bfloat16:
+    processors take longer for its gradients in that."""
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
         super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels)
