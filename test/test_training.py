@@ -14,6 +14,7 @@ from promptmid_core.descriptors import load  # noqa: E402
 from promptmid_core.errors import InputError  # noqa: E402
 from promptmid_core.geometry import Grid, Patch  # noqa: E402
 from promptmid_core.prompts import Modality, Prompt  # noqa: E402
+from promptmid_core.runtime.encoder import Depthwise  # noqa: E402
 from promptmid_core.simulation.world import simulate_world  # noqa: E402
 from promptmid_core.training.losses import peak_loss, score_surfaces  # noqa: E402
 from promptmid_core.training.publish import stressed  # noqa: E402
@@ -73,6 +74,30 @@ def test_the_loss_is_least_where_the_peak_is_right():
     scores[0, 6, 3] = 1.0  # 2 cells down, 1 left
     right, wrong = (float(peak_loss(scores, torch.tensor([shift]), torch.tensor(10.0))) for shift in ([-1.0, 2.0], [2.0, -1.0]))
     assert right < wrong - 1
+
+
+def test_scores_are_normalised_correlations():
+    random = torch.Generator().manual_seed(0)
+    patch, window = torch.randn(2, 3, 6, 6, generator=random), torch.randn(2, 3, 10, 10, generator=random)
+    scores = score_surfaces(patch, window)
+    patch, window = (each - each.mean((2, 3), keepdim=True) for each in (patch, window))
+    for row, col in np.ndindex(5, 5):
+        part = window[..., row:row + 6, col:col + 6]
+        wanted = torch.nn.functional.cosine_similarity(patch.flatten(1), part.flatten(1))
+        torch.testing.assert_close(scores[:, row, col], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_convolutions_train_in_float32_beside_bfloat16(stride):
+    torch.manual_seed(0)
+    convolution = Depthwise(4, 5, stride)
+    image = torch.randn(1, 4, 16, 16).bfloat16()
+    plain = torch.nn.functional.conv2d(image.float(), convolution.weight, convolution.bias, stride, 2, groups=4)
+    wanted = torch.autograd.grad(plain.square().sum(), convolution.weight)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        trained, flown = convolution(image), convolution.eval()(image)
+    assert (trained.dtype, flown.dtype) == (torch.float32, torch.bfloat16)
+    torch.testing.assert_close(torch.autograd.grad(trained.square().sum(), convolution.weight)[0], wanted)
 
 
 def test_world_has_prompts_by_its_land_cover(world):
