@@ -1,31 +1,33 @@
 """Checkpoints of the real classes of diffusers and transformers, tiny and untrained, saved as users have them.
 
-usage: python test/checkpoints.py OUT: twice as wide, for examples/ablate_full.py
+usage: python test/checkpoints.py OUT [--unet 32,64] [--vae 8,8,8,8]: wider ones, for examples/ablate_full.py and train_vae.py
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
-import sys
 from pathlib import Path
 from string import ascii_lowercase
 
 import yaml
 
+UNET, VAE = (16, 32), (8, 8, 8, 8)  # channels of their blocks, the finest first
 
-def save_diffusion(folder: Path, wide: int = 1) -> None:
+
+def save_diffusion(folder: Path, unet: tuple[int, ...] = UNET, vae: tuple[int, ...] = VAE) -> None:
     import torch
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(0)
     UNet2DConditionModel(
-        sample_size=8, block_out_channels=(16 * wide, 32 * wide), layers_per_block=1, norm_num_groups=8, cross_attention_dim=32,
+        sample_size=8, block_out_channels=unet, layers_per_block=1, norm_num_groups=8, cross_attention_dim=32,
         attention_head_dim=4, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D")).save_pretrained(folder / "unet")
-    AutoencoderKL(block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=4,
-                  down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+    AutoencoderKL(block_out_channels=vae, norm_num_groups=4, latent_channels=4,
+                  down_block_types=("DownEncoderBlock2D",) * len(vae), up_block_types=("UpDecoderBlock2D",) * len(vae),
                   ).save_pretrained(folder / "vae")
     words = [*ascii_lowercase, *(f"{letter}</w>" for letter in ascii_lowercase), "<|startoftext|>", "<|endoftext|>"]
     source = folder / "words"
@@ -40,19 +42,20 @@ def save_diffusion(folder: Path, wide: int = 1) -> None:
     CLIPTextModel(config).save_pretrained(folder / "text_encoder", safe_serialization=True)
 
 
-def save_vision(folder: Path, wide: int = 1) -> None:
+def save_vision(folder: Path, width: int = 24) -> None:
     import torch
     from transformers import Dinov2Config, Dinov2Model
 
     torch.manual_seed(1)
-    Dinov2Model(Dinov2Config(hidden_size=24 * wide, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=28,
+    Dinov2Model(Dinov2Config(hidden_size=width, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=28,
                              patch_size=14)).save_pretrained(folder, safe_serialization=True)
 
 
-def save_model(folder: Path, wide: int = 1) -> Path:
+def save_model(folder: Path, unet: tuple[int, ...] = UNET, vae: tuple[int, ...] = VAE) -> Path:
     """Both checkpoints and the CONFIG.yaml that pins them."""
-    save_diffusion(folder / "sd", wide)
-    save_vision(folder / "dino", wide)
+    wide = unet[0] // UNET[0]
+    save_diffusion(folder / "sd", unet, vae)
+    save_vision(folder / "dino", 24 * wide)
     files = {"unet": "sd/unet/diffusion_pytorch_model.safetensors", "vae": "sd/vae/diffusion_pytorch_model.safetensors",
              "vision": "dino/model.safetensors"}
     config = {"diffusion": "sd", "vision": "dino", "up_blocks": 2, "vision_layers": [1, 2], "vision_px": 126, "width": 16 * wide,
@@ -63,5 +66,14 @@ def save_model(folder: Path, wide: int = 1) -> Path:
     return path
 
 
+def widths(text: str) -> tuple[int, ...]:
+    return tuple(int(width) for width in text.split(","))
+
+
 if __name__ == "__main__":
-    print(save_model(Path(sys.argv[1]), wide=2))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--unet", type=widths, default=(32, 64))
+    parser.add_argument("--vae", type=widths, default=VAE)
+    args = parser.parse_args()
+    print(save_model(args.out, args.unet, args.vae))

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from promptmid_core.runtime.backbones import UNET, VAE, Backbones
 from promptmid_core.runtime.diffusion import load_unet, load_vae
 from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
-from promptmid_core.training.matching import Numbered, own_share
+from promptmid_core.training.matching import Numbered, fast_in_half, own_share
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
 from promptmid_core.training.scenes import Scene
@@ -61,7 +61,8 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
         noise = torch.randn(clean.shape, generator=draw).to(clean.device)
         times = torch.randint(0, TRAIN_STEPS, (len(clean),), generator=draw).to(clean.device)
         told = words[batch["modality"], batch["landuse"]]
-        found = model(noising.add_noise(clean, noise, times), times, encoder_hidden_states=told).sample
+        with torch.autocast(clean.device.type, torch.bfloat16, enabled=fast_in_half(clean.device)):
+            found = model(noising.add_noise(clean, noise, times), times, encoder_hidden_states=told).sample
         goal = noise if predicts_noise else noising.get_velocity(clean, noise, times)
         return nn.functional.mse_loss(found.float(), goal)
 
