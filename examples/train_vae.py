@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from promptmid_core.refmap.manifest import sha256
 from promptmid_core.runtime.backbones import VAE, WEIGHTS, Backbones
-from promptmid_core.runtime.diffusion import load_vae
+from promptmid_core.runtime.diffusion import load_vae, vae_input
 from promptmid_core.training.matching import Numbered, fast_in_half
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
@@ -29,7 +29,7 @@ KL = 1e-4  # share of the latents' divergence from a normal distribution, which 
 def images(samples: list[Sample]) -> torch.Tensor:
     side = samples[0].optical.shape[-1]
     pixels = np.stack([image[:, :side, :side] for sample in samples for image in (sample.optical, sample.sar)])
-    return (torch.from_numpy(pixels) / 3).clamp(-1, 1)
+    return vae_input(torch.from_numpy(pixels))
 
 
 def train(args: argparse.Namespace) -> None:

@@ -43,7 +43,7 @@ class DiffusionFeatures(nn.Module):
 
     def forward(self, image: Tensor, prompt: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) as `descriptors/inputs.py` makes them, prompts (N, L, E) -> a map (N, C, h, w) a block."""
-        moments = self.encoder((image / 3).clamp(-1, 1))
+        moments = self.encoder(vae_input(image))
         if self.quantiser is not None:
             moments = self.quantiser(moments)
         x = moments.chunk(2, dim=1)[0] * self.scaling
@@ -65,6 +65,11 @@ class DiffusionFeatures(nn.Module):
             x = block(x, taken, told, **context)
             found.append(x)
         return found
+
+
+def vae_input(images: Tensor) -> Tensor:
+    """Images as `descriptors/inputs.py` makes them, of about unit size -> from -1 to 1, as an AutoencoderKL takes them."""
+    return (images / 3).clamp(-1, 1)
 
 
 def cut(unet: Any, up_blocks: int) -> Any:

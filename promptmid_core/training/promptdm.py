@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from promptmid_core.runtime.backbones import UNET, VAE, Backbones
-from promptmid_core.runtime.diffusion import load_unet, load_vae
+from promptmid_core.runtime.diffusion import load_unet, load_vae, vae_input
 from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
 from promptmid_core.training.matching import Numbered, fast_in_half, own_share
 from promptmid_core.training.recipe import Recipe
@@ -52,7 +52,7 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
 
     @torch.no_grad()
     def latents(images: Tensor) -> Tensor:
-        found: Tensor = vae.encode((images / 3).clamp(-1, 1)).latent_dist.mode() * vae.config.scaling_factor
+        found: Tensor = vae.encode(vae_input(images)).latent_dist.mode() * vae.config.scaling_factor
         return found
 
     def denoising(model: Any, batch: Batch, seed: int) -> Tensor:
