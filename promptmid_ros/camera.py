@@ -20,10 +20,10 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import open_bag
+from promptmid_core.bags.messages import image_from_compressed, stamp_ns
 from promptmid_core.errors import InputError
-from promptmid_core.messages import image_from_compressed, stamp_ns
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import open_bag
 from promptmid_ros.player import RELIABLE
 from promptmid_ros.transport import set_profile
 

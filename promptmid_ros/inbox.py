@@ -8,9 +8,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from promptmid_core.bags.messages import camera_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose
-from promptmid_core.messages import camera_from, stamp_ns
 from promptmid_core.reasons import Reason
 
 

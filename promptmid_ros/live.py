@@ -19,8 +19,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from promptmid_core.bags.bag import IMAGE_TYPES, open_bag
 from promptmid_core.errors import InputError
-from promptmid_core.simulation.bag import IMAGE_TYPES, open_bag
 from promptmid_ros.localizer_process import LocalizerProcess
 from promptmid_ros.player import Player, stamp_of
 from promptmid_ros.recorder import Recorder

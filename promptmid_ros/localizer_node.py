@@ -26,11 +26,11 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import State
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.messages import stamp_ns
 from promptmid_ros import conversions, program
 from promptmid_ros.diagnostics import HEALTH, INTERNAL_ERROR, Value
 from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms, memory_mb

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from promptmid_core.bags.messages import prior_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import TILT, Anchor
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.prior import PriorBuffer
-from promptmid_core.messages import prior_from, stamp_ns
 from promptmid_core.reasons import Reason
 
 MAP, ODOM = "map", "odom"

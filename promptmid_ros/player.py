@@ -22,9 +22,9 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from promptmid_core.bags.bag import IMAGE_TYPES, FlightBag, open_bag
 from promptmid_core.cli.parsing import positive_number
 from promptmid_core.errors import InputError
-from promptmid_core.simulation.bag import IMAGE_TYPES, FlightBag, open_bag
 from promptmid_ros.transport import set_profile
 
 # what a localizer needs beside the images; a bag's other topics are played but not waited for

@@ -19,8 +19,8 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError
-from promptmid_core.messages import stamp_ns
 from promptmid_ros.live import isolate, ros_node
 from promptmid_ros.localizer_process import LocalizerProcess
 from promptmid_ros.recorder import DEEP

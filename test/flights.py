@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import BagWriter
 from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State, TiePoints
 from promptmid_core.reasons import Reason
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import BagWriter
 
 GSD = 10.0
 HEIGHT = 1000.0

@@ -30,8 +30,8 @@ from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
-from promptmid_core.messages import stamp_ns  # noqa: E402
-from promptmid_core.simulation.bag import open_bag  # noqa: E402
+from promptmid_core.bags.bag import open_bag  # noqa: E402
+from promptmid_core.bags.messages import stamp_ns  # noqa: E402
 from promptmid_ros.transport import set_profile  # noqa: E402
 
 # before the first participant of this process, which alone reads it

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import BagWriter, Topics, open_bag
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose
 from promptmid_core.georaster import MapFrame
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import BagWriter, Topics, open_bag
 
 CUSTOM = {"map_crs": "EPSG:32611", "map_origin_east": "385000.0", "map_origin_north": "3761000.5", "seed": "7"}
 CAMERA = Camera(6, 4, np.array([[5.0, 0, 2.5], [0, 5.0, 1.5], [0, 0, 1]]))

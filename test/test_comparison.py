@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, write_bag
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import BagWriter
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation import demo
 from promptmid_core.evaluation.comparison import RUN, as_json, compare, read_live, sentence, table
@@ -18,8 +20,6 @@ from promptmid_core.evaluation.replay import Flight, replay
 from promptmid_core.evaluation.report import render
 from promptmid_core.geometry import Pose
 from promptmid_core.localization.fix import Fix
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import BagWriter
 
 SENT_NS = 1_800_000_000_000_000_000
 LATENCY_NS = 40_000_000

@@ -9,11 +9,11 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
 import pyproj
 
+from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import MapFrame
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.messages import pose_from, prior_from, stamp_ns
 from promptmid_ros import conversions
 
 FRAME = MapFrame("EPSG:32611", (650_000.0, 3_700_000.0))

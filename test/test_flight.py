@@ -9,11 +9,11 @@ import pytest
 import rasterio
 from rasterio.transform import Affine
 
+from promptmid_core.bags.bag import open_bag
+from promptmid_core.bags.messages import camera_from, image_from_compressed, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Pose, Terrain, interpolate, orthorectify
 from promptmid_core.georaster import RasterView
-from promptmid_core.messages import camera_from, image_from_compressed, stamp_ns
-from promptmid_core.simulation.bag import open_bag
 from promptmid_core.simulation.flight import nadir_sight, simulate_flight
 from promptmid_core.simulation.view import View
 

@@ -22,8 +22,8 @@ from launched import launch_file, scene
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 
-from promptmid_core.messages import stamp_ns
-from promptmid_core.simulation.bag import open_bag
+from promptmid_core.bags.bag import open_bag
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_ros.live import ros_node
 from promptmid_ros.player import RELIABLE, Player
 

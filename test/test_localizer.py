@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from simulated import Scene, scene  # noqa: F401
 
+from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.metrics import summarise
@@ -21,7 +22,6 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.prompts import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.simulation.bag import open_bag
 from promptmid_core.simulation.flight import simulate_flight
 
 

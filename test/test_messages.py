@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.messages import camera_from, image_from, image_from_compressed, pose_from, prior_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import NADIR, Pose
-from promptmid_core.messages import camera_from, image_from, image_from_compressed, pose_from, prior_from, stamp_ns
 from promptmid_core.reasons import Reason
-from promptmid_core.simulation import telemetry
 
 
 def header(sec=7, nanosec=42):

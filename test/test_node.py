@@ -11,9 +11,9 @@ from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, Flight, 
 from lifecycle_msgs.srv import GetState
 from simulated import Scene, scene  # noqa: F401
 
+from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Pose
-from promptmid_core.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.refmap import build_map
 from promptmid_core.simulation.world import simulate_world
 

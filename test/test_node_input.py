@@ -15,7 +15,7 @@ from harness import SECOND, Flight, Localizer, stamped
 from sensor_msgs.msg import Image
 from simulated import Scene, scene  # noqa: F401
 
-from promptmid_core.messages import stamp_ns
+from promptmid_core.bags.messages import stamp_ns
 
 
 @pytest.fixture(scope="module")

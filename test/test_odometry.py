@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import Anchor
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.localization.prior import PriorBuffer
-from promptmid_core.messages import stamp_ns
 from promptmid_core.reasons import Reason
-from promptmid_core.simulation import telemetry
 from promptmid_ros.inbox import CameraInfos, Inbox
 from promptmid_ros.odometry import Odometry
 

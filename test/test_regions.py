@@ -20,6 +20,7 @@ from rasterio.warp import transform_bounds
 from small_maps import BoxMean, contents, write
 
 from promptmid_core import cli
+from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.preview import _stacked
@@ -36,7 +37,6 @@ from promptmid_core.refmap import (
     unfinished_regions,
     verify_map,
 )
-from promptmid_core.simulation.bag import open_bag
 from promptmid_core.simulation.flight import simulate_flight
 
 SIDE = 560

@@ -23,6 +23,9 @@ from flights import (
     write_bag,
 )
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import BagWriter, open_bag
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.examples import KEPT, Album
@@ -31,11 +34,8 @@ from promptmid_core.evaluation.replay import Flight, replay
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.messages import stamp_ns
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap, build_map
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import BagWriter, open_bag
 from promptmid_core.simulation.flight import simulate_flight
 
 Entries = list[tuple[str, int, Any]]

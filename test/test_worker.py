@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from flights import CAMERA, ODOMETRY_NS, START_NS, KnownLocalizer, image, odometry, stamps, true_pose
 
+from promptmid_core.bags import telemetry
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.reasons import Reason
-from promptmid_core.simulation import telemetry
 from promptmid_ros.inbox import Arrival, CameraInfos, Inbox
 from promptmid_ros.odometry import Odometry
 from promptmid_ros.worker import Outcome, Worker

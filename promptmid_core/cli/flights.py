@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
 
 
 def _replay(args: argparse.Namespace) -> None:
+    from promptmid_core.bags.bag import open_bag
     from promptmid_core.descriptors import load
     from promptmid_core.evaluation import comparison
     from promptmid_core.evaluation.metrics import summarise, table
@@ -39,7 +40,6 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap, region_path
     from promptmid_core.runtime.backend import Wanted
-    from promptmid_core.simulation.bag import open_bag
 
     place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag))
     reference = ReferenceMap.open(place)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load as load_descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.machine import device, versions
@@ -24,8 +26,6 @@ from promptmid_core.localization.localizer import Localizer, Stopwatch
 from promptmid_core.localization.options import Options
 from promptmid_core.refmap import ReferenceMap, build_map
 from promptmid_core.runtime.backend import AUTO, Wanted
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import open_bag
 from promptmid_core.simulation.flight import simulate_flight
 from promptmid_core.simulation.world import simulate_world
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from promptmid_core.bags.bag import FlightBag
+from promptmid_core.bags.messages import camera_from, image_from, image_from_compressed, pose_from, prior_from, stamp_ns
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Camera, Pose, Prior, interpolate
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.prior import PriorBuffer
-from promptmid_core.messages import camera_from, image_from, image_from_compressed, pose_from, prior_from, stamp_ns
 from promptmid_core.reasons import Reason
-from promptmid_core.simulation.bag import FlightBag
 
 WHOLE_FLIGHT_NS = 1 << 62
 # a truth is not interpolated across a longer gap

@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bags.bag import open_bag
 from promptmid_core.errors import Refusal
 from promptmid_core.evaluation.examples import Album, Example
 from promptmid_core.evaluation.recording import RecordedImage, Recording
@@ -20,7 +21,6 @@ from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.simulation.bag import open_bag
 
 Array = NDArray[np.float64]
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bags import telemetry
+from promptmid_core.bags.bag import BagWriter
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose, Terrain
 from promptmid_core.georaster import RasterView, check_raster, map_frame
-from promptmid_core.simulation import telemetry
-from promptmid_core.simulation.bag import BagWriter
 from promptmid_core.simulation.drift import Drift
 from promptmid_core.simulation.exposure import Exposure
 from promptmid_core.simulation.flightplan import NEEDED_SHARE, Plan, Sight, drape, plan_flight

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
+from promptmid_core.bags.telemetry import typestore
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.messages import pose_from, prior_from, stamp_ns
-from promptmid_core.simulation.telemetry import typestore
 
 if TYPE_CHECKING:
     from promptmid_core.georaster import MapFrame
