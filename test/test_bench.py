@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from pair_folders import write_pairs
 
+from promptmid_core.bench import run as bench
+from promptmid_core.bench import scores
+from promptmid_core.bench.pairs import read_pairs
+from promptmid_core.bench.trials import Setting, Trial
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation import bench, scores
 from promptmid_core.evaluation.matchers import METHODS, Answer, Patch, Reach, Window
-from promptmid_core.evaluation.pairs import read_pairs
-from promptmid_core.evaluation.trials import Setting, Trial
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW = {"source", "method", "trials", "pairs", "patch_px", "radius_px", "yaw_deg", "scale_percent", "seed", "gate", "gsd_m",
@@ -210,7 +211,7 @@ def test_an_error_is_the_distance_to_the_truth() -> None:
 
 
 def test_a_journal_that_is_none_is_refused(tmp_path: Path) -> None:
-    from promptmid_core.evaluation.journal import Journal
+    from promptmid_core.bench.journal import Journal
 
     path = tmp_path / "j.csv"
     path.write_text("id,optical\n1,2\n")

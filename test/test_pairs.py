@@ -9,9 +9,9 @@ import pytest
 import rasterio
 from pair_folders import write_pairs
 
+from promptmid_core.bench.pairs import read_images, read_pairs
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.pairs import read_images, read_pairs
 from promptmid_core.landuse import ClassTable
 from promptmid_core.prompts import LAND_USES
 from promptmid_core.simulation.world import simulate_world

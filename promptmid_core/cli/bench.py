@@ -79,7 +79,7 @@ def add(commands: Any) -> None:
 
 
 def _cut(args: argparse.Namespace) -> None:
-    from promptmid_core.evaluation.tiles import cut_pairs
+    from promptmid_core.bench.cutting import cut_pairs
     from promptmid_core.landuse import ClassTable
 
     if args.labelled and not args.landcover:
@@ -92,12 +92,13 @@ def _cut(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from promptmid_core.evaluation import bench, scores
-    from promptmid_core.evaluation.curves import check_picture, write_curves
+    from promptmid_core.bench import run as bench
+    from promptmid_core.bench import scores
+    from promptmid_core.bench.curves import check_picture, write_curves
+    from promptmid_core.bench.pairs import read_pairs
+    from promptmid_core.bench.trialfile import read_trials, write_trials
+    from promptmid_core.bench.trials import Setting, draw
     from promptmid_core.evaluation.matchers import load_methods
-    from promptmid_core.evaluation.pairs import read_pairs
-    from promptmid_core.evaluation.trialfile import read_trials, write_trials
-    from promptmid_core.evaluation.trials import Setting, draw
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:

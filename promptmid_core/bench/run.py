@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from promptmid_core import __version__
+from promptmid_core.bench.journal import Journal
+from promptmid_core.bench.pairs import Pair
+from promptmid_core.bench.trials import Setting, Trial, cut
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.journal import Journal
 from promptmid_core.evaluation.matchers import Answer, Matcher
-from promptmid_core.evaluation.pairs import Pair
-from promptmid_core.evaluation.trials import Setting, Trial, cut
 
 Progress = Callable[[int, int], None]
 

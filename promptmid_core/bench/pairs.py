@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bench.checkpoints import fitted_affine
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.checkpoints import fitted_affine
 from promptmid_core.prompts import LAND_USES
 
 Affine = NDArray[np.float64]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from promptmid_core.bench.run import Result
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.bench import Result
 from promptmid_core.evaluation.figures import DASHED, STYLE
 
 MOST_PX = 15.0

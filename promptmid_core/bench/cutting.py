@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bench.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.georaster import RasterView, check_raster
 from promptmid_core.landuse import KINDS, ClassTable, dominant
 from promptmid_core.prompts import LAND_USES, NEUTRAL

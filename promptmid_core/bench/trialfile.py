@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from promptmid_core.bench.pairs import Pair, by_source
+from promptmid_core.bench.trials import Setting, Trial, truth
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.pairs import Pair, by_source
-from promptmid_core.evaluation.trials import Setting, Trial, truth
 
 SETTINGS = {"patch_px": "patch", "radius_px": "radius", "yaw_reach_deg": "yaw_deg", "scale_reach_percent": "scale_percent",
             "seed": "seed"}

@@ -1,0 +1,1 @@
+"""Methods run on the same trials over pairs of images, and what each found."""
