@@ -8,7 +8,7 @@ An adapter is a class with `name`, `gate` and `locate`; docs/bench.md says what 
 import cv2
 import numpy as np
 
-from promptmid_core.evaluation.matchers import Answer, Patch, Reach, Window
+from promptmid_core.bench.matchers import Answer, Patch, Reach, Window
 
 
 class PhaseCorrelation:

@@ -13,11 +13,11 @@ from pair_folders import write_pairs
 
 from promptmid_core.bench import run as bench
 from promptmid_core.bench import scores
+from promptmid_core.bench.matchers import METHODS, Answer, Patch, Reach, Window
 from promptmid_core.bench.pairs import read_pairs
 from promptmid_core.bench.trials import Setting, Trial
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers import METHODS, Answer, Patch, Reach, Window
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW = {"source", "method", "trials", "pairs", "patch_px", "radius_px", "yaw_deg", "scale_percent", "seed", "gate", "gsd_m",

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from pair_folders import scene, write_pairs
 
+from promptmid_core.bench.matchers import METHODS, Answer, Matcher, Patch, Reach, Window, load_methods
+from promptmid_core.bench.matchers.descriptor import Telling
+from promptmid_core.bench.matchers.surface import SurfaceMatcher, hypotheses
 from promptmid_core.bench.pairs import Pair, read_pairs
 from promptmid_core.bench.run import Result, run
 from promptmid_core.bench.trials import Setting, draw
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers import METHODS, Answer, Matcher, Patch, Reach, Window, load_methods
-from promptmid_core.evaluation.matchers.descriptor import Telling
-from promptmid_core.evaluation.matchers.surface import SurfaceMatcher, hypotheses
 from promptmid_core.runtime.profile import COMPACT
 
 PEERS = {"arosics", "gefolki"}

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pair_folders import COLUMNS, write_pairs
 
+from promptmid_core.bench.matchers.matcher import rotation
 from promptmid_core.bench.pairs import Pair, read_images, read_pairs
 from promptmid_core.bench.trialfile import read_trials, write_trials
 from promptmid_core.bench.trials import Setting, Trial, cut, draw, truth
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers.matcher import rotation
 
 AFFINE = (0.9, 0.1, 12.0, -0.08, 1.1, 5.0)
 

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import TextIO
 
+from promptmid_core.bench.matchers import Answer
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers import Answer
 
 Done = dict[tuple[int, str], tuple[Answer | None, float]]
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from promptmid_core import __version__
 from promptmid_core.bench.journal import Journal
+from promptmid_core.bench.matchers import Answer, Matcher
 from promptmid_core.bench.pairs import Pair
 from promptmid_core.bench.trials import Setting, Trial, cut
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers import Answer, Matcher
 
 Progress = Callable[[int, int], None]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bench.matchers import Matcher
 from promptmid_core.bench.pairs import Pair, by_source
 from promptmid_core.bench.run import Result
 from promptmid_core.bench.trials import Setting
-from promptmid_core.evaluation.matchers import Matcher
 
 Row = dict[str, Any]
 Array = NDArray[np.float64]

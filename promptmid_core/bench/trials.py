@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bench.matchers.matcher import Patch, Reach, Window, rotation
 from promptmid_core.bench.pairs import Pair, by_source, read_images
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers.matcher import Patch, Reach, Window, rotation
 
 Array = NDArray[np.float64]
 

@@ -95,10 +95,10 @@ def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.bench import run as bench
     from promptmid_core.bench import scores
     from promptmid_core.bench.curves import check_picture, write_curves
+    from promptmid_core.bench.matchers import load_methods
     from promptmid_core.bench.pairs import read_pairs
     from promptmid_core.bench.trialfile import read_trials, write_trials
     from promptmid_core.bench.trials import Setting, draw
-    from promptmid_core.evaluation.matchers import load_methods
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     if args.plot:

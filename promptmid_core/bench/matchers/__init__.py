@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from promptmid_core.bench.matchers.matcher import Answer, Matcher, Patch, Reach, Window
 from promptmid_core.descriptors import NAMES as DESCRIPTORS
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers.matcher import Answer, Matcher, Patch, Reach, Window
 
 __all__ = ["METHODS", "Answer", "Matcher", "Patch", "Reach", "Window", "load_methods"]
 
@@ -49,7 +49,7 @@ def _load(name: str, tellings: Sequence[str], backend: str, model: Path | None) 
         profile = Path(whole.partition(":")[2])
         descriptor, group = (whole, "") if profile.exists() else (whole.rpartition("/")[0], profile.name)
     if descriptor.partition(":")[0] in DESCRIPTORS:
-        from promptmid_core.evaluation.matchers.descriptor import DescriptorMatcher, Telling
+        from promptmid_core.bench.matchers.descriptor import DescriptorMatcher, Telling
 
         return [DescriptorMatcher(descriptor, group, store, Telling(telling), backend, model) for telling in tellings]
     if name in _CLASSES:

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from promptmid_core.evaluation.matchers.matcher import Answer, Patch, Reach, Window, grey
+from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, grey
 
 RATIO = 0.8  # of the distances to the nearest and the second nearest descriptor (Lowe 2004)
 INLIER_PX = 3.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.matchers.matcher import Answer, Patch, Reach, Window, rotation
+from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, rotation
 from promptmid_core.matching.vertex import vertex
 
 Array = NDArray[np.floating]

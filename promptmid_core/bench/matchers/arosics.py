@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 
-from promptmid_core.evaluation.matchers.matcher import Answer, Image, Mask, Patch, Reach, Window, grey
-from promptmid_core.evaluation.matchers.peer import peer
+from promptmid_core.bench.matchers.matcher import Answer, Image, Mask, Patch, Reach, Window, grey
+from promptmid_core.bench.matchers.peer import peer
 
 LEAST_RELIABILITY = 60.0  # percent; what AROSICS itself asks of a tie point (COREG_LOCAL's min_reliability)
 NODATA = -1.0

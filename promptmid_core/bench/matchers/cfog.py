@@ -7,8 +7,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.matchers.matcher import Image, Patch, Window, grey
-from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
+from promptmid_core.bench.matchers.matcher import Image, Patch, Window, grey
+from promptmid_core.bench.matchers.surface import SurfaceMatcher
 
 Array = NDArray[np.float32]
 

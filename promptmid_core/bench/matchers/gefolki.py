@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.matchers.matcher import Answer, Patch, Reach, Window, grey
-from promptmid_core.evaluation.matchers.peer import peer
+from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, grey
+from promptmid_core.bench.matchers.peer import peer
 
 COARSEST_PX = 2  # of the shift at the coarsest level, from which the flow is followed
 ITERATIONS, RADII, RANK = 2, (32, 24, 16, 8), 4  # as in the authors' own example of optical and SAR images

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.matchers.matcher import Image, Patch, Window, grey
-from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
+from promptmid_core.bench.matchers.matcher import Image, Patch, Window, grey
+from promptmid_core.bench.matchers.surface import SurfaceMatcher
 
 Array = NDArray[np.float32]
 

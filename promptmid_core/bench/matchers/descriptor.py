@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.bench.matchers.matcher import Patch, Window
+from promptmid_core.bench.matchers.surface import SurfaceMatcher
 from promptmid_core.bench.pairs import landuse_of
 from promptmid_core.descriptors import Descriptor, load, with_model
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.matchers.matcher import Patch, Window
-from promptmid_core.evaluation.matchers.surface import SurfaceMatcher
 from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.geometry import Patch as GroundPatch
 from promptmid_core.matching.surface import score_surface
