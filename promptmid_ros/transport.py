@@ -7,7 +7,7 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from promptmid_core.evaluation.dds import VARIABLE, VARIABLE_OF_FAST_DDS_2, variable
+from promptmid_core.doctor.dds import VARIABLE, VARIABLE_OF_FAST_DDS_2, variable
 
 PROFILE = "config/fastdds.xml"
 

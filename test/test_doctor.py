@@ -11,7 +11,8 @@ from rasterio.transform import from_origin
 
 from promptmid_core.cli import main
 from promptmid_core.descriptors.structural import Structural
-from promptmid_core.evaluation import dds, doctor, rosprobe
+from promptmid_core.doctor import dds, rosprobe
+from promptmid_core.doctor import examination as doctor
 from promptmid_core.refmap import build_map
 from promptmid_core.runtime import profile
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from promptmid_core.cli import main, parser
-from promptmid_core.evaluation import latency
-from promptmid_core.evaluation.machine import device, versions
+from promptmid_core.doctor import latency
+from promptmid_core.doctor.machine import device, versions
 
 
 def test_a_flight_is_timed_stage_by_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -131,7 +131,7 @@ def _bench(args: argparse.Namespace) -> None:
 def _runtime(args: argparse.Namespace) -> None:
     # as in the node's own process
     bound()
-    from promptmid_core.evaluation import latency
+    from promptmid_core.doctor import latency
 
     asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
     with Bar("bench runtime", "frame") as progress:

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from promptmid_core.evaluation import doctor
+    from promptmid_core.doctor import examination as doctor
 
     seen = doctor.examine(args.map, args.backend)
     print(json.dumps(seen.as_json(), indent=2) if args.json else doctor.table(seen))

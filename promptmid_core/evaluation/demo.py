@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from promptmid_core.doctor.rosprobe import probe_ros
 from promptmid_core.errors import InputError
 from promptmid_core.evaluation.comparison import RUN
-from promptmid_core.evaluation.rosprobe import probe_ros
 
 MARK = ".promptmid-demo"
 # frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them

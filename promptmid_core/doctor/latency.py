@@ -15,8 +15,8 @@ import numpy as np
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load as load_descriptor
+from promptmid_core.doctor.machine import device, versions
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.machine import device, versions
 from promptmid_core.evaluation.recording import RecordedImage, Recording
 from promptmid_core.evaluation.replay import match_recorded
 from promptmid_core.geometry import NADIR

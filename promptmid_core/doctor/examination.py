@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.doctor import dds
+from promptmid_core.doctor.machine import device, versions
+from promptmid_core.doctor.rosprobe import probe_ros
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation import dds
-from promptmid_core.evaluation.machine import device, versions
-from promptmid_core.evaluation.rosprobe import probe_ros
 
 LEAST_PYTHON = (3, 11)
 DESCRIBED = 9  # patches that the time of a description is the median of

@@ -1,0 +1,1 @@
+"""What is installed, what runs, and how long a frame takes on this machine."""
