@@ -12,7 +12,7 @@ from small_maps import HEIGHT, WIDTH, BoxMean, write
 
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.preview import components, write_preview
+from promptmid_core.preview.page import components, write_preview
 from promptmid_core.refmap import ReferenceMap, build_map
 
 

@@ -154,7 +154,7 @@ def _map_verify(args: argparse.Namespace) -> int:
 
 
 def _map_preview(args: argparse.Namespace) -> None:
-    from promptmid_core.evaluation.preview import write_preview
+    from promptmid_core.preview.page import write_preview
     from promptmid_core.refmap import ReferenceMap
 
     write_preview(args.out, ReferenceMap.open(args.map))

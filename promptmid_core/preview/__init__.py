@@ -1,0 +1,1 @@
+"""A reference map to look at before flight."""
