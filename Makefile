@@ -29,7 +29,7 @@ soak: install
 
 scale: export OMP_NUM_THREADS = 1
 scale: install
-	.venv/bin/python -m promptmid_core.evaluation.mapscale --out scale_out
+	.venv/bin/python -m promptmid_core.replay.mapscale --out scale_out
 
 # PROMPTMID_DATA: the folder with data/ and tools/ of the image pairs; the smoke run needs none of it
 weights: install

@@ -23,12 +23,12 @@ from tqdm import tqdm
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.recording import Recording
 from promptmid_core.geometry import NADIR, Camera, boresight_point
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.integrity import CHANCE_SHARE, SHARED_GROUND
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap import build_map
+from promptmid_core.replay.recording import Recording
 from promptmid_core.simulation.flight import simulate_flight
 
 GSD, TRUE_PX = 8.3, 4.0

@@ -13,13 +13,13 @@ from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import BagWriter
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation import demo
-from promptmid_core.evaluation.comparison import RUN, as_json, compare, read_live, sentence, table
-from promptmid_core.evaluation.metrics import summarise
-from promptmid_core.evaluation.replay import Flight, replay
-from promptmid_core.evaluation.report import render
 from promptmid_core.geometry import Pose
 from promptmid_core.localization.fix import Fix
+from promptmid_core.replay import demo
+from promptmid_core.replay.live import RUN, as_json, compare, read_live, sentence, table
+from promptmid_core.replay.metrics import summarise
+from promptmid_core.replay.report import render
+from promptmid_core.replay.run import Flight, replay
 
 SENT_NS = 1_800_000_000_000_000_000
 LATENCY_NS = 40_000_000

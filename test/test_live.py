@@ -14,9 +14,9 @@ from simulated import Scene, scene  # noqa: F401
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.comparison import Comparison, compare, read_live, table
-from promptmid_core.evaluation.replay import replay
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.replay.live import Comparison, compare, read_live, table
+from promptmid_core.replay.run import replay
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 

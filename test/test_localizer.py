@@ -12,9 +12,6 @@ from simulated import Scene, scene  # noqa: F401
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.metrics import summarise
-from promptmid_core.evaluation.recording import Recording
-from promptmid_core.evaluation.replay import replay
 from promptmid_core.geometry import NADIR, Camera, DescriptorMap, Patch, Pose, Prior, boresight_point
 from promptmid_core.landuse import ClassTable
 from promptmid_core.localization.fix import Candidate, Frame
@@ -22,6 +19,9 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.prompts import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay.metrics import summarise
+from promptmid_core.replay.recording import Recording
+from promptmid_core.replay.run import replay
 from promptmid_core.simulation.flight import simulate_flight
 
 

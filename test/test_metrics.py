@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flights import CAMERA, GSD, HEIGHT, START_NS, true_pose
 
-from promptmid_core.evaluation.metrics import summarise, table
-from promptmid_core.evaluation.replay import Flight, ReplayedFrame, judge
 from promptmid_core.geometry import Prior, Terrain
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
+from promptmid_core.replay.metrics import summarise, table
+from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
 CONTRACT = {
     "frames", "fixes", "fix_rate", "false_fixes", "misleading", "bound_failures", "ground_error_px", "error_px", "error_m",

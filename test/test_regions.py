@@ -23,7 +23,6 @@ from promptmid_core import cli
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.region import region_of_flight
 from promptmid_core.georaster import MapFrame
 from promptmid_core.preview.page import _stacked
 from promptmid_core.refmap import (
@@ -37,6 +36,7 @@ from promptmid_core.refmap import (
     unfinished_regions,
     verify_map,
 )
+from promptmid_core.replay.region import region_of_flight
 from promptmid_core.simulation.flight import simulate_flight
 
 SIDE = 560

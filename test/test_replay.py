@@ -28,14 +28,14 @@ from promptmid_core.bags.bag import BagWriter, open_bag
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.examples import KEPT, Album
-from promptmid_core.evaluation.metrics import summarise
-from promptmid_core.evaluation.replay import Flight, replay
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.replay.examples import KEPT, Album
+from promptmid_core.replay.metrics import summarise
+from promptmid_core.replay.run import Flight, replay
 from promptmid_core.simulation.flight import simulate_flight
 
 Entries = list[tuple[str, int, Any]]

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptmid_core.bench.run import Result
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.figures import DASHED, STYLE
+from promptmid_core.replay.figures import DASHED, STYLE
 
 MOST_PX = 15.0
 KINDS = (".png", ".svg", ".pdf")

@@ -31,14 +31,14 @@ def add(commands: Any) -> None:
 def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.bags.bag import open_bag
     from promptmid_core.descriptors import load
-    from promptmid_core.evaluation import comparison
-    from promptmid_core.evaluation.metrics import summarise, table
-    from promptmid_core.evaluation.region import region_of_flight
-    from promptmid_core.evaluation.replay import replay
-    from promptmid_core.evaluation.report import write_report
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap, region_path
+    from promptmid_core.replay import live as comparison
+    from promptmid_core.replay.metrics import summarise, table
+    from promptmid_core.replay.region import region_of_flight
+    from promptmid_core.replay.report import write_report
+    from promptmid_core.replay.run import replay
     from promptmid_core.runtime.backend import Wanted
 
     place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag))

@@ -17,14 +17,14 @@ from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load as load_descriptor
 from promptmid_core.doctor.machine import device, versions
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.recording import RecordedImage, Recording
-from promptmid_core.evaluation.replay import match_recorded
 from promptmid_core.geometry import NADIR
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer, Stopwatch
 from promptmid_core.localization.options import Options
 from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.replay.recording import RecordedImage, Recording
+from promptmid_core.replay.run import match_recorded
 from promptmid_core.runtime.backend import AUTO, Wanted
 from promptmid_core.simulation.flight import simulate_flight
 from promptmid_core.simulation.world import simulate_world

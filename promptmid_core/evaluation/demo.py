@@ -11,7 +11,7 @@ from pathlib import Path
 
 from promptmid_core.doctor.rosprobe import probe_ros
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.comparison import RUN
+from promptmid_core.replay.live import RUN
 
 MARK = ".promptmid-demo"
 # frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.figures import STYLE
-from promptmid_core.evaluation.pictures import overview
 from promptmid_core.landuse import ClassTable
 from promptmid_core.prompts import LAND_USES
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions
+from promptmid_core.replay.figures import STYLE
+from promptmid_core.replay.pictures import overview
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -247,7 +247,7 @@ def _page(maps: list[tuple[ReferenceMap, bytes]]) -> str:
     """The page of a map, which is the first, and its regions, each with its picture as PNG."""
     from jinja2 import Environment
 
-    template = files("promptmid_core.evaluation").joinpath("preview.html.j2").read_text()
+    template = files("promptmid_core.replay").joinpath("preview.html.j2").read_text()
     parts = [{
         "name": shown.path.name, "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
         "facts": {key: _plain(value) for key, value in map_info(shown.path).items() if key not in ("path", "inputs", "versions")},

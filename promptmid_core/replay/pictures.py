@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.examples import Example
 from promptmid_core.geometry import Bounds, Grid, Pose
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay.examples import Example
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float64]

@@ -8,9 +8,9 @@ from pathlib import Path
 from promptmid_core.bags.bag import FlightBag
 from promptmid_core.bags.messages import prior_from
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.evaluation.recording import same_crs
 from promptmid_core.refmap import read_regions
 from promptmid_core.refmap.header import Header
+from promptmid_core.replay.recording import same_crs
 
 
 def region_of_flight(path: Path, bag: FlightBag) -> Path:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from promptmid_core import __version__
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation import figures
-from promptmid_core.evaluation.comparison import Comparison, rows, sentence
-from promptmid_core.evaluation.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
-from promptmid_core.evaluation.pictures import match_pictures
-from promptmid_core.evaluation.replay import Flight, ReplayedFrame
 from promptmid_core.reasons import MEANINGS
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay import figures
+from promptmid_core.replay.live import Comparison, rows, sentence
+from promptmid_core.replay.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
+from promptmid_core.replay.pictures import match_pictures
+from promptmid_core.replay.run import Flight, ReplayedFrame
 
 # the covariance that is asked for: shares of errors inside the 95 % and 50 % ellipse, and sigma over RMS error
 COVERAGE95 = (0.90, 0.98)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.replay import Flight, ReplayedFrame
+from promptmid_core.replay.run import Flight, ReplayedFrame
 
 Summary = dict[str, Any]
 Values = NDArray[np.float64]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from promptmid_core.bags.bag import FlightBag, open_bag
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.evaluation.metrics import Summary, summarise
-from promptmid_core.evaluation.recording import Recording
-from promptmid_core.evaluation.replay import Flight, ReplayedFrame, judge
 from promptmid_core.geometry import NADIR, Pose
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay.metrics import Summary, summarise
+from promptmid_core.replay.recording import Recording
+from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
 OUTPUTS, RUN = "outputs", "live.json"
 NODE = "/localizer"

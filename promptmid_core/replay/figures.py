@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.evaluation.metrics import D2_50, D2_95, FALSE_FIX_PX
-from promptmid_core.evaluation.pictures import overview
-from promptmid_core.evaluation.replay import Flight, ReplayedFrame
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay.metrics import D2_50, D2_95, FALSE_FIX_PX
+from promptmid_core.replay.pictures import overview
+from promptmid_core.replay.run import Flight, ReplayedFrame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

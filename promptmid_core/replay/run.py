@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.errors import Refusal
-from promptmid_core.evaluation.examples import Album, Example
-from promptmid_core.evaluation.recording import RecordedImage, Recording
 from promptmid_core.geometry import NADIR, Camera, Pose
 from promptmid_core.geometry.ortho import boresight_point
 from promptmid_core.geometry.terrain import Terrain
@@ -21,6 +19,8 @@ from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay.examples import Album, Example
+from promptmid_core.replay.recording import RecordedImage, Recording
 
 Array = NDArray[np.float64]
 
