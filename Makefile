@@ -25,11 +25,11 @@ demo: install
 SECONDS ?= 300
 soak: export OMP_NUM_THREADS = 1
 soak: install
-	.venv/bin/python -m promptmid_ros.soak --seconds $(SECONDS) --out soak_out
+	.venv/bin/python -m benchmarks.soak --seconds $(SECONDS) --out soak_out
 
 scale: export OMP_NUM_THREADS = 1
 scale: install
-	.venv/bin/python -m promptmid_core.replay.mapscale --out scale_out
+	.venv/bin/python -m benchmarks.mapscale --out scale_out
 
 # PROMPTMID_DATA: the folder with data/ and tools/ of the image pairs; the smoke run needs none of it
 weights: install

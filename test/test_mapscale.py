@@ -4,17 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mapscale import GIB, build_rate, flipped_bits, peak_memory, query_costs, random_kills, simulated_sar, sizes
 from promptmid_core.descriptors import load
-from promptmid_core.evaluation.mapscale import (
-    GIB,
-    build_rate,
-    flipped_bits,
-    peak_memory,
-    query_costs,
-    random_kills,
-    simulated_sar,
-    sizes,
-)
 from promptmid_core.refmap import build_map
 
 

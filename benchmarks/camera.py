@@ -100,8 +100,8 @@ class Camera:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`python -m promptmid_ros.camera BAG`: waits for a subscriber, sends until SIGINT, then prints one line of JSON."""
-    parser = argparse.ArgumentParser(prog="python -m promptmid_ros.camera", description=__doc__)
+    """`python -m benchmarks.camera BAG`: waits for a subscriber, sends until SIGINT, then prints one line of JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.camera", description=__doc__)
     parser.add_argument("bag", type=Path, metavar="BAG", help="of promptmid simulate flight")
     parser.add_argument("--raw", action="store_true", help="sensor_msgs/Image instead of CompressedImage")
     args = parser.parse_args(argv)

@@ -66,7 +66,7 @@ def soak(bag: Path, reference: Path, out: Path, *, raw: bool, seconds: float, st
         watch = Watch(node)
         settings = {"map": str(reference.absolute()), "image_transport": name}
         with LocalizerProcess(node, settings, out / f"localizer_{name}.log") as localizer:
-            camera = subprocess.Popen([sys.executable, "-m", "promptmid_ros.camera", f"{bag}", *(["--raw"] if raw else [])],
+            camera = subprocess.Popen([sys.executable, "-m", "benchmarks.camera", f"{bag}", *(["--raw"] if raw else [])],
                                       stdout=subprocess.PIPE, text=True, start_new_session=True)
             try:
                 while not watch.reasons and camera.poll() is None and not stop.wait(0.1):
@@ -136,8 +136,8 @@ def percentiles(values: list[float]) -> dict[str, float | None]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`python -m promptmid_ros.soak --seconds S --out DIR`; exit status 1 where a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m promptmid_ros.soak", description=__doc__)
+    """`python -m benchmarks.soak --seconds S --out DIR`; exit status 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, metavar="S", help="for each transport; default: 300")
     parser.add_argument("--transport", choices=("raw", "compressed"), action="append", help="default: both, one after the other")
     parser.add_argument("--out", type=Path, default=Path("soak_out"), metavar="DIR")
