@@ -25,7 +25,7 @@ def export(path: Path) -> None:
     from torch import nn
     from transformers import Dinov2Config, Dinov2Model
 
-    from promptmid_core.runtime.export import example, export_onnx
+    from promptmid_core.export.onnx import example, export_onnx
 
     class FullSize(nn.Module):
         FLOAT32 = ("vae",)

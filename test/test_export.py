@@ -16,12 +16,12 @@ import torch
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.evaluation.parity import compare, simulated_views
+from promptmid_core.export import onnx as export
+from promptmid_core.export.onnx import export_onnx
+from promptmid_core.export.parity import compare, simulated_views
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts import Modality, Prompt
-from promptmid_core.runtime import export
 from promptmid_core.runtime.backend import Wanted
-from promptmid_core.runtime.export import export_onnx
 from promptmid_core.runtime.onnx import OnnxNetwork
 from promptmid_core.runtime.onnxfile import metadata, sha256
 from promptmid_core.runtime.profile import COMPACT, Profile

@@ -47,14 +47,14 @@ def _capability(text: str) -> str:
 
 
 def _onnx(args: argparse.Namespace) -> None:
-    from promptmid_core.runtime.exportable import exportable
+    from promptmid_core.export.exportable import exportable
 
     source = exportable(args.profile, args.model)
     side = source.side(args.side_px, SIDE_PX)
     if args.out.suffix != ".onnx" or not args.out.parent.is_dir():
         raise InputError(f"--out {args.out} is not the name of an .onnx file in a folder that is there")
-    from promptmid_core.evaluation.parity import compare
-    from promptmid_core.runtime.export import example, export_onnx
+    from promptmid_core.export.onnx import example, export_onnx
+    from promptmid_core.export.parity import compare
     from promptmid_core.runtime.onnx import OnnxNetwork
     from promptmid_core.runtime.torch_network import ModuleNetwork
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from promptmid_core.runtime.export import export_student
+from promptmid_core.export.onnx import export_student
 from promptmid_core.runtime.profile import FILE
 from promptmid_core.runtime.student import Student
 from promptmid_core.runtime.teacher import Teacher
