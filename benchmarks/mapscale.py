@@ -271,7 +271,7 @@ def flipped_bits(path: Path, flips: int, seed: int = 1) -> int:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m promptmid_core.replay.mapscale", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mapscale", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("scale_out"), help="a folder for what is made; new or empty")
     parser.add_argument("--sar", type=Path, help="the raster of build rate and bytes; default: a simulated one of 12.6 Mpx")
     parser.add_argument("--mpx", type=float, default=1000, help="pixels of the raster of the memory test, in millions")

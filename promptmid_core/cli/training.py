@@ -13,7 +13,7 @@ from promptmid_core.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from promptmid_core.runtime.backbones import Backbones
+    from promptmid_core.networks.backbones import Backbones
 
 DATA = "--data pairs ../data world --sources ombria-floods,sen12-landuse"
 
@@ -53,8 +53,8 @@ def _promptdm(args: argparse.Namespace) -> None:
 
     import yaml
 
+    from promptmid_core.networks.backbones import UNET, WEIGHTS
     from promptmid_core.refmap.manifest import sha256
-    from promptmid_core.runtime.backbones import UNET, WEIGHTS
     from promptmid_core.training.loop import is_first
     from promptmid_core.training.promptdm import train_promptdm
     from promptmid_core.training.record import run_record
@@ -100,8 +100,8 @@ def _aggregate(args: argparse.Namespace) -> None:
 
 def _distill(args: argparse.Namespace) -> None:
     _check_installed("diffusers", "transformers")
+    from promptmid_core.networks.teacher import load_teacher
     from promptmid_core.runtime.profile import Profile
-    from promptmid_core.runtime.teacher import load_teacher
     from promptmid_core.training.publish import temperature_of
     from promptmid_core.training.student import as_describer
 
@@ -145,7 +145,7 @@ def _train_student(args: argparse.Namespace, teacher: Any) -> None:
 
 
 def _backbones(args: argparse.Namespace) -> Backbones:
-    from promptmid_core.runtime.backbones import Backbones
+    from promptmid_core.networks.backbones import Backbones
 
     backbones = Backbones.read(args.model)
     return backbones.downloaded() if args.allow_download else backbones

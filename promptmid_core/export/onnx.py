@@ -17,9 +17,9 @@ from torch import nn
 
 from promptmid_core.errors import InputError
 from promptmid_core.export.precision import in_half
+from promptmid_core.networks.student import Student
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
 from promptmid_core.runtime.onnxfile import data_of
-from promptmid_core.runtime.student import Student
 
 EXAMPLE_PX = 256
 PRECISIONS = ("float32", "float16")

@@ -13,7 +13,7 @@ from promptmid_core.runtime.profile import Profile
 if TYPE_CHECKING:
     from torch import nn
 
-    from promptmid_core.runtime.student import Student
+    from promptmid_core.networks.student import Student
 
 Array = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ def load_module(profile: Profile) -> nn.Module:
     """The network of a profile, with the inputs and outputs that `network.py` names, in evaluation mode on the CPU."""
     if profile.windows is None:
         return load_student(profile)
-    from promptmid_core.runtime.teacher import load_teacher
+    from promptmid_core.networks.teacher import load_teacher
 
     return load_teacher(profile.network, profile.prompts.shape[-1], profile.check(f"{profile.name}.safetensors"))
 
@@ -69,7 +69,7 @@ def load_student(profile: Profile) -> Student:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from promptmid_core.runtime.student import Student, StudentShape
+    from promptmid_core.networks.student import Student, StudentShape
 
     path = profile.check(f"{profile.name}.safetensors")
     sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in profile.network.items()}

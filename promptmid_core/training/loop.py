@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from promptmid_core.runtime.encoder import Encoder
+from promptmid_core.networks.encoder import Encoder
 from promptmid_core.training.state import load_state, save_state
 
 STATE = "state.safetensors"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from promptmid_core.runtime.backbones import UNET, VAE, Backbones
-from promptmid_core.runtime.diffusion import load_unet, load_vae, vae_input
+from promptmid_core.networks.backbones import UNET, VAE, Backbones
+from promptmid_core.networks.diffusion import load_unet, load_vae, vae_input
 from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
 from promptmid_core.training.matching import Numbered, fast_in_half, own_share
 from promptmid_core.training.recipe import Recipe

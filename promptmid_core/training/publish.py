@@ -15,9 +15,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from promptmid_core.export.onnx import export_student
+from promptmid_core.networks.student import Student
+from promptmid_core.networks.teacher import Teacher
 from promptmid_core.runtime.profile import FILE
-from promptmid_core.runtime.student import Student
-from promptmid_core.runtime.teacher import Teacher
 from promptmid_core.training.recipe import Recipe
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from promptmid_core.runtime.student import Student, StudentShape
-from promptmid_core.runtime.teacher import Teacher
+from promptmid_core.networks.student import Student, StudentShape
+from promptmid_core.networks.teacher import Teacher
 from promptmid_core.training.imagenet import start_from_imagenet
 from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.losses import log_chances

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from promptmid_core.errors import InputError
-from promptmid_core.runtime.aggregation import Aggregation
-from promptmid_core.runtime.backbones import UNET, VAE, VISION, Backbones
-from promptmid_core.runtime.diffusion import DiffusionFeatures, load_unet, load_vae
-from promptmid_core.runtime.vision import VisionFeatures, load_vision
+from promptmid_core.networks.aggregation import Aggregation
+from promptmid_core.networks.backbones import UNET, VAE, VISION, Backbones
+from promptmid_core.networks.diffusion import DiffusionFeatures, load_unet, load_vae
+from promptmid_core.networks.vision import VisionFeatures, load_vision
 
 
 class Teacher(nn.Module):

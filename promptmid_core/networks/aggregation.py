@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from promptmid_core.runtime.conditioning import ConditionedBlock, ConditionedNorm, Conditioning
-from promptmid_core.runtime.student import unit
+from promptmid_core.networks.conditioning import ConditionedBlock, ConditionedNorm, Conditioning
+from promptmid_core.networks.student import unit
 
 
 class Aggregation(nn.Module):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from promptmid_core.runtime.conditioning import Condition, ConditionedNorm
+from promptmid_core.networks.conditioning import Condition, ConditionedNorm
 
 
 class Block(NamedTuple):

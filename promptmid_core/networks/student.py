@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from promptmid_core.runtime.conditioning import Condition, ConditionedBlock, Conditioning
-from promptmid_core.runtime.encoder import WIDTHS, Encoder
+from promptmid_core.networks.conditioning import Condition, ConditionedBlock, Conditioning
+from promptmid_core.networks.encoder import WIDTHS, Encoder
 
 PROMPT_GAIN = 8.0  # an embedding of length 1 has many small components, from which a layer would learn too slowly
 

@@ -1,0 +1,1 @@
+"""Torch architectures: what a trained profile's network is made of."""
