@@ -39,7 +39,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.py")),
         (f"{SHARE}/config", files("config/*")),
-        (f"{SHARE}/config/landuse", files("promptmid_core/landuse/*.yaml")),
+        (f"{SHARE}/config/landuse", files("promptmid_core/prompts/*.yaml")),
     ],
     zip_safe=False,
     python_requires=">=3.11",

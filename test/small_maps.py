@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 from promptmid_core.descriptors import Evidence
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap
 
 WEST, NORTH, PIXEL = -13183742.2, 4017420.3, 10.0

@@ -17,12 +17,12 @@ import pytest
 from numpy.typing import NDArray
 from small_maps import HEIGHT, WIDTH, BoxMean, contents, write
 
-from promptmid_core import embeddings
 from promptmid_core.descriptors import load
-from promptmid_core.embeddings import load_encoder
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
-from promptmid_core.prompts import LAND_USES, Modality, Prompt
+from promptmid_core.prompts import embeddings
+from promptmid_core.prompts.embeddings import load_encoder
+from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, repair_map, verify_map
 
 OPTICAL, SAR = Modality.OPTICAL, Modality.SAR

@@ -20,7 +20,7 @@ from promptmid_core.export import onnx as export
 from promptmid_core.export.onnx import export_onnx
 from promptmid_core.export.parity import compare, simulated_views
 from promptmid_core.geometry import Grid, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.runtime.backend import Wanted
 from promptmid_core.runtime.onnx import OnnxNetwork
 from promptmid_core.runtime.onnxfile import metadata, sha256

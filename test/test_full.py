@@ -21,7 +21,7 @@ from promptmid_core.geometry import Grid, Patch  # noqa: E402
 from promptmid_core.networks.backbones import Backbones  # noqa: E402
 from promptmid_core.networks.diffusion import DiffusionFeatures, load_unet, load_vae  # noqa: E402
 from promptmid_core.networks.teacher import build_teacher  # noqa: E402
-from promptmid_core.prompts import Modality, Prompt  # noqa: E402
+from promptmid_core.prompts.prompt import Modality, Prompt  # noqa: E402
 from promptmid_core.runtime.backend import Wanted  # noqa: E402
 from promptmid_core.simulation.world import simulate_world  # noqa: E402
 from promptmid_core.training.loop import STATE  # noqa: E402

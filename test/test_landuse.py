@@ -12,8 +12,8 @@ from small_maps import HEIGHT, WEST, WIDTH, BoxMean, contents, write
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
-from promptmid_core.landuse import TABLES, ClassTable, dominant, mix
-from promptmid_core.prompts import LAND_USES, Modality, Prompt
+from promptmid_core.prompts import TABLES, ClassTable, dominant, mix
+from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
 from promptmid_core.simulation.world import COVER_COLOURS
 

@@ -13,10 +13,10 @@ from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import NADIR, Camera, DescriptorMap, Patch, Pose, Prior, boresight_point
-from promptmid_core.landuse import ClassTable
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.prompts import LAND_USES, Prompt
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.prompt import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import summarise

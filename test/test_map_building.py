@@ -26,7 +26,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import check_raster
-from promptmid_core.prompts import Prompt
+from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.refmap import build_map, repair_map, verify_map
 from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE

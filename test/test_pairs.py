@@ -12,8 +12,8 @@ from pair_folders import write_pairs
 from promptmid_core.bench.pairs import read_images, read_pairs
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
-from promptmid_core.landuse import ClassTable
-from promptmid_core.prompts import LAND_USES
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.prompt import LAND_USES
 from promptmid_core.simulation.world import simulate_world
 
 HEADER = "split,source,optical,sar,land_use,region,size,gsd_m,alignment\n"

@@ -14,7 +14,7 @@ from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_inpu
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.matching.surface import score_surface
-from promptmid_core.prompts import LAND_USES, Modality, Prompt
+from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.runtime.profile import COMPACT, Profile
 from promptmid_core.simulation.world import simulate_world
 

@@ -17,7 +17,7 @@ from small_maps import PIXEL, BoxMean, write
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
 from promptmid_core.refmap.pyramid import averaged, default_levels, majority
 from promptmid_core.refmap.quantisation import decoded, encoded, scales

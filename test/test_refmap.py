@@ -19,7 +19,7 @@ from small_maps import HEIGHT, NORTH, WEST, WIDTH, BoxMean, contents, whole
 
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import map_frame, resample
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info
 from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.header import Tile

@@ -20,7 +20,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import RasterFacts, RasterView, map_frame
-from promptmid_core.prompts import Prompt
+from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, map_info
 from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.layover import hidden

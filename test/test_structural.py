@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 
 OPTICAL, SAR = Prompt(Modality.OPTICAL), Prompt(Modality.SAR)
 STRUCTURAL = load("structural")

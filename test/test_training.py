@@ -14,7 +14,7 @@ from promptmid_core.descriptors import load  # noqa: E402
 from promptmid_core.errors import InputError  # noqa: E402
 from promptmid_core.geometry import Grid, Patch  # noqa: E402
 from promptmid_core.networks.encoder import Depthwise  # noqa: E402
-from promptmid_core.prompts import Modality, Prompt  # noqa: E402
+from promptmid_core.prompts.prompt import Modality, Prompt  # noqa: E402
 from promptmid_core.simulation.world import simulate_world  # noqa: E402
 from promptmid_core.training.losses import peak_loss, score_surfaces  # noqa: E402
 from promptmid_core.training.publish import stressed  # noqa: E402

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from promptmid_core.bench.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import RasterView, check_raster
-from promptmid_core.landuse import KINDS, ClassTable, dominant
-from promptmid_core.prompts import LAND_USES, NEUTRAL
+from promptmid_core.prompts import KINDS, ClassTable, dominant
+from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.scenes import laid
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.bench.checkpoints import fitted_affine
 from promptmid_core.errors import InputError
-from promptmid_core.prompts import LAND_USES
+from promptmid_core.prompts.prompt import LAND_USES
 
 Affine = NDArray[np.float64]
 Image = NDArray[np.uint8]

@@ -80,7 +80,7 @@ def add(commands: Any) -> None:
 
 def _cut(args: argparse.Namespace) -> None:
     from promptmid_core.bench.cutting import cut_pairs
-    from promptmid_core.landuse import ClassTable
+    from promptmid_core.prompts import ClassTable
 
     if args.labelled and not args.landcover:
         raise InputError("--labelled needs labels; give --landcover LC.tif")

@@ -122,8 +122,8 @@ def _train_student(args: argparse.Namespace, teacher: Any) -> None:
     _check_installed("onnxscript")
     import numpy as np
 
-    from promptmid_core.embeddings import load_encoder
-    from promptmid_core.refmap.vocabulary import Vocabulary
+    from promptmid_core.prompts.embeddings import load_encoder
+    from promptmid_core.prompts.vocabulary import Vocabulary
     from promptmid_core.training.loop import is_first
     from promptmid_core.training.publish import publish, stressed
     from promptmid_core.training.record import run_record
@@ -152,8 +152,8 @@ def _backbones(args: argparse.Namespace) -> Backbones:
 
 
 def _prompts_of(backbones: Backbones) -> np.ndarray:
-    from promptmid_core.embeddings import ClipText
-    from promptmid_core.refmap.vocabulary import Vocabulary
+    from promptmid_core.prompts.embeddings import ClipText
+    from promptmid_core.prompts.vocabulary import Vocabulary
 
     embeddings = Vocabulary.encoded(ClipText(Path(backbones.diffusion))).embeddings
     assert embeddings is not None

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.runtime.backend import AUTO, Choice, Wanted
 
 

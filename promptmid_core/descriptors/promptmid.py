@@ -13,7 +13,7 @@ from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.runtime.backend import Choice
 from promptmid_core.runtime.network import Network
 from promptmid_core.runtime.profile import Profile

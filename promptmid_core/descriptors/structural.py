@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from promptmid_core.descriptors import Evidence, gradients, radiometry
 from promptmid_core.descriptors.cells import eroded, f32, filled, whole_cells
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts.prompt import Modality, Prompt
 
 Array = NDArray[np.float32]
 

@@ -147,7 +147,7 @@ def describe_ms(descriptor: Any, side: int) -> float:
     import numpy as np
 
     from promptmid_core.geometry import Grid, Patch
-    from promptmid_core.prompts import Modality, Prompt
+    from promptmid_core.prompts.prompt import Modality, Prompt
 
     rng = np.random.default_rng(1)
     patch = Patch(rng.integers(0, 255, (side, side, 3), np.uint8), np.ones((side, side), bool), Grid(0.0, 0.0, 1.0, side, side))

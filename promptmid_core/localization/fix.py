@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
-from promptmid_core.prompts import Prompt
+from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 
 UNOBSERVED_VARIANCE = 1e6

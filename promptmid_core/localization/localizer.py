@@ -34,7 +34,7 @@ from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.together import together
 from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
-from promptmid_core.prompts import Prompt
+from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.landuse import ClassTable
-from promptmid_core.prompts import LAND_USES
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.prompt import LAND_USES
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions
 from promptmid_core.replay.figures import STYLE
 from promptmid_core.replay.pictures import overview

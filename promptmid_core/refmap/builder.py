@@ -14,7 +14,9 @@ from typing import Any
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
-from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.vocabulary import Vocabulary
+from promptmid_core.prompts.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.header import Header, attributes_of, sar_names
 from promptmid_core.refmap.lock import LOCK_FILE, locked
 from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
@@ -24,8 +26,6 @@ from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.store import create, metadata_files
 from promptmid_core.refmap.tile import TileTask
-from promptmid_core.refmap.vocabulary import Vocabulary
-from promptmid_core.refmap.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.workers import THREADS, check_scheduler, crew, small_cache
 
 Progress = Callable[[int, int], None]

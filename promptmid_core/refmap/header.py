@@ -13,7 +13,7 @@ from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, Grid, Measure
 from promptmid_core.georaster import MapFrame
-from promptmid_core.prompts import Modality
+from promptmid_core.prompts.prompt import Modality
 
 FORMAT = "promptmid-map"
 VERSION = 5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.georaster import RasterView
-from promptmid_core.landuse import ClassTable, dominant, mix
+from promptmid_core.prompts import ClassTable, dominant, mix
 from promptmid_core.refmap.header import Tile
 from promptmid_core.refmap.store import UNKNOWN_CLASS
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from promptmid_core.descriptors import Descriptor
-from promptmid_core.embeddings import TextEncoder, load_encoder
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
-from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
+from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.header import DescriptorIdentity, Header
 from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.layover import Relief, height_error
@@ -22,7 +23,6 @@ from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.scenes import Laid, laid
 from promptmid_core.refmap.store import UNKNOWN_CLASS
 from promptmid_core.refmap.tile import TileTask
-from promptmid_core.refmap.vocabulary import Vocabulary
 
 
 def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, product: SarProduct, table: ClassTable | None,

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
-from promptmid_core.landuse import KINDS, dominant
-from promptmid_core.prompts import Modality, Prompt
+from promptmid_core.prompts import KINDS, dominant
+from promptmid_core.prompts.prompt import Modality, Prompt
+from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
 from promptmid_core.refmap.header import Header
 from promptmid_core.refmap.heights import StoredHeights
@@ -19,7 +20,6 @@ from promptmid_core.refmap.manifest import require_finished
 from promptmid_core.refmap.prefetch import Prefetch
 from promptmid_core.refmap.quantisation import decoded
 from promptmid_core.refmap.store import NO_SCENE, UNKNOWN_CLASS, open_arrays, plan
-from promptmid_core.refmap.vocabulary import Vocabulary
 
 CACHE_BYTES = 256 * 2**20
 

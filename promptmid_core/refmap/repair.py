@@ -8,7 +8,9 @@ from pathlib import Path
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.landuse import ClassTable
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.vocabulary import Vocabulary
+from promptmid_core.prompts.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.builder import Progress, writing
 from promptmid_core.refmap.header import Header, Tile
 from promptmid_core.refmap.lock import locked
@@ -17,8 +19,6 @@ from promptmid_core.refmap.plan import plan_build
 from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.store import create, metadata_files, shard_files
 from promptmid_core.refmap.tile import TileTask
-from promptmid_core.refmap.vocabulary import Vocabulary
-from promptmid_core.refmap.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.workers import THREADS, crew, small_cache
 
 

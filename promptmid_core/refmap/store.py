@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.landuse import KINDS
+from promptmid_core.prompts import KINDS
 from promptmid_core.refmap import shard
 from promptmid_core.refmap.header import CHUNKS_PER_TILE, Header, Tile
 from promptmid_core.refmap.quantisation import scales

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.prompts import LAND_USES, Modality, Prompt
+from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 
 FILE = "profile.yaml"
 SHIPPED = Path(__file__).parent.parent / "weights"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from promptmid_core.bench.pairs import Pair, landuse_of, read_images, read_pairs, several
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import map_frame, resample
-from promptmid_core.landuse import ClassTable
-from promptmid_core.prompts import LAND_USES
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.prompt import LAND_USES
 
 WORLD_FILES = ("optical.tif", "sar.tif")
 

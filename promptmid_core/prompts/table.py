@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.prompts import LAND_USES, NEUTRAL
+from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 
 FOLDER = Path(__file__).parent
 TABLES = ("worldcover", "corine", "igbp")

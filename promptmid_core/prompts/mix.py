@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.prompts import LAND_USES, NEUTRAL
+from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 
 KINDS = len(LAND_USES) + 1
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.landuse import ClassTable
-from promptmid_core.prompts import LAND_USES, NEUTRAL, Modality, Prompt
+from promptmid_core.prompts import ClassTable
+from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL, Modality, Prompt
 
 if TYPE_CHECKING:
-    from promptmid_core.embeddings import TextEncoder
+    from promptmid_core.prompts.embeddings import TextEncoder
 
 FOLDER = "embeddings"
 MODALITIES = tuple(Modality)
