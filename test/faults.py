@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Any
 
-from promptmid_core.refmap import store
+from promptmid_core.refmap.format import arrays
 
 
 def die(*_: Any) -> None:
@@ -15,7 +15,7 @@ def die(*_: Any) -> None:
 
 def die_after(shards: int) -> None:
     """Kill this process when it has written so many shards."""
-    left, write = shards, store.write_shard
+    left, write = shards, arrays.write_shard
 
     def write_and_die(*arguments: Any) -> None:
         nonlocal left
@@ -24,4 +24,4 @@ def die_after(shards: int) -> None:
         if not left:
             die()
 
-    store.write_shard = write_and_die
+    arrays.write_shard = write_and_die

@@ -28,8 +28,8 @@ from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import check_raster
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.refmap import build_map, repair_map, verify_map
-from promptmid_core.refmap.lock import LOCK_FILE, locked
-from promptmid_core.refmap.manifest import JOURNAL_FILE
+from promptmid_core.refmap.format.lock import LOCK_FILE, locked
+from promptmid_core.refmap.format.manifest import JOURNAL_FILE
 
 SIDE = 1100  # three tiles each way, the last of them narrow, and a second level of two
 
@@ -211,9 +211,9 @@ def test_lock_of_the_dead_is_taken_and_that_of_another_host_is_not(tmp_path: Pat
 @pytest.mark.parametrize(("code", "named"), [(errno.ENOSPC, "No space left"), (errno.EROFS, "Read-only")])
 def test_disk_that_cannot_be_written_is_told_and_the_build_goes_on_later(
         sar: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, named: str) -> None:
-    from promptmid_core.refmap import store
+    from promptmid_core.refmap.format import arrays
 
-    write_shard: Callable[..., None] = store.write_shard
+    write_shard: Callable[..., None] = arrays.write_shard
     calls = []
 
     def full(*args: Any) -> None:
@@ -223,7 +223,7 @@ def test_disk_that_cannot_be_written_is_told_and_the_build_goes_on_later(
         write_shard(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "write_shard", full)
+        patched.setattr(arrays, "write_shard", full)
         with pytest.raises(InputError, match=f"map cannot be written \\({named}.*same command again"):
             build_map(sar, tmp_path / "map", descriptor=BoxMean(), workers=2)
     build_map(sar, tmp_path / "map", descriptor=BoxMean(), workers=2)

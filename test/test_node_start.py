@@ -20,7 +20,7 @@ from small_maps import write
 
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import append_region
-from promptmid_core.refmap.header import HEADER_FILE
+from promptmid_core.refmap.format.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 
 

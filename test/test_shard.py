@@ -9,7 +9,7 @@ import pytest
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from promptmid_core.refmap import shard
+from promptmid_core.refmap.format import shard
 
 CHUNK, ACROSS = 8, 2
 

@@ -10,9 +10,9 @@ from typing import Any
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.refmap.builder import build_map, writing
-from promptmid_core.refmap.header import Header, attributes_of
-from promptmid_core.refmap.lock import locked
-from promptmid_core.refmap.manifest import REGIONS_FOLDER, require_finished
+from promptmid_core.refmap.format.header import Header, attributes_of
+from promptmid_core.refmap.format.lock import locked
+from promptmid_core.refmap.format.manifest import REGIONS_FOLDER, require_finished
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.regions import MAIN, Region, holds, read_regions, write_regions
 

@@ -17,14 +17,14 @@ from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.prompts.vocabulary import files as vocabulary_files
-from promptmid_core.refmap.header import Header, attributes_of, sar_names
-from promptmid_core.refmap.lock import LOCK_FILE, locked
-from promptmid_core.refmap.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.format.arrays import create, metadata_files
+from promptmid_core.refmap.format.header import Header, attributes_of, sar_names
+from promptmid_core.refmap.format.lock import LOCK_FILE, locked
+from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.plan import encoder_for, plan_build
 from promptmid_core.refmap.product import SarProduct
-from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.query import ReferenceMap
-from promptmid_core.refmap.store import create, metadata_files
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.workers import THREADS, check_scheduler, crew, small_cache
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.refmap.store import shard_file
+from promptmid_core.refmap.format.arrays import shard_file
 
 if TYPE_CHECKING:
     import zarr

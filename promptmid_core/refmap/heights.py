@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.geometry.heights import Array, Cells, filled
 from promptmid_core.refmap.chunks import ChunkReader
-from promptmid_core.refmap.store import UNKNOWN_HEIGHT
+from promptmid_core.refmap.format.arrays import UNKNOWN_HEIGHT
 
 MOST_REACH = 16  # chunks to each side that are looked through for a height: tens of kilometres, and tens of MB
 

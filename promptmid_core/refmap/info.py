@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.header import VERSION, Header
-from promptmid_core.refmap.manifest import MANIFEST_FILE, read_manifest, require_finished
+from promptmid_core.refmap.format.header import VERSION, Header
+from promptmid_core.refmap.format.manifest import MANIFEST_FILE, read_manifest, require_finished
 from promptmid_core.refmap.regions import Region, read_regions
 
 

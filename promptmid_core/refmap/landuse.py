@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from promptmid_core.georaster import RasterView
 from promptmid_core.prompts import ClassTable, dominant, mix
-from promptmid_core.refmap.header import Tile
-from promptmid_core.refmap.store import UNKNOWN_CLASS
+from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
+from promptmid_core.refmap.format.header import Tile
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, ve
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
 from promptmid_core.prompts.vocabulary import Vocabulary
-from promptmid_core.refmap.header import DescriptorIdentity, Header
+from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
+from promptmid_core.refmap.format.header import DescriptorIdentity, Header
+from promptmid_core.refmap.format.manifest import sha256
+from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.layover import Relief, height_error
-from promptmid_core.refmap.manifest import sha256
 from promptmid_core.refmap.product import NO, SarProduct
 from promptmid_core.refmap.pyramid import default_levels
-from promptmid_core.refmap.quantisation import STORES
 from promptmid_core.refmap.scenes import Laid, laid
-from promptmid_core.refmap.store import UNKNOWN_CLASS
 from promptmid_core.refmap.tile import TileTask
 
 

@@ -14,12 +14,12 @@ from promptmid_core.prompts import KINDS, dominant
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
-from promptmid_core.refmap.header import Header
+from promptmid_core.refmap.format.arrays import NO_SCENE, UNKNOWN_CLASS, open_arrays, plan
+from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.manifest import require_finished
+from promptmid_core.refmap.format.quantisation import decoded
 from promptmid_core.refmap.heights import StoredHeights
-from promptmid_core.refmap.manifest import require_finished
 from promptmid_core.refmap.prefetch import Prefetch
-from promptmid_core.refmap.quantisation import decoded
-from promptmid_core.refmap.store import NO_SCENE, UNKNOWN_CLASS, open_arrays, plan
 
 CACHE_BYTES = 256 * 2**20
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.header import Header, attributes_of, digest
-from promptmid_core.refmap.lock import LOCK_FILE
-from promptmid_core.refmap.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
+from promptmid_core.refmap.format.header import Header, attributes_of, digest
+from promptmid_core.refmap.format.lock import LOCK_FILE
+from promptmid_core.refmap.format.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
 
 FORMAT, VERSION = "promptmid-regions", 1
 MAIN = "main"

@@ -12,12 +12,12 @@ from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.prompts.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.builder import Progress, writing
-from promptmid_core.refmap.header import Header, Tile
-from promptmid_core.refmap.lock import locked
-from promptmid_core.refmap.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
+from promptmid_core.refmap.format.arrays import create, metadata_files, shard_files
+from promptmid_core.refmap.format.header import Header, Tile
+from promptmid_core.refmap.format.lock import locked
+from promptmid_core.refmap.format.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
 from promptmid_core.refmap.plan import plan_build
 from promptmid_core.refmap.product import SarProduct
-from promptmid_core.refmap.store import create, metadata_files, shard_files
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.workers import THREADS, crew, small_cache
 

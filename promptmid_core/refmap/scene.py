@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.refmap.header import Tile
+from promptmid_core.refmap.format.header import Tile
 from promptmid_core.refmap.pyramid import averaged
 from promptmid_core.refmap.sar import SarView
 

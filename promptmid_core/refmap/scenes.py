@@ -12,8 +12,8 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame
 from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.refmap.levelling import levels_db
-from promptmid_core.refmap.manifest import sha256
 from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.sar import SarView
 from promptmid_core.refmap.scene import Scene

@@ -9,7 +9,7 @@ from promptmid_core.bags.bag import FlightBag
 from promptmid_core.bags.messages import prior_from
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.refmap import read_regions
-from promptmid_core.refmap.header import Header
+from promptmid_core.refmap.format.header import Header
 from promptmid_core.replay.recording import same_crs
 
 

@@ -18,7 +18,7 @@ from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.geometry import Patch as GroundPatch
 from promptmid_core.matching.surface import score_surface
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
-from promptmid_core.refmap.quantisation import STORES, decoded, encoded
+from promptmid_core.refmap.format.quantisation import STORES, decoded, encoded
 
 
 class Telling(StrEnum):

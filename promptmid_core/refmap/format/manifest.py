@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.header import Header, Tile, digest
+from promptmid_core.refmap.format.header import Header, Tile, digest
 
 MANIFEST_FILE = "manifest.json"
 JOURNAL_FILE = "building.jsonl"

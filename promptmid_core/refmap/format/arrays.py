@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.prompts import KINDS
-from promptmid_core.refmap import shard
-from promptmid_core.refmap.header import CHUNKS_PER_TILE, Header, Tile
-from promptmid_core.refmap.quantisation import scales
+from promptmid_core.refmap.format import shard
+from promptmid_core.refmap.format.header import CHUNKS_PER_TILE, Header, Tile
+from promptmid_core.refmap.format.quantisation import scales
 
 if TYPE_CHECKING:
     import zarr

@@ -1,0 +1,1 @@
+"""The map's files: header, arrays, shards, manifest, lock."""
