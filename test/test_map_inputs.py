@@ -21,7 +21,7 @@ from small_maps import NORTH, WEST, BoxMean, contents, write
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import RasterFacts
 from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
-from promptmid_core.refmap.amplitude import AmplitudeScale
+from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 
 
 def test_equal_inputs_give_equal_bytes_wherever_they_lie(built_map: Path, map_inputs: dict[str, Path], tmp_path: Path) -> None:

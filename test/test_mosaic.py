@@ -23,7 +23,7 @@ from promptmid_core import cli
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, map_info, repair_map, verify_map
-from promptmid_core.refmap.levelling import levels_db
+from promptmid_core.refmap.sar.levelling import levels_db
 
 EAST, NORTH, PIXEL = 380_000.0, 3_770_000.0, 10.0
 HEIGHT, WIDTH = 560, 1160

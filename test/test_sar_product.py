@@ -22,11 +22,11 @@ from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import RasterFacts, RasterView, map_frame
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, map_info
-from promptmid_core.refmap.amplitude import AmplitudeScale
-from promptmid_core.refmap.layover import hidden
 from promptmid_core.refmap.pyramid import averaged
-from promptmid_core.refmap.sar import SarView
-from promptmid_core.refmap.speckle import lee, multilooked
+from promptmid_core.refmap.sar.amplitude import AmplitudeScale
+from promptmid_core.refmap.sar.layover import hidden
+from promptmid_core.refmap.sar.speckle import lee, multilooked
+from promptmid_core.refmap.sar.view import SarView
 from promptmid_core.simulation.illumination import shadow
 from promptmid_core.simulation.world import World, simulate_world
 

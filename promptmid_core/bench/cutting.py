@@ -16,8 +16,8 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster import RasterView, check_raster
 from promptmid_core.prompts import KINDS, ClassTable, dominant
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
-from promptmid_core.refmap.product import SarProduct
-from promptmid_core.refmap.scenes import laid
+from promptmid_core.refmap.sar.laying import laid
+from promptmid_core.refmap.sar.product import SarProduct
 
 Image = NDArray[np.uint8]
 

@@ -3,10 +3,10 @@
 from promptmid_core.refmap.append import append_region
 from promptmid_core.refmap.builder import build_map
 from promptmid_core.refmap.info import map_info
-from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.regions import Region, read_regions, region_path, unfinished_regions, verify_map
 from promptmid_core.refmap.repair import repair_map
+from promptmid_core.refmap.sar.product import SarProduct
 
 __all__ = [
     "ReferenceMap", "Region", "SarProduct", "append_region", "build_map", "map_info", "read_regions", "region_path", "repair_map",

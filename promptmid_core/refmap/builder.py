@@ -23,8 +23,8 @@ from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.plan import encoder_for, plan_build
-from promptmid_core.refmap.product import SarProduct
 from promptmid_core.refmap.query import ReferenceMap
+from promptmid_core.refmap.sar.product import SarProduct
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.workers import THREADS, check_scheduler, crew, small_cache
 

@@ -18,10 +18,10 @@ from promptmid_core.refmap.format.header import DescriptorIdentity, Header
 from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.landuse import LandCover
-from promptmid_core.refmap.layover import Relief, height_error
-from promptmid_core.refmap.product import NO, SarProduct
 from promptmid_core.refmap.pyramid import default_levels
-from promptmid_core.refmap.scenes import Laid, laid
+from promptmid_core.refmap.sar.laying import Laid, laid
+from promptmid_core.refmap.sar.layover import Relief, height_error
+from promptmid_core.refmap.sar.product import NO, SarProduct
 from promptmid_core.refmap.tile import TileTask
 
 

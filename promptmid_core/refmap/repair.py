@@ -17,7 +17,7 @@ from promptmid_core.refmap.format.header import Header, Tile
 from promptmid_core.refmap.format.lock import locked
 from promptmid_core.refmap.format.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
 from promptmid_core.refmap.plan import plan_build
-from promptmid_core.refmap.product import SarProduct
+from promptmid_core.refmap.sar.product import SarProduct
 from promptmid_core.refmap.tile import TileTask
 from promptmid_core.refmap.workers import THREADS, crew, small_cache
 

@@ -19,7 +19,7 @@ from promptmid_core.refmap.format.manifest import TileRecord, sha256
 from promptmid_core.refmap.format.quantisation import encoded
 from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.pyramid import averaged, majority
-from promptmid_core.refmap.scene import Scene
+from promptmid_core.refmap.sar.scene import Scene
 
 Values = dict[str, NDArray[np.generic]]
 Image = NDArray[np.float32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.refmap.format.header import Tile
 from promptmid_core.refmap.pyramid import averaged
-from promptmid_core.refmap.sar import SarView
+from promptmid_core.refmap.sar.view import SarView
 
 BLOCK_PX = 1024  # level-0 pixels along a side that are in memory at once
 

@@ -11,12 +11,12 @@ import numpy as np
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame
-from promptmid_core.refmap.amplitude import AmplitudeScale
 from promptmid_core.refmap.format.manifest import sha256
-from promptmid_core.refmap.levelling import levels_db
-from promptmid_core.refmap.product import SarProduct
-from promptmid_core.refmap.sar import SarView
-from promptmid_core.refmap.scene import Scene
+from promptmid_core.refmap.sar.amplitude import AmplitudeScale
+from promptmid_core.refmap.sar.levelling import levels_db
+from promptmid_core.refmap.sar.product import SarProduct
+from promptmid_core.refmap.sar.scene import Scene
+from promptmid_core.refmap.sar.view import SarView
 
 # source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
 FINEST, COARSEST = 1 / 16, 100.0

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.georaster import GeoImage, RasterView
-from promptmid_core.refmap.amplitude import AmplitudeScale
-from promptmid_core.refmap.layover import Relief
-from promptmid_core.refmap.product import SarProduct
-from promptmid_core.refmap.speckle import LEE_WINDOW, lee, multilooked
+from promptmid_core.refmap.sar.amplitude import AmplitudeScale
+from promptmid_core.refmap.sar.layover import Relief
+from promptmid_core.refmap.sar.product import SarProduct
+from promptmid_core.refmap.sar.speckle import LEE_WINDOW, lee, multilooked
 
 EMPTY_PX = 9
 RIM_PX = 2  # next to empty ground the resampled values are still partly empty

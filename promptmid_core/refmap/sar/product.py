@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.amplitude import SCALES
+from promptmid_core.refmap.sar.amplitude import SCALES
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 

@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.refmap.sar import SarView
+from promptmid_core.refmap.sar.view import SarView
 
 Part = tuple[int, int, int, int]  # column, row, width, height
 

@@ -1,0 +1,1 @@
+"""The SAR side of a map: products, amplitudes, speckle, layover, and scenes laid beside each other."""
