@@ -113,7 +113,7 @@ def test_cluster_of_processes_gives_the_same_bytes_as_threads_and_may_be_lost(sa
 ])
 def test_scheduler_that_cannot_be_used_is_refused(sar: Path, tmp_path: Path, options: dict[str, Any], named: str,
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptmid_core.refmap.workers.CONNECT_S", 0.5)
+    monkeypatch.setattr("promptmid_core.refmap.build.workers.CONNECT_S", 0.5)
     with pytest.raises(InputError, match=named):
         build_map(sar, tmp_path / "map", descriptor=BoxMean(), **options)
 

@@ -188,7 +188,7 @@ def test_whole_numbers_stay_whole_and_within_their_type(ground: NDArray[np.float
 def test_only_scenes_that_touch_a_tile_are_opened_for_it(halves: list[Path], tmp_path: Path,
                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     from promptmid_core.georaster import RasterView
-    from promptmid_core.refmap.tile import TileTask
+    from promptmid_core.refmap.build.tile import TileTask
 
     seen: dict[Any, set[str]] = {}
     read, make, at = RasterView.read, TileTask.make, []

@@ -207,7 +207,7 @@ def whole_patch(sar: Path, dem: Path, folder: Path, product: SarProduct) -> Patc
         def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
             raise InputError("enough")
 
-    from promptmid_core.refmap import tile
+    from promptmid_core.refmap.build import tile
 
     original = tile.TileTask.make
 

@@ -13,16 +13,16 @@ from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, ve
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
 from promptmid_core.prompts.vocabulary import Vocabulary
+from promptmid_core.refmap.build.landuse import LandCover
+from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
 from promptmid_core.refmap.format.header import DescriptorIdentity, Header
 from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.refmap.format.quantisation import STORES
-from promptmid_core.refmap.landuse import LandCover
 from promptmid_core.refmap.pyramid import default_levels
 from promptmid_core.refmap.sar.laying import Laid, laid
 from promptmid_core.refmap.sar.layover import Relief, height_error
 from promptmid_core.refmap.sar.product import NO, SarProduct
-from promptmid_core.refmap.tile import TileTask
 
 
 def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, product: SarProduct, table: ClassTable | None,

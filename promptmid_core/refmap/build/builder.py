@@ -17,16 +17,16 @@ from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.prompts.vocabulary import files as vocabulary_files
+from promptmid_core.refmap.build.plan import encoder_for, plan_build
+from promptmid_core.refmap.build.tile import TileTask
+from promptmid_core.refmap.build.workers import THREADS, check_scheduler, crew, small_cache
 from promptmid_core.refmap.format.arrays import create, metadata_files
 from promptmid_core.refmap.format.header import Header, attributes_of, sar_names
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.format.quantisation import STORES
-from promptmid_core.refmap.plan import encoder_for, plan_build
 from promptmid_core.refmap.query import ReferenceMap
 from promptmid_core.refmap.sar.product import SarProduct
-from promptmid_core.refmap.tile import TileTask
-from promptmid_core.refmap.workers import THREADS, check_scheduler, crew, small_cache
 
 Progress = Callable[[int, int], None]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.builder import build_map, writing
+from promptmid_core.refmap.build.builder import build_map, writing
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import locked
 from promptmid_core.refmap.format.manifest import REGIONS_FOLDER, require_finished

@@ -11,15 +11,15 @@ from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.prompts.vocabulary import files as vocabulary_files
-from promptmid_core.refmap.builder import Progress, writing
+from promptmid_core.refmap.build.builder import Progress, writing
+from promptmid_core.refmap.build.plan import plan_build
+from promptmid_core.refmap.build.tile import TileTask
+from promptmid_core.refmap.build.workers import THREADS, crew, small_cache
 from promptmid_core.refmap.format.arrays import create, metadata_files, shard_files
 from promptmid_core.refmap.format.header import Header, Tile
 from promptmid_core.refmap.format.lock import locked
 from promptmid_core.refmap.format.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
-from promptmid_core.refmap.plan import plan_build
 from promptmid_core.refmap.sar.product import SarProduct
-from promptmid_core.refmap.tile import TileTask
-from promptmid_core.refmap.workers import THREADS, crew, small_cache
 
 
 def repair_map(path: Path, sar: Path | Sequence[Path], *, landcover: Path | None = None, dem: Path | None = None,
