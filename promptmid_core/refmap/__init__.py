@@ -4,7 +4,7 @@ from promptmid_core.refmap.build.append import append_region
 from promptmid_core.refmap.build.builder import build_map
 from promptmid_core.refmap.build.repair import repair_map
 from promptmid_core.refmap.info import map_info
-from promptmid_core.refmap.query import ReferenceMap
+from promptmid_core.refmap.map import ReferenceMap
 from promptmid_core.refmap.regions import Region, read_regions, region_path, unfinished_regions, verify_map
 from promptmid_core.refmap.sar.product import SarProduct
 

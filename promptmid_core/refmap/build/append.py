@@ -13,7 +13,7 @@ from promptmid_core.refmap.build.builder import build_map, writing
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import locked
 from promptmid_core.refmap.format.manifest import REGIONS_FOLDER, require_finished
-from promptmid_core.refmap.query import ReferenceMap
+from promptmid_core.refmap.map import ReferenceMap
 from promptmid_core.refmap.regions import MAIN, Region, holds, read_regions, write_regions
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -25,7 +25,7 @@ from promptmid_core.refmap.format.header import Header, attributes_of, sar_names
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
 from promptmid_core.refmap.format.quantisation import STORES
-from promptmid_core.refmap.query import ReferenceMap
+from promptmid_core.refmap.map import ReferenceMap
 from promptmid_core.refmap.sar.product import SarProduct
 
 Progress = Callable[[int, int], None]
