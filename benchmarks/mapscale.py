@@ -22,13 +22,15 @@ from promptmid_core.descriptors import NAMES, Descriptor, load
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
-from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, verify_map
+from promptmid_core.refmap import ReferenceMap, verify_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.refmap.build.plan import plan_build
 from promptmid_core.refmap.build.workers import default_workers
 from promptmid_core.refmap.format.arrays import create, metadata_files, plan, write_tile
 from promptmid_core.refmap.format.header import Header, Tile
 from promptmid_core.refmap.format.manifest import write_manifest
 from promptmid_core.refmap.format.quantisation import STORES
+from promptmid_core.refmap.sar import SarProduct
 
 BLOCK_PX = 512
 DEM_STRIDE = 4

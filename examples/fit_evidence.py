@@ -27,7 +27,7 @@ from promptmid_core.geometry import NADIR, Camera, boresight_point
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.integrity import CHANCE_SHARE, SHARED_GROUND
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.recording import Recording
 from promptmid_core.simulation.flight import simulate_flight
 

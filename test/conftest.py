@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_maps import BoxMean, rasters
 
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 
 # launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from promptmid_core.descriptors import load
-from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.build import build_map
 from promptmid_core.simulation.flight import simulate_flight
 from promptmid_core.simulation.world import World, simulate_world
 

@@ -13,7 +13,7 @@ from promptmid_core.cli import main
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.doctor import dds, rosprobe
 from promptmid_core.doctor import examination as doctor
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.runtime import profile
 
 PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"

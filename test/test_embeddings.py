@@ -23,7 +23,8 @@ from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.prompts import embeddings
 from promptmid_core.prompts.embeddings import load_encoder
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
-from promptmid_core.refmap import ReferenceMap, build_map, map_info, repair_map, verify_map
+from promptmid_core.refmap import ReferenceMap, map_info, verify_map
+from promptmid_core.refmap.build import build_map, repair_map
 
 OPTICAL, SAR = Modality.OPTICAL, Modality.SAR
 

@@ -14,7 +14,8 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.prompts import TABLES, ClassTable, dominant, mix
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
-from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
+from promptmid_core.refmap import ReferenceMap, map_info, verify_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.simulation.world import COVER_COLOURS
 
 

@@ -27,7 +27,8 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import check_raster
 from promptmid_core.prompts.prompt import Prompt
-from promptmid_core.refmap import build_map, repair_map, verify_map
+from promptmid_core.refmap import verify_map
+from promptmid_core.refmap.build import build_map, repair_map
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE
 

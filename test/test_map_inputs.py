@@ -20,7 +20,8 @@ from small_maps import NORTH, WEST, BoxMean, contents, write
 
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import RasterFacts
-from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
+from promptmid_core.refmap import ReferenceMap, map_info, verify_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 
 

@@ -13,7 +13,9 @@ from small_maps import BoxMean, contents, write
 from promptmid_core import cli
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.refmap import SarProduct, build_map, repair_map, verify_map
+from promptmid_core.refmap import verify_map
+from promptmid_core.refmap.build import build_map, repair_map
+from promptmid_core.refmap.sar import SarProduct
 
 SIDE = 1030  # the pyramid has a second level
 

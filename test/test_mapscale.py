@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.mapscale import GIB, build_rate, flipped_bits, peak_memory, query_costs, random_kills, simulated_sar, sizes
 from promptmid_core.descriptors import load
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,9 @@ from test_map_building import files
 from promptmid_core import cli
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, map_info, repair_map, verify_map
+from promptmid_core.refmap import ReferenceMap, map_info, verify_map
+from promptmid_core.refmap.build import build_map, repair_map
+from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.refmap.sar.levelling import levels_db
 
 EAST, NORTH, PIXEL = 380_000.0, 3_770_000.0, 10.0

@@ -19,7 +19,7 @@ from simulated import Scene, scene  # noqa: F401
 from small_maps import write
 
 from promptmid_core.descriptors import load
-from promptmid_core.refmap import append_region
+from promptmid_core.refmap.build import append_region
 from promptmid_core.refmap.format.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 

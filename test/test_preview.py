@@ -13,7 +13,8 @@ from small_maps import HEIGHT, WIDTH, BoxMean, write
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.preview.page import components, write_preview
-from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.build import build_map
 
 
 @pytest.fixture(scope="module")

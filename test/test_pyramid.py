@@ -18,7 +18,8 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
-from promptmid_core.refmap import ReferenceMap, build_map, map_info, verify_map
+from promptmid_core.refmap import ReferenceMap, map_info, verify_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.refmap.format.quantisation import decoded, encoded, scales
 from promptmid_core.refmap.pyramid import averaged, default_levels, majority
 

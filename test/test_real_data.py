@@ -11,7 +11,7 @@ import rasterio
 
 from promptmid_core.descriptors import load
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import replay
 from promptmid_core.simulation.flight import simulate_flight

@@ -25,17 +25,8 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import MapFrame
 from promptmid_core.preview.page import _stacked
-from promptmid_core.refmap import (
-    ReferenceMap,
-    append_region,
-    build_map,
-    map_info,
-    read_regions,
-    region_path,
-    repair_map,
-    unfinished_regions,
-    verify_map,
-)
+from promptmid_core.refmap import ReferenceMap, map_info, read_regions, region_path, unfinished_regions, verify_map
+from promptmid_core.refmap.build import append_region, build_map, repair_map
 from promptmid_core.replay.region import region_of_flight
 from promptmid_core.simulation.flight import simulate_flight
 
@@ -145,7 +136,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die, die_after
 from small_maps import BoxMean
-from promptmid_core.refmap import append, append_region
+from promptmid_core.refmap.build import append, append_region
 
 if int(sys.argv[2]):
     die_after(int(sys.argv[2]))

@@ -32,7 +32,8 @@ from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
-from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.examples import KEPT, Album
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay

@@ -21,8 +21,10 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import RasterFacts, RasterView, map_frame
 from promptmid_core.prompts.prompt import Prompt
-from promptmid_core.refmap import ReferenceMap, SarProduct, build_map, map_info
+from promptmid_core.refmap import ReferenceMap, map_info
+from promptmid_core.refmap.build import build_map
 from promptmid_core.refmap.pyramid import averaged
+from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 from promptmid_core.refmap.sar.layover import hidden
 from promptmid_core.refmap.sar.speckle import lee, multilooked

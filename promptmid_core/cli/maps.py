@@ -88,7 +88,7 @@ def _sar_options(option: Any) -> None:
 
 def _map_build(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors import load, with_model
-    from promptmid_core.refmap import build_map
+    from promptmid_core.refmap.build import build_map
 
     descriptor = load(with_model(args.descriptor, args.model), threads=1)
     with Bar("map", "tile") as progress:
@@ -98,7 +98,8 @@ def _map_build(args: argparse.Namespace) -> None:
 
 def _map_append(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors import load, with_model
-    from promptmid_core.refmap import ReferenceMap, append_region
+    from promptmid_core.refmap import ReferenceMap
+    from promptmid_core.refmap.build import append_region
 
     descriptor = load(with_model(args.descriptor or ReferenceMap.open(args.map).descriptor_name, args.model), threads=1)
     with Bar("region", "tile") as progress:
@@ -108,7 +109,7 @@ def _map_append(args: argparse.Namespace) -> None:
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
     """The options of a build."""
-    from promptmid_core.refmap import SarProduct
+    from promptmid_core.refmap.sar import SarProduct
 
     names = ("landcover", "landcover_table", "embeddings", "dem", "crs", "gsd", "levels", "store", "scheduler", "workers")
     product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
@@ -133,7 +134,8 @@ def _map_info(args: argparse.Namespace) -> None:
 
 
 def _map_verify(args: argparse.Namespace) -> int:
-    from promptmid_core.refmap import repair_map, unfinished_regions, verify_map
+    from promptmid_core.refmap import unfinished_regions, verify_map
+    from promptmid_core.refmap.build import repair_map
 
     if args.repair:
         with Bar("repair", "tile") as progress:

@@ -22,7 +22,8 @@ from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer, Stopwatch
 from promptmid_core.localization.options import Options
-from promptmid_core.refmap import ReferenceMap, build_map
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
 from promptmid_core.replay.run import match_recorded
 from promptmid_core.runtime.backend import AUTO, Wanted

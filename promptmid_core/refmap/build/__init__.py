@@ -1,1 +1,7 @@
 """A reference map made before flight: planned, tiled, built by workers, extended and repaired."""
+
+from promptmid_core.refmap.build.append import append_region
+from promptmid_core.refmap.build.builder import build_map
+from promptmid_core.refmap.build.repair import repair_map
+
+__all__ = ["append_region", "build_map", "repair_map"]
