@@ -12,9 +12,10 @@ import pytest
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError, Unavailable
-from promptmid_core.runtime import backend, cuda
+from promptmid_core.runtime import backend
 from promptmid_core.runtime.backend import Wanted
 from promptmid_core.runtime.profile import COMPACT, Profile
+from promptmid_core.runtime.tensorrt import cuda
 
 ONNX = COMPACT / "compact.onnx"
 
@@ -162,7 +163,7 @@ def test_buffers_carry_values_and_are_given_back(cudart):
 def tensorrt(cudart, tmp_path, monkeypatch):
     pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT-RTX is not installed")
     monkeypatch.setenv("PROMPTMID_ENGINES", str(tmp_path))
-    from promptmid_core.runtime import tensorrt
+    from promptmid_core.runtime.tensorrt import network as tensorrt
 
     return tensorrt
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from promptmid_core.errors import InputError, Unavailable
-from promptmid_core.runtime import engines
-from promptmid_core.runtime.engines import EngineKey
+from promptmid_core.runtime.tensorrt import engines
+from promptmid_core.runtime.tensorrt.engines import EngineKey
 
 KEY = EngineKey("0" * 64, "tensorrt", "10.16.0", "Orin", "8.7", "13.0", (1, 3, 256, 256))
 ONNX, COMMAND, ENGINE = Path("compact.onnx"), "promptmid export tensorrt compact.onnx", bytes(range(256)) * 40

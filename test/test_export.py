@@ -190,8 +190,8 @@ def test_an_engine_is_built_without_a_gpu(exported, engines, precision, capabili
     assert (said["compute_capability"], said["image"]) == (capability, [1, 3, SIDE, SIDE])
     weights = exported[precision].stat().st_size
     assert weights < engine.stat().st_size < weights + 4e6, "half the weights in float16: the file's types are kept"
-    from promptmid_core.runtime import engines as kept
-    from promptmid_core.runtime.tensorrt import engine_key
+    from promptmid_core.runtime.tensorrt import engines as kept
+    from promptmid_core.runtime.tensorrt.network import engine_key
 
     key = engine_key(exported[precision], SIDE, capability)
     assert kept.read(exported[precision], key, "") == engine.read_bytes()

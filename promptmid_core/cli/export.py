@@ -68,7 +68,7 @@ def _onnx(args: argparse.Namespace) -> None:
 
 
 def _tensorrt(args: argparse.Namespace) -> None:
-    from promptmid_core.runtime.tensorrt import export_engine
+    from promptmid_core.runtime.tensorrt.network import export_engine
 
     with Bar("build", "step") as progress:
         path = export_engine(args.onnx, args.side_px, args.compute_capability, args.out, progress)

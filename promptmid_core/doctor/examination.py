@@ -86,7 +86,7 @@ def _examine_runtimes(seen: Examination) -> None:
         seen.warnings.append(f"ONNX Runtime cannot be imported ({error}); pip install onnxruntime brings it")
     tensorrt = None
     try:
-        from promptmid_core.runtime.trtlibrary import FLAVOUR, VERSION
+        from promptmid_core.runtime.tensorrt.library import FLAVOUR, VERSION
 
         tensorrt = f"{FLAVOUR} {VERSION}"
     except InputError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
-from promptmid_core.runtime.trtlibrary import FLAVOUR, RTX, VERSION, Log, sizes, trt
+from promptmid_core.runtime.tensorrt.library import FLAVOUR, RTX, VERSION, Log, sizes, trt
 
 Progress = Callable[[int, int], None]
 Shapes = dict[str, tuple[int, ...]]

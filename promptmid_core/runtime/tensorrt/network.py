@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError, Unavailable
-from promptmid_core.runtime import engines
-from promptmid_core.runtime.build import build
-from promptmid_core.runtime.cuda import Buffers, Gpu, find_gpu
-from promptmid_core.runtime.engines import EngineKey
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
 from promptmid_core.runtime.onnxfile import sha256
-from promptmid_core.runtime.trtlibrary import FLAVOUR, RTX, VERSION, Log, built_for_cuda, sizes, trt
+from promptmid_core.runtime.tensorrt import engines
+from promptmid_core.runtime.tensorrt.build import build
+from promptmid_core.runtime.tensorrt.cuda import Buffers, Gpu, find_gpu
+from promptmid_core.runtime.tensorrt.engines import EngineKey
+from promptmid_core.runtime.tensorrt.library import FLAVOUR, RTX, VERSION, Log, built_for_cuda, sizes, trt
 
 Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]
