@@ -169,7 +169,7 @@ def prepare(out: Path) -> tuple[Path, Path]:
     """A simulated world, its map and a flight of full-HD frames in the folder `out`; taken as they are where they exist."""
     from promptmid_core.descriptors import load
     from promptmid_core.refmap.build import build_map
-    from promptmid_core.simulation.flight import simulate_flight
+    from promptmid_core.simulation.flight.simulate import simulate_flight
     from promptmid_core.simulation.world import simulate_world
 
     world, reference, bag = out / "world", out / "map", out / "flight"

@@ -29,7 +29,7 @@ from promptmid_core.localization.integrity import CHANCE_SHARE, SHARED_GROUND
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.recording import Recording
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 GSD, TRUE_PX = 8.3, 4.0
 FOOTPRINTS = (360, 260, 200)

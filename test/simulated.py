@@ -8,7 +8,7 @@ import pytest
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import build_map
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world import World, simulate_world
 
 

@@ -14,8 +14,8 @@ from promptmid_core.bags.messages import camera_from, image_from_compressed, sta
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Pose, Terrain, interpolate, orthorectify
 from promptmid_core.georaster import RasterView
-from promptmid_core.simulation.flight import nadir_sight, simulate_flight
-from promptmid_core.simulation.view import View
+from promptmid_core.simulation.flight.simulate import nadir_sight, simulate_flight
+from promptmid_core.simulation.flight.view import View
 
 EAST, NORTH, GSD = 400_000.0, 3_750_000.0, 10.0
 OPTIONS = {

@@ -22,7 +22,7 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.run import replay
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import replay
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 pytestmark = pytest.mark.real_data
 

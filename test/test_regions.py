@@ -28,7 +28,7 @@ from promptmid_core.preview.page import _stacked
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions, region_path, unfinished_regions, verify_map
 from promptmid_core.refmap.build import append_region, build_map, repair_map
 from promptmid_core.replay.region import region_of_flight
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 SIDE = 560
 WEST, EAST = (380_000.0, 3_770_000.0), (300_000.0, 3_770_000.0)  # of zones 11 and 12: some 480 km apart

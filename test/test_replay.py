@@ -37,7 +37,7 @@ from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.examples import KEPT, Album
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 Entries = list[tuple[str, int, Any]]
 

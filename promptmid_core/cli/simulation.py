@@ -49,7 +49,7 @@ def _simulate_world(args: argparse.Namespace) -> None:
 
 
 def _simulate_flight(args: argparse.Namespace) -> None:
-    from promptmid_core.simulation.flight import simulate_flight
+    from promptmid_core.simulation.flight.simulate import simulate_flight
 
     with Bar("flight", "frame") as progress:
         flown = simulate_flight(

@@ -27,7 +27,7 @@ from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
 from promptmid_core.replay.run import match_recorded
 from promptmid_core.runtime.backend import AUTO, Wanted
-from promptmid_core.simulation.flight import simulate_flight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world import simulate_world
 
 WORLD_PX = 1024

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import Pose, Terrain
-from promptmid_core.simulation.room import Room
-from promptmid_core.simulation.smooth_noise import limited, smooth_noise
-from promptmid_core.simulation.track import fly_track
+from promptmid_core.simulation.flight.room import Room
+from promptmid_core.simulation.flight.smooth_noise import limited, smooth_noise
+from promptmid_core.simulation.flight.track import fly_track
 
 Array = NDArray[np.float64]
 

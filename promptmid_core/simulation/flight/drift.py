@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.smooth_noise import smooth_noise, smooth_walk
+from promptmid_core.simulation.flight.smooth_noise import smooth_noise, smooth_walk
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from math import atan2, cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.room import Room
+from promptmid_core.simulation.flight.room import Room
 
 Array = NDArray[np.float64]
 

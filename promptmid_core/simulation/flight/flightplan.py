@@ -12,10 +12,10 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Grid, Terrain
 from promptmid_core.geometry.heights import filled
 from promptmid_core.georaster import GeoImage, RasterView, ground_resolution, resample
-from promptmid_core.simulation.room import Room, room_for
-from promptmid_core.simulation.track import SMOOTH_S
-from promptmid_core.simulation.trajectory import HEIGHT_LIMIT, Motion, Trajectory, plan_trajectory
-from promptmid_core.simulation.view import View
+from promptmid_core.simulation.flight.room import Room, room_for
+from promptmid_core.simulation.flight.track import SMOOTH_S
+from promptmid_core.simulation.flight.trajectory import HEIGHT_LIMIT, Motion, Trajectory, plan_trajectory
+from promptmid_core.simulation.flight.view import View
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -16,10 +16,10 @@ from promptmid_core.bags.bag import BagWriter
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose, Terrain
 from promptmid_core.georaster import RasterView, check_raster, map_frame
-from promptmid_core.simulation.drift import Drift
-from promptmid_core.simulation.exposure import Exposure
-from promptmid_core.simulation.flightplan import NEEDED_SHARE, Plan, Sight, drape, plan_flight
-from promptmid_core.simulation.trajectory import Trajectory
+from promptmid_core.simulation.flight.drift import Drift
+from promptmid_core.simulation.flight.exposure import Exposure
+from promptmid_core.simulation.flight.flightplan import NEEDED_SHARE, Plan, Sight, drape, plan_flight
+from promptmid_core.simulation.flight.trajectory import Trajectory
 
 Array = NDArray[np.float64]
 Stamps = NDArray[np.int64]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.smooth_noise import limited, smooth_noise
+from promptmid_core.simulation.flight.smooth_noise import limited, smooth_noise
 
 BLUR_PX = 0.6
 VIGNETTING = 0.25  # light lost in the corners

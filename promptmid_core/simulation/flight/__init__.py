@@ -1,0 +1,1 @@
+"""Flights of known truth over any orthophoto."""
