@@ -170,7 +170,7 @@ def prepare(out: Path) -> tuple[Path, Path]:
     from promptmid_core.descriptors import load
     from promptmid_core.refmap.build import build_map
     from promptmid_core.simulation.flight.simulate import simulate_flight
-    from promptmid_core.simulation.world import simulate_world
+    from promptmid_core.simulation.world.simulate import simulate_world
 
     world, reference, bag = out / "world", out / "map", out / "flight"
     if not bag.exists():

@@ -9,7 +9,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import build_map
 from promptmid_core.simulation.flight.simulate import simulate_flight
-from promptmid_core.simulation.world import World, simulate_world
+from promptmid_core.simulation.world.simulate import World, simulate_world
 
 
 @dataclass(frozen=True)

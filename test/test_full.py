@@ -23,7 +23,7 @@ from promptmid_core.networks.diffusion import DiffusionFeatures, load_unet, load
 from promptmid_core.networks.teacher import build_teacher  # noqa: E402
 from promptmid_core.prompts.prompt import Modality, Prompt  # noqa: E402
 from promptmid_core.runtime.backend import Wanted  # noqa: E402
-from promptmid_core.simulation.world import simulate_world  # noqa: E402
+from promptmid_core.simulation.world.simulate import simulate_world  # noqa: E402
 from promptmid_core.training.loop import STATE  # noqa: E402
 
 SMOKE = {"network": {"encoder": [8, 8, 8, 12], "middle": 12, "coarse": 16, "blocks": [1, 1, 1]},

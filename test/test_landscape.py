@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import fft, stats
 
-from promptmid_core.simulation.landscape import Landscape, landscape
-from promptmid_core.simulation.lines import Ways, painted
-from promptmid_core.simulation.noise import fractal, mixed, uniform
-from promptmid_core.simulation.optical import Sun, optical_image
-from promptmid_core.simulation.parcels import cells
+from promptmid_core.simulation.world.landscape import Landscape, landscape
+from promptmid_core.simulation.world.lines import Ways, painted
+from promptmid_core.simulation.world.noise import fractal, mixed, uniform
+from promptmid_core.simulation.world.optical import Sun, optical_image
+from promptmid_core.simulation.world.parcels import cells
 
 CLASSES = (10, 20, 30, 40, 50, 60, 80, 90)
 

@@ -16,7 +16,7 @@ from promptmid_core.prompts import TABLES, ClassTable, dominant, mix
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
 from promptmid_core.refmap.build import build_map
-from promptmid_core.simulation.world import COVER_COLOURS
+from promptmid_core.simulation.world.simulate import COVER_COLOURS
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Pose
 from promptmid_core.refmap.build import build_map
-from promptmid_core.simulation.world import simulate_world
+from promptmid_core.simulation.world.simulate import simulate_world
 
 LOCAL = "+proj=tmerc +lon_0=15 +k=0.9996 +x_0=500000 +datum=WGS84 +units=m +type=crs"
 

@@ -14,7 +14,7 @@ from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
-from promptmid_core.simulation.world import simulate_world
+from promptmid_core.simulation.world.simulate import simulate_world
 
 HEADER = "split,source,optical,sar,land_use,region,size,gsd_m,alignment\n"
 

@@ -16,7 +16,7 @@ from promptmid_core.geometry import Grid, Patch
 from promptmid_core.matching.surface import score_surface
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.runtime.profile import COMPACT, Profile
-from promptmid_core.simulation.world import simulate_world
+from promptmid_core.simulation.world.simulate import simulate_world
 
 SAR, OPTICAL = Prompt(Modality.SAR), Prompt(Modality.OPTICAL)
 

@@ -29,8 +29,8 @@ from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 from promptmid_core.refmap.sar.layover import hidden
 from promptmid_core.refmap.sar.speckle import lee, multilooked
 from promptmid_core.refmap.sar.view import SarView
-from promptmid_core.simulation.illumination import shadow
-from promptmid_core.simulation.world import World, simulate_world
+from promptmid_core.simulation.world.illumination import shadow
+from promptmid_core.simulation.world.simulate import World, simulate_world
 
 Array = NDArray[np.float32]
 

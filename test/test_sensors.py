@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import fft, stats
 
-from promptmid_core.simulation.illumination import shadow
-from promptmid_core.simulation.landscape import Ground, Landscape, landscape
-from promptmid_core.simulation.optical import Sun, optical_image
-from promptmid_core.simulation.sar import CALIBRATION, Radar, sar_image
+from promptmid_core.simulation.world.illumination import shadow
+from promptmid_core.simulation.world.landscape import Ground, Landscape, landscape
+from promptmid_core.simulation.world.optical import Sun, optical_image
+from promptmid_core.simulation.world.sar import CALIBRATION, Radar, sar_image
 
 Image = NDArray[np.float32]
 

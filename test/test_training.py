@@ -15,7 +15,7 @@ from promptmid_core.errors import InputError  # noqa: E402
 from promptmid_core.geometry import Grid, Patch  # noqa: E402
 from promptmid_core.networks.encoder import Depthwise  # noqa: E402
 from promptmid_core.prompts.prompt import Modality, Prompt  # noqa: E402
-from promptmid_core.simulation.world import simulate_world  # noqa: E402
+from promptmid_core.simulation.world.simulate import simulate_world  # noqa: E402
 from promptmid_core.training.losses import peak_loss, score_surfaces  # noqa: E402
 from promptmid_core.training.publish import stressed  # noqa: E402
 from promptmid_core.training.recipe import Recipe  # noqa: E402

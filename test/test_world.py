@@ -11,7 +11,7 @@ from pyproj import Proj
 
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import check_raster
-from promptmid_core.simulation.world import World, simulate_world
+from promptmid_core.simulation.world.simulate import World, simulate_world
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
 
 
 def _simulate_world(args: argparse.Namespace) -> None:
-    from promptmid_core.simulation.world import simulate_world
+    from promptmid_core.simulation.world.simulate import simulate_world
 
     world = simulate_world(args.out, seed=args.seed, size_px=args.size_px, gsd_m=args.gsd, progress=say)
     print(f"{args.out}: optical.tif, sar.tif, landcover.tif, dem.tif; {world.size_px}x{world.size_px} px of {world.gsd_m:g} m")

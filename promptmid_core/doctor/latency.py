@@ -28,7 +28,7 @@ from promptmid_core.replay.recording import RecordedImage, Recording
 from promptmid_core.replay.run import match_recorded
 from promptmid_core.runtime.backend import AUTO, Wanted
 from promptmid_core.simulation.flight.simulate import simulate_flight
-from promptmid_core.simulation.world import simulate_world
+from promptmid_core.simulation.world.simulate import simulate_world
 
 WORLD_PX = 1024
 FOOTPRINT_PX = 384  # of the image's shorter side: the patch is whole whatever the heading

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.descriptors.inputs import optical_input, sar_input
-from promptmid_core.simulation.world import simulate_world
+from promptmid_core.simulation.world.simulate import simulate_world
 
 Array = NDArray[np.float32]
 Run = Callable[[Array, Array, Array], tuple[Array, Array]]

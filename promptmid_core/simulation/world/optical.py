@@ -8,9 +8,9 @@ from math import cos, radians, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.illumination import shadow, slopes
-from promptmid_core.simulation.landscape import Ground, Landscape
-from promptmid_core.simulation.noise import Floats, blurred, fractal, normal, uniform
+from promptmid_core.simulation.world.illumination import shadow, slopes
+from promptmid_core.simulation.world.landscape import Ground, Landscape
+from promptmid_core.simulation.world.noise import Floats, blurred, fractal, normal, uniform
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.illumination import shadow, shifted, slopes
-from promptmid_core.simulation.landscape import Ground, Landscape
-from promptmid_core.simulation.noise import Floats, blurred, fractal, normal, uniform
+from promptmid_core.simulation.world.illumination import shadow, shifted, slopes
+from promptmid_core.simulation.world.landscape import Ground, Landscape
+from promptmid_core.simulation.world.noise import Floats, blurred, fractal, normal, uniform
 
 CALIBRATION = 500.0  # digital number of an amplitude of 1 (sigma0 of 0 dB), the order of Sentinel-1 GRD products
 NOISE_DB = -25.0  # noise-equivalent sigma0, Sentinel-1 IW (Torres et al. 2012, doi 10.1016/j.rse.2011.05.028)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry.grid import GeoTransform
-from promptmid_core.simulation.landscape import landscape
-from promptmid_core.simulation.optical import Sun, optical_image
-from promptmid_core.simulation.sar import CALIBRATION, Radar, sar_image
+from promptmid_core.simulation.world.landscape import landscape
+from promptmid_core.simulation.world.optical import Sun, optical_image
+from promptmid_core.simulation.world.sar import CALIBRATION, Radar, sar_image
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.noise import Floats, Keys, mixed, uniform
+from promptmid_core.simulation.world.noise import Floats, Keys, mixed, uniform
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from promptmid_core.simulation.drainage import drainage
-from promptmid_core.simulation.illumination import slopes
-from promptmid_core.simulation.lines import painted
-from promptmid_core.simulation.noise import Floats, blurred, enlarged, fractal, ramp, shrunk
+from promptmid_core.simulation.world.drainage import drainage
+from promptmid_core.simulation.world.illumination import slopes
+from promptmid_core.simulation.world.lines import painted
+from promptmid_core.simulation.world.noise import Floats, blurred, enlarged, fractal, ramp, shrunk
 
 COARSE = 4  # pixels per cell of the fields that sites are chosen on
 AREA_PER_LAKE_M2 = 60e6

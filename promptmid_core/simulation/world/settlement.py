@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.noise import Floats, Keys, enlarged, fractal, mixed, normal, shrunk, uniform
-from promptmid_core.simulation.parcels import Cells, cells, districts, intervals
-from promptmid_core.simulation.roads import Place, Roads
-from promptmid_core.simulation.terrain import COARSE, Terrain
+from promptmid_core.simulation.world.noise import Floats, Keys, enlarged, fractal, mixed, normal, shrunk, uniform
+from promptmid_core.simulation.world.parcels import Cells, cells, districts, intervals
+from promptmid_core.simulation.world.roads import Place, Roads
+from promptmid_core.simulation.world.terrain import COARSE, Terrain
 
 DISTRICT_M = 480.0
 RAGGED = 0.35  # how far, in town radii, single blocks reach out of a town or stay empty

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.lines import Line, Ways, curved, smoothed
-from promptmid_core.simulation.noise import Floats, blurred, fractal, ramp
+from promptmid_core.simulation.world.lines import Line, Ways, curved, smoothed
+from promptmid_core.simulation.world.noise import Floats, blurred, fractal, ramp
 
 CELL_M = 75.0
 STREAM_AREA_M2 = 2.5e6  # a valley with more than this above it carries open water

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptmid_core.simulation.lines import Line, Ways, painted, smoothed
-from promptmid_core.simulation.noise import Floats, shrunk
-from promptmid_core.simulation.terrain import Terrain
+from promptmid_core.simulation.world.lines import Line, Ways, painted, smoothed
+from promptmid_core.simulation.world.noise import Floats, shrunk
+from promptmid_core.simulation.world.terrain import Terrain
 
 CELL_M = 120.0
 AREA_PER_TOWN_M2 = 32e6

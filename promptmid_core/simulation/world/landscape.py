@@ -8,11 +8,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.noise import Floats, Keys, blurred, fractal, mixed, normal, ramp, uniform
-from promptmid_core.simulation.parcels import cells, districts
-from promptmid_core.simulation.roads import places, roads
-from promptmid_core.simulation.settlement import Quarter, Settlement, settlement
-from promptmid_core.simulation.terrain import Terrain, terrain
+from promptmid_core.simulation.world.noise import Floats, Keys, blurred, fractal, mixed, normal, ramp, uniform
+from promptmid_core.simulation.world.parcels import cells, districts
+from promptmid_core.simulation.world.roads import places, roads
+from promptmid_core.simulation.world.settlement import Quarter, Settlement, settlement
+from promptmid_core.simulation.world.terrain import Terrain, terrain
 
 ESTATE_M = 1100.0
 STAND_M = 420.0

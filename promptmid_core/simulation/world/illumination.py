@@ -7,7 +7,7 @@ from math import cos, sin, tan
 import cv2
 import numpy as np
 
-from promptmid_core.simulation.noise import Floats
+from promptmid_core.simulation.world.noise import Floats
 
 
 def slopes(surface: Floats, gsd_m: float) -> tuple[Floats, Floats]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from promptmid_core.simulation.noise import Floats
+from promptmid_core.simulation.world.noise import Floats
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
