@@ -24,7 +24,7 @@ from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import image_from_compressed, stamp_ns
 from promptmid_core.errors import InputError
-from promptmid_ros.player import RELIABLE
+from promptmid_ros.rehearsal.player import RELIABLE
 from promptmid_ros.transport import set_profile
 
 DISCOVERY_S = 1.0

@@ -21,9 +21,9 @@ from rclpy.node import Node
 
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError
-from promptmid_ros.live import isolate, ros_node
-from promptmid_ros.localizer_process import LocalizerProcess
-from promptmid_ros.recorder import DEEP
+from promptmid_ros.rehearsal.live import isolate, ros_node
+from promptmid_ros.rehearsal.process import LocalizerProcess
+from promptmid_ros.rehearsal.recorder import DEEP
 
 IMAGE_SIZE, RATE_HZ, FRAMES = (1920, 1080), 30.0, 120
 # an image queue comes and goes by tens of MB, so memory is judged by medians of a while

@@ -36,7 +36,7 @@ def play() -> int:
     """The program `play`."""
     # until it has its own handlers
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    from promptmid_ros.player import main
+    from promptmid_ros.rehearsal.player import main
 
     return main()
 

@@ -9,7 +9,7 @@ import pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from simulated import Scene, make_scene
 
-from promptmid_ros.live import isolate
+from promptmid_ros.rehearsal.live import isolate
 
 
 def launch_file() -> str:

@@ -16,8 +16,8 @@ pytest.importorskip("ros2launch", reason="ROS 2's launch is not installed")
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from launched import launch_file, scene
 
-from promptmid_ros.live import ros_node
-from promptmid_ros.player import RELIABLE
+from promptmid_ros.rehearsal.live import ros_node
+from promptmid_ros.rehearsal.player import RELIABLE
 
 
 class Launched:

@@ -24,8 +24,8 @@ from lifecycle_msgs.srv import ChangeState, GetState
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import stamp_ns
-from promptmid_ros.live import ros_node
-from promptmid_ros.player import RELIABLE, Player
+from promptmid_ros.rehearsal.live import ros_node
+from promptmid_ros.rehearsal.player import RELIABLE, Player
 
 # a simulated second passes in a quarter of one
 RATE = 4.0

@@ -38,7 +38,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     out = tmp_path_factory.mktemp("flown") / "live"
-    done = run("promptmid_ros.live", f"{scene.bag}", "--map", f"{scene.map_path}", "--out", f"{out}", "--rate", f"{RATE:g}")
+    done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{scene.map_path}", "--out", f"{out}", "--rate", f"{RATE:g}")
     assert done.returncode == 0, done.stderr
     assert "16 images sent at 2 times real time, 16 judged" in done.stdout
     return out
@@ -90,7 +90,7 @@ def test_the_recorded_outputs_open_in_a_reader_that_is_not_ours(flown: Path) -> 
 
 
 def test_a_map_that_cannot_be_opened_ends_the_run_in_one_sentence(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
-    done = run("promptmid_ros.live", f"{scene.bag}", "--map", f"{tmp_path / 'nothing'}", "--out", f"{tmp_path / 'live'}")
+    done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{tmp_path / 'nothing'}", "--out", f"{tmp_path / 'live'}")
     assert done.returncode == 1
     assert done.stderr.startswith("live: the localizer refused to configure") and str(tmp_path / "nothing") in done.stderr
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
@@ -98,7 +98,7 @@ def test_a_map_that_cannot_be_opened_ends_the_run_in_one_sentence(scene: Scene, 
 
 
 def test_the_player_plays_every_message_and_counts_them(scene: Scene) -> None:  # noqa: F811
-    done = run("promptmid_ros.player", f"{scene.bag}", "--rate", "50", "--start-delay", "0")
+    done = run("promptmid_ros.rehearsal.player", f"{scene.bag}", "--rate", "50", "--start-delay", "0")
     assert done.returncode == 0, done.stderr
     bag = open_bag(scene.bag)
     printed = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("/")}
@@ -107,7 +107,7 @@ def test_the_player_plays_every_message_and_counts_them(scene: Scene) -> None:  
 
 
 def test_the_player_stops_on_ctrl_c_and_says_how_far_it_came(scene: Scene) -> None:  # noqa: F811
-    words = [sys.executable, "-u", "-m", "promptmid_ros.player", f"{scene.bag}", "--rate", "0.1", "--start-delay", "0"]
+    words = [sys.executable, "-u", "-m", "promptmid_ros.rehearsal.player", f"{scene.bag}", "--rate", "0.1", "--start-delay", "0"]
     player = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(3)
     player.send_signal(signal.SIGINT)
@@ -133,8 +133,8 @@ def test_the_program_play_holds_ctrl_c_back_until_it_can_stop_in_order(scene: Sc
 def test_the_player_waits_in_vain_and_says_for_what(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     import threading
 
-    from promptmid_ros.live import ros_node
-    from promptmid_ros.player import Player
+    from promptmid_ros.rehearsal.live import ros_node
+    from promptmid_ros.rehearsal.player import Player
 
     with ros_node("waiting") as node:
         player = Player(node, open_bag(scene.bag))

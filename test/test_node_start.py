@@ -93,7 +93,7 @@ def test_a_signal_while_configuring_ends_the_process(tmp_path: Path) -> None:
 
 def test_a_bag_is_played_once_the_node_is_active(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
     with Localizer(tmp_path, map=scene.map_path) as localizer:
-        words = [sys.executable, "-m", "promptmid_ros.player", str(scene.bag), "--rate", "50", "--start-delay", "0",
+        words = [sys.executable, "-m", "promptmid_ros.rehearsal.player", str(scene.bag), "--rate", "50", "--start-delay", "0",
                  "--wait-for-node", localizer.name]
         environment = os.environ | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
         player = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)

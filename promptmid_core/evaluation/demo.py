@@ -53,7 +53,7 @@ def _fly_live(bag: Path, reference: Path, out: Path) -> str | None:
     if rmw is None:
         _not_run(out, f"ROS 2 cannot be used from this Python ({trouble})")
         return None
-    words = [sys.executable, "-m", "promptmid_ros.live", f"{bag}", "--map", f"{reference}", "--out", f"{out}",
+    words = [sys.executable, "-m", "promptmid_ros.rehearsal.live", f"{bag}", "--map", f"{reference}", "--out", f"{out}",
              "--rate", f"{LIVE_RATE:g}"]
     print(f"\n$ python {' '.join(words[1:])}", flush=True)
     process = subprocess.Popen(words)

@@ -21,9 +21,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from promptmid_core.bags.bag import IMAGE_TYPES, open_bag
 from promptmid_core.errors import InputError
-from promptmid_ros.localizer_process import LocalizerProcess
-from promptmid_ros.player import Player, stamp_of
-from promptmid_ros.recorder import Recorder
+from promptmid_ros.rehearsal.player import Player, stamp_of
+from promptmid_ros.rehearsal.process import LocalizerProcess
+from promptmid_ros.rehearsal.recorder import Recorder
 from promptmid_ros.transport import set_profile
 
 OUTPUTS, SENT, LOG = "outputs", "live.json", "localizer.log"
@@ -124,7 +124,7 @@ def isolate(out: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """`python -m promptmid_ros.live BAG --map MAP --out DIR`; returns the exit status."""
+    """`python -m promptmid_ros.rehearsal.live BAG --map MAP --out DIR`; returns the exit status."""
     args = _parser().parse_args(argv)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -142,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m promptmid_ros.live",
+    parser = argparse.ArgumentParser(prog="python -m promptmid_ros.rehearsal.live",
                                      description="Play a bag through the localizer over DDS and record what it publishes.")
     parser.add_argument("bag", type=Path, metavar="BAG")
     parser.add_argument("--map", type=Path, required=True, metavar="MAP")
