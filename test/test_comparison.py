@@ -12,10 +12,10 @@ from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, 
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import BagWriter
+from promptmid_core.cli import demo
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.localization.fix import Fix
-from promptmid_core.replay import demo
 from promptmid_core.replay.live import RUN, as_json, compare, read_live, sentence, table
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.report import render

@@ -14,7 +14,7 @@ pytest.importorskip("diffusers", reason="diffusers is not installed: no profile 
 
 from checkpoints import save_model  # noqa: E402
 
-from promptmid_core.cli import main, training  # noqa: E402
+from promptmid_core.cli import main  # noqa: E402
 from promptmid_core.descriptors import load, with_model  # noqa: E402
 from promptmid_core.errors import InputError  # noqa: E402
 from promptmid_core.geometry import Grid, Patch  # noqa: E402
@@ -128,7 +128,7 @@ def test_aggregation_resumes_bit_for_bit(folder, trained, monkeypatch):
         if step == 3:
             raise Stop
 
-    monkeypatch.setattr(training, "Bar", lambda *_: nullcontext(stopping))
+    monkeypatch.setattr("promptmid_core.cli.train.Bar", lambda *_: nullcontext(stopping))
     with pytest.raises(Stop):
         train(folder, "aggregate", "config.yaml", "interrupted")
     monkeypatch.undo()

@@ -96,7 +96,7 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 
 # what trains networks, or runs them in PyTorch; no aircraft needs these files
-OF_TRAINING = {*ROOT.glob("promptmid_core/training/*.py"), ROOT / "promptmid_core/cli/training.py",
+OF_TRAINING = {*ROOT.glob("promptmid_core/training/*.py"), ROOT / "promptmid_core/cli/train.py",
                *(ROOT / f"promptmid_core/runtime/{name}.py" for name in (
                    "aggregation", "backbones", "conditioning", "diffusion", "encoder", "export", "exportable", "precision",
                    "student", "teacher", "torch_network", "vision"))}

@@ -38,7 +38,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     out = tmp_path_factory.mktemp("flown") / "live"
-    done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{scene.map_path}", "--out", f"{out}", "--rate", f"{RATE:g}")
+    done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{scene.map_path}", "--out", f"{out}",
+               "--rate", f"{RATE:g}")
     assert done.returncode == 0, done.stderr
     assert "16 images sent at 2 times real time, 16 judged" in done.stdout
     return out
@@ -90,7 +91,8 @@ def test_the_recorded_outputs_open_in_a_reader_that_is_not_ours(flown: Path) -> 
 
 
 def test_a_map_that_cannot_be_opened_ends_the_run_in_one_sentence(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
-    done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{tmp_path / 'nothing'}", "--out", f"{tmp_path / 'live'}")
+    done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{tmp_path / 'nothing'}",
+               "--out", f"{tmp_path / 'live'}")
     assert done.returncode == 1
     assert done.stderr.startswith("live: the localizer refused to configure") and str(tmp_path / "nothing") in done.stderr
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr

@@ -7,11 +7,11 @@ import logging
 import sys
 
 from promptmid_core import __version__
-from promptmid_core.cli import bench, demo, doctor, export, flights, maps, simulation, training
+from promptmid_core.cli import bench, demo, doctor, export, map, replay, simulate, train
 from promptmid_core.cli.parsing import Parser
 from promptmid_core.errors import InputError
 
-FAMILIES = (maps, simulation, flights, bench, training, export, doctor, demo)
+FAMILIES = (map, simulate, replay, bench, train, export, doctor, demo)
 FAILED, INTERRUPTED = 1, 130
 
 

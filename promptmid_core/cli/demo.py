@@ -1,13 +1,21 @@
-"""`promptmid demo`: the other commands, one after the other."""
+"""`promptmid demo`: a stranger's first look, made of the commands that they will use themselves."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.parsing import command
 from promptmid_core.errors import InputError
+
+MARK = ".promptmid-demo"
+# frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them
+LIVE_RATE = 4.0
 
 
 def add(commands: Any) -> None:
@@ -20,9 +28,30 @@ def add(commands: Any) -> None:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    from promptmid_core.evaluation.demo import demo
+    """Simulate a world, build its map, fly over it, live and as a replay; everything lands in the folder `--out`.
 
-    demo(args.out, seed=args.seed, frames=args.frames, run=_step)
+    An earlier demo's folder is made anew; InputError where the folder holds anything else, and, once the report is written,
+    where the live run failed.
+    """
+    out, seed, frames = args.out, args.seed, args.frames
+    if out.exists():
+        if not (out / MARK).is_file():
+            raise InputError(f"{out} exists and is no demo's folder; choose another with --out")
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    (out / MARK).touch()
+    world, bag, reference = out / "world", out / "flight", out / "map"
+    _step(["simulate", "world", "--out", f"{world}", "--seed", f"{seed}"])
+    _step(["map", "build", f"{world / 'sar.tif'}", f"{reference}", "--landcover", f"{world / 'landcover.tif'}",
+         "--dem", f"{world / 'dem.tif'}"])
+    _step(["simulate", "flight", "--optical", f"{world / 'optical.tif'}", "--dem", f"{world / 'dem.tif'}", "--out", f"{bag}",
+         "--frames", f"{frames}", "--seed", f"{seed}", "--footprint-px", "512", "--drift-px", "40", "--yaw-error-deg", "3",
+         "--altitude-error-percent", "2"])
+    failed = _fly_live(bag, reference, out / "live")
+    _step(["replay", f"{bag}", "--map", f"{reference}", "--live", f"{out / 'live'}", "--json", f"{out / 'replay.json'}",
+         "--report", f"{out / 'report.html'}"])
+    if failed:
+        raise InputError(failed)
 
 
 def _step(words: list[str]) -> None:
@@ -34,3 +63,38 @@ def _step(words: list[str]) -> None:
     args.command = f"promptmid {' '.join(words)}"
     if args.run(args):
         raise InputError(f"'promptmid {' '.join(words)}' failed")
+
+
+def _fly_live(bag: Path, reference: Path, out: Path) -> str | None:
+    """The flight through the ROS 2 node, in processes of its own; returns what failed.
+
+    Where there was no run, the folder `out` says why, for the table and the report.
+    """
+    from promptmid_core.doctor.rosprobe import probe_ros
+
+    rmw, trouble = probe_ros()
+    if rmw is None:
+        _not_run(out, f"ROS 2 cannot be used from this Python ({trouble})")
+        return None
+    words = [sys.executable, "-m", "promptmid_ros.rehearsal.live", f"{bag}", "--map", f"{reference}", "--out", f"{out}",
+             "--rate", f"{LIVE_RATE:g}"]
+    print(f"\n$ python {' '.join(words[1:])}", flush=True)
+    process = subprocess.Popen(words)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # it was interrupted too, and stops the node before it ends
+        process.wait()
+        raise
+    if not code:
+        return None
+    sentence = f"the live run failed with exit code {code}; {out / 'localizer.log'} is what the node printed"
+    _not_run(out, sentence)
+    return sentence
+
+
+def _not_run(out: Path, why: str) -> None:
+    from promptmid_core.replay.live import RUN
+
+    out.mkdir(exist_ok=True)
+    (out / RUN).write_text(json.dumps({"not_run": why}) + "\n")

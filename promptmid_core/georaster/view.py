@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import Grid
+from promptmid_core.georaster.covering import covered, own_grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
 from promptmid_core.georaster.positions import Mapping, positions
 from promptmid_core.georaster.sampling import cubic, nearest
@@ -79,7 +79,7 @@ class RasterView:
         """The view of a raster; arguments as for `resample`."""
         own = ground_resolution(path)
         with opened(path) as source:
-            grid = like or _covering_grid(source, frame, gsd, own)
+            grid = like or own_grid(source, frame, gsd, own)
             bands = bands or data_bands(source)
             span = np.iinfo(source.dtypes[bands[0] - 1]) if holds_integers(source, bands) else None
             shift = _shift(source, frame, grid)
@@ -119,7 +119,7 @@ class RasterView:
     def part(self) -> tuple[int, int, int, int]:
         """Column, row, width and height of the part of the grid that the raster's extent reaches into; 0 by 0 where none is."""
         with opened(self.path) as source:
-            left, top, right, bottom = _covered(source, self.frame, self.grid)
+            left, top, right, bottom = covered(source, self.frame, self.grid)
         left, top = min(max(left, 0), self.grid.width), min(max(top, 0), self.grid.height)
         return left, top, max(min(right, self.grid.width) - left, 0), max(min(bottom, self.grid.height) - top, 0)
 
@@ -211,57 +211,6 @@ def _span(positions: NDArray[np.float64], size: int, margin: int) -> tuple[int, 
     # the outline was sampled: a hundredth of its length is more than its curvature can hide
     slack = margin + 0.01 * float(np.ptp(positions))
     return max(floor(positions.min() - slack), -margin), min(ceil(positions.max() + slack), size + margin)
-
-
-def covering_grid(path: Path, frame: MapFrame, gsd: float | None = None, others: Sequence[Path] = ()) -> Grid:
-    """The grid of pixels that covers a raster, and in whole pixels more of them the `others` too; `gsd` as for `resample`.
-
-    It is the raster's own grid where that already is one of the frame; else its pixel edges lie at multiples of the GSD from
-    the origin, so that the grids of several rasters fall together.
-    """
-    with opened(path) as source:
-        grid = _covering_grid(source, frame, gsd, ground_resolution(path))
-    for other in others:
-        with opened(other) as source:
-            left, top, right, bottom = _covered(source, frame, grid)
-        left, top = min(left, 0), min(top, 0)
-        grid = grid.cut(left, top, max(right, grid.width) - left, max(bottom, grid.height) - top)
-    return grid
-
-
-def _covering_grid(source: Any, frame: MapFrame, gsd: float | None, ground: float) -> Grid:
-    """As `covering_grid`, of one raster whose pixels have `ground` metres on the ground."""
-    import pyproj
-
-    t = source.transform
-    crs, own = pyproj.CRS(frame.crs), pyproj.CRS.from_user_input(source.crs)
-    x, y = _outline(source, frame)
-    fits = own.equals(crs, ignore_axis_order=True) and abs(t.a - abs(t.e)) < 1e-9 * t.a and (gsd is None or gsd == t.a)
-    gsd = t.a if fits else (gsd or ground)
-    phase_x, phase_y = (x.min() % gsd, y.max() % gsd) if fits else (0.0, 0.0)
-    # a millionth of a pixel of rounding must not add a row
-    left, right = floor((x.min() - phase_x) / gsd + 1e-6), ceil((x.max() - phase_x) / gsd - 1e-6)
-    bottom, top = floor((y.min() - phase_y) / gsd + 1e-6), ceil((y.max() - phase_y) / gsd - 1e-6)
-    edge = (gsd, 0.0, frame.origin[0] + phase_x + left * gsd, 0.0, -gsd, frame.origin[1] + phase_y + top * gsd)
-    return Grid.from_transform(edge, right - left, top - bottom, frame.origin)
-
-
-def _covered(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int, int, int]:
-    """First column and row of a grid that a raster reaches into, and one past its last; they may lie beyond the grid."""
-    x, y = _outline(source, frame)
-    west, _, _, north = grid.bounds
-    return (floor((x.min() - west) / grid.gsd + 1e-6), floor((north - y.max()) / grid.gsd + 1e-6),
-            ceil((x.max() - west) / grid.gsd - 1e-6), ceil((north - y.min()) / grid.gsd - 1e-6))
-
-
-def _outline(source: Any, frame: MapFrame) -> tuple[Array, Array]:
-    """Points of the `map` frame, in metres, spread over a raster from edge to edge."""
-    import pyproj
-
-    u, v = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 41), np.linspace(0, source.height, 41)))
-    own = pyproj.CRS.from_user_input(source.crs)
-    x, y = pyproj.Transformer.from_crs(own, pyproj.CRS(frame.crs), always_xy=True).transform(*(source.transform @ (u, v)))
-    return x - frame.origin[0], y - frame.origin[1]
 
 
 def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:

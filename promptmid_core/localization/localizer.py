@@ -28,10 +28,10 @@ from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.solve import OBSERVED, Solution, moved_ground, solve, ties_on_ground
 from promptmid_core.localization.tracker import Tracker
+from promptmid_core.matching.parallel import together
 from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
-from promptmid_core.matching.together import together
 from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts.prompt import Prompt

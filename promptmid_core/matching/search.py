@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
 from promptmid_core.matching.dependence import Moments, dependence
+from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.together import together
-from promptmid_core.matching.vertex import vertex
+from promptmid_core.matching.surface import vertex
 from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The score of a whole patch at every displacement: what each channel group says, summed."""
+"""The score of a whole patch at every displacement, what each channel group says summed, and where it has its maximum."""
 
 from __future__ import annotations
 
@@ -28,3 +28,16 @@ def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure 
             own = dependence(seen, valid, [Moments.of(over, window.valid)])
         scores += np.float32(group.weight) * own[0]
     return scores
+
+
+def vertex(surface: NDArray[np.floating], row: int, col: int) -> tuple[float, float]:
+    """Offset (column, row) of the parabola's vertex through a maximum and its neighbours, at most half a cell."""
+    offsets = []
+    for line, i in ((surface[row], col), (surface[:, col], row)):
+        if 0 < i < len(line) - 1:
+            a, b, c = float(line[i - 1]), float(line[i]), float(line[i + 1])
+            bend = a - 2 * b + c
+            offsets.append(float(np.clip(0.5 * (a - c) / bend, -0.5, 0.5)) if bend < 0 else 0.0)
+        else:
+            offsets.append(0.0)
+    return offsets[0], offsets[1]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import Spectra, Sums, centred, tiles
+from promptmid_core.matching.parallel import together
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.together import together
 from promptmid_core.matching.warp import warped
 
 Array = NDArray[np.float64]

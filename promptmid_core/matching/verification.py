@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.geometry import DescriptorMap, Measure
+from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.surface import score_surface
-from promptmid_core.matching.together import together
-from promptmid_core.matching.vertex import vertex
+from promptmid_core.matching.surface import score_surface, vertex
 from promptmid_core.matching.warp import warped
 
 REACH = 40  # cells of shift to every side that the found place is held against

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, rotation
-from promptmid_core.matching.vertex import vertex
+from promptmid_core.matching.surface import vertex
 
 Array = NDArray[np.floating]
 

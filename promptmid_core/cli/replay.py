@@ -23,7 +23,8 @@ def add(commands: Any) -> None:
                      "the best that is there")
     run.add_argument("--network", type=Path, metavar="FILE.onnx",
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
-    run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run, the folder that promptmid_ros.rehearsal.live wrote")
+    run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
+                     "promptmid_ros.rehearsal.live wrote")
     run.add_argument("--json", type=Path, metavar="FILE")
     run.add_argument("--report", type=Path, metavar="FILE.html")
 

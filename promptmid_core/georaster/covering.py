@@ -1,0 +1,68 @@
+"""The grid that covers one raster, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.geometry import Grid
+from promptmid_core.georaster.frame import MapFrame, ground_resolution
+from promptmid_core.georaster.source import opened
+
+Array = NDArray[np.float64]
+
+
+def covering_grid(path: Path, frame: MapFrame, gsd: float | None = None, others: Sequence[Path] = ()) -> Grid:
+    """The grid of pixels that covers a raster, and in whole pixels more of them the `others` too; `gsd` as for `resample`.
+
+    It is the raster's own grid where that already is one of the frame; else its pixel edges lie at multiples of the GSD from
+    the origin, so that the grids of several rasters fall together.
+    """
+    with opened(path) as source:
+        grid = own_grid(source, frame, gsd, ground_resolution(path))
+    for other in others:
+        with opened(other) as source:
+            left, top, right, bottom = covered(source, frame, grid)
+        left, top = min(left, 0), min(top, 0)
+        grid = grid.cut(left, top, max(right, grid.width) - left, max(bottom, grid.height) - top)
+    return grid
+
+
+def own_grid(source: Any, frame: MapFrame, gsd: float | None, ground: float) -> Grid:
+    """As `covering_grid`, of one raster whose pixels have `ground` metres on the ground."""
+    import pyproj
+
+    t = source.transform
+    crs, own = pyproj.CRS(frame.crs), pyproj.CRS.from_user_input(source.crs)
+    x, y = _outline(source, frame)
+    fits = own.equals(crs, ignore_axis_order=True) and abs(t.a - abs(t.e)) < 1e-9 * t.a and (gsd is None or gsd == t.a)
+    gsd = t.a if fits else (gsd or ground)
+    phase_x, phase_y = (x.min() % gsd, y.max() % gsd) if fits else (0.0, 0.0)
+    # a millionth of a pixel of rounding must not add a row
+    left, right = floor((x.min() - phase_x) / gsd + 1e-6), ceil((x.max() - phase_x) / gsd - 1e-6)
+    bottom, top = floor((y.min() - phase_y) / gsd + 1e-6), ceil((y.max() - phase_y) / gsd - 1e-6)
+    edge = (gsd, 0.0, frame.origin[0] + phase_x + left * gsd, 0.0, -gsd, frame.origin[1] + phase_y + top * gsd)
+    return Grid.from_transform(edge, right - left, top - bottom, frame.origin)
+
+
+def covered(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int, int, int]:
+    """First column and row of a grid that a raster reaches into, and one past its last; they may lie beyond the grid."""
+    x, y = _outline(source, frame)
+    west, _, _, north = grid.bounds
+    return (floor((x.min() - west) / grid.gsd + 1e-6), floor((north - y.max()) / grid.gsd + 1e-6),
+            ceil((x.max() - west) / grid.gsd - 1e-6), ceil((north - y.min()) / grid.gsd - 1e-6))
+
+
+def _outline(source: Any, frame: MapFrame) -> tuple[Array, Array]:
+    """Points of the `map` frame, in metres, spread over a raster from edge to edge."""
+    import pyproj
+
+    u, v = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 41), np.linspace(0, source.height, 41)))
+    own = pyproj.CRS.from_user_input(source.crs)
+    x, y = pyproj.Transformer.from_crs(own, pyproj.CRS(frame.crs), always_xy=True).transform(*(source.transform @ (u, v)))
+    return x - frame.origin[0], y - frame.origin[1]
