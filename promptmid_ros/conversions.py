@@ -9,16 +9,14 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PoseWithCovarianceStamped, Quaternion
 from geometry_msgs.msg import Pose as PoseMessage
-from numpy.typing import NDArray
 from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
+from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE
 from promptmid_ros.diagnostics import Key, Value, level, text
-
-Array = NDArray[np.float64]
 
 MAP_FRAME = "map"
 X_Y_YAW = [0, 1, 5]
@@ -28,7 +26,7 @@ def time(stamp_ns: int) -> Time:
     return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
 
 
-def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Array) -> PoseWithCovarianceStamped:
+def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> PoseWithCovarianceStamped:
     """A pose in `map`; `covariance` (6, 6) in ROS order."""
     message = PoseWithCovarianceStamped(header=Header(stamp=time(stamp_ns), frame_id=MAP_FRAME))
     message.pose.pose = _pose(pose)
@@ -36,7 +34,7 @@ def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Array) -> PoseWi
     return message
 
 
-def correction(stamp_ns: int, fix: Pose, prior: Pose, covariance: Array) -> PoseWithCovarianceStamped:
+def correction(stamp_ns: int, fix: Pose, prior: Pose, covariance: Float64) -> PoseWithCovarianceStamped:
     """T_map_fix * inverse(T_map_prior): what takes any pose in `map` that errs as the prior does to where it should be.
 
     `covariance` (6, 6) is the fix's. The turn is one about the map's origin, so its error is one of place as well, in
@@ -50,7 +48,7 @@ def correction(stamp_ns: int, fix: Pose, prior: Pose, covariance: Array) -> Pose
     return pose_with_covariance(stamp_ns, moved, whole)
 
 
-def navsat_fix(stamp_ns: int, pose: Pose, covariance: Array, geodetic: Geodetic, frame_id: str) -> NavSatFix:
+def navsat_fix(stamp_ns: int, pose: Pose, covariance: Float64, geodetic: Geodetic, frame_id: str) -> NavSatFix:
     """A pose in `map` with covariance (6, 6) as WGS84, its covariance turned from grid north to true north."""
     x, y, z = (float(value) for value in pose.position)
     place = geodetic.place(x, y, z)

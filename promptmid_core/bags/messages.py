@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import NADIR, Camera, Pose, Prior
 from promptmid_core.reasons import Reason
-
-Image = NDArray[np.uint8]
 
 # channels, bytes per channel, conversion to grey or RGB
 ENCODINGS: dict[str, tuple[int, int, int | None]] = {
@@ -42,7 +41,7 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
-def image_from(msg: Any) -> Image:
+def image_from(msg: Any) -> UInt8:
     """The pixels of a sensor_msgs/Image: (H, W) grey or (H, W, 3) RGB, uint8; 16 bits are scaled to 8.
 
     `8UC3` is taken as BGR, as OpenCV and cv_bridge do. Where nothing needs converting the result is a view of the message.
@@ -65,11 +64,11 @@ def image_from(msg: Any) -> Image:
         wide: NDArray[np.uint16] = np.ndarray((height, width), order, data, strides=(step, 2))
         return _eight_bits(wide)
     shape, strides = ((height, width), (step, 1)) if channels == 1 else ((height, width, channels), (step, channels, 1))
-    pixels: Image = np.ndarray(shape, np.uint8, data, strides=strides)
+    pixels: UInt8 = np.ndarray(shape, np.uint8, data, strides=strides)
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion).astype(np.uint8, copy=False)
 
 
-def image_from_compressed(msg: Any) -> Image:
+def image_from_compressed(msg: Any) -> UInt8:
     """The pixels of a sensor_msgs/CompressedImage (JPEG or PNG): (H, W) grey or (H, W, 3) RGB, uint8.
 
     Raises Refusal: IMAGE_ENCODING for any other format, IMAGE_CORRUPT for data that are truncated or damaged.
@@ -131,7 +130,7 @@ def prior_from(msg: Any) -> Prior:
     return Prior(stamp_ns(msg.header), pose_from(msg.pose.pose), _covariance(np.array(msg.pose.covariance, np.float64)))
 
 
-def _covariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _covariance(values: Float64) -> Float64:
     """36 row-major values -> (6, 6), finite, symmetric, positive on the diagonal and nowhere negative."""
     if not np.isfinite(values).all():
         raise Refusal(Reason.PRIOR_INVALID, f"covariance has {int((~np.isfinite(values)).sum())} NaN or infinite values")
@@ -149,11 +148,11 @@ def _covariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
     smallest = float(np.linalg.eigvalsh((correlation + correlation.T) / 2)[0])
     if smallest < -TOLERANCE:
         raise Refusal(Reason.PRIOR_INVALID, f"covariance is not positive semidefinite (eigenvalue {smallest:.3g})")
-    symmetric: NDArray[np.float64] = (covariance + covariance.T) / 2
+    symmetric: Float64 = (covariance + covariance.T) / 2
     return symmetric
 
 
-def _jpeg(data: bytes) -> Image:
+def _jpeg(data: bytes) -> UInt8:
     # OpenCV returns grey blocks for what is missing and says nothing; libjpeg-turbo's own warnings are errors here
     import simplejpeg
 
@@ -162,13 +161,13 @@ def _jpeg(data: bytes) -> Image:
         if height * width > MOST_PIXELS:
             raise Refusal(Reason.IMAGE_CORRUPT, f"JPEG says that it has {width}x{height} pixels")
         grey = colours.lower() == "gray"
-        pixels: Image = simplejpeg.decode_jpeg(data, "GRAY" if grey else "RGB")
+        pixels: UInt8 = simplejpeg.decode_jpeg(data, "GRAY" if grey else "RGB")
     except ValueError as error:
         raise Refusal(Reason.IMAGE_CORRUPT, f"JPEG of {len(data)} bytes cannot be decoded: {error}") from error
     return pixels[..., 0] if grey else pixels
 
 
-def _png(data: bytes) -> Image:
+def _png(data: bytes) -> UInt8:
     _check_png(data)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
@@ -194,5 +193,5 @@ def _check_png(data: bytes) -> None:
         at += 12 + length
 
 
-def _eight_bits(wide: NDArray[np.uint16]) -> Image:
+def _eight_bits(wide: NDArray[np.uint16]) -> UInt8:
     return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)

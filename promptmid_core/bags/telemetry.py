@@ -6,11 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Camera, Pose
-
-Array = NDArray[np.float64]
 
 MAP_FRAME, BODY_FRAME, CAMERA_FRAME = "map", "base_link", "camera_optical"
 
@@ -47,7 +45,8 @@ def camera_info(stamp_ns: int, camera: Camera) -> Any:
     )
 
 
-def odometry(stamp_ns: int, pose: Pose, covariance: Array, velocity: Array, rotation_rate: Array, twist_covariance: Array) -> Any:
+def odometry(stamp_ns: int, pose: Pose, covariance: Float64, velocity: Float64, rotation_rate: Float64,
+             twist_covariance: Float64) -> Any:
     """Odometry of `base_link` in `map`; `velocity` (3,) and `rotation_rate` (3,) along the axes of `base_link`."""
     twist = message("geometry_msgs/msg/Twist", _vector(velocity), _vector(rotation_rate))
     return message(
@@ -57,13 +56,13 @@ def odometry(stamp_ns: int, pose: Pose, covariance: Array, velocity: Array, rota
     )
 
 
-def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Array) -> Any:
+def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> Any:
     """A PoseWithCovarianceStamped of `base_link` in `map`; `covariance` (6, 6) in ROS order."""
     inner = message("geometry_msgs/msg/PoseWithCovariance", _pose(pose), np.ascontiguousarray(covariance, np.float64).ravel())
     return message("geometry_msgs/msg/PoseWithCovarianceStamped", header(stamp_ns, MAP_FRAME), inner)
 
 
-def navsat_fix(stamp_ns: int, place: tuple[float, float, float], covariance: Array) -> Any:
+def navsat_fix(stamp_ns: int, place: tuple[float, float, float], covariance: Float64) -> Any:
     """A NavSatFix of `base_link` at latitude, longitude in degrees and altitude; `covariance` (3, 3) east, north, up, known."""
     status = message("sensor_msgs/msg/NavSatStatus", 0, 0)
     return message("sensor_msgs/msg/NavSatFix", header(stamp_ns, BODY_FRAME), status, *place, np.asarray(covariance).ravel(), 3)
@@ -75,5 +74,5 @@ def _pose(pose: Pose) -> Any:
     return message("geometry_msgs/msg/Pose", position, orientation)
 
 
-def _vector(v: Array) -> Any:
+def _vector(v: Float64) -> Any:
     return message("geometry_msgs/msg/Vector3", *(float(x) for x in v))

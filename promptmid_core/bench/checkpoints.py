@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 
 # (optical x, y, SAR x, y); in the second table the first image is the SAR image
@@ -16,7 +16,7 @@ LEAST = 4  # three points fit any affine
 FIRST = 1.0  # the tables count pixels from 1, as MATLAB does
 
 
-def fitted_affine(optical: Path) -> NDArray[np.float64]:
+def fitted_affine(optical: Path) -> Float64:
     """The affine (2, 3), optical to SAR pixels, with the least squared distance at the checkpoints beside the optical image.
 
     X_optical.png and Xb.png have X_checkpoints.csv. InputError where that table is missing, incomplete or too short.

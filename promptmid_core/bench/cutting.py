@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import UInt8
 from promptmid_core.bench.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import RasterView, check_raster
@@ -18,8 +18,6 @@ from promptmid_core.prompts import KINDS, ClassTable, dominant
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 from promptmid_core.refmap.sar.laying import laid
 from promptmid_core.refmap.sar.product import SarProduct
-
-Image = NDArray[np.uint8]
 
 LEAST_KNOWN = 0.95  # share of a tile that both rasters must know
 GREY = 48.0  # of the median amplitude: bright reflectors up to five times the median stay apart
@@ -30,8 +28,8 @@ class Tile:
     """`optical` (S, S, 3) and `sar` (S, S) uint8, 0 where unknown; `landuse`: a word of LAND_USES, or None."""
 
     name: str
-    optical: Image
-    sar: Image
+    optical: UInt8
+    sar: UInt8
     landuse: str | None
 
 
@@ -98,7 +96,7 @@ def _tiles(optical: Path, sar: Path, side: int, landcover: Path | None,
     return grid.gsd, every()
 
 
-def _label(cover: tuple[RasterView, NDArray[np.uint8]] | None, window: tuple[int, int, int, int]) -> str | None:
+def _label(cover: tuple[RasterView, UInt8] | None, window: tuple[int, int, int, int]) -> str | None:
     if cover is None:
         return None
     view, ids = cover

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.bench.checkpoints import fitted_affine
 from promptmid_core.errors import InputError
 from promptmid_core.prompts.prompt import LAND_USES
 
-Affine = NDArray[np.float64]
-Image = NDArray[np.uint8]
+Affine = Float64
 Row = dict[str, str]
 
 TABLE = "pairs.csv"
@@ -56,8 +55,8 @@ class Pair:
 class Images:
     """`optical` (H, W, 3) RGB; `sar` (H, W); `sar_median`: of the pixels of the SAR image that are not 0."""
 
-    optical: Image
-    sar: Image
+    optical: UInt8
+    sar: UInt8
     sar_median: float
 
 
@@ -206,7 +205,7 @@ def _check_sources(table: Path, sources: Sequence[str] | None, known: set[str]) 
             raise InputError(f"{table} has no source '{name}' with SAR images; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _image(path: Path, conversion: int) -> Image:
+def _image(path: Path, conversion: int) -> UInt8:
     """The pixels of a file, colour ones converted."""
     try:
         pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)

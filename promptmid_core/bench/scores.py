@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.bench.matchers import Matcher
 from promptmid_core.bench.pairs import Pair, by_source
 from promptmid_core.bench.run import Result
 from promptmid_core.bench.trials import Setting
 
 Row = dict[str, Any]
-Array = NDArray[np.float64]
 
 THRESHOLDS_PX = (1, 3, 5, 10)
 REPLICATES = 2000
@@ -84,8 +84,8 @@ def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
     return "\n".join(lines)
 
 
-def _row(source: str, matcher: Matcher, results: Sequence[Result], errors: Array, places: NDArray[np.intp], pairs: Sequence[Pair],
-         setting: Setting) -> Row:
+def _row(source: str, matcher: Matcher, results: Sequence[Result], errors: Float64, places: NDArray[np.intp],
+         pairs: Sequence[Pair], setting: Setting) -> Row:
     limit = pairs[0].score_px
     good = errors[errors <= limit]
     accepted = np.array([result.answer is not None and result.answer.accepted for result in results])
@@ -115,7 +115,7 @@ def _row(source: str, matcher: Matcher, results: Sequence[Result], errors: Array
     }
 
 
-def _versus(these: NDArray[np.bool_], those: NDArray[np.bool_], places: NDArray[np.intp], seed: int) -> Row:
+def _versus(these: Mask, those: Mask, places: NDArray[np.intp], seed: int) -> Row:
     # the same pairs are drawn for both, so what a pair makes hard for both cancels
     mine, other = _replicates(these, places, seed), _replicates(those, places, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -129,14 +129,14 @@ def _versus(these: NDArray[np.bool_], those: NDArray[np.bool_], places: NDArray[
     }
 
 
-def _replicates(success: NDArray[np.bool_], places: NDArray[np.intp], seed: int) -> Array:
+def _replicates(success: Mask, places: NDArray[np.intp], seed: int) -> Float64:
     """The share of successes (REPLICATES,) with the pairs drawn anew, with replacement."""
     hits, counts = np.bincount(places, success), np.bincount(places)
     drawn = np.random.default_rng(seed).integers(0, len(counts), (REPLICATES, len(counts)))
     return np.asarray(hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1), np.float64)
 
 
-def _interval(replicates: Array) -> list[float]:
+def _interval(replicates: Float64) -> list[float]:
     return [_rounded(value) for value in np.percentile(replicates, (2.5, 97.5))]
 
 

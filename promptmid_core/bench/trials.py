@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask, UInt8
 from promptmid_core.bench.matchers.matcher import Patch, Reach, Window, rotation
 from promptmid_core.bench.pairs import Pair, by_source, read_images
 from promptmid_core.errors import InputError
-
-Array = NDArray[np.float64]
 
 MOST_NODATA = 0.01  # share of black pixels that a patch may have
 TRIES = 200  # draws of a trial before its pair counts as one without a place for it
@@ -71,9 +70,9 @@ class Trial:
     scale: float = 1.0
 
 
-def truth(pair: Pair, trial: Trial) -> Array:
+def truth(pair: Pair, trial: Trial) -> Float64:
     """Where the centre of the patch lies in the SAR image: (x, y)."""
-    place: Array = pair.affine[:, :2] @ np.array(trial.centre) + pair.affine[:, 2]
+    place: Float64 = pair.affine[:, :2] @ np.array(trial.centre) + pair.affine[:, 2]
     return place
 
 
@@ -145,16 +144,16 @@ def _draw_trial(pair: Pair, setting: Setting, rng: np.random.Generator) -> Trial
     return None
 
 
-def _places(pair: Pair, trial: Trial, size: int) -> Array:
+def _places(pair: Pair, trial: Trial, size: int) -> Float64:
     """Optical pixel (P, P, 2) of every patch pixel."""
     offset = np.arange(size) - (size - 1) / 2
     grid = np.stack(np.meshgrid(offset, offset), axis=-1)
     turn = np.linalg.inv(pair.affine[:, :2]) @ (trial.scale * rotation(trial.yaw))
-    places: Array = grid @ turn.T + trial.centre
+    places: Float64 = grid @ turn.T + trial.centre
     return places
 
 
-def _patch(optical: NDArray[np.uint8], pair: Pair, trial: Trial, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _patch(optical: UInt8, pair: Pair, trial: Trial, size: int) -> tuple[UInt8, Mask]:
     """The patch (P, P, 3) and where it is not black; as it is where its pixels meet pixels of the image, else cubic."""
     at = _places(pair, trial, size)
     whole = np.rint(at).astype(int)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from promptmid_core.arrays import Float32, Mask
 
 
-def f32(array: object) -> Array:
+def f32(array: object) -> Float32:
     return np.asarray(array, np.float32)
 
 
-def cells(image: Array, stride: int) -> Array:
+def cells(image: Float32, stride: int) -> Float32:
     """Means over stride x stride pixels: (H, W) -> (H // stride, W // stride)."""
     height, width = (n // stride for n in image.shape)
     cut = image[:height * stride, :width * stride]
@@ -28,7 +26,7 @@ def whole_cells(valid: Mask, stride: int) -> Mask:
     return np.asarray(cut.reshape(height, stride, width, stride).all(axis=(1, 3)), bool)
 
 
-def filled(image: Array, valid: Mask) -> Array:
+def filled(image: Float32, valid: Mask) -> Float32:
     """An image (H, W) or (H, W, C) whose holes take the mean around them, so that their rim is no edge."""
     if valid.all():
         return image

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.descriptors.cells import cells, f32
 
-Array = NDArray[np.float32]
-Gradient = tuple[Array, Array]
+Gradient = tuple[Float32, Float32]
 
 
-def optical_gradient(grey: Array, sigma: float) -> Gradient:
+def optical_gradient(grey: Float32, sigma: float) -> Gradient:
     """Across and down (H, W) each: Gaussian derivatives of the root of the intensity (H, W)."""
     return plain_gradient(f32(cv2.GaussianBlur(np.sqrt(grey), (0, 0), sigma)))
 
 
-def plain_gradient(image: Array) -> Gradient:
+def plain_gradient(image: Float32) -> Gradient:
     """Across and down (H, W) each of an image (H, W)."""
     return f32(cv2.Scharr(image, cv2.CV_32F, 1, 0)), f32(cv2.Scharr(image, cv2.CV_32F, 0, 1))
 
 
-def ratio_gradient(amplitude: Array, decay: float, sigma: float, floor: float, power: float) -> Gradient:
+def ratio_gradient(amplitude: Float32, decay: float, sigma: float, floor: float, power: float) -> Gradient:
     """Across and down (H, W) each: log-ratios of one-sided exponential means of SAR amplitude (H, W) with median near 1.
 
     ROEWA (Fjortoft et al. 1998, IEEE TGRS 36(3)): its false-alarm rate under speckle does not depend on the brightness. `decay`
@@ -37,7 +36,7 @@ def ratio_gradient(amplitude: Array, decay: float, sigma: float, floor: float, p
     behind = ahead[::-1].copy()
     aside = f32(cv2.getGaussianKernel(2 * int(np.ceil(3 * sigma)) + 1, sigma, cv2.CV_32F))
 
-    def mean(kernel_x: Array, kernel_y: Array) -> Array:
+    def mean(kernel_x: Float32, kernel_y: Float32) -> Float32:
         return f32(cv2.sepFilter2D(amplitude, cv2.CV_32F, kernel_x, kernel_y, borderType=cv2.BORDER_REFLECT_101))
 
     weight = mean(aside, aside) ** np.float32(power)
@@ -46,7 +45,7 @@ def ratio_gradient(amplitude: Array, decay: float, sigma: float, floor: float, p
     return across, down
 
 
-def harmonics(gradient: Gradient, weights: tuple[float, float, float], stride: int, sigma: float) -> Array:
+def harmonics(gradient: Gradient, weights: tuple[float, float, float], stride: int, sigma: float) -> Float32:
     """Angular harmonics (5, H // stride, W // stride) of a gradient (H, W), averaged over cells and blurred by `sigma` cells.
 
     CFOG (Ye et al. 2019, IEEE TGRS 57(11)) samples |gradient . direction| at K directions and blurs each. A distribution over
@@ -65,6 +64,6 @@ def harmonics(gradient: Gradient, weights: tuple[float, float, float], stride: i
     return np.stack([f32(cv2.GaussianBlur(cells(f32(c), stride), (0, 0), sigma)) for c in raw])
 
 
-def length(channels: Array) -> Array:
+def length(channels: Float32) -> Float32:
     """Length (H, W) of each pixel's vector of channels (C, H, W)."""
     return f32(np.sqrt(np.einsum("chw,chw->hw", channels, channels)))

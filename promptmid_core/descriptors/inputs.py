@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from promptmid_core.arrays import Float32, Mask
 
 FAINTEST = 6.0  # grey levels: contrast below this is not stretched further
 FAINTEST_SAR = 0.05  # the same of SAR: about 3 % of amplitude
@@ -14,7 +13,7 @@ BOXES_PX = (65, 17)  # sides: structure, and speckle with fine edges
 SAR_REACH = max(BOXES_PX) // 2  # px around that an input pixel depends on
 
 
-def optical_input(image: Array, valid: NDArray[np.bool_]) -> Array:
+def optical_input(image: Float32, valid: Mask) -> Float32:
     """Grey or RGB (H, W[, 3]) from 0 to 255 -> (3, H, W): less the mean brightness of valid pixels, by its standard deviation.
 
     Both are of the whole patch, which the localizer always describes at once.
@@ -26,7 +25,7 @@ def optical_input(image: Array, valid: NDArray[np.bool_]) -> Array:
     return np.ascontiguousarray(np.clip(scaled, -4, 4).transpose(2, 0, 1), np.float32)
 
 
-def sar_input(amplitude: Array) -> Array:
+def sar_input(amplitude: Float32) -> Float32:
     """Amplitude (H, W), median near 1 -> (3, H, W): 3 (a - 1) / (a + 1), a logarithm with soft ends, -3 to 3; and the same less
     its mean, by its standard deviation, in the box of each of BOXES_PX around.
 
@@ -37,7 +36,7 @@ def sar_input(amplitude: Array) -> Array:
     return np.stack([whole, *(_by_its_box(whole, side) for side in BOXES_PX)])
 
 
-def _by_its_box(image: Array, side: int) -> Array:
+def _by_its_box(image: Float32, side: int) -> Float32:
     box = (side, side)
     mean = cv2.blur(image, box, borderType=cv2.BORDER_REFLECT)
     variance = cv2.blur(image * image, box, borderType=cv2.BORDER_REFLECT) - mean * mean

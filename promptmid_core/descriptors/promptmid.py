@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.descriptors import Evidence
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
@@ -17,8 +17,6 @@ from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.runtime.backend import Choice
 from promptmid_core.runtime.network import Network
 from promptmid_core.runtime.profile import Profile
-
-Array = NDArray[np.float32]
 
 VERSION = 2
 GROUP = "learned"
@@ -79,11 +77,11 @@ class PromptMid:
         learned = (self._in_windows(padded, *told) if self.profile.windows else self._run(padded, *told))[:, :rows, :cols]
         return replace(known, array=np.concatenate([known.array, learned]), groups=self.groups(prompt.modality))
 
-    def _run(self, pixels: Array, modality: Array, prompt: Array) -> Array:
+    def _run(self, pixels: Float32, modality: Float32, prompt: Float32) -> Float32:
         descriptors, confidence = self.network(pixels[None], modality, prompt)
         return np.asarray(descriptors[0] * confidence[0], np.float32)
 
-    def _in_windows(self, pixels: Array, modality: Array, prompt: Array) -> Array:
+    def _in_windows(self, pixels: Float32, modality: Float32, prompt: Float32) -> Float32:
         """Of each window only the middle is kept. Windows stand on a lattice whose pitch divides the halo and the tiles of a map,
         so that a tile's descriptors equal those of the same place described with the whole level."""
         assert self.profile.windows
@@ -100,7 +98,7 @@ class PromptMid:
                 found[cells] = self._run(window, modality, prompt)[:, middle, middle]
         return found
 
-    def _padded(self, pixels: Array) -> Array:
+    def _padded(self, pixels: Float32) -> Float32:
         """Continued to the south and east to sides that the network takes."""
         bottom, right = (-size % self.profile.multiple for size in pixels.shape[1:])
         if not bottom and not right:

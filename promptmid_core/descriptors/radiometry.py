@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.descriptors.cells import cells, f32
-
-Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 COLOUR_NODES = 4  # on each of three axes: one node fewer than this many channels, as memberships sum to one
 GREY_NODES = 10
@@ -26,7 +23,7 @@ def optical_channels() -> int:
     return GREY_NODES - 1
 
 
-def optical_radiometry(image: Array, valid: Mask, stride: int) -> Array:
+def optical_radiometry(image: Float32, valid: Mask, stride: int) -> Float32:
     """Colour or grey (H, W[, 3]) -> soft memberships (9, h, w) in classes of equal frequency among valid cells (h, w).
 
     Colour is brightness, red less green, and green less blue, whatever bands stand in the three places.
@@ -39,7 +36,7 @@ def optical_radiometry(image: Array, valid: Mask, stride: int) -> Array:
     return _less_surroundings([member for axis in axes for member in _memberships(axis, valid, nodes)])
 
 
-def sar_radiometry(amplitude: Array, stride: int, floor: float, span: float) -> Array:
+def sar_radiometry(amplitude: Float32, stride: int, floor: float, span: float) -> Float32:
     """SAR amplitude (H, W), median near 1 -> brightness, its distance from the middle, broad brightness, roughness (4, h, w).
 
     Brightness is the logarithm with a `floor` added, relative to that of the median amplitude, in units of `span`, clipped.
@@ -56,7 +53,7 @@ def reach(stride: int) -> int:
     return stride * (2 * (SURROUNDINGS // 2) + 8)
 
 
-def _memberships(axis: Array, valid: Mask, nodes: int) -> list[Array]:
+def _memberships(axis: Float32, valid: Mask, nodes: int) -> list[Float32]:
     """All but the last of the memberships (h, w) in `nodes` classes, each a triangle between its neighbours' middles."""
     sample = axis[valid] if valid.any() else axis.ravel()
     middles = np.quantile(sample, np.linspace(0, 1, nodes))
@@ -67,10 +64,10 @@ def _memberships(axis: Array, valid: Mask, nodes: int) -> list[Array]:
     return [f32(np.maximum(0, 1 - np.abs(place - np.float32(i)))) for i in range(nodes - 1)]
 
 
-def _less_surroundings(channels: list[Array]) -> Array:
+def _less_surroundings(channels: list[Float32]) -> Float32:
     box = (SURROUNDINGS, SURROUNDINGS)
     return np.stack([channel - f32(cv2.blur(cv2.blur(channel, box), box)) for channel in channels])
 
 
-def _blurred(image: Array, sigma: float) -> Array:
+def _blurred(image: Float32, sigma: float) -> Float32:
     return f32(cv2.GaussianBlur(image, (0, 0), sigma))

@@ -7,14 +7,11 @@ from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from promptmid_core.descriptors import Evidence, gradients, radiometry
 from promptmid_core.descriptors.cells import eroded, f32, filled, whole_cells
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
-
-Array = NDArray[np.float32]
 
 VERSION = 2
 EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21)

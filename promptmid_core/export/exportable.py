@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.runtime.profile import COMPACT, FILE, Profile
 
@@ -28,7 +26,7 @@ class Exportable:
     module: nn.Module
     multiple: int
     side_px: int | None
-    prompts: NDArray[np.float32]
+    prompts: Float32
 
     def side(self, wanted: int | None, default: int) -> int:
         """The side of an image, px; InputError where the network does not take the one that is wanted."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 from promptmid_core.export.precision import in_half
 from promptmid_core.networks.student import Student
@@ -26,7 +26,7 @@ PRECISIONS = ("float32", "float16")
 MOST_WEIGHTS = 2**31 - 2**25  # bytes: a protobuf message is below 2 GiB, and the rest of a graph takes a few MB
 SCOPES = "pkg.torch.onnx.name_scopes"
 
-Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+Example = tuple[Float32, Float32, Float32]
 
 
 def export_student(student: Student, path: Path) -> None:

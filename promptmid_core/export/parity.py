@@ -8,13 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.descriptors.inputs import optical_input, sar_input
 from promptmid_core.simulation.world.simulate import simulate_world
 
-Array = NDArray[np.float32]
-Run = Callable[[Array, Array, Array], tuple[Array, Array]]
+Run = Callable[[Float32, Float32, Float32], tuple[Float32, Float32]]
 SEED = 1
 
 
@@ -33,7 +32,7 @@ class Parity:
                 f"median {self.median:.7f}; greatest difference in confidence {self.confidence:.1e}")
 
 
-def compare(reference: Run, other: Run, side_px: int, prompts: Array) -> Parity:
+def compare(reference: Run, other: Run, side_px: int, prompts: Float32) -> Parity:
     """Both on views of a simulated world, optical and SAR, each with another of the prompts (2, P, ...)."""
     cosines, confidences = [], []
     views = list(simulated_views(side_px, prompts))
@@ -48,7 +47,7 @@ def compare(reference: Run, other: Run, side_px: int, prompts: Array) -> Parity:
     return Parity(len(views), float(found.min()), float(np.percentile(found, 1)), float(np.median(found)), max(confidences))
 
 
-def simulated_views(side_px: int, prompts: Array) -> Iterator[tuple[Array, Array, Array]]:
+def simulated_views(side_px: int, prompts: Float32) -> Iterator[tuple[Float32, Float32, Float32]]:
     """Images (1, 3, side, side) as the network takes them, the modality, and a prompt: four places of a world in both sensors."""
     import rasterio
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.geometry.lens import distorted
 from promptmid_core.geometry.pose import Pose
-
-Array = NDArray[np.float64]
 
 # number of coefficients that CameraInfo's `d` may have (sensor_msgs/distortion_models.hpp and OpenCV)
 DISTORTION_COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
@@ -31,9 +29,9 @@ class Camera:
 
     width: int
     height: int
-    k: Array
+    k: Float64
     model: str = "plumb_bob"
-    d: Array = field(default_factory=lambda: np.zeros(5))
+    d: Float64 = field(default_factory=lambda: np.zeros(5))
     mount: Pose = NADIR
 
     def __post_init__(self) -> None:
@@ -50,12 +48,12 @@ class Camera:
         if len(self.d) not in DISTORTION_COEFFICIENTS[self.model]:
             raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}'")
 
-    def project(self, points: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def project(self, points: Float64) -> tuple[Float64, Mask]:
         """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""
         col, row, seen = self.image_of(*np.asarray(points, np.float64).reshape(-1, 3).T)
         return np.stack([col, row], axis=1), seen
 
-    def image_of(self, across: Array, down: Array, depth: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    def image_of(self, across: Float64, down: Float64, depth: Float64) -> tuple[Float64, Float64, Mask]:
         """As `project`, by coordinates (N,) to the right, down and ahead: column, row and whether seen, (N,) each."""
         ahead = depth > 1e-6 * np.sqrt(across * across + down * down + depth * depth)
         if not ahead.all():
@@ -68,7 +66,7 @@ class Camera:
         inside = (col >= -0.5) & (col <= self.width - 0.5) & (row >= -0.5) & (row <= self.height - 0.5)
         return col, row, ahead & inside & invertible
 
-    def rays(self, pixels: Array) -> Array:
+    def rays(self, pixels: Float64) -> Float64:
         """Pixels (N, 2) -> unit directions (N, 3) in the optical frame."""
         pixels = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
         # OpenCV's default of five iterations leaves tenths of a pixel at the rim of a strong lens
@@ -79,15 +77,15 @@ class Camera:
             flat = cv2.undistortPointsIter(pixels, self.k, self._coefficients(), np.eye(3), np.eye(3), criteria)
         flat = np.asarray(flat, np.float64).reshape(-1, 2)
         directions = np.column_stack([flat, np.ones(len(flat))])
-        unit: Array = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        unit: Float64 = directions / np.linalg.norm(directions, axis=1, keepdims=True)
         return unit
 
-    def boresight(self) -> Array:
+    def boresight(self) -> Float64:
         """Unit direction (3,) in the optical frame through the image centre."""
-        direction: Array = self.rays(np.array([[(self.width - 1) / 2, (self.height - 1) / 2]]))[0]
+        direction: Float64 = self.rays(np.array([[(self.width - 1) / 2, (self.height - 1) / 2]]))[0]
         return direction
 
-    def _coefficients(self) -> Array:
+    def _coefficients(self) -> Float64:
         d = np.asarray(self.d, float)
         return d if len(d) else np.zeros(4 if self.model == "equidistant" else 5)
 

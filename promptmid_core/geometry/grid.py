@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from promptmid_core.arrays import Float64
+
 Bounds = tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in metres, outer pixel edges
 GeoTransform = tuple[float, float, float, float, float, float]  # a b c d e f of (col, row) corner -> (E, N)
 
@@ -35,19 +36,19 @@ class Grid:
         half = self.gsd / 2
         return (self.x - half, self.y + half - self.height * self.gsd, self.x - half + self.width * self.gsd, self.y + half)
 
-    def to_map(self, col: ArrayLike, row: ArrayLike) -> tuple[Array, Array]:
+    def to_map(self, col: ArrayLike, row: ArrayLike) -> tuple[Float64, Float64]:
         """Pixel coordinates -> metres in `map`."""
-        across: Array = self.x + np.asarray(col, np.float64) * self.gsd
-        down: Array = self.y - np.asarray(row, np.float64) * self.gsd
+        across: Float64 = self.x + np.asarray(col, np.float64) * self.gsd
+        down: Float64 = self.y - np.asarray(row, np.float64) * self.gsd
         return across, down
 
-    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Float64, Float64]:
         """Metres in `map` -> pixel coordinates (col, row)."""
-        col: Array = (np.asarray(x, np.float64) - self.x) / self.gsd
-        row: Array = (self.y - np.asarray(y, np.float64)) / self.gsd
+        col: Float64 = (np.asarray(x, np.float64) - self.x) / self.gsd
+        row: Float64 = (self.y - np.asarray(y, np.float64)) / self.gsd
         return col, row
 
-    def axes(self) -> tuple[Array, Array]:
+    def axes(self) -> tuple[Float64, Float64]:
         """x of every column (W,) and y of every row (H,), in metres."""
         return self.to_map(np.arange(self.width), 0)[0], self.to_map(0, np.arange(self.height))[1]
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from promptmid_core.arrays import Float32, Mask
+
 Cells = NDArray[np.signedinteger[Any]]
 
 
@@ -23,11 +24,11 @@ class Heights(Protocol):
     @property
     def highest(self) -> float: ...
 
-    def at(self, rows: Cells, cols: Cells) -> Array:
+    def at(self, rows: Cells, cols: Cells) -> Float32:
         """The heights (N,) of cells (N,) that lie on the grid."""
         ...
 
-    def window(self, rows: slice, cols: slice) -> Array:
+    def window(self, rows: slice, cols: slice) -> Float32:
         """The heights (h, w) of a window that lies on the grid."""
         ...
 
@@ -36,7 +37,7 @@ class Heights(Protocol):
 class HeightArray:
     """Heights (H, W) that are all in memory."""
 
-    array: Array
+    array: Float32
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -51,14 +52,14 @@ class HeightArray:
     def highest(self) -> float:
         return float(self.array.max())
 
-    def at(self, rows: Cells, cols: Cells) -> Array:
+    def at(self, rows: Cells, cols: Cells) -> Float32:
         return self.array[rows, cols]
 
-    def window(self, rows: slice, cols: slice) -> Array:
+    def window(self, rows: slice, cols: slice) -> Float32:
         return self.array[rows, cols]
 
 
-def filled(heights: Array, known: NDArray[np.bool_]) -> Array:
+def filled(heights: Float32, known: Mask) -> Float32:
     """Heights (H, W) with the nearest known one in place of each that is not known; some must be."""
     if known.all():
         return heights

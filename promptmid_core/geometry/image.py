@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Mask
 from promptmid_core.geometry.grid import Grid
 
 
@@ -16,7 +17,7 @@ class Patch:
     """An image on the map grid: `image` (H, W) or (H, W, C), `valid` (H, W) bool, `grid` of its pixels."""
 
     image: NDArray[np.generic]
-    valid: NDArray[np.bool_]
+    valid: Mask
     grid: Grid
 
 
@@ -51,7 +52,7 @@ class DescriptorMap:
     """
 
     array: NDArray[np.floating]
-    valid: NDArray[np.bool_]
+    valid: Mask
     grid: Grid
     stride: int
     groups: tuple[ChannelGroup, ...] = ()

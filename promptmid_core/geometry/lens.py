@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from promptmid_core.arrays import Float64
 
 TILTED = 14  # coefficients of a tilted sensor
 
 
-def distorted(model: str, d: Array, x: Array, y: Array) -> tuple[Array, Array]:
+def distorted(model: str, d: Float64, x: Float64, y: Float64) -> tuple[Float64, Float64]:
     """Ideal image coordinates at focal length 1 (N,) each -> distorted ones, by the models of sensor_msgs/distortion_models.hpp.
 
     Formulas of OpenCV (calib3d: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4, fisheye: k1 k2 k3 k4). OpenCV's own projection always
@@ -38,7 +37,7 @@ def distorted(model: str, d: Array, x: Array, y: Array) -> tuple[Array, Array]:
     return across, down
 
 
-def _equidistant(d: Array, x: Array, y: Array) -> tuple[Array, Array]:
+def _equidistant(d: Float64, x: Float64, y: Float64) -> tuple[Float64, Float64]:
     k1, k2, k3, k4 = d
     r = np.hypot(x, y)
     angle = np.arctan(r)

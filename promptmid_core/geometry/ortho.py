@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask, UInt8
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry.camera import Camera
 from promptmid_core.geometry.grid import Grid
@@ -14,15 +14,14 @@ from promptmid_core.geometry.pose import Pose
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.reasons import Reason
 
-Array = NDArray[np.float64]
 
-def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Array:
+def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
     """The ground point (3,) in `map` that the image centre looks at; Refusal VIEW_NOT_DOWN where it looks past the ground."""
     eye = pose @ camera.mount
     points, hit = terrain.intersect(eye.position, (eye.rotation @ camera.boresight())[None])
     if not hit[0]:
         raise Refusal(Reason.VIEW_NOT_DOWN, "with the prior's attitude and height the image centre does not look at the ground")
-    point: Array = points[0]
+    point: Float64 = points[0]
     return point
 
 
@@ -36,7 +35,7 @@ def ground_resolution(camera: Camera, pose: Pose, terrain: Terrain) -> float:
     return float(min(np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[0])))
 
 
-def orthorectify(image: NDArray[np.uint8], camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> Patch:
+def orthorectify(image: UInt8, camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> Patch:
     """Resample `image` (H, W[, C]) onto `grid` as seen from `pose`.
 
     Every pixel of the grid is lifted to the terrain and projected through the camera with its distortion, so no inverse of
@@ -58,13 +57,13 @@ def orthorectify(image: NDArray[np.uint8], camera: Camera, pose: Pose, terrain: 
     return Patch(np.asarray(warped, np.uint8), visible, grid)
 
 
-def _reached(places: Array, size: int) -> tuple[int, int]:
+def _reached(places: Float64, size: int) -> tuple[int, int]:
     """The span of an axis of `size` pixels that is read at `places`; those beyond its ends are read at the ends."""
     first, last = (min(max(float(end), 0.0), size - 1.0) for end in (places.min(), places.max()))
     return max(int(first) - 1, 0), min(int(last) + 3, size)
 
 
-def _project_grid(camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> tuple[Array, Array, NDArray[np.bool_]]:
+def _project_grid(camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> tuple[Float64, Float64, Mask]:
     """Image column and row (H, W) of every grid pixel, and whether the camera sees it."""
     x, y = grid.axes()
     eye = pose @ camera.mount

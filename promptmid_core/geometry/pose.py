@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from math import atan2
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from promptmid_core.arrays import Float64
 
 
 @dataclass(frozen=True)
 class Pose:
     """Rigid transform of a child frame in `map`: `position` (3,) in metres, `rotation` (3, 3) child -> map."""
 
-    position: Array
-    rotation: Array
+    position: Float64
+    rotation: Float64
 
     @staticmethod
-    def from_quaternion(position: Array, xyzw: Array) -> Pose:
+    def from_quaternion(position: Float64, xyzw: Float64) -> Pose:
         """From a unit quaternion in ROS order (x, y, z, w); ValueError where it is not of unit length within 1 %."""
         q = np.asarray(xyzw, float)
         norm = float(np.linalg.norm(q))
@@ -34,11 +33,11 @@ class Pose:
         return Pose(np.asarray(position, float), rotation)
 
     @staticmethod
-    def from_rpy(position: Array, roll: float, pitch: float, yaw: float) -> Pose:
+    def from_rpy(position: Float64, roll: float, pitch: float, yaw: float) -> Pose:
         """From fixed-axis roll, pitch, yaw in radians (REP-103)."""
         return Pose(np.asarray(position, float), rotation_rpy(roll, pitch, yaw))
 
-    def quaternion(self) -> Array:
+    def quaternion(self) -> Float64:
         """Unit quaternion (x, y, z, w) with w >= 0."""
         m = self.rotation
         # the largest of the four squared components keeps the division well conditioned
@@ -52,7 +51,7 @@ class Pose:
             (m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]),
         )
         q = np.array(rows[i]) / np.linalg.norm(rows[i])
-        quaternion: Array = q if q[3] >= 0 else -q
+        quaternion: Float64 = q if q[3] >= 0 else -q
         return quaternion
 
     def rpy(self) -> tuple[float, float, float]:
@@ -70,14 +69,14 @@ class Pose:
     def inverse(self) -> Pose:
         return Pose(-self.rotation.T @ self.position, self.rotation.T)
 
-    def corrected(self, delta: Array) -> Pose:
+    def corrected(self, delta: Float64) -> Pose:
         """Moved by `delta` (6,): metres along the map axes, then a rotation vector about the map axes through the child.
 
         This is the perturbation that a ROS covariance describes (x, y, z, rotation about the fixed X, Y, Z axes).
         """
         return Pose(self.position + delta[:3], rotation_vector(delta[3:]) @ self.rotation)
 
-    def correction_from(self, other: Pose) -> Array:
+    def correction_from(self, other: Pose) -> Float64:
         """The `delta` (6,) with `other.corrected(delta) == self`."""
         return np.concatenate([self.position - other.position, log_rotation(self.rotation @ other.rotation.T)])
 
@@ -88,10 +87,10 @@ class Prior:
 
     stamp_ns: int
     pose: Pose
-    covariance: Array
+    covariance: Float64
 
 
-def rotation_rpy(roll: float, pitch: float, yaw: float) -> Array:
+def rotation_rpy(roll: float, pitch: float, yaw: float) -> Float64:
     """Rotation matrix of fixed-axis roll, pitch, yaw in radians: Rz(yaw) Ry(pitch) Rx(roll)."""
     cr, sr, cp, sp, cy, sy = np.cos(roll), np.sin(roll), np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
     return np.array([
@@ -101,26 +100,26 @@ def rotation_rpy(roll: float, pitch: float, yaw: float) -> Array:
     ])
 
 
-def rotation_vector(vector: Array) -> Array:
+def rotation_vector(vector: Float64) -> Float64:
     """Rotation matrix of a rotation vector (3,) in radians (Rodrigues)."""
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:
         return np.eye(3) + skew(vector)
     k = skew(np.asarray(vector, float) / angle)
-    rotation: Array = np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
+    rotation: Float64 = np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
     return rotation
 
 
-def log_rotation(rotation: Array) -> Array:
+def log_rotation(rotation: Float64) -> Float64:
     """Rotation vector (3,) of a rotation matrix, of length at most pi."""
     x, y, z, w = Pose(np.zeros(3), rotation).quaternion()
     axis = np.array([x, y, z])
     sine = float(np.linalg.norm(axis))
-    vector: Array = 2 * axis if sine < 1e-12 else axis * (2 * atan2(sine, w) / sine)
+    vector: Float64 = 2 * axis if sine < 1e-12 else axis * (2 * atan2(sine, w) / sine)
     return vector
 
 
-def skew(v: Array) -> Array:
+def skew(v: Float64) -> Float64:
     """The matrix with skew(v) @ u = v x u."""
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry.grid import Grid
 from promptmid_core.geometry.heights import HeightArray, Heights
-
-Array = NDArray[np.float64]
 
 MOST_STEPS = 1024
 MOST_HALVINGS = 24
@@ -34,11 +32,11 @@ class Terrain:
         return Terrain(level=z)
 
     @staticmethod
-    def of(heights: NDArray[np.float32], grid: Grid) -> Terrain:
+    def of(heights: Float32, grid: Grid) -> Terrain:
         """Of heights (H, W) in memory."""
         return Terrain(HeightArray(heights), grid)
 
-    def height(self, x: Array, y: Array) -> Array:
+    def height(self, x: Float64, y: Float64) -> Float64:
         """Height of the ground under each (x, y) in `map`, by bilinear interpolation; same shape as `x`."""
         x = np.asarray(x, float)
         if self.heights is None or self.grid is None:
@@ -53,10 +51,10 @@ class Terrain:
         z = self.heights.at(np.concatenate([r, r, down, down]), np.concatenate([c, right, c, right])).reshape(4, -1)
         upper = z[0] * (1 - u) + z[1] * u
         lower = z[2] * (1 - u) + z[3] * u
-        heights: Array = (upper * (1 - v) + lower * v).reshape(x.shape)
+        heights: Float64 = (upper * (1 - v) + lower * v).reshape(x.shape)
         return heights
 
-    def on_grid(self, grid: Grid) -> Array:
+    def on_grid(self, grid: Grid) -> Float64:
         """Heights (H, W) at the pixel centres of a grid."""
         if self.heights is None or self.grid is None:
             return np.full(grid.shape, self.level)
@@ -71,7 +69,7 @@ class Terrain:
         across, down = np.meshgrid((col - c0).astype(np.float32), (row - r0).astype(np.float32))
         return cv2.remap(window, across, down, cv2.INTER_LINEAR).astype(np.float64)
 
-    def intersect(self, origin: Array, directions: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def intersect(self, origin: Float64, directions: Float64) -> tuple[Float64, Mask]:
         """Where rays from `origin` (3,) along `directions` (N, 3) first meet the ground.
 
         Returns points (N, 3) and whether each ray hits; rays that never come down are False and hold NaN.
@@ -108,8 +106,8 @@ class Terrain:
         points = origin + t[:, None] * d
         return np.where(hit[:, None], points, np.nan), hit
 
-    def _crossing(self, origin: Array, directions: Array, hit: NDArray[np.bool_], low: tuple[Array, Array],
-                  high: tuple[Array, Array]) -> Array:
+    def _crossing(self, origin: Float64, directions: Float64, hit: Mask, low: tuple[Float64, Float64],
+                  high: tuple[Float64, Float64]) -> Float64:
         """The parameter (N,) at which rays that `hit` cross the ground, between one above (parameter, height above ground) and
         one below: false position with the Illinois weights (Dowell and Jarratt 1971)."""
         (a, above), (b, below) = low, high
@@ -130,7 +128,7 @@ class Terrain:
             open_ &= np.abs(value) > NEAR_M
         return t
 
-    def _above(self, origin: Array, directions: Array, t: Array) -> Array:
+    def _above(self, origin: Float64, directions: Float64, t: Float64) -> Float64:
         """How far (N,) each ray is above the ground at parameter `t` (N,)."""
         p = origin + t[:, None] * directions
         return np.asarray(p[:, 2] - self.height(p[:, 0], p[:, 1]))

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 
 Kind = Literal["sar", "optical", "landcover", "dem"]
-Join = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Join = Callable[[Float32], Float32]
 
 TYPES: dict[Kind, tuple[str, ...]] = {
     "sar": ("uint8", "uint16", "int16", "float32", "float64"),
@@ -96,7 +96,7 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
     return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))), frozenset(classes))
 
 
-def _whole_numbers(values: NDArray[np.float32]) -> list[int]:
+def _whole_numbers(values: Float32) -> list[int]:
     """The different values of an array of whole numbers; counting is much faster than sorting where they are small."""
     whole = values.astype(np.int64).ravel()
     found = np.flatnonzero(np.bincount(whole)) if whole.min() >= 0 and whole.max() < 65536 else np.unique(whole)

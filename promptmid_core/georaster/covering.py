@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
 from promptmid_core.georaster.source import opened
-
-Array = NDArray[np.float64]
 
 
 def covering_grid(path: Path, frame: MapFrame, gsd: float | None = None, others: Sequence[Path] = ()) -> Grid:
@@ -58,7 +56,7 @@ def covered(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int, int, in
             ceil((x.max() - west) / grid.gsd - 1e-6), ceil((north - y.min()) / grid.gsd - 1e-6))
 
 
-def _outline(source: Any, frame: MapFrame) -> tuple[Array, Array]:
+def _outline(source: Any, frame: MapFrame) -> tuple[Float64, Float64]:
     """Points of the `map` frame, in metres, spread over a raster from edge to edge."""
     import pyproj
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.source import opened
 
@@ -80,7 +80,7 @@ def map_frame(path: Path, crs: str | None = None, others: Sequence[Path] = ()) -
     return MapFrame(":".join(authority) if authority else str(crs), origin)
 
 
-def _places(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _places(path: Path) -> tuple[Float64, Float64]:
     """Longitudes and latitudes (441,) of points spread over a raster; InputError where it has no place on the Earth."""
     import pyproj
 
@@ -100,7 +100,7 @@ def _extent(path: Path, crs: pyproj.CRS) -> tuple[tuple[float, float], tuple[flo
     return (float(east.min()), float(east.max())), (float(north.min()), float(north.max()))
 
 
-def _spread(path: Path) -> tuple[pyproj.CRS, NDArray[np.float64], NDArray[np.float64]]:
+def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
     """A raster's CRS, and in it 21 x 21 points from edge to edge."""
     with opened(path) as source:
         col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
@@ -150,7 +150,7 @@ def _projection(name: str, utm: str) -> pyproj.CRS:
     return crs
 
 
-def _scale_error(crs: pyproj.CRS, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> float:
+def _scale_error(crs: pyproj.CRS, lon: Float64, lat: Float64) -> float:
     """The largest amount by which a metre of the CRS differs from a metre on the ground at these places; inf outside it."""
     import pyproj
 
@@ -159,7 +159,7 @@ def _scale_error(crs: pyproj.CRS, lon: NDArray[np.float64], lat: NDArray[np.floa
     return float(np.abs(scales - 1).max()) if np.isfinite(scales).all() else np.inf
 
 
-def _advice(utm: str | None, middle: tuple[float, float], lon: NDArray[np.float64], lat: NDArray[np.float64]) -> str:
+def _advice(utm: str | None, middle: tuple[float, float], lon: Float64, lat: Float64) -> str:
     """What to do about a CRS that does not fit: the UTM zone where it fits, a projection of its own, or smaller maps."""
     import pyproj
 

@@ -7,8 +7,8 @@ from math import cos, nan, radians, sin
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.frame import MapFrame
 
@@ -64,7 +64,7 @@ class Geodetic:
         azimuth, _, _ = self._geod.inv(longitude[0], latitude[0], longitude[1], latitude[1])
         return radians(float(azimuth))
 
-    def turned(self, x: float, y: float, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def turned(self, x: float, y: float, covariance: Float64) -> Float64:
         """A covariance (3, 3) in m2 by the axes of `map` at a place -> by east, north and up there."""
         azimuth = self.convergence(x, y)
         # a grid axis of azimuth a points to sin(a) east and cos(a) north

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Array = NDArray[np.float64]
+from promptmid_core.arrays import Float32, Float64, Mask
+
 Whole = NDArray[np.int32]
 
 STEPS = cv2.INTER_TAB_SIZE  # OpenCV interpolates at whole 1/32 of a pixel
@@ -17,13 +16,13 @@ NO_PARTS = np.empty(0, np.uint16)
 REACH_PX = 3  # pixels around a position that its value may come from
 
 
-def nearest(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
+def nearest(image: Float32, valid: Mask, u: Float64, v: Float64) -> tuple[Float32, Mask]:
     """The pixels of an image (B, H, W), valid (H, W) or not, nearest to columns `u` and rows `v` (h, w): (B, h, w), (h, w)."""
     place = _places(*_rounded(valid, u, v, 1))
     return np.stack([_remap(band, place, NO_PARTS) for band in image]), _known(valid, place)
 
 
-def cubic(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
+def cubic(image: Float32, valid: Mask, u: Float64, v: Float64) -> tuple[Float32, Mask]:
     """As `nearest`, by Keys' cubic (1981, IEEE TASSP 29(6), a = -1/2, as GDAL's) at positions rounded to 1/32 pixel.
 
     A value is valid where the pixel nearest to it is, and comes from valid pixels alone: what is not valid is taken to be the
@@ -40,7 +39,7 @@ def cubic(image: Image, valid: Mask, u: Array, v: Array) -> tuple[Image, Mask]:
     return np.stack([_cubic(_filled(band, valid), place, table, x, y) for band in image]), known
 
 
-def _cubic(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16], x: Image, y: Image) -> Image:
+def _cubic(band: Float32, place: NDArray[np.int16], table: NDArray[np.uint16], x: Float32, y: Float32) -> Float32:
     """Out of bilinear looks at the band and its second differences; OpenCV's own cubic bends a straight ramp by 0.06 pixel.
 
     Along a line it is, between two pixels, the mean of the parabolas through either and its neighbours, weighted by nearness:
@@ -53,7 +52,7 @@ def _cubic(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16], x: 
     return straight - x * along_x - y * (along_y - x * along_both)
 
 
-def _filled(band: Image, valid: Mask) -> Image:
+def _filled(band: Float32, valid: Mask) -> Float32:
     if valid.all():
         return band
     around = np.ones((2 * REACH_PX - 1, 2 * REACH_PX - 1), np.float32)
@@ -67,13 +66,13 @@ def _known(valid: Mask, place: NDArray[np.int16]) -> Mask:
     return np.asarray(known, np.bool_)
 
 
-def _rounded(valid: Mask, u: Array, v: Array, steps: int) -> tuple[Whole, Whole]:
+def _rounded(valid: Mask, u: Float64, v: Float64, steps: int) -> tuple[Whole, Whole]:
     """Columns and rows in whole parts of a pixel; those far off the image are taken to its surroundings."""
     height, width = valid.shape
     return _rounded_axis(u, width, steps), _rounded_axis(v, height, steps)
 
 
-def _rounded_axis(positions: Array, size: int, steps: int) -> Whole:
+def _rounded_axis(positions: Float64, size: int, steps: int) -> Whole:
     parts = np.clip(positions, -REACH_PX, size + REACH_PX)
     parts *= steps
     parts += HALF
@@ -87,6 +86,6 @@ def _places(col: Whole, row: Whole) -> NDArray[np.int16]:
     return place
 
 
-def _remap(band: Image, place: NDArray[np.int16], table: NDArray[np.uint16]) -> Image:
+def _remap(band: Float32, place: NDArray[np.int16], table: NDArray[np.uint16]) -> Float32:
     flag = cv2.INTER_LINEAR if table.size else cv2.INTER_NEAREST
     return np.asarray(cv2.remap(band, place, table, flag, borderMode=cv2.BORDER_REPLICATE), np.float32)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
 
 
@@ -49,7 +49,7 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
     return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
 
 
-def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[Float32, Mask]:
     """A window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
     A pixel is valid where its bands are finite and at least one of them is not nodata, masked or transparent.

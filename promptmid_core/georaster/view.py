@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.covering import covered, own_grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
@@ -24,10 +24,6 @@ WARP_TOLERANCE_PX = 1e-4
 READ_BLOCK_PX = 1024
 NOWHERE = -1e9  # columns off any raster
 
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class GeoImage:
@@ -36,8 +32,8 @@ class GeoImage:
     Pixels that are not valid are 0.
     """
 
-    image: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    image: Float32
+    valid: Mask
     grid: Grid
     frame: MapFrame
 
@@ -110,7 +106,7 @@ class RasterView:
             u, v = self._spread(source, self.grid, 65)
             return bool(((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5)).any())
 
-    def reaches(self, col: Array, row: Array) -> Mask:
+    def reaches(self, col: Float64, row: Float64) -> Mask:
         """Which of these places, in columns and rows of the grid, lie within the raster's extent."""
         with opened(self.path) as source:
             u, v = self._mapping(source)(col, row)
@@ -123,7 +119,7 @@ class RasterView:
         left, top = min(max(left, 0), self.grid.width), min(max(top, 0), self.grid.height)
         return left, top, max(min(right, self.grid.width) - left, 0), max(min(bottom, self.grid.height) - top, 0)
 
-    def _block(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Image, Mask]:
+    def _block(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float32, Mask]:
         """Pixels (B, H, W) and their validity (H, W) of a window."""
         if self.shift:
             pixels = _cut(source, self.bands, col + self.shift[0], row + self.shift[1], width, height)
@@ -134,7 +130,7 @@ class RasterView:
             pixels, valid = self._warped(source, self.grid.cut(col, row, width, height))
         return np.where(valid, np.clip(pixels, *self.limits), 0).astype(np.float32), valid
 
-    def _interpolated(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Image, Mask]:
+    def _interpolated(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float32, Mask]:
         u, v = positions(self._mapping(source), col, row, width, height)
         around, left, top = self._around(source, u, v)
         if around is None:
@@ -142,7 +138,7 @@ class RasterView:
         read = nearest if self.resampling == "nearest" else cubic
         return read(around, np.isfinite(around[0]), u - left, v - top)
 
-    def _warped(self, source: Any, grid: Grid) -> tuple[Image, Mask]:
+    def _warped(self, source: Any, grid: Grid) -> tuple[Float32, Mask]:
         from affine import Affine
 
         around, col, row = self._around(source, *self._spread(source, grid, 9))
@@ -164,7 +160,7 @@ class RasterView:
         to_source = pyproj.Transformer.from_crs(self.frame.crs, source.crs.to_wkt(), always_xy=True)
         inverse, (east, north) = ~source.transform, self.frame.origin
 
-        def mapping(col: Array, row: Array) -> tuple[Array, Array]:
+        def mapping(col: Float64, row: Float64) -> tuple[Float64, Float64]:
             x, y = self.grid.to_map(col, row)
             u, v = inverse @ to_source.transform(x + east, y + north)
             there = np.isfinite(u) & np.isfinite(v)
@@ -172,14 +168,14 @@ class RasterView:
 
         return mapping
 
-    def _spread(self, source: Any, grid: Grid, count: int) -> tuple[Array, Array]:
+    def _spread(self, source: Any, grid: Grid, count: int) -> tuple[Float64, Float64]:
         """Where `count` x `count` points spread over a grid fall in the raster, in its columns and rows; those that do."""
         left, top = self.grid.to_pixel(grid.x, grid.y)
         cols, rows = (start + np.linspace(-0.5, size - 0.5, count) for start, size in ((left, grid.width), (top, grid.height)))
         u, v = self._mapping(source)(*np.meshgrid(cols, rows))
         return u[u > NOWHERE], v[u > NOWHERE]
 
-    def _around(self, source: Any, u: Array, v: Array) -> tuple[Image | None, int, int]:
+    def _around(self, source: Any, u: Float64, v: Float64) -> tuple[Float32 | None, int, int]:
         """The raster's pixels (B, H, W) that these positions need, NaN where not valid, and column and row of the first.
 
         They reach some pixels beyond the raster's edge where the positions do; None where all positions lie off the raster.
@@ -193,7 +189,7 @@ class RasterView:
         return _cut(source, self.bands, left, top, right - left, bottom - top), left, top
 
 
-def _cut(source: Any, bands: tuple[int, ...], col: int, row: int, width: int, height: int) -> Image:
+def _cut(source: Any, bands: tuple[int, ...], col: int, row: int, width: int, height: int) -> Float32:
     """A window of a raster (B, height, width), which may reach beyond it; NaN where not valid."""
     from rasterio.windows import Window
 
@@ -206,7 +202,7 @@ def _cut(source: Any, bands: tuple[int, ...], col: int, row: int, width: int, he
     return pixels
 
 
-def _span(positions: NDArray[np.float64], size: int, margin: int) -> tuple[int, int]:
+def _span(positions: Float64, size: int, margin: int) -> tuple[int, int]:
     """First and one-past-last pixel that these positions need, at most `margin` beyond an axis of `size` pixels."""
     # the outline was sampled: a hundredth of its length is more than its curvature can hide
     slack = margin + 0.01 * float(np.ptp(positions))
@@ -226,8 +222,8 @@ def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:
     return whole if max(abs(col - 0.5 - whole[0]), abs(row - 0.5 - whole[1])) < 1e-6 else None
 
 
-def _warp_array(array: NDArray[np.float32], transform: Any, crs: Any, grid: Grid, frame: MapFrame,
-                resampling: str) -> NDArray[np.float32]:
+def _warp_array(array: Float32, transform: Any, crs: Any, grid: Grid, frame: MapFrame,
+                resampling: str) -> Float32:
     """An array (B, H, W), NaN where unknown, on another grid; NaN where that has no value."""
     from affine import Affine
     from rasterio.enums import Resampling

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.geometry.pose import skew
-
-Array = NDArray[np.float64]
 
 PLANE = [0, 1, 5]  # x, y, yaw: what a fix observes
 TILT = [2, 3, 4]  # z, roll, pitch
@@ -26,9 +24,9 @@ class Anchor:
     """
 
     map_from_odom: Pose
-    at: Array
-    covariance: Array
-    answered: Array
+    at: Float64
+    covariance: Float64
+    answered: Float64
     drift_share: float = 0.0
 
     @staticmethod
@@ -44,7 +42,7 @@ class Anchor:
             pose = Pose.from_rpy(np.append(pose.position[:2], odometry.pose.position[2]), roll, pitch, pose.yaw)
         return Anchor(pose @ odometry.pose.inverse(), pose.position, given.covariance, np.zeros((6, 6)))
 
-    def moved(self, fix: Pose, covariance: Array, odometry: Prior, drift_share: float) -> Anchor:
+    def moved(self, fix: Pose, covariance: Float64, odometry: Prior, drift_share: float) -> Anchor:
         """Moved so that the odometry of the fix's time has the fix's x, y and yaw; z, roll and pitch stay the odometry's.
 
         `covariance` (6, 6) is the fix's, in map axes.
@@ -73,12 +71,12 @@ class Anchor:
         return replace(odometry, pose=pose, covariance=(covariance + covariance.T) / 2)
 
 
-def _grown(now: Array, then: Array) -> Array:
+def _grown(now: Float64, then: Float64) -> Float64:
     """What (6, 6) a covariance has grown by, nowhere negative."""
     if not then.any():
         return now
     # metres and radians differ by orders of magnitude: compared as correlations
     sigma = np.sqrt(np.diag(now))
     values, vectors = np.linalg.eigh((now - then) / np.outer(sigma, sigma))
-    grown: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T * np.outer(sigma, sigma)
+    grown: Float64 = (vectors * np.maximum(values, 0.0)) @ vectors.T * np.outer(sigma, sigma)
     return grown

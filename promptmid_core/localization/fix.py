@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
+from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
@@ -24,7 +22,7 @@ class Frame:
     """A camera image: `stamp_ns` of its header, `image` (H, W) grey or (H, W, 3) RGB uint8, the `camera` that took it."""
 
     stamp_ns: int
-    image: NDArray[np.uint8]
+    image: UInt8
     camera: Camera
 
 
@@ -36,10 +34,10 @@ class TiePoints:
     (N, 2, 2): of `found` east/north, from the score surface, up to a common factor; `weight` (N,): robust weight, 0 to 1.
     """
 
-    seen: NDArray[np.float64]
-    found: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    seen: Float64
+    found: Float64
+    covariance: Float64
+    weight: Float64
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ class GroundShift:
     """How far a match moves the ground point of the boresight: `shift` (2,) east, north in metres, fix less prior, with its
     `covariance` (2, 2). Free of the attitude's error, which moves `base_link` but not the ground that was matched."""
 
-    shift: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    shift: Float64
+    covariance: Float64
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Candidate:
     reason: Reason
     sentence: str
     pose: Pose | None = None
-    covariance: NDArray[np.float64] | None = None
+    covariance: Float64 | None = None
     observed: tuple[str, ...] = ()
     ground: GroundShift | None = None
     ties: TiePoints | None = None
@@ -87,7 +85,7 @@ class Fix:
     reason: Reason
     sentence: str
     pose: Pose | None
-    covariance: NDArray[np.float64] | None
+    covariance: Float64 | None
     observed: tuple[str, ...]
     candidate: Candidate
 

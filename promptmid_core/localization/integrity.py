@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.descriptors import Evidence
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Patch, Prior
@@ -14,8 +14,6 @@ from promptmid_core.localization.solve import Solution
 from promptmid_core.matching.search import Extent, Peak
 from promptmid_core.matching.verification import Verification
 from promptmid_core.reasons import Reason
-
-Array = NDArray[np.float64]
 
 CHANCE_SHARE = 0.28
 SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
@@ -64,7 +62,7 @@ def check_place(peak: Peak, verification: Verification, options: Options) -> Non
         raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search; is the prior's covariance too small?")
 
 
-def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: Options) -> None:
+def check_ties(ties: TiePoints, agree: Mask, side: float, options: Options) -> None:
     """Enough tie points agree (N,) on the solution, and from all over the patch of `side` metres."""
     count = int(agree.sum())
     if count < options.least_ties or surplus(agree) < options.least_surplus:
@@ -76,7 +74,7 @@ def check_ties(ties: TiePoints, agree: NDArray[np.bool_], side: float, options: 
                                                    f"direction, less than {options.least_spread:.0%}")
 
 
-def evidence(verification: Verification, agree: NDArray[np.bool_], weights: Evidence) -> float:
+def evidence(verification: Verification, agree: Mask, weights: Evidence) -> float:
     """Natural log-odds that the match is true, from how its place stands out and how many tie points agree (N,).
 
     `weights` are the descriptor's, since each has scores of its own scale.
@@ -85,7 +83,7 @@ def evidence(verification: Verification, agree: NDArray[np.bool_], weights: Evid
                  + weights.constant)
 
 
-def surplus(agree: NDArray[np.bool_]) -> float:
+def surplus(agree: Mask) -> float:
     """How many more tie points agree (N,) than by chance, in standard deviations.
 
     CHANCE_SHARE of them agree with a wrong solution too, since it was fitted to them.
@@ -94,7 +92,7 @@ def surplus(agree: NDArray[np.bool_]) -> float:
     return float((k - n * CHANCE_SHARE) / np.sqrt(max(n, 1) * CHANCE_SHARE * (1 - CHANCE_SHARE) * SHARED_GROUND))
 
 
-def spread(points: Array) -> float:
+def spread(points: Float64) -> float:
     """Standard deviation of points (N, 2) along their narrowest direction."""
     return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0))) if len(points) > 2 else 0.0
 

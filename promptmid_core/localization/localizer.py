@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, ground_resolution, orthorectify
@@ -37,8 +37,6 @@ from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
-
-Array = NDArray[np.float64]
 
 WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; beyond it the patch is described again
 LEAST_YAW, LEAST_SCALE, MOST_SCALE = np.deg2rad(1.0), 0.01, 0.10
@@ -276,7 +274,7 @@ class Localizer:
             GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), match.ties, match.patch, match.prompt, scores,
             stage_ms)
 
-    def _agree(self, match: Match) -> NDArray[np.bool_]:
+    def _agree(self, match: Match) -> Mask:
         """Which tie points (N,) agree with the solution."""
         return np.asarray(match.solution.residual <= self.options.agreement_px * match.gsd)
 

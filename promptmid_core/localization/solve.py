@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Camera, Pose, Prior
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
 from promptmid_core.matching.ties import BlockMatches
-
-Array = NDArray[np.float64]
 
 ITERATIONS = 12
 KERNEL = 3.0  # residual scales at which a tie point's weight has fallen to a quarter
@@ -27,10 +25,10 @@ class Solution:
     residuals of one axis."""
 
     pose: Pose
-    covariance: Array
-    ground_covariance: Array
-    weight: Array
-    residual: Array
+    covariance: Float64
+    ground_covariance: Float64
+    weight: Float64
+    residual: Float64
     sigma: float
 
 
@@ -73,16 +71,16 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     return Solution(pose, covariance, ground, weight, np.linalg.norm(residual, axis=1), sigma)
 
 
-def moved_ground(points: Array, camera: Camera, start: Pose, pose: Pose) -> Array:
+def moved_ground(points: Float64, camera: Camera, start: Pose, pose: Pose) -> Float64:
     """Ground points (N, 3) seen from `start`, and where (N, 3), at the same heights, `pose` sees what looks the same."""
     before, after = start @ camera.mount, pose @ camera.mount
     rays = (points - before.position) @ before.rotation @ after.rotation.T
     reach = (points[:, 2] - after.position[2]) / rays[:, 2]
-    moved: Array = after.position + reach[:, None] * rays
+    moved: Float64 = after.position + reach[:, None] * rays
     return moved
 
 
-def ties_on_ground(matches: BlockMatches, heights_seen: Array, heights_found: Array) -> TiePoints:
+def ties_on_ground(matches: BlockMatches, heights_seen: Float64, heights_found: Float64) -> TiePoints:
     """Block matches lifted to the terrain, their covariance scaled so that the median block has 1 m2 per axis."""
     trace = np.einsum("nii->n", matches.spread) / 2
     scale = float(np.median(trace)) if len(trace) else 1.0
@@ -93,15 +91,16 @@ def ties_on_ground(matches: BlockMatches, heights_seen: Array, heights_found: Ar
                      covariance, np.ones(len(matches)))
 
 
-def _directions(points: Array, camera: Camera, pose: Pose) -> Array:
+def _directions(points: Float64, camera: Camera, pose: Pose) -> Float64:
     """Normalised image coordinates (N, 2) of ground points."""
     eye = pose @ camera.mount
     p = (points - eye.position) @ eye.rotation
-    directions: Array = p[:, :2] / p[:, 2:]
+    directions: Float64 = p[:, :2] / p[:, 2:]
     return directions
 
 
-def _residuals(found: Array, observed: Array, camera: Camera, pose: Pose, whiten: Array | None = None) -> tuple[Array, Array]:
+def _residuals(found: Float64, observed: Float64, camera: Camera, pose: Pose,
+               whiten: Float64 | None = None) -> tuple[Float64, Float64]:
     """Residuals (N, 2) in metres at the ground's distance, and their Jacobian (N, 2, 6) by the correction of `pose`; both times
     `whiten` (N, 2, 2)."""
     eye = pose @ camera.mount
@@ -117,7 +116,7 @@ def _residuals(found: Array, observed: Array, camera: Camera, pose: Pose, whiten
     return residual, jacobian
 
 
-def _whitening(ties: TiePoints, camera: Camera, pose: Pose) -> Array:
+def _whitening(ties: TiePoints, camera: Camera, pose: Pose) -> Float64:
     """Square roots (N, 2, 2) of the ties' information, in the axes of the residuals."""
     eye = pose @ camera.mount
     observed = _directions(ties.seen, camera, pose)
@@ -125,10 +124,10 @@ def _whitening(ties: TiePoints, camera: Camera, pose: Pose) -> Array:
     ground = onto[None, :2] - observed[:, :, None] * onto[2:][None]
     covariance = ground @ ties.covariance @ ground.transpose(0, 2, 1)
     values, vectors = np.linalg.eigh(covariance)
-    whiten: Array = np.einsum("nij,nj,nkj->nik", vectors, 1 / np.sqrt(np.maximum(values, 1e-9)), vectors)
+    whiten: Float64 = np.einsum("nij,nj,nkj->nik", vectors, 1 / np.sqrt(np.maximum(values, 1e-9)), vectors)
     return whiten
 
 
-def _scale(residual: Array) -> float:
+def _scale(residual: Float64) -> float:
     """Robust standard deviation of one axis, from the median length (Rayleigh: median = 1.1774 sigma)."""
     return max(float(np.median(np.linalg.norm(residual, axis=1))) / 1.1774, 1e-3)

@@ -6,15 +6,12 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.errors import Refusal
 from promptmid_core.localization.fix import Candidate, Fix, GroundShift, State
 from promptmid_core.localization.options import Options
 from promptmid_core.reasons import Reason
-
-Array = NDArray[np.float64]
-
 
 # two images that far before the last, one soon after the other, are a clock set anew or a bag played again; one alone is a stray
 CLOCK_RESTART_NS, CLOCK_RUNS_NS = 1_000_000_000, 10_000_000_000
@@ -25,7 +22,7 @@ class Correction:
     """How far a candidate moved the ground from where its prior had it, and where (2,) the prior then was."""
 
     ground: GroundShift
-    prior_at: Array
+    prior_at: Float64
 
 
 class Tracker:

@@ -9,7 +9,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from promptmid_core.arrays import Float32, Mask
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 LEAST_COVER = 0.6  # share of a block's cells that must meet valid map cells for a score to count
@@ -24,22 +25,22 @@ class Surfaces:
     energy 0. Kept apart, so that blocks can be summed before they are normalised.
     """
 
-    products: Array
-    energy: Array
-    own: Array
+    products: Float32
+    energy: Float32
+    own: Float32
 
     @property
     def radius(self) -> int:
         return int(self.products.shape[-1]) // 2
 
-    def scores(self) -> Array:
+    def scores(self) -> Float32:
         """Normalised correlation (B, 2r+1, 2r+1), -1 to 1; 0 where too few cells meet."""
         scale = np.sqrt(self.energy * self.own[:, None, None])
-        scores: Array = np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
+        scores: Float32 = np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
         return scores
 
 
-def centred(array: NDArray[np.floating], valid: NDArray[np.bool_], margin: int = 0) -> Array:
+def centred(array: NDArray[np.floating], valid: Mask, margin: int = 0) -> Float32:
     """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere; a mean says nothing about a place.
 
     The mean is taken without `margin` cells on every side.
@@ -67,18 +68,18 @@ class Spectra:
     valid: NDArray[np.complex64]
 
     @staticmethod
-    def of(windows: Array, valid: NDArray[np.bool_]) -> Spectra:
+    def of(windows: Float32, valid: Mask) -> Spectra:
         """Of windows that are centred, and zero where not valid (B, w, w)."""
         size = windows.shape[-1]
         return Spectra(size, spectrum(windows, size), spectrum(np.einsum("bcij,bcij->bij", windows, windows), size),
                        spectrum(valid, size))
 
-    def only(self, used: NDArray[np.bool_]) -> Spectra:
+    def only(self, used: Mask) -> Spectra:
         """Those of the windows that `used` (B,) says."""
         return self if used.all() else Spectra(self.size, self.values[used], self.energy[used], self.valid[used])
 
 
-def correlate(blocks: Array, block_valid: NDArray[np.bool_], windows: Spectra) -> Surfaces:
+def correlate(blocks: Float32, block_valid: Mask, windows: Spectra) -> Surfaces:
     """Correlate blocks (B, C, b, b), centred and zero where not valid (B, b, b), with their own windows (B, C, b+2r, b+2r)."""
     return Sums.of(blocks, block_valid, windows).surfaces()
 
@@ -91,14 +92,14 @@ class Sums:
     side by side are those of the block that they form.
     """
 
-    products: Array
-    energy: Array
-    met: Array
-    own: Array
+    products: Float32
+    energy: Float32
+    met: Float32
+    own: Float32
     cells: NDArray[np.int64]
 
     @staticmethod
-    def of(blocks: Array, block_valid: NDArray[np.bool_], windows: Spectra) -> Sums:
+    def of(blocks: Float32, block_valid: Mask, windows: Spectra) -> Sums:
         size, side = windows.size, windows.size - blocks.shape[-1] + 1
         mask = spectrum(block_valid, size).conj()
         # in place: a copy of all spectra costs as much as their product
@@ -130,7 +131,7 @@ def spectrum(array: NDArray[np.generic], size: int) -> NDArray[np.complex64]:
     return np.asarray(scipy.fft.fft(rows, n, axis=-2, overwrite_x=True))
 
 
-def surface(product: NDArray[np.complex64], size: int, side: int) -> Array:
+def surface(product: NDArray[np.complex64], size: int, side: int) -> Float32:
     """Back from a product of transforms: the first `side` displacements each way, and only the rows of these."""
     n = scipy.fft.next_fast_len(size, real=True)
     rows = scipy.fft.ifft(product, n, axis=-2)[..., :side, :]

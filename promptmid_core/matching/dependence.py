@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.matching.correlation import LEAST_COVER, spectrum, surface
-
-Array = NDArray[np.float32]
 
 RIDGE = 0.01  # of the mean variance: keeps channels that hardly vary from speaking up
 
@@ -26,7 +25,7 @@ class Moments:
     valid: NDArray[np.complex64]
 
     @staticmethod
-    def of(window: Array, valid: NDArray[np.bool_], rim: int = 0) -> Moments:
+    def of(window: Float32, valid: Mask, rim: int = 0) -> Moments:
         """Of a window that is centred, and zero where not valid (w, w); `rim` cells on every side only count for its variance."""
         scale = np.sqrt((window ** 2).sum(axis=(1, 2)) / max(int(valid.sum()), 1)) + 1e-6
         inner = np.s_[..., rim:window.shape[-2] - rim, rim:window.shape[-1] - rim]
@@ -36,7 +35,7 @@ class Moments:
         return Moments(size, spectrum(window, size), spectrum(products, size), spectrum(valid, size))
 
 
-def dependence(blocks: Array, block_valid: NDArray[np.bool_], windows: Sequence[Moments]) -> Array:
+def dependence(blocks: Float32, block_valid: Mask, windows: Sequence[Moments]) -> Float32:
     """Gaussian mutual information (B, 2r+1, 2r+1) in nats per cell of blocks (B, K, b, b) and windows (M, b+2r, b+2r) of each.
 
     At each displacement the M channels of the window are regressed on the K channels of the block; with S the window's
@@ -48,11 +47,11 @@ def dependence(blocks: Array, block_valid: NDArray[np.bool_], windows: Sequence[
     return np.stack([_block(*each) for each in zip(blocks, block_valid, windows, strict=True)])
 
 
-def _block(block: Array, block_valid: NDArray[np.bool_], window: Moments) -> Array:
+def _block(block: Float32, block_valid: Mask, window: Moments) -> Float32:
     size, side, count = window.size, window.size - block.shape[-1] + 1, max(int(block_valid.sum()), 1)
     white = _whitened(block, block_valid)
     seen, mask = spectrum(white, size).conj(), spectrum(block_valid, size).conj()
-    met: Array = np.maximum(surface(window.valid * mask, size, side), np.float32(1))
+    met: Float32 = np.maximum(surface(window.valid * mask, size, side), np.float32(1))
     mean = surface(window.channels * mask, size, side) / met
     moments = surface(window.products * mask, size, side) / met
     across = np.stack([surface(channel * seen, size, side) / met for channel in window.channels])  # (M, K, side, side)
@@ -69,7 +68,7 @@ def _block(block: Array, block_valid: NDArray[np.bool_], window: Moments) -> Arr
     return np.where(enough, nats, np.float32(0))
 
 
-def _under(across: Array, mean: Array, white: Array, count: int, met: Array, window: Moments, enough: NDArray[np.bool_]) -> Array:
+def _under(across: Float32, mean: Float32, white: Float32, count: int, met: Float32, window: Moments, enough: Mask) -> Float32:
     """`across` (M, K, side, side) as if the block's channels, white over all of the block (K, b, b), were white over the cells
     that meet at each displacement; without this they would explain more than there is. Zero where not `enough` cells meet."""
     k, size, side = len(white), window.size, met.shape[-1]
@@ -92,7 +91,7 @@ def _pairs(count: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(count) for j in range(i, count)]
 
 
-def _whitened(block: Array, valid: NDArray[np.bool_]) -> Array:
+def _whitened(block: Float32, valid: Mask) -> Float32:
     """The block's channels (K, b, b) turned and scaled to unit covariance over valid cells."""
     count = max(int(valid.sum()), 1)
     centred = (block - block.sum(axis=(1, 2), keepdims=True) / count) * valid
@@ -103,10 +102,10 @@ def _whitened(block: Array, valid: NDArray[np.bool_]) -> Array:
     return np.asarray(np.linalg.solve(lower, flat).reshape(block.shape), np.float32)
 
 
-def _log_determinant(matrices: Array) -> Array:
+def _log_determinant(matrices: Float32) -> Float32:
     """Of symmetric matrices (M, M, ...), by elimination; pivots are held above a thousandth of the ridge."""
     left = matrices.copy()
-    total: Array = np.zeros(left.shape[2:], np.float32)
+    total: Float32 = np.zeros(left.shape[2:], np.float32)
     for i in range(len(left)):
         pivot = np.maximum(left[i, i], np.float32(RIDGE / 1000))
         total += np.log(pivot)

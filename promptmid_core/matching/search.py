@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
 from promptmid_core.matching.dependence import Moments, dependence
@@ -17,8 +18,6 @@ from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import vertex
 from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
-
-Array = NDArray[np.float64]
 
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it
 BROAD_BLOCK = 32  # coarse cells, where each block has to learn a relation first
@@ -64,7 +63,7 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
     swing = int(np.hypot(extent.scale, np.sqrt(1 + extent.scale) * extent.yaw) * np.hypot(*seen.grid.shape) / 2) + 2
     yaws, scales = _steps(extent.yaw, cell / reach), _steps(extent.scale, cell / reach)
 
-    def scored(measure: Measure) -> NDArray[np.float32] | None:
+    def scored(measure: Measure) -> Float32 | None:
         scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
         for group, channels in seen.parts(measure):
             correlated = measure is Measure.CORRELATION
@@ -89,13 +88,13 @@ class _Blocks:
     """Usable blocks (N, C, b, b) of the patch with their masks, which of all blocks they are (B,), and their centres (N, 2) in
     cells (column, row) from the patch's centre."""
 
-    array: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    used: NDArray[np.bool_]
-    centres: Array
+    array: Float32
+    valid: Mask
+    used: Mask
+    centres: Float64
 
     @staticmethod
-    def cut(channels: NDArray[np.floating], valid: NDArray[np.bool_], layout: Layout) -> _Blocks:
+    def cut(channels: NDArray[np.floating], valid: Mask, layout: Layout) -> _Blocks:
         """Blocks of the patch's channels (C, h, w)."""
         (height, width), size, count = valid.shape, layout.size, layout.count
         masks = tiles(valid, size, size, count)
@@ -111,31 +110,31 @@ def _centre(described: DescriptorMap) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _steps(limit: float, step: float) -> Array:
+def _steps(limit: float, step: float) -> Float64:
     """Values from -limit to limit, at most `step` apart, zero among them."""
     n = int(np.ceil(limit / step))
     return np.linspace(-limit, limit, 2 * n + 1) if n else np.zeros(1)
 
 
-def _shifts(centres: Array, yaw: float, scale: float) -> Array:
+def _shifts(centres: Float64, yaw: float, scale: float) -> Float64:
     """How far (B, 2) in cells (column, row) a turn (counter-clockwise seen from above) and scale move each block centre."""
     c, s = np.cos(yaw), np.sin(yaw)
     turn = scale * np.array([[c, s], [-s, c]])  # rows run south, so the turn is mirrored
-    moved: Array = centres @ turn.T - centres
+    moved: Float64 = centres @ turn.T - centres
     return moved
 
 
-Joint = Callable[[Array], NDArray[np.float32]]
+Joint = Callable[[Float64], Float32]
 
 
 def _correlations(blocks: _Blocks, windows: Spectra, radius: int) -> Joint:
     """The normalised sum of all blocks' correlations (2 radius + 1)^2, each read at its shift."""
     surfaces = correlate(blocks.array, blocks.valid, windows.only(blocks.used))
 
-    def joint(shifts: Array) -> NDArray[np.float32]:
+    def joint(shifts: Float64) -> Float32:
         total, weight = _summed(surfaces.products, shifts, radius), _summed(surfaces.energy, shifts, radius)
         scale = np.sqrt(np.maximum(weight, 0) * surfaces.own.sum())
-        scores: NDArray[np.float32] = np.divide(
+        scores: Float32 = np.divide(
             total, scale, out=np.zeros_like(total), where=weight > 0.3 * weight.max(initial=1e-6))
         return scores
 
@@ -150,7 +149,7 @@ def _dependences(blocks: _Blocks, windows: Sequence[Moments], radius: int) -> Jo
     return lambda shifts: _summed(nats, shifts, radius)
 
 
-def _summed(surfaces: NDArray[np.float32], shifts: Array, radius: int) -> NDArray[np.float32]:
+def _summed(surfaces: Float32, shifts: Float64, radius: int) -> Float32:
     side, half = 2 * radius + 1, surfaces.shape[-1] // 2
     total = np.zeros((side, side), np.float32)
     for surface, (dx, dy) in zip(surfaces, shifts, strict=True):
@@ -158,7 +157,7 @@ def _summed(surfaces: NDArray[np.float32], shifts: Array, radius: int) -> NDArra
     return total
 
 
-def _peaks(scores: NDArray[np.float32], yaws: Array, scales: Array, cell: float, centre: tuple[float, float]) -> list[Peak]:
+def _peaks(scores: Float32, yaws: Float64, scales: Float64, cell: float, centre: tuple[float, float]) -> list[Peak]:
     """The top peaks of scores (yaw, scale, row, column), at least APART cells from each other."""
     raw = scores.max(axis=(0, 1))
     sharp = raw - cv2.GaussianBlur(raw, (0, 0), BROAD)

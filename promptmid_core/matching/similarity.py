@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from promptmid_core.arrays import Float64
 
 
 @dataclass(frozen=True)
@@ -20,18 +19,18 @@ class Similarity:
     yaw: float = 0.0
     scale: float = 1.0
 
-    def apply(self, points: Array) -> Array:
+    def apply(self, points: Float64) -> Float64:
         """Ground points (N, 2) of the frame, as the prior sees them -> where they lie on the map."""
         return np.column_stack(self.moved(*points.T))
 
-    def moved(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def moved(self, x: Float64, y: Float64) -> tuple[Float64, Float64]:
         """As `apply`, by coordinates that broadcast against each other."""
         c, s = self.scale * np.cos(self.yaw), self.scale * np.sin(self.yaw)
         across, down = x - self.centre[0], y - self.centre[1]
         return c * across - s * down + (self.centre[0] + self.east), s * across + c * down + (self.centre[1] + self.north)
 
     @staticmethod
-    def between(points: Array, moved: Array) -> Similarity:
+    def between(points: Float64, moved: Float64) -> Similarity:
         """The similarity that takes points (N, 2), N >= 2, to `moved` with the least squared distance (Umeyama 1991)."""
         middle = points.mean(axis=0)
         a, b = points - middle, moved - moved.mean(axis=0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import Spectra, centred, correlate
 from promptmid_core.matching.dependence import Moments, dependence
 
-Array = NDArray[np.float32]
 
-
-def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure | None = None) -> Array:
+def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure | None = None) -> Float32:
     """Score (2r+1, 2r+1) of `patch` (h, w cells) in `window` (h+2r, w+2r cells), by displacement of -r..r cells; rows run south.
 
     A correlation is between -1 and 1, a dependence in nats per cell; each counts with its group's weight. 0 where too few cells

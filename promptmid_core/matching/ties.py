@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import Spectra, Sums, centred, tiles
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.warp import warped
-
-Array = NDArray[np.float64]
 
 BLOCK = 32  # cells
 STEP = BLOCK // 2  # cells: blocks overlap by half, so that a structure on a border is whole in one of them
@@ -29,10 +27,10 @@ class BlockMatches:
     `score` (N,): correlation at the maximum; `overlap`: how many blocks share a piece of ground, on average.
     """
 
-    seen: Array
-    found: Array
-    spread: Array
-    score: Array
+    seen: Float64
+    found: Float64
+    spread: Float64
+    score: Float64
     overlap: float
 
     def __len__(self) -> int:
@@ -53,7 +51,7 @@ def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -
     used = np.asarray(tiles(patch.valid, BLOCK, STEP, count).mean(axis=(1, 2)) > 0.7)
     pairs = list(zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True))
 
-    def scored(some: slice) -> NDArray[np.float32]:
+    def scored(some: slice) -> Float32:
         scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
         for (group, channels), (_, over) in pairs[some]:
             blocks = tiles(centred(channels, patch.valid), STEP, STEP, quarters)
@@ -69,7 +67,7 @@ def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -
     return _maxima(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)
 
 
-def _maxima(seen: Array, scores: Array, start: Similarity, cell: float) -> BlockMatches:
+def _maxima(seen: Float64, scores: Float64, start: Similarity, cell: float) -> BlockMatches:
     n, side = len(scores), scores.shape[-1]
     if not n:
         return BlockMatches(seen, seen.copy(), np.zeros((0, 2, 2)), np.zeros(0), 1.0)

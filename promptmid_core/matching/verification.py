@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
@@ -45,7 +45,7 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     """
     reach = min(REACH, (window.grid.width - patch.grid.width) // 2) // COARSE * COARSE
 
-    def colours_scored() -> NDArray[np.float32]:
+    def colours_scored() -> Float32:
         coarse, around = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
         return _scores(coarse, around, found, reach // COARSE, Measure.DEPENDENCE)
 
@@ -67,12 +67,12 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     return Verification((here - mean) / deviation - chance, (here - float(others.max())) / deviation, here, shift)
 
 
-def _scores(patch: DescriptorMap, window: DescriptorMap, found: Similarity, reach: int, measure: Measure) -> NDArray[np.float32]:
+def _scores(patch: DescriptorMap, window: DescriptorMap, found: Similarity, reach: int, measure: Measure) -> Float32:
     grid = patch.grid.cut(-reach, -reach, patch.grid.width + 2 * reach, patch.grid.height + 2 * reach)
     return score_surface(patch, warped(window, found, grid, measure), measure)
 
 
-def _finer(scores: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+def _finer(scores: Float32, side: int) -> Float32:
     """Scores by displacement in coarse cells, read at those of fine ones."""
     at = (np.arange(side, dtype=np.float32) - side // 2) / COARSE + len(scores) // 2
     return np.asarray(cv2.remap(scores, *np.meshgrid(at, at), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)

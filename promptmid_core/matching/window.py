@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.correlation import Spectra, centred, tiles
 from promptmid_core.matching.dependence import Moments
@@ -65,7 +65,7 @@ class SearchWindow:
     def _reach(self, layout: Layout) -> int:
         return min(layout.reach, self._margin(layout))
 
-    def _around(self, group: str, layout: Layout, reach: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _around(self, group: str, layout: Layout, reach: int) -> tuple[Float32, Mask]:
         """The windows (B, C, w, w) around blocks, as far as `reach` cells, centred, and where they are valid (B, w, w)."""
         spare, side = self._margin(layout) - reach, layout.size + 2 * reach
         inner = np.s_[..., spare:self._coarse.valid.shape[0] - spare, spare:self._coarse.valid.shape[1] - spare]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask, UInt8
 from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Image = NDArray[np.uint8]
 
 SIDE = 800  # the most elements that are looked at along a side
 KINDS = (".png", ".html")
@@ -57,7 +57,7 @@ def write_preview(path: Path, reference: ReferenceMap) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
 
 
-def components(array: NDArray[np.floating], valid: NDArray[np.bool_]) -> Image:
+def components(array: NDArray[np.floating], valid: Mask) -> UInt8:
     """Descriptors (C, H, W) as colours (H, W, 3): their three principal components, channels scaled alike; white if not valid."""
     picture = np.full((*valid.shape, 3), 255, np.uint8)
     sample = array[:, valid].astype(np.float64)
@@ -131,7 +131,7 @@ def _drawn(reference: ReferenceMap) -> Figure:
     return figure
 
 
-def _descriptors(reference: ReferenceMap) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _descriptors(reference: ReferenceMap) -> tuple[Float32, Mask]:
     """Every so-many-th descriptor (C, H, W) and its validity (H, W)."""
     cells, stride, tile = reference.header.cells(reference.level), reference.stride, reference.header.tile_px // reference.stride
     every = -(-max(cells.shape) // SIDE)
@@ -148,7 +148,7 @@ def _descriptors(reference: ReferenceMap) -> tuple[NDArray[np.float32], NDArray[
     return array, valid
 
 
-def _pixels(reference: ReferenceMap) -> tuple[NDArray[np.bool_], NDArray[np.uint8] | None]:
+def _pixels(reference: ReferenceMap) -> tuple[Mask, UInt8 | None]:
     """Every so-many-th pixel: whether it has SAR data (H, W), and its prompt id (H, W) where the map has land use."""
     grid, tile, words = reference.grid, reference.header.tile_px, reference.header.vocabulary["classes"]
     every = -(-max(grid.shape) // SIDE)
@@ -168,7 +168,7 @@ def _pixels(reference: ReferenceMap) -> tuple[NDArray[np.bool_], NDArray[np.uint
     return valid, ids
 
 
-def _draw_coverage(axes: Axes, reference: ReferenceMap, seen: NDArray[np.bool_], described: NDArray[np.bool_]) -> None:
+def _draw_coverage(axes: Axes, reference: ReferenceMap, seen: Mask, described: Mask) -> None:
     import cv2
 
     whole = cv2.resize(described.astype(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
@@ -201,7 +201,7 @@ def _draw_scenes(axes: Axes, reference: ReferenceMap) -> None:
     _show(axes, border, reference)
 
 
-def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: NDArray[np.uint8] | None) -> None:
+def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: UInt8 | None) -> None:
     table = reference.header.vocabulary["table"]
     if ids is None:
         axes.set_title("land use: no land cover, the prompt is neutral")
@@ -215,7 +215,7 @@ def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: NDArray[np.uint8] | 
     axes.set_title(f"land use ({table})")
 
 
-def _show(axes: Axes, image: Image, reference: ReferenceMap) -> None:
+def _show(axes: Axes, image: UInt8, reference: ReferenceMap) -> None:
     x_min, y_min, x_max, y_max = reference.grid.bounds
     axes.imshow(image, extent=_km(x_min, x_max, y_min, y_max), interpolation="nearest")
 

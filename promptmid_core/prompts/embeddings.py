@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 
 ENCODERS = "minilm, clip:FOLDER"
@@ -24,7 +24,7 @@ class TextEncoder(Protocol):
     @property
     def name(self) -> str: ...
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> Float32:
         """Texts (N) -> embeddings (N, ...)."""
         ...
 
@@ -47,7 +47,7 @@ class MiniLm:
         self._model = _imported(package).load_model(device="cpu")
         self.name = f"minilm {version(package)}"
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> Float32:
         return np.asarray(self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False), np.float32)
 
 
@@ -71,7 +71,7 @@ class ClipText:
         with weights.open("rb") as stream:
             self.name = f"clip {hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> Float32:
         length = self._model.config.max_position_embeddings
         tokens = self._tokenizer(list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
         with _imported("torch").inference_mode():

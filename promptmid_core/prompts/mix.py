@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import UInt8
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 
 KINDS = len(LAND_USES) + 1
 
 
-def mix(ids: NDArray[np.uint8], block: int) -> NDArray[np.uint16]:
+def mix(ids: UInt8, block: int) -> NDArray[np.uint16]:
     """Pixels (KINDS, h, w) of each prompt id (H, W) in blocks of `block` x `block`; blocks at the far edges may be cut."""
     height, width = (-(-size // block) for size in ids.shape)
     # what is beyond the edge is of no kind at all
@@ -20,7 +21,7 @@ def mix(ids: NDArray[np.uint8], block: int) -> NDArray[np.uint16]:
     return np.stack([(blocks == kind).sum(axis=(1, 3)) for kind in range(KINDS)]).astype(np.uint16)
 
 
-def dominant(counts: NDArray[np.generic]) -> NDArray[np.uint8]:
+def dominant(counts: NDArray[np.generic]) -> UInt8:
     """The prompt id (...) that speaks for each place, from its pixels (KINDS, ...).
 
     That of the land use which covers more than half of all its pixels, those of unknown use counted among them; NEUTRAL where

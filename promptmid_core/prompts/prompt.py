@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from promptmid_core.arrays import Float32
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 # the land uses that prompts tell apart, in the order of their ids, which begin at 1
 LAND_USES = (
@@ -32,7 +33,7 @@ class Prompt:
 
     modality: Modality
     landuse: str | None = None
-    embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    embedding: Float32 | None = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> str:

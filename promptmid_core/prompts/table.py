@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import UInt8
 from promptmid_core.errors import InputError
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 
@@ -47,7 +47,7 @@ class ClassTable:
             raise InputError(f"{raster} has class {some}, not in the table '{self.name}' ({self.source}); "
                              f"name the table that belongs to the raster with --landcover-table")
 
-    def prompt_ids(self) -> NDArray[np.uint8]:
+    def prompt_ids(self) -> UInt8:
         """The prompt id (65536,) of every class code; NEUTRAL where there is no land use."""
         ids = np.full(MOST_CODES + 1, NEUTRAL, np.uint8)
         for code, word in self.landuse.items():

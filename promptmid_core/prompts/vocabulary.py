@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL, Modality, Prompt
@@ -26,7 +26,7 @@ class Vocabulary:
 
     land_uses: tuple[str, ...] = LAND_USES
     text_encoder: str | None = None
-    embeddings: NDArray[np.float32] | None = None
+    embeddings: Float32 | None = None
 
     @staticmethod
     def encoded(encoder: TextEncoder | None) -> Vocabulary:

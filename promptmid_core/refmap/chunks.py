@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Mask
 from promptmid_core.refmap.format.arrays import shard_file
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ChunkReader:
         self.shard: Index = (shard[-2], shard[-1])
         self.damaged: set[Index] = set()
 
-    def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.generic], Mask]:
         """Values (..., height, width), 0 where there are none, and where (height, width) they were read.
 
         The window may reach beyond the array.

@@ -8,7 +8,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.geometry.heights import Array, Cells, filled
+from promptmid_core.arrays import Float32
+from promptmid_core.geometry.heights import Cells, filled
 from promptmid_core.refmap.chunks import ChunkReader
 from promptmid_core.refmap.format.arrays import UNKNOWN_HEIGHT
 
@@ -33,7 +34,7 @@ class StoredHeights:
         self._pages = np.empty((0, down, across), np.float32)
         self._count = 0
 
-    def at(self, rows: Cells, cols: Cells) -> Array:
+    def at(self, rows: Cells, cols: Cells) -> Float32:
         """The heights (N,) of cells (N,)."""
         (down, across), chunks = self._reader.chunk, (rows // self._reader.chunk[0], cols // self._reader.chunk[1])
         places = self._place[chunks]
@@ -42,7 +43,7 @@ class StoredHeights:
             places = self._place[chunks]
         return self._pages[places, rows % down, cols % across]
 
-    def window(self, rows: slice, cols: slice) -> Array:
+    def window(self, rows: slice, cols: slice) -> Float32:
         """The heights (h, w) of a window."""
         down, across = self._reader.chunk
         heights = np.empty((rows.stop - rows.start, cols.stop - cols.start), np.float32)
@@ -66,7 +67,7 @@ class StoredHeights:
                     self._place[row, col] = self._count
                     self._count += 1
 
-    def _chunk(self, row: int, col: int) -> Array:
+    def _chunk(self, row: int, col: int) -> Float32:
         """The heights of a chunk, filled; of one at the map's edge a part is empty."""
         down, across = self._reader.chunk
         reach = 0

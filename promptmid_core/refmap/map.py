@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
@@ -124,7 +125,7 @@ class ReferenceMap:
         valid = known & (values != NO_SCENE[str(values.dtype)])
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
-    def landuse_mix(self, col: int, row: int, width: int, height: int) -> NDArray[np.float64]:
+    def landuse_mix(self, col: int, row: int, width: int, height: int) -> Float64:
         """Level pixels (KINDS,) of each prompt id in a window, blocks counted as far as it covers them; 0 without land use."""
         if not self.has_landuse:
             return np.zeros(KINDS)
@@ -166,7 +167,7 @@ class ReferenceMap:
         return any(finest._is_damaged(name, array.stride, scale * col, scale * row, scale * width, scale * height)
                    for name, array in plan(self.header, 0).items() if name not in arrays)
 
-    def _mask(self, name: str, window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    def _mask(self, name: str, window: tuple[int, int, int, int]) -> Mask:
         values, known = self._readers[name].read(*window)
         return np.asarray(known & values.astype(bool))
 
@@ -176,7 +177,7 @@ class ReferenceMap:
         return not self._readers[name].damaged.isdisjoint(self._readers[name].touched(top, left, down, across))
 
 
-def _overlap(edges: NDArray[np.int64], start: int, length: int, size: int) -> NDArray[np.float64]:
+def _overlap(edges: NDArray[np.int64], start: int, length: int, size: int) -> Float64:
     """The shares (N,) that a span covers of the blocks between edges (N + 1,) on a map of `size`, beyond which they are cut."""
     edges = np.clip(edges, 0, size)
     covered = np.clip(edges, start, start + length)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
+
 LEAST_SIDE_PX = 512
 MOST_LEVELS = 4
 
@@ -17,7 +19,7 @@ def default_levels(width: int, height: int) -> int:
     return levels
 
 
-def averaged(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def averaged(image: Float32, valid: Mask) -> tuple[Float32, Mask]:
     """The mean of the valid ones of each 2 x 2 pixels, 0 where fewer than two are: (2H, 2W) -> (H, W)."""
     count = _quarters(valid).sum(axis=0, dtype=np.int64)
     total = _quarters(np.where(valid, image, np.float32(0))).sum(axis=0, dtype=np.float32)

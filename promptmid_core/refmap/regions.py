@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 from promptmid_core.refmap.format.header import Header, attributes_of, digest
 from promptmid_core.refmap.format.lock import LOCK_FILE
@@ -130,7 +130,7 @@ def holds(outer: Header, inner: Header) -> bool:
     return bool(((x >= x_min - slack) & (x <= x_max + slack) & (y >= y_min - slack) & (y <= y_max + slack)).all())
 
 
-def _outline(header: Header) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _outline(header: Header) -> tuple[Float64, Float64]:
     """Eastings and northings along the edge of a map's grid, closed."""
     x_min, y_min, x_max, y_max = header.grid.bounds
     there = np.linspace(0, 1, OUTLINE, endpoint=False)

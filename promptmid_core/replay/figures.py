@@ -8,8 +8,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import D2_50, D2_95, FALSE_FIX_PX
 from promptmid_core.replay.pictures import overview
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 
 INK, MUTED, RULE = "#1c2430", "#5b6675", "#dfe4ea"
 TRUTH, PRIOR, FIX, REFUSED = "#111827", "#d97706", "#1d5fd1", "#d3302f"
@@ -183,7 +182,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _steps(axes: Axes, ordered: Array, end: float) -> None:
+def _steps(axes: Axes, ordered: Float64, end: float) -> None:
     """The cumulative share in percent of ascending values, from 0 to `end`."""
     share = np.append(np.arange(len(ordered) + 1), len(ordered)) / len(ordered) * 100
     axes.plot(np.concatenate([[0], ordered, [end]]), share, color=FIX, linewidth=2, drawstyle="steps-post")
@@ -202,15 +201,15 @@ def _uri(figure: Figure, kind: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def _positions(positions: Iterable[Array]) -> Array:
+def _positions(positions: Iterable[Float64]) -> Float64:
     return np.array(list(positions), dtype=np.float64).reshape(-1, 3)
 
 
-def _km(positions: Array) -> tuple[Array, Array]:
+def _km(positions: Float64) -> tuple[Float64, Float64]:
     return positions[:, 0] / 1e3, positions[:, 1] / 1e3
 
 
-def _place(frame: ReplayedFrame) -> Array | None:
+def _place(frame: ReplayedFrame) -> Float64 | None:
     """Where to draw a frame that has no fix: at its truth, or else at its prior."""
     if frame.truth is not None:
         return frame.truth.position
@@ -218,7 +217,7 @@ def _place(frame: ReplayedFrame) -> Array | None:
     return None if prior is None else prior.pose.position
 
 
-def _over_time(flight: Flight, frames: Sequence[ReplayedFrame], values: Sequence[float | None]) -> tuple[Array, Array]:
+def _over_time(flight: Flight, frames: Sequence[ReplayedFrame], values: Sequence[float | None]) -> tuple[Float64, Float64]:
     """Seconds since the first frame and the values that are known, lifted to the foot of the axis."""
     start = flight.frames[0].bag_ns
     known = [(frame.bag_ns - start, value) for frame, value in zip(frames, values, strict=True) if value is not None]

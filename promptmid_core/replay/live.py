@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.bags.bag import FlightBag, open_bag
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError, Refusal
@@ -40,7 +40,7 @@ class Verdict:
     received_ns: int
     values: dict[str, str]
     pose: Pose | None = None
-    covariance: NDArray[np.float64] | None = None
+    covariance: Float64 | None = None
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.replay.run import Flight, ReplayedFrame
 
 Summary = dict[str, Any]
-Values = NDArray[np.float64]
+Values = Float64
 
 FALSE_FIX_PX = 5.0
 MISLEADING_PX = 10.0

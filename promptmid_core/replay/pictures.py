@@ -9,12 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, Mask, UInt8
 from promptmid_core.geometry import Bounds, Grid, Pose
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Example
-
-Image = NDArray[np.uint8]
-Array = NDArray[np.float64]
 
 BACKDROP_PX = 1400
 STRIP_PX = 1 << 22
@@ -31,7 +29,7 @@ class MatchPictures:
     blend: str
 
 
-def overview(reference: ReferenceMap, window: Bounds) -> tuple[Image, Bounds]:
+def overview(reference: ReferenceMap, window: Bounds) -> tuple[UInt8, Bounds]:
     """The SAR map in `window` (col_min, row_min, col_max, row_max), averaged to at most BACKDROP_PX on a side.
 
     Returns the grey image (H, W) and its bounds in metres in `map`. Read in strips, so that a wide territory fits in memory.
@@ -83,7 +81,7 @@ def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures |
     return MatchPictures(_png(optical_rgb), _png(sar_rgb), _png(_enlarged(blend)))
 
 
-def grey(image: NDArray[np.generic], valid: NDArray[np.bool_]) -> Image:
+def grey(image: NDArray[np.generic], valid: Mask) -> UInt8:
     """Stretched to 8 bits between the 2nd and 98th percentile of the valid pixels; the rest is white, the page's background."""
     values = np.asarray(image, np.float32)
     if not valid.any():
@@ -99,7 +97,7 @@ def _span(first: float, last: float, size: int) -> tuple[int, int]:
     return start, int(np.clip(np.ceil(last), start + 1, size))
 
 
-def _moved(grid: Grid, prior: Pose, found: Pose, ground_z: float) -> Array:
+def _moved(grid: Grid, prior: Pose, found: Pose, ground_z: float) -> Float64:
     """The affine (2, 3) from pixels of a patch laid out with `prior` to the pixels of the same grid where `found` puts them.
 
     A ground point keeps its direction in the body; the ground under the patch is taken as level at `ground_z`.
@@ -110,11 +108,11 @@ def _moved(grid: Grid, prior: Pose, found: Pose, ground_z: float) -> Array:
     rays = (ground - prior.position) @ prior.rotation @ found.rotation.T
     points = found.position + rays * ((ground_z - found.position[2]) / rays[:, 2])[:, None]
     pixels = np.column_stack(grid.to_pixel(points[:, 0], points[:, 1]))
-    affine: Array = cv2.getAffineTransform(corners.astype(np.float32), pixels.astype(np.float32)).astype(np.float64)
+    affine: Float64 = cv2.getAffineTransform(corners.astype(np.float32), pixels.astype(np.float32)).astype(np.float64)
     return affine
 
 
-def _sar_under(grid: Grid, affine: Array, reference: ReferenceMap) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _sar_under(grid: Grid, affine: Float64, reference: ReferenceMap) -> tuple[Float32, Mask]:
     """The SAR map resampled to where `affine` puts each pixel of `grid`, and where it has data."""
     right, bottom = grid.width - 1, grid.height - 1
     corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]]) @ affine[:, :2].T + affine[:, 2]
@@ -131,7 +129,7 @@ def _sar_under(grid: Grid, affine: Array, reference: ReferenceMap) -> tuple[NDAr
     return np.asarray(image, np.float32), valid > 0.999
 
 
-def _draw_ties(image: Image, pixels: Array, weight: Array) -> None:
+def _draw_ties(image: UInt8, pixels: Float64, weight: Float64) -> None:
     colours = cv2.applyColorMap(np.clip(weight * 255, 0, 255).astype(np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
     for (x, y), colour in zip(pixels, colours, strict=True):
         if not (np.isfinite(x) and np.isfinite(y)):
@@ -141,21 +139,21 @@ def _draw_ties(image: Image, pixels: Array, weight: Array) -> None:
         cv2.circle(image, centre, 5, tuple(int(c) for c in colour), -1, cv2.LINE_AA)
 
 
-def _enlarged(image: Image) -> Image:
+def _enlarged(image: UInt8) -> UInt8:
     return np.ascontiguousarray(np.repeat(np.repeat(image, ZOOM, axis=0), ZOOM, axis=1))
 
 
-def _rgb(image: Image) -> Image:
+def _rgb(image: UInt8) -> UInt8:
     return np.repeat(image[..., None], 3, axis=2)
 
 
-def _tinted(image: Image) -> Image:
+def _tinted(image: UInt8) -> UInt8:
     """Grey to a warm duotone, so that the two sensors can be told apart in the checkerboard."""
     share = image[..., None].astype(np.float32) / 255
     dark, light = np.array([38.0, 22.0, 10.0]), np.array([255.0, 238.0, 214.0])
     return np.asarray(dark + share * (light - dark), np.uint8)
 
 
-def _png(image: Image) -> str:
+def _png(image: UInt8) -> str:
     _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
     return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.errors import Refusal
@@ -21,8 +20,6 @@ from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Album, Example
 from promptmid_core.replay.recording import RecordedImage, Recording
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float32]
+from promptmid_core.arrays import Float32
 
 INPUTS = ("image", "modality", "prompt")
 OUTPUTS = ("descriptors", "confidence")
@@ -19,7 +16,7 @@ class Network(Protocol):
     @property
     def backend(self) -> str: ...
 
-    def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
+    def __call__(self, image: Float32, modality: Float32, prompt: Float32) -> tuple[Float32, Float32]:
         """Image (1, 3, H, W) as `descriptors/inputs.py` makes it, modality (1,) 0 optical or 1 SAR, prompt embedding (1, ...)
         -> descriptors (1, C, h, w) of unit norm, confidence (1, 1, h, w) from 0 to 1; all float32."""
         ...

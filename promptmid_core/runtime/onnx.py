@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.runtime.network import OUTPUTS
-
-Array = NDArray[np.float32]
 
 # the best first. Its own TensorRT provider is not among them: it builds engines at the first image, in a cache of its own
 _NAMES = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
@@ -59,7 +57,7 @@ class OnnxNetwork:
         self.__dict__.update(state)
         self._open()
 
-    def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
+    def __call__(self, image: Float32, modality: Float32, prompt: Float32) -> tuple[Float32, Float32]:
         inputs = {"image": image, "modality": modality, "prompt": prompt}
         descriptors, confidence = self._session.run(list(OUTPUTS), inputs)
         return np.asarray(descriptors, np.float32), np.asarray(confidence, np.float32)

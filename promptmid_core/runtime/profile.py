@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 
@@ -34,7 +34,7 @@ class Profile:
     evidence: tuple[float, float, float, float]
     network: dict[str, Any]
     files: dict[str, str]
-    prompts: NDArray[np.float32] = field(compare=False, repr=False)
+    prompts: Float32 = field(compare=False, repr=False)
 
     @staticmethod
     def read(folder: Path) -> Profile:
@@ -81,7 +81,7 @@ class Profile:
         """Side and margin in px of the windows that an image is described in, where the network looks at all of its input."""
         return (self.network["side_px"], self.network["margin_px"]) if "side_px" in self.network else None
 
-    def embedding(self, prompt: Prompt) -> NDArray[np.float32]:
+    def embedding(self, prompt: Prompt) -> Float32:
         """The prompt as the network takes it (1, E); InputError where the profile does not know its land use."""
         words = (None, *LAND_USES)
         if prompt.landuse not in words:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.runtime.profile import Profile
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from promptmid_core.networks.student import Student
-
-Array = NDArray[np.float32]
 
 
 class ModuleNetwork:
@@ -33,7 +31,7 @@ class ModuleNetwork:
         where = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"
         self.backend = f"torch {torch.__version__} {where}"
 
-    def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
+    def __call__(self, image: Float32, modality: Float32, prompt: Float32) -> tuple[Float32, Float32]:
         with self._torch.inference_mode():
             inputs = (self._torch.from_numpy(each).to(self._device) for each in (image, modality, prompt))
             descriptors, confidence = (each.float().cpu().numpy() for each in self._module(*inputs))

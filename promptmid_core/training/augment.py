@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from promptmid_core.arrays import Float32
+
 Rng = np.random.Generator
 
 
-def optical_augmented(image: Array, rng: Rng) -> Array:
+def optical_augmented(image: Float32, rng: Rng) -> Float32:
     """RGB (H, W, 3) from 0 to 255 as another camera, band set, hour or weather might give it; 0 to 255, whole numbers."""
     x = np.asarray(image / np.float32(255), np.float32)
     kind = rng.random()
@@ -37,7 +37,7 @@ def optical_augmented(image: Array, rng: Rng) -> Array:
     return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.float32)
 
 
-def sar_augmented(amplitude: Array, rng: Rng) -> Array:
+def sar_augmented(amplitude: Float32, rng: Rng) -> Float32:
     """SAR amplitude (H, W), median near 1, as another pass, processor or band might give it."""
     x = np.maximum(amplitude, 0) ** np.float32(np.exp(rng.normal(0, 0.25)))
     if rng.random() < 0.3:
@@ -56,22 +56,22 @@ def sar_augmented(amplitude: Array, rng: Rng) -> Array:
     return np.asarray(x * np.exp(rng.normal(0, 0.2)), np.float32)
 
 
-def _shares(rng: Rng, count: int) -> Array:
+def _shares(rng: Rng, count: int) -> Float32:
     weights = rng.random(count) + 0.05
     return np.asarray(weights / weights.sum(), np.float32)
 
 
-def _blurred(x: Array, sigma: float) -> Array:
+def _blurred(x: Float32, sigma: float) -> Float32:
     return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32)
 
 
-def _slow(shape: tuple[int, ...], rng: Rng) -> Array:
+def _slow(shape: tuple[int, ...], rng: Rng) -> Float32:
     """A field (H, W) that changes slowly, standard deviation 1 at its few nodes."""
     nodes = rng.normal(0, 1, (rng.integers(2, 5), rng.integers(2, 5))).astype(np.float32)
     return np.asarray(cv2.resize(nodes, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _clouded(x: Array, rng: Rng) -> Array:
+def _clouded(x: Float32, rng: Rng) -> Float32:
     """With soft white or dark spots: clouds and their shadows."""
     height, width = x.shape[:2]
     cover = np.zeros((height, width), np.float32)

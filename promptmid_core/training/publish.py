@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from promptmid_core.arrays import Float32
 from promptmid_core.export.onnx import export_student
 from promptmid_core.networks.student import Student
 from promptmid_core.networks.teacher import Teacher
@@ -21,7 +21,7 @@ from promptmid_core.runtime.profile import FILE
 from promptmid_core.training.recipe import Recipe
 
 
-def stressed(prompts: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+def stressed(prompts: Float32, strength: float) -> Float32:
     """Prompts (2, P, E), the neutral one first: what the others say beyond it counts `strength` times. Those of SAR images differ
     little as they come."""
     neutral = prompts[:, :1]

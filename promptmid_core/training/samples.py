@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import optical_input, sar_input
 from promptmid_core.training.augment import optical_augmented, sar_augmented
 from promptmid_core.training.scenes import Scene
 
-Array = NDArray[np.float32]
 Rng = np.random.Generator
 
 LEAST_VALID = 0.9  # share of the patch that must be known
@@ -45,9 +45,9 @@ class Sample:
     """`optical` (3, p, p), `sar` (3, w, w) network inputs; `shift` (2,) px (east, south) of the patch's middle from the window's;
     `landuse`: id of LAND_USES, 0 unknown."""
 
-    optical: Array
-    sar: Array
-    shift: Array
+    optical: Float32
+    sar: Float32
+    shift: Float32
     landuse: int
 
 
@@ -99,11 +99,11 @@ class Samples:
         return Sample(*_flipped(optical, sar, shift, rng), _landuse(landuse, rng))
 
 
-def _turn(angle: float) -> NDArray[np.float64]:
+def _turn(angle: float) -> Float64:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def _middle(shape: tuple[int, ...], turn: NDArray[np.float64], side: int, rng: Rng) -> NDArray[np.float64]:
+def _middle(shape: tuple[int, ...], turn: Float64, side: int, rng: Rng) -> Float64:
     """A middle (x, y) for an image of that side that stays inside the scene as far as it can."""
     half = np.abs(turn).sum(axis=1) * side / 2
     size = np.array([shape[1], shape[0]], np.float64)
@@ -111,8 +111,8 @@ def _middle(shape: tuple[int, ...], turn: NDArray[np.float64], side: int, rng: R
     return np.asarray(rng.uniform(low, np.maximum(high, low + 1e-6)), np.float64)
 
 
-def _warped(image: NDArray[Any], turn: NDArray[np.float64], middle: NDArray[np.float64], side: int,
-            flags: int = cv2.INTER_CUBIC) -> Array:
+def _warped(image: NDArray[Any], turn: Float64, middle: Float64, side: int,
+            flags: int = cv2.INTER_CUBIC) -> Float32:
     """A square image whose px p shows the scene at `middle + turn @ (p - its own middle)`, 0 outside; masks take the nearest."""
     if image.dtype == bool:
         image, flags = image.astype(np.uint8), cv2.INTER_NEAREST
@@ -121,7 +121,7 @@ def _warped(image: NDArray[Any], turn: NDArray[np.float64], middle: NDArray[np.f
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=flags | cv2.WARP_INVERSE_MAP), np.float32)
 
 
-def _flipped(optical: Array, sar: Array, shift: NDArray[np.float64], rng: Rng) -> tuple[Array, Array, Array]:
+def _flipped(optical: Float32, sar: Float32, shift: Float64, rng: Rng) -> tuple[Float32, Float32, Float32]:
     """Both images turned by the same quarter turns and perhaps mirrored, and the shift with them."""
     x, y = shift
     for _ in range(rng.integers(4)):
@@ -132,7 +132,7 @@ def _flipped(optical: Array, sar: Array, shift: NDArray[np.float64], rng: Rng) -
     return np.ascontiguousarray(optical), np.ascontiguousarray(sar), np.array([x, y], np.float32)
 
 
-def _landuse(ids: Array, rng: Rng) -> int:
+def _landuse(ids: Float32, rng: Rng) -> int:
     """The land use of most of the patch; now and then unknown, so that the neutral prompt is learnt too."""
     counts = np.bincount(np.asarray(ids, np.int64).ravel(), minlength=1)
     chosen = int(counts.argmax())

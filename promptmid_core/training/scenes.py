@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask, UInt8
 from promptmid_core.bench.pairs import Pair, landuse_of, read_images, read_pairs, several
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import map_frame, resample
@@ -28,10 +28,10 @@ class Scene:
     source: str
     name: str
     region: str
-    optical: NDArray[np.uint8]
-    sar: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    landuse: NDArray[np.uint8]
+    optical: UInt8
+    sar: Float32
+    valid: Mask
+    landuse: UInt8
 
 
 def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -> list[Scene]:

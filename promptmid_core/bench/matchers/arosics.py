@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from promptmid_core.bench.matchers.matcher import Answer, Image, Mask, Patch, Reach, Window, grey
+from promptmid_core.arrays import Mask, UInt8
+from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, grey
 from promptmid_core.bench.matchers.peer import peer
 
 LEAST_RELIABILITY = 60.0  # percent; what AROSICS itself asks of a tie point (COREG_LOCAL's min_reliability)
@@ -38,7 +39,7 @@ class Arosics:
         accepted = bool(shift.success) and (shift.shift_reliability or 0.0) >= LEAST_RELIABILITY
         return Answer(float(shift.x_shift_px), float(shift.y_shift_px), accepted)
 
-    def _placed(self, image: Image, valid: Mask, margin: int) -> object:
+    def _placed(self, image: UInt8, valid: Mask, margin: int) -> object:
         """The image on a grid of 1 m pixels whose corner lies `margin` px right of and below that of the window."""
         pixels = np.where(valid, image, np.float32(NODATA))
         corner = (EAST + margin, 1.0, 0.0, NORTH - margin, 0.0, -1.0)

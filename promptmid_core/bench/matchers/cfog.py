@@ -5,12 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import scipy.fft
-from numpy.typing import NDArray
 
-from promptmid_core.bench.matchers.matcher import Image, Patch, Window, grey
+from promptmid_core.arrays import Float32, UInt8
+from promptmid_core.bench.matchers.matcher import Patch, Window, grey
 from promptmid_core.bench.matchers.surface import SurfaceMatcher
-
-Array = NDArray[np.float32]
 
 ORIENTATIONS, SIGMA, REST = 9, 0.8, 1e-3
 
@@ -20,7 +18,7 @@ class Cfog(SurfaceMatcher):
 
     name = "cfog"
 
-    def surface(self, patch: Patch, window: Window) -> Array:
+    def surface(self, patch: Patch, window: Window) -> Float32:
         seen = channels(grey(patch)) * patch.valid
         around = channels(window.image) * window.valid
         side = len(window.image) - len(patch.image) + 1
@@ -32,7 +30,7 @@ class Cfog(SurfaceMatcher):
         return np.asarray(scipy.fft.irfft2(2 * product - under, (n, n))[:side, :side], np.float32)
 
 
-def channels(image: Image) -> Array:
+def channels(image: UInt8) -> Float32:
     """Grey (H, W) -> (9, H, W), of norm 1 at every pixel that has a gradient."""
     across, down = cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1)
     angles = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS

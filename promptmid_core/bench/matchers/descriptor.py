@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Mask
 from promptmid_core.bench.matchers.matcher import Patch, Window
 from promptmid_core.bench.matchers.surface import SurfaceMatcher
 from promptmid_core.bench.pairs import landuse_of
@@ -69,7 +70,7 @@ class DescriptorMatcher(SurfaceMatcher):
         seen = self._described(patch.image, patch.valid, Prompt(Modality.OPTICAL, landuse))
         return score_surface(seen, self._stored(self._described(amplitude, window.valid, Prompt(Modality.SAR, landuse))))
 
-    def _described(self, image: NDArray[np.generic], valid: NDArray[np.bool_], prompt: Prompt) -> DescriptorMap:
+    def _described(self, image: NDArray[np.generic], valid: Mask, prompt: Prompt) -> DescriptorMap:
         size = len(image)
         # one px is the unit of length, and both grids are centred on 0
         grid = Grid(-(size - 1) / 2, (size - 1) / 2, 1.0, size, size)

@@ -7,17 +7,15 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+from promptmid_core.arrays import Float64, Mask, UInt8
 
 
 @dataclass(frozen=True)
 class Patch:
     """What the camera sees: `image` (P, P, 3) RGB at about the pixel size of the SAR image, `valid` (P, P), the land use."""
 
-    image: Image
+    image: UInt8
     valid: Mask
     landuse: str | None = None
 
@@ -31,7 +29,7 @@ class Window:
     shift is unknown.
     """
 
-    image: Image
+    image: UInt8
     valid: Mask
     median: float
 
@@ -87,12 +85,12 @@ class Matcher(Protocol):
         ...
 
 
-def rotation(yaw: float) -> NDArray[np.float64]:
+def rotation(yaw: float) -> Float64:
     """R(yaw) (2, 2) in image axes."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, -s], [s, c]])
 
 
-def grey(patch: Patch) -> Image:
+def grey(patch: Patch) -> UInt8:
     """The patch in grey (P, P)."""
     return np.asarray(cv2.cvtColor(patch.image, cv2.COLOR_RGB2GRAY), np.uint8)

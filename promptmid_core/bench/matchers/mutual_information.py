@@ -5,12 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import scipy.fft
-from numpy.typing import NDArray
 
-from promptmid_core.bench.matchers.matcher import Image, Mask, Patch, Window, grey
+from promptmid_core.arrays import Float32, Mask, UInt8
+from promptmid_core.bench.matchers.matcher import Patch, Window, grey
 from promptmid_core.bench.matchers.surface import SurfaceMatcher
-
-Array = NDArray[np.float32]
 
 BINS, SIGMA = 8, 1.0
 
@@ -23,7 +21,7 @@ class MutualInformation(SurfaceMatcher):
 
     name = "mutual_information"
 
-    def surface(self, patch: Patch, window: Window) -> Array:
+    def surface(self, patch: Patch, window: Window) -> Float32:
         side = len(window.image) - len(patch.image) + 1
         n = scipy.fft.next_fast_len(len(window.image), real=True)
         seen = scipy.fft.rfft2(_bins(grey(patch), patch.valid), (n, n)).conj()
@@ -36,11 +34,11 @@ class MutualInformation(SurfaceMatcher):
                           - _negative_entropy(other).sum(axis=0), np.float32)
 
 
-def _negative_entropy(shares: Array) -> Array:
+def _negative_entropy(shares: Float32) -> Float32:
     return np.asarray(shares * np.log(shares), np.float32)
 
 
-def _bins(image: Image, valid: Mask) -> Array:
+def _bins(image: UInt8, valid: Mask) -> Float32:
     """Soft bins (BINS, H, W) of equal weight: each pixel's rank among all is shared between the two nearest bins."""
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), SIGMA)
     ordered = np.sort(smooth[valid]) if valid.any() else smooth.ravel()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from promptmid_core.bench.matchers.matcher import Image, Patch, Window, grey
+from promptmid_core.arrays import Float32, UInt8
+from promptmid_core.bench.matchers.matcher import Patch, Window, grey
 from promptmid_core.bench.matchers.surface import SurfaceMatcher
-
-Array = NDArray[np.float32]
 
 
 class Ncc(SurfaceMatcher):
@@ -17,7 +15,7 @@ class Ncc(SurfaceMatcher):
 
     name = "ncc"
 
-    def surface(self, patch: Patch, window: Window) -> Array:
+    def surface(self, patch: Patch, window: Window) -> Float32:
         return _correlation(window.image, grey(patch))
 
 
@@ -26,15 +24,15 @@ class GradientNcc(SurfaceMatcher):
 
     name = "gradient_ncc"
 
-    def surface(self, patch: Patch, window: Window) -> Array:
+    def surface(self, patch: Patch, window: Window) -> Float32:
         return _correlation(_magnitude(window.image), _magnitude(grey(patch)))
 
 
-def _correlation(image: Image | Array, template: Image | Array) -> Array:
+def _correlation(image: UInt8 | Float32, template: UInt8 | Float32) -> Float32:
     # where the template or the image is flat there is no correlation
     return np.nan_to_num(np.asarray(cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED), np.float32), posinf=0, neginf=0)
 
 
-def _magnitude(image: Image) -> Array:
+def _magnitude(image: UInt8) -> Float32:
     across, down = cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1)
     return np.asarray(cv2.magnitude(across, down), np.float32)

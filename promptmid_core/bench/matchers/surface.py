@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, rotation
 from promptmid_core.matching.surface import vertex
 
@@ -66,7 +67,7 @@ def hypotheses(patch_px: int, reach: Reach) -> Iterator[tuple[float, float]]:
             yield float(yaw), 1 + float(scale)
 
 
-def _steps(limit: float, step: float, *, endless: bool = False) -> NDArray[np.float64]:
+def _steps(limit: float, step: float, *, endless: bool = False) -> Float64:
     """Values from -limit to limit, zero among them; on an endless range both ends are the same."""
     n = int(np.ceil(limit / step - 1e-9))
     values = np.linspace(-limit, limit, 2 * n + 1) if n else np.zeros(1)

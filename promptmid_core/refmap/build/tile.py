@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import RasterView
@@ -22,8 +23,6 @@ from promptmid_core.refmap.pyramid import averaged, majority
 from promptmid_core.refmap.sar.scene import Scene
 
 Values = dict[str, NDArray[np.generic]]
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,12 @@ class TileTask:
         right, bottom = min(tile.col + tile.width + reach, whole.width), min(tile.row + tile.height + reach, whole.height)
         return Tile(left, top, right - left, bottom - top, tile.level)
 
-    def _finest(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
+    def _finest(self, window: Tile) -> tuple[NDArray[np.generic], Float32, Mask]:
         """The pixels (H, W) of a window of level 0: what is stored of them, their amplitude, where they are valid."""
         read, amplitude = self.scenes[0].sar.read(window.col, window.row, window.width, window.height)
         return _as_stored(read.image, self.header.sar_dtype), amplitude, read.valid
 
-    def _coarser(self, window: Tile) -> tuple[NDArray[np.generic], Image, Mask]:
+    def _coarser(self, window: Tile) -> tuple[NDArray[np.generic], Float32, Mask]:
         """As `_finest`, above level 0."""
         below, sar = _below(window), self.scenes[0].sar
         around = below if below.level else self._with_rim(below, sar.filter_px)
@@ -117,7 +116,7 @@ class TileTask:
             return cover.codes(tile)
         return majority(read_window(self.path, self.header, "landuse", _below(tile)).astype(np.uint16))
 
-    def _describe(self, tile: Tile, around: Tile, amplitude: Image, valid: Mask, prompt: Prompt) -> Values:
+    def _describe(self, tile: Tile, around: Tile, amplitude: Float32, valid: Mask, prompt: Prompt) -> Values:
         """The stored descriptors and their validity of a tile, as if the level were described whole.
 
         `amplitude` (H, W) is that around it, `valid` where it is known.
@@ -138,7 +137,7 @@ class TileTask:
         return {"descriptors": array, "descriptors_valid": known}
 
 
-def _as_stored(values: Image, dtype: str) -> NDArray[np.generic]:
+def _as_stored(values: Float32, dtype: str) -> NDArray[np.generic]:
     """Values as the map keeps them; whole numbers are kept within what their type holds."""
     if not np.issubdtype(np.dtype(dtype), np.integer):
         return values.astype(dtype)

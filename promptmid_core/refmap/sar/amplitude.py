@@ -7,8 +7,8 @@ from math import log10
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import RasterFacts, band_label
 
@@ -45,14 +45,14 @@ class AmplitudeScale:
     def decibel(self) -> bool:
         return self.scale == "db"
 
-    def amplitude(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def amplitude(self, values: Float32) -> Float32:
         """Product values of any shape -> amplitude, not negative."""
         if self.decibel:
             return np.asarray(10 ** ((values - np.float32(self.median)) / np.float32(20)), np.float32)
         linear = np.maximum(values / np.float32(self.median), 0)
         return np.asarray(np.sqrt(linear) if self.scale == "intensity" else linear, np.float32)
 
-    def moved(self, values: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+    def moved(self, values: Float32, gain_db: float) -> Float32:
         """Product values of any shape with so many decibels more amplitude."""
         if not gain_db:
             return values
@@ -72,7 +72,7 @@ class AmplitudeScale:
             return other.median - self.median
         return (10 if self.scale == "intensity" else 20) * log10(other.median / self.median)
 
-    def span(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def span(self, values: Float32) -> Float32:
         """The total power of the polarisations (B, ...), in the scale of the product (...)."""
         if self.decibel:
             return np.asarray(10 * np.log10((10 ** (values / np.float32(10))).sum(axis=0)), np.float32)

@@ -7,17 +7,14 @@ from math import ceil, cos, radians, sin, tan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.georaster import RasterView
-
-Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 SAMPLE = 512
 
 
-def hidden(heights: Array, cell_m: float, incidence: float, look: float) -> Mask:
+def hidden(heights: Float32, cell_m: float, incidence: float, look: float) -> Mask:
     """Cells (H, W) of a relief in metres, NaN where unknown, that lie in layover or shadow; angles in radians.
 
     Rays are parallel, at `incidence` from the vertical and towards `look`, clockwise from north. A cell is in shadow where some
@@ -44,7 +41,7 @@ def reach_m(relief: float, incidence: float) -> float:
     return relief * max(tan(incidence), 1 / tan(incidence))
 
 
-def _shifted(heights: Array, azimuth: float, distance: float) -> Array:
+def _shifted(heights: Float32, azimuth: float, distance: float) -> Float32:
     """The heights (H, W) that lie `distance` cells away in a direction, clockwise from north; NaN beyond the edge."""
     move = np.array([[1, 0, distance * sin(azimuth)], [0, 1, -distance * cos(azimuth)]])
     rows, cols = heights.shape

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.refmap.sar.view import SarView
 
 Part = tuple[int, int, int, int]  # column, row, width, height
@@ -17,7 +17,7 @@ MOST_BLOCKS = 8  # along a side of the common ground
 LEAST_PX = 1000  # less common ground than that tells nothing
 
 
-def levels_db(scenes: Sequence[SarView], parts: Sequence[Part], areas: Sequence[float]) -> NDArray[np.float64]:
+def levels_db(scenes: Sequence[SarView], parts: Sequence[Part], areas: Sequence[float]) -> Float64:
     """By how many decibels the median of each scene stands above that of the mosaic (N,), once they are equally bright.
 
     For each two scenes with common ground the difference of their median amplitudes there is to vanish, by least squares with

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.refmap.format.header import Tile
 from promptmid_core.refmap.pyramid import averaged
 from promptmid_core.refmap.sar.view import SarView
 
 BLOCK_PX = 1024  # level-0 pixels along a side that are in memory at once
-
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Scene:
         left, top, across, down = self.part
         return left < col + width and col < left + across and top < row + height and row < top + down
 
-    def read(self, window: Tile) -> tuple[Image, Image, Mask]:
+    def read(self, window: Tile) -> tuple[Float32, Float32, Mask]:
         """A window (H, W): what the map holds of the scene there, its amplitude, where it is valid.
 
         At level 0 that is the product's values with the gain, above it the amplitude: the mean of the level below by 2 x 2.
@@ -55,7 +52,7 @@ class Scene:
                     amplitude[block], valid[block] = self._coarse(piece)
         return np.minimum(amplitude, np.finfo(np.float16).max), amplitude, valid
 
-    def _coarse(self, window: Tile) -> tuple[Image, Mask]:
+    def _coarse(self, window: Tile) -> tuple[Float32, Mask]:
         left, top, across, down = (side << window.level for side in (window.col, window.row, window.width, window.height))
         read, amplitude = self.sar.read(left, top, across, down)
         valid = read.valid

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from promptmid_core.arrays import Float32, Mask
 
 LEE_WINDOW = 7
 
 
-def multilooked(intensity: Array, valid: Mask, side: int) -> Array:
+def multilooked(intensity: Float32, valid: Mask, side: int) -> Float32:
     """The mean (H, W) of the valid intensities (H, W) around each pixel, in a square of `side` pixels."""
     return _mean(intensity, valid, side)
 
 
-def lee(intensity: Array, valid: Mask, looks: float) -> Array:
+def lee(intensity: Float32, valid: Mask, looks: float) -> Float32:
     """Intensity (H, W) drawn towards the mean of the 7 x 7 pixels around it where these vary no more than speckle does.
 
     The minimum mean square error filter for multiplicative noise of variance 1 / `looks` (Lee 1980, IEEE TPAMI 2(2), 165-168;
@@ -30,7 +28,7 @@ def lee(intensity: Array, valid: Mask, looks: float) -> Array:
     return np.asarray(mean + gain * (intensity - mean), np.float32)
 
 
-def _mean(image: Array, valid: Mask, side: int) -> Array:
+def _mean(image: Float32, valid: Mask, side: int) -> Float32:
     weight = valid.astype(np.float64)
     share = cv2.blur(weight, (side, side), borderType=cv2.BORDER_CONSTANT)
     total = cv2.blur(np.where(valid, image, 0).astype(np.float64), (side, side), borderType=cv2.BORDER_CONSTANT)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.georaster import GeoImage, RasterView
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 from promptmid_core.refmap.sar.layover import Relief
@@ -27,7 +27,7 @@ class SarView:
     product: SarProduct
     relief: Relief | None
 
-    def read(self, col: int, row: int, width: int, height: int) -> tuple[GeoImage, NDArray[np.float32]]:
+    def read(self, col: int, row: int, width: int, height: int) -> tuple[GeoImage, Float32]:
         """The window in the values of the product, and as amplitude (H, W) with median 1, filtered, 0 where not valid.
 
         Not valid are nodata, the empty ground beside the swath, and with a `relief` layover and shadow.
@@ -43,7 +43,7 @@ class SarView:
         grid = self.view.grid.cut(col, row, width, height)
         return GeoImage(values[inner], valid[inner], grid, self.view.frame), self.amplitude(values, valid)[inner]
 
-    def amplitude(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def amplitude(self, values: Float32, valid: Mask) -> Float32:
         """Product values (H, W) as amplitude with median 1, filtered, 0 where not valid; as `read` from `filter_px` inwards."""
         amplitude = np.where(valid, self.scale.amplitude(values), np.float32(0))
         if not self._filters:
@@ -66,7 +66,7 @@ class SarView:
         return lee_px + self.product.multilook // 2
 
 
-def _empty(values: NDArray[np.float32], valid: NDArray[np.bool_], scale: AmplitudeScale) -> NDArray[np.bool_]:
+def _empty(values: Float32, valid: Mask, scale: AmplitudeScale) -> Mask:
     """Pixels (H, W) in zeros as far as a square of 9 x 9 fits into these and nodata, and the rim of what they border on.
 
     Single zeros are dark ground; a field of nothing but zeros is the ground beside a swath whose nodata was not declared, or

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import Unavailable
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Buffers:
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._cudart = runtime = cudart()
-        self.host: dict[str, Array] = {}
+        self.host: dict[str, Float32] = {}
         self.device: dict[str, int] = {}
         self._pinned: list[int] = []
         self.stream = done(runtime, runtime.cudaStreamCreate())
@@ -74,7 +72,7 @@ class Buffers:
             self.host[name] = np.ctypeslib.as_array((ctypes.c_float * size).from_address(pinned)).reshape(shape)
             self.device[name] = int(done(runtime, runtime.cudaMalloc(4 * size)))
 
-    def send(self, name: str, values: Array) -> None:
+    def send(self, name: str, values: Float32) -> None:
         """Copy values into the pinned array, and queue its copy to the device."""
         host = self.host[name]
         host[...] = values

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
 from promptmid_core.runtime.onnxfile import sha256
@@ -18,7 +18,6 @@ from promptmid_core.runtime.tensorrt.cuda import Buffers, Gpu, find_gpu
 from promptmid_core.runtime.tensorrt.engines import EngineKey
 from promptmid_core.runtime.tensorrt.library import FLAVOUR, RTX, VERSION, Log, built_for_cuda, sizes, trt
 
-Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 
@@ -99,7 +98,7 @@ class EngineNetwork:
         self.__dict__.update(state)
         self._open()
 
-    def __call__(self, image: Array, modality: Array, prompt: Array) -> tuple[Array, Array]:
+    def __call__(self, image: Float32, modality: Float32, prompt: Float32) -> tuple[Float32, Float32]:
         if image.shape != self._key.image:
             raise InputError(f"the engine of {self._onnx} is for images of {self._key.image}, not {image.shape}; build one for "
                              "that size, or choose another backend")

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.simulation.flight.smooth_noise import smooth_noise, smooth_walk
-
-Array = NDArray[np.float64]
 
 WORST_TO_SIGMA = 2.5  # the worst of a drift over a flight, in standard deviations
 DRIFT_S = 10.0
@@ -30,7 +28,7 @@ class Drift:
     altitude: float
     attitude: float
 
-    def errors(self, rng: np.random.Generator, times: Array, heights: Array, instants: Array) -> Array:
+    def errors(self, rng: np.random.Generator, times: Float64, heights: Float64, instants: Float64) -> Float64:
         """Errors (N, 6) of x, y, z, roll, pitch, yaw at `times` (N,), evenly spaced; `heights` (N,) above ground.
 
         The worst error, linearly interpolated at the `instants` when frames are taken, is exactly the one asked for.
@@ -38,10 +36,10 @@ class Drift:
         step = float(times[1] - times[0])
         count = len(times)
 
-        def walk() -> Array:
+        def walk() -> Float64:
             return smooth_walk(rng, count, step, DRIFT_S, BEFORE_S)
 
-        def noise(correlation_s: float) -> Callable[[], Array]:
+        def noise(correlation_s: float) -> Callable[[], Float64]:
             return lambda: smooth_noise(rng, count, step, correlation_s)
 
         place = _worst_is(self.horizontal, times, instants, walk, walk)
@@ -50,14 +48,14 @@ class Drift:
         yaw = _worst_is(self.yaw, times, instants, noise(YAW_S))
         return np.column_stack([place, share * heights[:, None], *attitude, yaw])
 
-    def covariance(self, height: float, floor_m: float) -> Array:
+    def covariance(self, height: float, floor_m: float) -> Float64:
         """The constant covariance (6, 6) that goes with these errors at a height above ground; no sigma is below its floor."""
         worst = np.array([self.horizontal, self.horizontal, self.altitude * height, self.attitude, self.attitude, self.yaw])
         floors = np.array([floor_m] * 3 + [FLOOR_RAD] * 3)
         return np.diag(np.maximum(worst / WORST_TO_SIGMA, floors) ** 2)
 
 
-def _worst_is(worst: float, times: Array, instants: Array, *axes: Callable[[], Array]) -> Array:
+def _worst_is(worst: float, times: Float64, instants: Float64, *axes: Callable[[], Float64]) -> Float64:
     """Signals (N, axes) whose joint length at the instants is at most `worst`, and once exactly that."""
     while True:
         signal = np.column_stack([draw() for draw in axes])

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, UInt8
 from promptmid_core.simulation.flight.smooth_noise import limited, smooth_noise
 
 BLUR_PX = 0.6
@@ -23,8 +23,8 @@ class Exposure:
     """The light of every frame: `gain` (N,) and `gamma` (N,), both near 1 and smooth over the flight."""
 
     seed: int
-    gain: NDArray[np.float64]
-    gamma: NDArray[np.float64]
+    gain: Float64
+    gamma: Float64
 
     @staticmethod
     def over(seed: int, rng: np.random.Generator, frames: int, period_s: float) -> Exposure:
@@ -32,7 +32,7 @@ class Exposure:
         gamma = np.exp(limited(0.06 * smooth_noise(rng, frames, period_s, 20.0), 0.15))
         return Exposure(seed, gain, gamma)
 
-    def expose(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+    def expose(self, image: UInt8, index: int) -> UInt8:
         """The image (h, w) or (h, w, 3) as frame `index` records it."""
         soft = cv2.GaussianBlur(image, (0, 0), BLUR_PX)
         levels = (255 * self.gain[index] * (np.arange(256) / 255) ** self.gamma[index]).astype(np.float32)
@@ -46,7 +46,7 @@ class Exposure:
 
 
 @lru_cache(maxsize=4)
-def _vignette(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _vignette(shape: tuple[int, ...]) -> Float32:
     """Share of the light, of the image's shape, that reaches each pixel."""
     rows, cols = shape[:2]
     down, across = np.linspace(-1, 1, rows)[:, None], np.linspace(-1, 1, cols)[None]

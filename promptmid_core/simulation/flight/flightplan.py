@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask, UInt8
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Grid, Terrain
 from promptmid_core.geometry.heights import filled
@@ -16,9 +16,6 @@ from promptmid_core.simulation.flight.room import Room, room_for
 from promptmid_core.simulation.flight.track import SMOOTH_S
 from promptmid_core.simulation.flight.trajectory import HEIGHT_LIMIT, Motion, Trajectory, plan_trajectory
 from promptmid_core.simulation.flight.view import View
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 NEEDED_SHARE = 0.95
 SAMPLED_SHARE = NEEDED_SHARE + 0.005  # planning looks at a fraction of the rays
@@ -56,7 +53,7 @@ class Plan:
     view: View
 
 
-def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, sight: Sight, seconds: float, instants: Array,
+def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, sight: Sight, seconds: float, instants: Float64,
                 speed: float | None) -> Plan:
     """A flight of `seconds` over the orthophoto with frames at `instants` (N,); InputError where there is no room for one."""
     wanted = speed or float(np.clip(sight.shorter / FOOTPRINT_S, SLOWEST_WANTED, FASTEST))
@@ -154,7 +151,7 @@ def _view(ortho: RasterView, terrain: Terrain, sight: Sight, trajectory: Traject
     return View(_eight_bit(part, ortho.limits[1]), part.valid, part.grid, terrain, sight.camera)
 
 
-def _eight_bit(ortho: GeoImage, greatest: float) -> NDArray[np.uint8]:
+def _eight_bit(ortho: GeoImage, greatest: float) -> UInt8:
     """8-bit values as they are; wider ones stretched from their 1st to their 99th percentile."""
     image = ortho.image
     if greatest > 255 and ortho.valid.any():

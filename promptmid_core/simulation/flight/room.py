@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.geometry import Grid
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 HEADINGS = 36  # over half a turn: a footprint turned by 180 degrees covers the same ground
 MOST_CELLS = 600_000
@@ -73,13 +70,13 @@ def room_for(valid: Mask, grid: Grid, along: float, across: float, margin: float
     return Room(cells, covered & np.roll(covered, 1, axis=0) & np.roll(covered, -1, axis=0))
 
 
-def _coverage(filled: NDArray[np.float32], size: tuple[float, float], cell: float, heading: float) -> NDArray[np.float32]:
+def _coverage(filled: Float32, size: tuple[float, float], cell: float, heading: float) -> Float32:
     """Share (H, W) of a turned rectangle around each cell that is filled; beyond the raster nothing is."""
     kernel = _rectangle(size[0] / cell, size[1] / cell, heading)
     return cv2.filter2D(filled, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT) + np.float32(1e-4)
 
 
-def _rectangle(along: float, across: float, heading: float) -> NDArray[np.float32]:
+def _rectangle(along: float, across: float, heading: float) -> Float32:
     """A kernel of sum 1: a rectangle in cells, turned from east to north, its rim in proportion to the cell's share."""
     reach = int(np.ceil(np.hypot(along, across) / 2)) + 1
     parts = 4
@@ -89,7 +86,7 @@ def _rectangle(along: float, across: float, heading: float) -> NDArray[np.float3
     left = north * np.cos(heading) - east * np.sin(heading)
     inside = (np.abs(forward) <= along / 2) & (np.abs(left) <= across / 2)
     share = inside.reshape(2 * reach + 1, parts, 2 * reach + 1, parts).mean(axis=(1, 3))
-    kernel: NDArray[np.float32] = (share / share.sum()).astype(np.float32)
+    kernel: Float32 = (share / share.sum()).astype(np.float32)
     return kernel
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import BagWriter
 from promptmid_core.errors import InputError
@@ -21,7 +22,6 @@ from promptmid_core.simulation.flight.exposure import Exposure
 from promptmid_core.simulation.flight.flightplan import NEEDED_SHARE, Plan, Sight, drape, plan_flight
 from promptmid_core.simulation.flight.trajectory import Trajectory
 
-Array = NDArray[np.float64]
 Stamps = NDArray[np.int64]
 Entry = tuple[int, str, Any]  # log time in ns, topic, message
 
@@ -160,7 +160,7 @@ def _frames(plan: Plan, exposure: Exposure, stamps: Stamps, shares: list[float],
             progress(i + 1, len(stamps))
 
 
-def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: Drift, stamps: Stamps, instants: Array,
+def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: Drift, stamps: Stamps, instants: Float64,
             floor_m: float) -> Iterator[Entry]:
     """Odometry at `stamps`, wrong by the drift as seen at the frames' `instants`."""
     times = _seconds(stamps)
@@ -179,7 +179,7 @@ def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: Drift
         yield stamp + ODOMETRY_DELAY_NS, "/odometry", content
 
 
-def _rates(trajectory: Trajectory, second: float) -> tuple[Array, Array]:
+def _rates(trajectory: Trajectory, second: float) -> tuple[Float64, Float64]:
     """Velocity (3,) along the axes of `map` and rotation rate (3,) along those of `base_link`."""
     velocity, (roll_rate, pitch_rate, yaw_rate) = trajectory.rates(second)
     roll, pitch, _ = trajectory.pose(second).rpy()
@@ -191,7 +191,7 @@ def _rates(trajectory: Trajectory, second: float) -> tuple[Array, Array]:
     return velocity, rate
 
 
-def _seconds(stamps: Any) -> Array:
+def _seconds(stamps: Any) -> Float64:
     """Seconds since the start of the flight."""
     return np.asarray(stamps - START_NS, np.float64) / 1e9
 

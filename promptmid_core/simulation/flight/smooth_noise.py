@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from promptmid_core.arrays import Float64
 
 
-def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Array:
+def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Float64:
     """A stationary Gaussian signal (count,) of mean 0 and variance 1, sampled every `step_s` and smooth over `correlation_s`."""
     from scipy.ndimage import gaussian_filter1d
 
@@ -18,22 +17,22 @@ def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlatio
     if sigma <= 0.5:
         return white[pad:pad + count]
     # white noise under a Gaussian of width sigma keeps 1 / (2 sqrt(pi) sigma) of its variance
-    smooth: Array = gaussian_filter1d(white, sigma)[pad:pad + count] * np.sqrt(2 * np.sqrt(np.pi) * sigma)
+    smooth: Float64 = gaussian_filter1d(white, sigma)[pad:pad + count] * np.sqrt(2 * np.sqrt(np.pi) * sigma)
     return smooth
 
 
-def limited(signal: Array, limit: float) -> Array:
+def limited(signal: Float64, limit: float) -> Float64:
     """The signal bent smoothly so that it never exceeds `limit` in size; small values are left nearly as they are."""
-    bent: Array = limit * np.tanh(signal / limit)
+    bent: Float64 = limit * np.tanh(signal / limit)
     return bent
 
 
-def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float, before_s: float) -> Array:
+def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float, before_s: float) -> Float64:
     """The end (count,) of a smooth random walk that began `before_s` earlier and is zero at a random instant.
 
     It is the integral of smooth noise; its scale is left to the caller.
     """
     whole = count + round(before_s / step_s)
     walk = np.cumsum(smooth_noise(rng, whole, step_s, correlation_s))
-    end: Array = (walk - walk[int(rng.integers(whole))])[-count:]
+    end: Float64 = (walk - walk[int(rng.integers(whole))])[-count:]
     return end

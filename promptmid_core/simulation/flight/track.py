@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from math import atan2, cos, pi, sin
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.simulation.flight.room import Room
-
-Array = NDArray[np.float64]
 
 STEP_S = 0.25
 SMOOTH_S = 1.5  # an aircraft cannot change its turn rate at once
@@ -51,10 +49,10 @@ class _Pilot:
 
     rng: np.random.Generator
     room: Room
-    free: NDArray[np.bool_]
+    free: Mask
     speed: float
     turn_rate: float
-    flown: Array = field(default_factory=lambda: np.zeros(BEARINGS))
+    flown: Float64 = field(default_factory=lambda: np.zeros(BEARINGS))
 
     @property
     def radius(self) -> float:
@@ -66,7 +64,7 @@ class _Pilot:
         heading = float(self.rng.uniform(-pi, pi))
         return _Aircraft(float(x) + self.radius * sin(heading), float(y) - self.radius * cos(heading), heading, 1)
 
-    def fly(self, steps: int) -> Array:
+    def fly(self, steps: int) -> Float64:
         """Positions (steps, 2) every STEP_S."""
         aircraft = self.start()
         aim, patience = (aircraft.x, aircraft.y), 0
@@ -108,8 +106,8 @@ class _Pilot:
         return float(x), float(y)
 
 
-def fly_track(rng: np.random.Generator, room: Room, free: NDArray[np.bool_], speed: float, turn_rate: float,
-              times: Array) -> Array:
+def fly_track(rng: np.random.Generator, room: Room, free: Mask, speed: float, turn_rate: float,
+              times: Float64) -> Float64:
     """Positions (N, 2) in `map` at `times` (N,), seconds from 0, at `speed` m/s and turning at most `turn_rate` rad/s.
 
     `free` are the centres of `room.circles(speed / turn_rate)`; at least one must be true. At every step a full circle inside the
@@ -123,7 +121,7 @@ def fly_track(rng: np.random.Generator, room: Room, free: NDArray[np.bool_], spe
     path = gaussian_filter1d(_Pilot(rng, room, free, speed, turn_rate).fly(steps), SMOOTH_S / STEP_S, axis=0)[blend:-blend]
     # smoothing shortens the turns; along the arc length the speed is constant again
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
-    positions: Array = CubicSpline(length, path)(speed * times)
+    positions: Float64 = CubicSpline(length, path)(speed * times)
     return positions
 
 

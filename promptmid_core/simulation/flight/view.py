@@ -10,10 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, Mask, UInt8
 from promptmid_core.geometry import Camera, Grid, Pose, Terrain
-
-Array = NDArray[np.float64]
-Plane = NDArray[np.float32]
 
 NODE_STEP = 8  # pixels between the rays that are computed; those between are interpolated, good to a hundredth of a pixel
 SAMPLE = 64, 48  # rays that tell how much of a footprint is valid
@@ -29,13 +27,13 @@ class View:
     `image` (H, W) or (H, W, 3) uint8 and `valid` (H, W) lie on `grid`; invalid pixels are seen black.
     """
 
-    image: NDArray[np.uint8]
-    valid: NDArray[np.bool_]
+    image: UInt8
+    valid: Mask
     grid: Grid
     terrain: Terrain
     camera: Camera
 
-    def render(self, pose: Pose) -> tuple[NDArray[np.uint8], float]:
+    def render(self, pose: Pose) -> tuple[UInt8, float]:
         """The image (h, w) or (h, w, 3) seen from a pose of `base_link`, and the share of it that shows valid ground."""
         col, row = self.ground_pixels(pose)
         left, top = max(0, int(col.min()) - EDGE_PX), max(0, int(row.min()) - EDGE_PX)
@@ -48,7 +46,7 @@ class View:
         known = cv2.remap(self.valid[window].astype(np.uint8), col, row, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
         return seen.astype(np.uint8, copy=False), float(known.mean())
 
-    def ground_pixels(self, pose: Pose) -> tuple[Plane, Plane]:
+    def ground_pixels(self, pose: Pose) -> tuple[Float32, Float32]:
         """Column and row (h, w) of the place in the orthophoto that every camera pixel sees."""
         eye = pose @ self.camera.mount
         (x, y, above), directions = eye.position, self._rays @ eye.rotation.T
@@ -93,28 +91,28 @@ class View:
         return float((self.valid[np.where(inside, row, 0), np.where(inside, col, 0)] & inside).mean())
 
     @cached_property
-    def _nodes(self) -> tuple[Array, Array]:
+    def _nodes(self) -> tuple[Float64, Float64]:
         """Pixel columns and rows of the computed rays: centres of blocks, with one block more on every side."""
-        def axis(size: int) -> Array:
-            centres: Array = (np.arange(-1, -(-size // NODE_STEP) + 1, dtype=np.float64) + 0.5) * NODE_STEP - 0.5
+        def axis(size: int) -> Float64:
+            centres: Float64 = (np.arange(-1, -(-size // NODE_STEP) + 1, dtype=np.float64) + 0.5) * NODE_STEP - 0.5
             return centres
 
         return axis(self.camera.width), axis(self.camera.height)
 
     @cached_property
-    def _rays(self) -> Array:
+    def _rays(self) -> Float64:
         """Directions (N, 3) of the computed rays in the optical frame."""
         across, down = np.meshgrid(*self._nodes)
         return self.camera.rays(np.column_stack([across.ravel(), down.ravel()]))
 
     @cached_property
-    def _sample(self) -> Array:
+    def _sample(self) -> Float64:
         """Directions (N, 3) in the optical frame of rays spread over the image."""
         cols, rows = np.linspace(0, self.camera.width - 1, SAMPLE[0]), np.linspace(0, self.camera.height - 1, SAMPLE[1])
         across, down = np.meshgrid(cols, rows)
         return self.camera.rays(np.column_stack([across.ravel(), down.ravel()]))
 
-    def _dense(self, nodes: Array) -> Plane:
+    def _dense(self, nodes: Float64) -> Float32:
         """Bilinear from the computed rays (N,) to every pixel (h, w)."""
         cols, rows = (len(axis) for axis in self._nodes)
         size = cols * NODE_STEP, rows * NODE_STEP
@@ -133,7 +131,7 @@ class View:
         return Terrain.of(self.terrain.heights.window(slice(r0, r1), slice(c0, c1)), dem.cut(c0, r0, c1 - c0, r1 - r0))
 
     @cached_property
-    def _relief(self) -> tuple[Plane, Grid]:
+    def _relief(self) -> tuple[Float32, Grid]:
         """The same surface in cells no larger than the orthophoto's pixels.
 
         A whole number of cells stands for each cell of the DEM, so that nothing changes; cv2.remap rounds positions to 1/32 cell.
@@ -145,5 +143,5 @@ class View:
         return self._near.height(*np.meshgrid(*cells.axes())).astype(np.float32), cells
 
 
-def _plane(values: NDArray[Any]) -> Plane:
+def _plane(values: NDArray[Any]) -> Float32:
     return np.ascontiguousarray(values, np.float32)

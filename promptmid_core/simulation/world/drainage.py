@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64
 from promptmid_core.simulation.world.lines import Line, Ways, curved, smoothed
-from promptmid_core.simulation.world.noise import Floats, blurred, fractal, ramp
+from promptmid_core.simulation.world.noise import blurred, fractal, ramp
 
 CELL_M = 75.0
 STREAM_AREA_M2 = 2.5e6  # a valley with more than this above it carries open water
@@ -20,9 +20,9 @@ class Drainage:
     """`height` (n, n) metres on a grid of `cell` pixels; the river first, then the streams, with their widths in pixels."""
 
     cell: int
-    height: Floats
+    height: Float32
     lines: list[Line]
-    widths: list[Floats]
+    widths: list[Float32]
 
 
 def drainage(rng: np.random.Generator, size: int, gsd_m: float) -> Drainage:
@@ -59,7 +59,7 @@ def drainage(rng: np.random.Generator, size: int, gsd_m: float) -> Drainage:
     return Drainage(cell, height, lines, widths)
 
 
-def _river(rng: np.random.Generator, n: int, cell_m: float, upland: Floats) -> Line:
+def _river(rng: np.random.Generator, n: int, cell_m: float, upland: Float32) -> Line:
     """The river's course (N, 2) in cells: through the lowland from one side to the opposite one, meandering."""
     across = bool(rng.integers(2))
     cost = 0.3 + upland + 0.5 * np.exp(fractal(rng, n, 3000 / cell_m, 4.0, 1.2))
@@ -74,7 +74,7 @@ def _river(rng: np.random.Generator, n: int, cell_m: float, upland: Floats) -> L
     return curved(rng, line, 150 / cell_m, 420 / cell_m)
 
 
-def _river_width(rng: np.random.Generator, points: int, gsd_m: float) -> Floats:
+def _river_width(rng: np.random.Generator, points: int, gsd_m: float) -> Float32:
     from scipy.ndimage import gaussian_filter1d
 
     swell = gaussian_filter1d(rng.standard_normal(points), 12)
@@ -83,7 +83,7 @@ def _river_width(rng: np.random.Generator, points: int, gsd_m: float) -> Floats:
     return np.asarray(width_m / gsd_m, np.float32)
 
 
-def _bed(river: Line, n: int, cell_m: float) -> NDArray[np.float64]:
+def _bed(river: Line, n: int, cell_m: float) -> Float64:
     """Height (n * n,) of the river's water where it flows, infinite elsewhere; it falls by 0.6 m a kilometre."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(river, axis=0).T))]) * cell_m
     level = LOWEST_GROUND_M + 6e-4 * (along[-1] - along)

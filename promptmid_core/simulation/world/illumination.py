@@ -7,10 +7,10 @@ from math import cos, sin, tan
 import cv2
 import numpy as np
 
-from promptmid_core.simulation.world.noise import Floats
+from promptmid_core.arrays import Float32
 
 
-def slopes(surface: Floats, gsd_m: float) -> tuple[Floats, Floats]:
+def slopes(surface: Float32, gsd_m: float) -> tuple[Float32, Float32]:
     """Rise per metre towards east and towards north of a surface (H, W) in metres, by central differences."""
     along = np.array([[-0.5, 0.0, 0.5]], np.float32) / gsd_m
     east = cv2.filter2D(surface, cv2.CV_32F, along, borderType=cv2.BORDER_REPLICATE)
@@ -18,7 +18,7 @@ def slopes(surface: Floats, gsd_m: float) -> tuple[Floats, Floats]:
     return np.asarray(east, np.float32), np.asarray(north, np.float32)
 
 
-def shifted(field: Floats, azimuth: float, distance_px: float) -> Floats:
+def shifted(field: Float32, azimuth: float, distance_px: float) -> Float32:
     """What lies `distance_px` away from each pixel in the direction `azimuth` (radians clockwise from north)."""
     move = np.array([[1, 0, distance_px * sin(azimuth)], [0, 1, -distance_px * cos(azimuth)]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -26,7 +26,7 @@ def shifted(field: Floats, azimuth: float, distance_px: float) -> Floats:
     return np.asarray(cv2.warpAffine(field, move, (cols, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-def shadow(surface: Floats, gsd_m: float, azimuth: float, elevation: float) -> Floats:
+def shadow(surface: Float32, gsd_m: float, azimuth: float, elevation: float) -> Float32:
     """How far each point of a surface (H, W) lies in the dark, 0 to 1, for a source at `azimuth`, `elevation` (radians).
 
     A point is dark by the metres of what stands between it and the source above its line of sight; 3 m make full shadow,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from promptmid_core.simulation.world.noise import Floats, Keys, blurred, fractal, mixed, normal, ramp, uniform
+from promptmid_core.arrays import Float32, UInt8
+from promptmid_core.simulation.world.noise import Keys, blurred, fractal, mixed, normal, ramp, uniform
 from promptmid_core.simulation.world.parcels import cells, districts
 from promptmid_core.simulation.world.roads import places, roads
 from promptmid_core.simulation.world.settlement import Quarter, Settlement, settlement
@@ -48,19 +48,19 @@ class Landscape:
     """
 
     gsd_m: float
-    dem: Floats
-    cover: NDArray[np.uint8]
-    ground: NDArray[np.uint8]
+    dem: Float32
+    cover: UInt8
+    ground: UInt8
     parcel: Keys
-    part: NDArray[np.uint8]
-    axis: Floats
-    water: Floats
-    paved: Floats
-    roof: Floats
-    roof_m: Floats
-    canopy: Floats
-    canopy_m: Floats
-    conifer: Floats
+    part: UInt8
+    axis: Float32
+    water: Float32
+    paved: Float32
+    roof: Float32
+    roof_m: Float32
+    canopy: Float32
+    canopy_m: Float32
+    conifer: Float32
 
     @property
     def size(self) -> int:
@@ -75,7 +75,7 @@ class Landscape:
         half = np.where(split < 0.5 * share, self.part & 1, np.where(split < share, self.part >> 1, 0))
         return np.where(half > 0, mixed(self.parcel, salt), self.parcel)
 
-    def surface(self) -> Floats:
+    def surface(self) -> Float32:
         """(H, W) height of what the sky sees: ground, crowns and roofs, averaged over each pixel."""
         return np.asarray(self.dem + np.maximum(self.roof * self.roof_m, self.canopy * self.canopy_m), np.float32)
 
@@ -89,7 +89,7 @@ def landscape(rng: np.random.Generator, size: int, gsd_m: float, salt: int) -> L
     return _composed(rng, ground, towns, network.paved, salt)
 
 
-def _composed(rng: np.random.Generator, relief: Terrain, towns: Settlement, roads_paved: Floats, salt: int) -> Landscape:
+def _composed(rng: np.random.Generator, relief: Terrain, towns: Settlement, roads_paved: Float32, salt: int) -> Landscape:
     size, gsd_m = relief.size, relief.gsd_m
     steep = relief.steepness()
     kind, parcel, part, axis, hedge, lanes = _fields(rng, relief, steep, salt)
@@ -157,8 +157,8 @@ def _composed(rng: np.random.Generator, relief: Terrain, towns: Settlement, road
 
 
 def _fields(
-    rng: np.random.Generator, relief: Terrain, steep: Floats, salt: int
-) -> tuple[NDArray[np.uint8], Keys, NDArray[np.uint8], Floats, Floats, Floats]:
+    rng: np.random.Generator, relief: Terrain, steep: Float32, salt: int
+) -> tuple[UInt8, Keys, UInt8, Float32, Float32, Float32]:
     """Farmland everywhere: Ground, parcel key, quarter of the parcel, furrow direction, shares of hedges and lanes, each (H, W).
 
     Estates with a direction and a parcel size of their own; lanes run along many of their borders, hedges and grass strips

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from promptmid_core.simulation.world.noise import Floats
+from promptmid_core.arrays import Float32, Float64, Mask
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Line = NDArray[np.float64]  # (N, 2) row and column, pixels
+Line = Float64  # (N, 2) row and column, pixels
 
 FINE = 4  # sub-pixels per pixel in painting
 
@@ -28,10 +28,10 @@ MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (2, -1), (1, -2))
 class Tree:
     """The cheapest way from every cell of a grid (N cells in row order) to the nearest mouth: its `cost`, and the `next` cell."""
 
-    cost: NDArray[np.float64]
+    cost: Float64
     next: NDArray[np.int64]
 
-    def gathered(self, own: NDArray[np.float64]) -> NDArray[np.float64]:
+    def gathered(self, own: Float64) -> Float64:
         """What arrives at each cell when all cells send their `own` down the tree."""
         total = own.tolist()
         onward = self.next.tolist()
@@ -40,7 +40,7 @@ class Tree:
                 total[onward[cell]] += total[cell]
         return np.asarray(total)
 
-    def trunks(self, wanted: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    def trunks(self, wanted: Mask) -> list[NDArray[np.int64]]:
         """The ways down through the `wanted` cells, each from its head to where it meets a longer one or the mouth."""
         onward = self.next.tolist()
         fed = np.zeros(len(self.cost), bool)
@@ -65,7 +65,7 @@ class Ways:
         self._cost = cost
 
     @cached_property
-    def _edges(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    def _edges(self) -> tuple[Float64, NDArray[np.int64], NDArray[np.int64]]:
         height, width = self._cost.shape
         index = np.arange(height * width).reshape(height, width)
         tails, heads, weights = [], [], []
@@ -77,7 +77,7 @@ class Ways:
             weights.append(((self._cost[a] + self._cost[b]) * (0.5 * np.hypot(down, right))).ravel())
         return np.concatenate(weights).astype(float), np.concatenate(tails), np.concatenate(heads)
 
-    def _graph(self, mouths: NDArray[np.int64], levels: NDArray[np.float64]) -> csr_array:
+    def _graph(self, mouths: NDArray[np.int64], levels: Float64) -> csr_array:
         """All moves, and one more node from which each mouth is reached at its level."""
         from scipy.sparse import coo_array
 
@@ -87,7 +87,7 @@ class Ways:
         ends = (np.concatenate([tails, np.full(len(mouths), cells)]), np.concatenate([heads, mouths]))
         return coo_array((values, ends), shape=(cells + 1, cells + 1)).tocsr()
 
-    def to(self, level: NDArray[np.float64]) -> Tree:
+    def to(self, level: Float64) -> Tree:
         """The ways from everywhere to the mouths: the cells (N,) of finite `level` above 0, which their cost begins with."""
         from scipy.sparse.csgraph import dijkstra
 
@@ -141,7 +141,7 @@ def curved(rng: np.random.Generator, line: Line, swing: float, bend: float) -> L
     return np.asarray(line + normal * aside[:, None])
 
 
-def painted(size: int, lines: Sequence[Line], widths_px: Sequence[ArrayLike]) -> Floats:
+def painted(size: int, lines: Sequence[Line], widths_px: Sequence[ArrayLike]) -> Float32:
     """The share of each pixel (size, size) that lies under lines of the given widths (one a line, or one a point)."""
     canvas = np.zeros((size * FINE, size * FINE), np.uint8)
     for line, width in zip(lines, widths_px, strict=True):

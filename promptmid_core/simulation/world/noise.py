@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float32]
+from promptmid_core.arrays import Float32
+
 Keys = NDArray[np.uint32]
 
 
-def fractal(rng: np.random.Generator, size: int, longest_px: float, shortest_px: float, decay: float) -> Floats:
+def fractal(rng: np.random.Generator, size: int, longest_px: float, shortest_px: float, decay: float) -> Float32:
     """A random field (size, size) of mean 0 and deviation 1 with wavelengths between the two given, in pixels.
 
     The amplitude falls with frequency as f^-decay: 1 is cloud-like texture, 2 is terrain. Made in the frequency domain, on a
@@ -53,33 +54,33 @@ def mixed(key: Keys | int, *more: ArrayLike) -> Keys:
     return h
 
 
-def uniform(key: Keys, salt: int) -> Floats:
+def uniform(key: Keys, salt: int) -> Float32:
     """A number in [0, 1) that belongs to each key; another salt gives an independent one."""
     return (mixed(key, salt) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
-def normal(key: Keys, salt: int) -> Floats:
+def normal(key: Keys, salt: int) -> Float32:
     """A standard normal number that belongs to each key (sum of four uniforms: bounded, which suits materials)."""
     total = uniform(key, salt) + uniform(key, salt + 7919) + uniform(key, salt + 15881) + uniform(key, salt + 23917)
     return (total - np.float32(2)) * np.float32(3**0.5)
 
 
-def ramp(x: Floats, low: float, high: float) -> Floats:
+def ramp(x: Float32, low: float, high: float) -> Float32:
     """Smooth step from 0 at `low` to 1 at `high` (or falling, where high < low)."""
     t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def enlarged(field: Floats, size: int) -> Floats:
+def enlarged(field: Float32, size: int) -> Float32:
     """A coarse square field brought to (size, size)."""
     return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def shrunk(field: Floats, size: int) -> Floats:
+def shrunk(field: Float32, size: int) -> Float32:
     """A square field averaged into (size, size) cells."""
     return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def blurred(field: Floats, sigma_px: float) -> Floats:
+def blurred(field: Float32, sigma_px: float) -> Float32:
     """A field under a Gaussian of deviation `sigma_px`."""
     return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma_px), np.float32)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import cos, radians, sin
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32, Float64, UInt8
 from promptmid_core.simulation.world.illumination import shadow, slopes
 from promptmid_core.simulation.world.landscape import Ground, Landscape
-from promptmid_core.simulation.world.noise import Floats, blurred, fractal, normal, uniform
+from promptmid_core.simulation.world.noise import blurred, fractal, normal, uniform
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ SKYLIGHT = 0.24  # share of the light on level ground that comes from the sky
 FULL_SCALE = 0.30  # reflectance that is shown white
 
 
-def optical_image(rng: np.random.Generator, land: Landscape, sun: Sun) -> NDArray[np.uint8]:
+def optical_image(rng: np.random.Generator, land: Landscape, sun: Sun) -> UInt8:
     """RGB (H, W, 3) as an orthophoto of a multispectral satellite: no pixel is black, which stands for nodata.
 
     Reflectance by material and parcel, mixed by their shares of a pixel; Lambertian shading and cast shadows under sun and sky
@@ -88,7 +88,7 @@ def optical_image(rng: np.random.Generator, land: Landscape, sun: Sun) -> NDArra
     return np.asarray(np.clip(np.rint(shown * 255), 1, 255), np.uint8)
 
 
-def _materials(rng: np.random.Generator, land: Landscape) -> NDArray[np.float32]:
+def _materials(rng: np.random.Generator, land: Landscape) -> Float32:
     """Reflectance (H, W, 3) before light."""
     gsd_m, size = land.gsd_m, land.size
     key = land.worked(100, 0.3)
@@ -121,7 +121,7 @@ def _materials(rng: np.random.Generator, land: Landscape) -> NDArray[np.float32]
     return colour
 
 
-def _furrows(land: Landscape) -> Floats:
+def _furrows(land: Landscape) -> Float32:
     """(H, W) stripes of tracks and growth along the furrows of cultivated parcels, each parcel its own; -1 to 1."""
     rows, cols = np.nonzero((land.ground == Ground.CROP) | (land.ground == Ground.SOIL))
     key, axis = land.parcel[rows, cols], land.axis[rows, cols]
@@ -133,6 +133,6 @@ def _furrows(land: Landscape) -> Floats:
     return out
 
 
-def _blend(colour: NDArray[np.float32], other: NDArray[np.float32], share: Floats | NDArray[np.float64]) -> None:
+def _blend(colour: Float32, other: Float32, share: Float32 | Float64) -> None:
     """Put `other` over `share` of each pixel, in place."""
     colour += (other - colour) * np.asarray(share, np.float32)[..., None]

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.world.noise import Floats, Keys, mixed, uniform
+from promptmid_core.arrays import Float32, Float64, Mask
+from promptmid_core.simulation.world.noise import Keys, mixed, uniform
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Districts:
     """A Voronoi division: `label` (H, W) int32 per pixel, `seeds` (N, 2) row and column of each label's seed, pixels."""
 
     label: NDArray[np.int32]
-    seeds: NDArray[np.float64]
+    seeds: Float64
 
     def borders(self) -> Keys:
         """(H, W) key of the border that runs through a pixel, the same along one border; 0 where there is none."""
@@ -38,23 +39,23 @@ class Cells:
     """
 
     key: Keys
-    low_u: Floats
-    high_u: Floats
-    low_v: Floats
-    high_v: Floats
+    low_u: Float32
+    high_u: Float32
+    low_v: Float32
+    high_v: Float32
     side: Keys
 
     @property
-    def edge(self) -> Floats:
+    def edge(self) -> Float32:
         """Metres to the nearest side."""
         return np.minimum(np.minimum(self.low_u, self.high_u), np.minimum(self.low_v, self.high_v))
 
-    def only(self, chosen: NDArray[np.bool_]) -> Cells:
+    def only(self, chosen: Mask) -> Cells:
         """The cells of the chosen points."""
         return Cells(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def districts(rng: np.random.Generator, size: int, spacing_px: float, bend: tuple[Floats, Floats]) -> Districts:
+def districts(rng: np.random.Generator, size: int, spacing_px: float, bend: tuple[Float32, Float32]) -> Districts:
     """Districts around jittered seeds `spacing_px` apart; their borders are bent by two fields (H, W) of pixels."""
     margin = int(2 * spacing_px) + 8
     count = int(np.ceil((size + 2 * margin) / spacing_px))
@@ -74,7 +75,7 @@ def districts(rng: np.random.Generator, size: int, spacing_px: float, bend: tupl
     return Districts(order[label[rows, cols]], (seeds - margin).astype(float))
 
 
-def cells(u: Floats, v: Floats, size_u: Floats, size_v: Floats, key: Keys, *, crossing: bool = False) -> Cells:
+def cells(u: Float32, v: Float32, size_u: Float32, size_v: Float32, key: Keys, *, crossing: bool = False) -> Cells:
     """Divide the plane into irregular rectangles about `size_u` by `size_v` metres.
 
     `u`, `v` (N,) metres along and across; `key` (N,) separates one division from another. Each row has cuts of its own, as
@@ -89,7 +90,7 @@ def cells(u: Floats, v: Floats, size_u: Floats, size_v: Floats, key: Keys, *, cr
     return Cells(mixed(key, 5, i, j), low_u, high_u, low_v, high_v, np.where(near_u, line_u, line_v))
 
 
-def intervals(x: Floats, size: Floats, key: Keys) -> tuple[NDArray[np.int32], Floats, Floats]:
+def intervals(x: Float32, size: Float32, key: Keys) -> tuple[NDArray[np.int32], Float32, Float32]:
     """Divide a line into irregular intervals about `size` metres long, 0.4 to 1.6 times that; all (N,).
 
     Index of the interval in which `x` lies, and metres to its lower and upper end.
@@ -100,5 +101,5 @@ def intervals(x: Floats, size: Floats, key: Keys) -> tuple[NDArray[np.int32], Fl
     return i, (scaled - _cut(key, i)) * size, (_cut(key, i + 1) - scaled) * size
 
 
-def _cut(key: Keys, i: NDArray[np.int32]) -> Floats:
+def _cut(key: Keys, i: NDArray[np.int32]) -> Float32:
     return i.astype(np.float32) + np.float32(0.6) * uniform(mixed(key, i), 11)

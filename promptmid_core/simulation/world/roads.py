@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptmid_core.arrays import Float32
 from promptmid_core.simulation.world.lines import Line, Ways, painted, smoothed
-from promptmid_core.simulation.world.noise import Floats, shrunk
+from promptmid_core.simulation.world.noise import shrunk
 from promptmid_core.simulation.world.terrain import Terrain
 
 CELL_M = 120.0
@@ -30,7 +31,7 @@ class Place:
 class Roads:
     """`paved` share (H, W) of a pixel under roads; `lines` (row, column) in pixels with `widths` in metres."""
 
-    paved: Floats
+    paved: Float32
     lines: list[Line]
     widths: list[float]
 

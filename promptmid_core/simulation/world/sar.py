@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.arrays import Float32
 from promptmid_core.simulation.world.illumination import shadow, shifted, slopes
 from promptmid_core.simulation.world.landscape import Ground, Landscape
-from promptmid_core.simulation.world.noise import Floats, blurred, fractal, normal, uniform
+from promptmid_core.simulation.world.noise import blurred, fractal, normal, uniform
 
 CALIBRATION = 500.0  # digital number of an amplitude of 1 (sigma0 of 0 dB), the order of Sentinel-1 GRD products
 NOISE_DB = -25.0  # noise-equivalent sigma0, Sentinel-1 IW (Torres et al. 2012, doi 10.1016/j.rse.2011.05.028)
@@ -71,7 +72,7 @@ def sar_image(rng: np.random.Generator, land: Landscape, radar: Radar) -> NDArra
     return np.asarray(np.clip(np.rint(amplitude), 1, 65535), np.uint16)
 
 
-def _incidence(land: Landscape, radar: Radar) -> tuple[Floats, Floats]:
+def _incidence(land: Landscape, radar: Radar) -> tuple[Float32, Float32]:
     """(H, W) cosine of the local incidence angle, and the gain of sigma0 by the area that a resolution cell then covers."""
     east, north = slopes(blurred(land.dem, 0.8), land.gsd_m)
     away = east * np.float32(sin(radar.look)) + north * np.float32(cos(radar.look))
@@ -84,7 +85,7 @@ def _incidence(land: Landscape, radar: Radar) -> tuple[Floats, Floats]:
     return np.asarray(np.clip(cosine, 0.02, 1), np.float32), np.asarray(gain, np.float32)
 
 
-def _area(rng: np.random.Generator, land: Landscape, cosine: Floats) -> Floats:
+def _area(rng: np.random.Generator, land: Landscape, cosine: Float32) -> Float32:
     """(H, W) sigma0 of ground, crowns, roofs and roads, by class, parcel and local incidence."""
     gsd_m, size, key = land.gsd_m, land.size, land.worked(200, 0.3)
     fall = (cosine / np.float32(cos(REFERENCE))).astype(np.float32)
@@ -104,14 +105,14 @@ def _area(rng: np.random.Generator, land: Landscape, cosine: Floats) -> Floats:
     return sigma
 
 
-def _crown_edges(land: Landscape, solid: Floats, radar: Radar) -> Floats:
+def _crown_edges(land: Landscape, solid: Float32, radar: Radar) -> Float32:
     """(H, W) sigma0 that the rim of a wood adds where it faces the radar: the crowns' side echoes with their front."""
     step = np.maximum(land.canopy * land.canopy_m - shifted(land.canopy * land.canopy_m, radar.look + pi, 1.0), 0)
     share = land.canopy * step * np.float32(0.8 / (land.gsd_m * tan(radar.incidence)))
     return np.asarray(share * np.float32(10 ** (CANOPY_DB / 10)), np.float32)
 
 
-def _walls(land: Landscape, radar: Radar) -> Floats:
+def _walls(land: Landscape, radar: Radar) -> Float32:
     """(H, W) sigma0 of building walls: double bounce at their foot, and the wall itself laid over towards the radar.
 
     Both need a wall that faces the radar: the power falls quickly as the street grid turns away from it (cardinal effect;
@@ -136,7 +137,7 @@ def _walls(land: Landscape, radar: Radar) -> Floats:
     return np.asarray(total, np.float32)
 
 
-def _speckle(rng: np.random.Generator, size: int, looks: int) -> Floats:
+def _speckle(rng: np.random.Generator, size: int, looks: int) -> Float32:
     """(H, W) gamma distributed factor of mean 1 and variance 1 / looks, from fields correlated over the resolution cell."""
     margin = 4
     total = np.zeros((size, size), np.float32)
@@ -149,5 +150,5 @@ def _speckle(rng: np.random.Generator, size: int, looks: int) -> Floats:
     return np.asarray(total / np.float32(2 * looks), np.float32)
 
 
-def _linear(db: Floats) -> Floats:
+def _linear(db: Float32) -> Float32:
     return np.asarray(np.exp(np.asarray(db, np.float32) * np.float32(np.log(10) / 10)), np.float32)

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.simulation.world.noise import Floats, Keys, enlarged, fractal, mixed, normal, shrunk, uniform
+from promptmid_core.arrays import Float32, Float64, Mask
+from promptmid_core.simulation.world.noise import Keys, enlarged, fractal, mixed, normal, shrunk, uniform
 from promptmid_core.simulation.world.parcels import Cells, cells, districts, intervals
 from promptmid_core.simulation.world.roads import Place, Roads
 from promptmid_core.simulation.world.terrain import COARSE, Terrain
@@ -49,14 +50,14 @@ class Settlement:
     `trees` shares of the pixel; `height_m` of buildings.
     """
 
-    inside: NDArray[np.bool_]
+    inside: Mask
     quarter: NDArray[np.int32]
-    axis: Floats
+    axis: Float32
     lot: Keys
-    street: Floats
-    roof: Floats
-    trees: Floats
-    height_m: Floats
+    street: Float32
+    roof: Float32
+    trees: Float32
+    height_m: Float32
 
 
 def settlement(rng: np.random.Generator, ground: Terrain, settled: list[Place], network: Roads, salt: int) -> Settlement:
@@ -80,7 +81,7 @@ def settlement(rng: np.random.Generator, ground: Terrain, settled: list[Place], 
     block = blocks.only(built)
     _, _, street_m, setback, depth, lot_m, gap = QUARTERS[quarter].T
 
-    def share(inner: Floats) -> Floats:
+    def share(inner: Float32) -> Float32:
         """How much of a pixel lies inside an outline that is `inner` metres away."""
         return np.asarray(np.clip(inner * np.float32(1 / gsd_m) + np.float32(0.5), 0, 1), np.float32)
 
@@ -123,7 +124,7 @@ def _blocks(
     gsd_m: float,
     label: NDArray[np.int32],
     quarter_of: NDArray[np.int32],
-    axis_of: Floats,
+    axis_of: Float32,
     salt: int,
 ) -> Cells:
     """The block of each pixel: streets run straight through their district."""
@@ -135,7 +136,7 @@ def _blocks(
     return cells(u, v, length, width, mixed(salt, label), crossing=True)
 
 
-def _core(rng: np.random.Generator, ground: Terrain, settled: list[Place], network: Roads) -> Floats:
+def _core(rng: np.random.Generator, ground: Terrain, settled: list[Place], network: Roads) -> Float32:
     """(H, W) how deep in a settlement: 1 in its centre, 0 at its rim, negative outside; it reaches out along the roads."""
     size, gsd_m = ground.size, ground.gsd_m
     n = size // COARSE
@@ -159,8 +160,8 @@ def _core(rng: np.random.Generator, ground: Terrain, settled: list[Place], netwo
 
 
 def _character(
-    rng: np.random.Generator, seeds: NDArray[np.float64], core: Floats, network: Roads, settled: list[Place], gsd_m: float
-) -> tuple[NDArray[np.int32], Floats]:
+    rng: np.random.Generator, seeds: Float64, core: Float32, network: Roads, settled: list[Place], gsd_m: float
+) -> tuple[NDArray[np.int32], Float32]:
     """Quarter (N,) and street direction (N,) of each district."""
     from scipy.spatial import cKDTree
 

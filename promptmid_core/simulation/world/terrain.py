@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from promptmid_core.arrays import Float32
 from promptmid_core.simulation.world.drainage import drainage
 from promptmid_core.simulation.world.illumination import slopes
 from promptmid_core.simulation.world.lines import painted
-from promptmid_core.simulation.world.noise import Floats, blurred, enlarged, fractal, ramp, shrunk
+from promptmid_core.simulation.world.noise import blurred, enlarged, fractal, ramp, shrunk
 
 COARSE = 4  # pixels per cell of the fields that sites are chosen on
 AREA_PER_LAKE_M2 = 60e6
@@ -26,17 +27,17 @@ class Terrain:
     """
 
     gsd_m: float
-    dem: Floats
-    water: Floats
-    flow: Floats
-    shore_m: Floats
-    gravel: Floats
+    dem: Float32
+    water: Float32
+    flow: Float32
+    shore_m: Float32
+    gravel: Float32
 
     @property
     def size(self) -> int:
         return len(self.dem)
 
-    def steepness(self) -> Floats:
+    def steepness(self) -> Float32:
         """(H, W) slope of the ground smoothed over some 50 m, metres per metre."""
         east, north = slopes(blurred(self.dem, max(1.0, 50 / self.gsd_m)), self.gsd_m)
         return np.hypot(east, north)
@@ -60,13 +61,13 @@ def terrain(rng: np.random.Generator, size: int, gsd_m: float) -> Terrain:
     return Terrain(gsd_m, dem, water, flow, _distance(water, gsd_m), np.maximum(dug, bars) * (1 - water))
 
 
-def _distance(share: Floats, gsd_m: float) -> Floats:
+def _distance(share: Float32, gsd_m: float) -> Float32:
     """Metres to the nearest pixel of which more than half is covered."""
     pixels = cv2.distanceTransform((share < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(pixels * np.float32(gsd_m), np.float32)
 
 
-def _basins(rng: np.random.Generator, dem: Floats, gsd_m: float, from_flow: Floats) -> tuple[Floats, Floats, Floats]:
+def _basins(rng: np.random.Generator, dem: Float32, gsd_m: float, from_flow: Float32) -> tuple[Float32, Float32, Float32]:
     """Lakes in the lowest places, gravel pits with a pond near the river, quarries on the heights.
 
     Shares (H, W) of water and of gravel, and the dem with the ground levelled under them.
@@ -82,7 +83,7 @@ def _basins(rng: np.random.Generator, dem: Floats, gsd_m: float, from_flow: Floa
     extent = size * gsd_m
     taken: list[tuple[float, float, float]] = []
 
-    def shore(near_m: float, far_m: float, radius: float, sign: float) -> Floats | None:
+    def shore(near_m: float, far_m: float, radius: float, sign: float) -> Float32 | None:
         """Metres from the shore (inside negative) of a basin at the lowest (sign 1) or highest (-1) of some free places."""
         spots = rng.integers(0, small, (300, 2))
         edge = np.minimum(spots, small - 1 - spots).min(axis=1) * cell_m
@@ -102,11 +103,11 @@ def _basins(rng: np.random.Generator, dem: Floats, gsd_m: float, from_flow: Floa
         distance = np.hypot(u / stretch, v * stretch).astype(np.float32)
         return np.asarray(distance - np.float32(radius) * (1 + np.float32(0.28) * np.clip(bend, -2.5, 2.5)), np.float32)
 
-    def levelled(outline: Floats, bank_m: float) -> Floats:
+    def levelled(outline: Float32, bank_m: float) -> Float32:
         level = np.float32(np.percentile(low[outline < cell_m], 20))
         return level + (low - level) * ramp(outline, 0, bank_m)
 
-    def share(outline: Floats) -> Floats:
+    def share(outline: Float32) -> Float32:
         return ramp(-outline, -cell_m / 2, cell_m / 2)
 
     def some(area_m2: float) -> range:

@@ -1,0 +1,9 @@
+"""Names for the types of arrays: what a function takes and gives, by the kind of its elements."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
