@@ -12,7 +12,8 @@ from typing import Any
 from promptmid_core.bags.messages import image_from, image_from_compressed, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.localization.fix import Candidate, Fix, Frame
-from promptmid_core.localization.localizer import Localizer, Stopwatch
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.reasons import Reason
 from promptmid_ros.inbox import Arrival, CameraInfos, Inbox
 from promptmid_ros.odometry import Odometry

@@ -20,8 +20,9 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import NADIR
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
-from promptmid_core.localization.localizer import Localizer, Stopwatch
+from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
