@@ -30,10 +30,10 @@ def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap) -> Pa
             (target / "frame.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
         patch, ties = fix.candidate.patch, fix.candidate.ties
         if patch is not None:
-            arrays = {"patch": patch.image, "valid": patch.valid}
+            arrays: dict[str, Any] = {"patch": patch.image, "valid": patch.valid}
             if ties is not None:
                 arrays |= {"seen": ties.seen, "found": ties.found, "weight": ties.weight}
-            np.savez_compressed(target / "arrays.npz", **arrays)
+            np.savez_compressed(target / "arrays.npz", allow_pickle=False, **arrays)
         (target / "verdict.json").write_text(json.dumps(_verdict(outcome, reference), indent=2) + "\n")
     except OSError as error:
         raise InputError(f"the snapshot {target} cannot be written ({error.strerror}); "
@@ -61,7 +61,7 @@ def _verdict(outcome: Outcome, reference: ReferenceMap) -> dict[str, Any]:
 
 
 def _with_covariance(prior: Prior | None) -> dict[str, Any] | None:
-    return prior and {**_pose(prior.pose), "covariance": prior.covariance.tolist()}
+    return None if prior is None else {**_pose(prior.pose), "covariance": prior.covariance.tolist()}
 
 
 def _pose(pose: Pose) -> dict[str, Any]:

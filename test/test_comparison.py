@@ -69,8 +69,8 @@ def pose(fix: Fix, off: float) -> Any:
 
 
 def test_the_same_outputs_agree_and_are_worth_the_same(tmp_path: Path) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight)), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight)), flight, PlainMap())
     assert result.agrees and result.dropped == 0
     assert (result.sent, result.judged, result.common, result.same_verdicts) == (8, 8, 8, 8)
     assert result.live is not None and result.offline is not None
@@ -84,23 +84,23 @@ def test_the_same_outputs_agree_and_are_worth_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("off_m", "agrees"), [(5e-7, True), (2e-6, False), (300.0, False)])
 def test_a_pose_that_differs_is_seen(tmp_path: Path, off_m: float, agrees: bool) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight, pose_off={5: off_m})), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, pose_off={5: off_m})), flight, PlainMap())
     assert result.agrees == agrees
     assert result.furthest is not None and result.furthest["position_m"] == pytest.approx(off_m, abs=1e-9)
     assert result.live is not None and result.live["false_fixes"] == (1 if off_m > 5 * GSD else 0)
 
 
 def test_a_match_that_differs_is_seen_on_refused_frames_too(tmp_path: Path) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight, refuse=(3,), match_off={3: 2e-6})), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, refuse=(3,), match_off={3: 2e-6})), flight, PlainMap())
     assert result.matched == 8 and result.match_furthest == pytest.approx(2e-6, rel=1e-2)
     assert result.furthest is not None and max(result.furthest.values()) < 1e-9
 
 
 def test_drops_and_other_verdicts_are_counted_and_told(tmp_path: Path) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight, drop=(2, 6), refuse=(4,))), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, drop=(2, 6), refuse=(4,))), flight, PlainMap())
     assert (result.sent, result.judged, result.dropped, result.common) == (8, 6, 2, 6)
     assert result.same_verdicts == 5 and result.common_fixes == 5 and not result.agrees
     assert result.differences == ("frame 4: live peak_ambiguous, offline fix",)
@@ -136,7 +136,7 @@ def test_without_ros_the_demo_says_so_in_table_and_report(tmp_path: Path, monkey
     monkeypatch.setattr("sys.executable", str(python))
     bag, flight = fly(tmp_path)
     assert demo._fly_live(bag, tmp_path / "map", tmp_path / "live") is None
-    result = compare(read_live(tmp_path / "live"), bag, flight, PlainMap())
+    result = compare(read_live(tmp_path / "live"), flight, PlainMap())
     assert "not flown live: ROS 2 cannot be used from this Python (ModuleNotFoundError: No module named 'rclpy')" in table(result)
     html = render(flight, summarise(flight), PlainMap(), live=result)
     assert "card live warn" in html and "was not flown live" in html
@@ -154,10 +154,10 @@ def test_a_live_run_that_fails_is_told_in_the_report_and_by_the_demo(tmp_path: P
 
 def test_the_truth_judges_a_live_pose(tmp_path: Path) -> None:
     """A live fix exactly on the truth has no error, whatever the replay said."""
-    bag, flight = fly(tmp_path)
+    _, flight = fly(tmp_path)
     at = flight.frames[3]
     assert at.fix.pose is not None
     off = true_pose(at.fix.stamp_ns).position - at.fix.pose.position
-    result = compare(read_live(outputs(tmp_path, flight, pose_off={3: float(off[0])})), bag, flight, PlainMap())
+    result = compare(read_live(outputs(tmp_path, flight, pose_off={3: float(off[0])})), flight, PlainMap())
     assert result.live is not None and result.offline is not None
     assert result.live["error_px"] != result.offline["error_px"]

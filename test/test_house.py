@@ -121,7 +121,7 @@ def test_every_library_that_is_imported_is_a_requirement(built, manifest):
     sections = (built / "promptmid_ros.egg-info" / "requires.txt").read_text().split("\n\n[")
     providers = importlib.metadata.packages_distributions()
     # TensorRT is there under one of several names, or not at all; its type stubs have one name
-    own = {"tensorrt", "promptmid_core", "promptmid_ros"} | sys.stdlib_module_names | {each.name for each in manifest.exec_depends}
+    own = {"tensorrt", "promptmid_core", "promptmid_ros", *sys.stdlib_module_names, *(it.name for it in manifest.exec_depends)}
 
     def lacking(names: set[str], *extras: str) -> set[str]:
         lines = [line for section in sections[1:] for extra in extras if re.match(f"{extra}[]:]", section)
@@ -214,5 +214,5 @@ def test_mypy_knows_the_interface_of_tensorrt():
 
 def test_lint_means_all_three_linters():
     commands = run("make", "-n", "lint").stdout
-    for linter in ("ruff check", "mypy --strict promptmid_core", "lint-imports"):
+    for linter in ("ruff check", "mypy --strict promptmid_core promptmid_ros", "lint-imports"):
         assert linter in commands

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar, say, write_json
 from promptmid_core.cli.parsing import BACKENDS, command
+
+if TYPE_CHECKING:
+    from promptmid_core.localization.settings import Settings
 
 
 def add(commands: Any) -> None:
@@ -19,8 +22,10 @@ def add(commands: Any) -> None:
     run.add_argument("--region", metavar="NAME",
                      help="of the map, 'main' for the map itself; default: the one in whose CRS the bag was flown")
     run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
-    run.add_argument("--backend", choices=BACKENDS, default="auto", help="what runs the network of the descriptor; default: "
-                     "the best that is there")
+    run.add_argument("--params", type=Path, metavar="FILE", help="parameters of the node, a file such as config/localizer.yaml: "
+                     "how the camera is mounted, all options; what is said here counts more")
+    run.add_argument("--backend", choices=BACKENDS, help="what runs the network of the descriptor; default: the best that is "
+                     "there")
     run.add_argument("--network", type=Path, metavar="FILE.onnx",
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
@@ -33,28 +38,26 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.bags.bag import open_bag
     from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
-    from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap, region_path
     from promptmid_core.replay import live as comparison
     from promptmid_core.replay.metrics import summarise, table
     from promptmid_core.replay.region import region_of_flight
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.run import replay
-    from promptmid_core.runtime.backend import Wanted
 
-    place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag))
+    settings = _settings(args)
+    place = region_path(args.map, settings.region) if settings.region else region_of_flight(args.map, open_bag(args.bag))
     reference = ReferenceMap.open(place)
-    wanted = Wanted(args.backend, network=args.network, side_px=Options().patch_px)
-    descriptor = load(args.descriptor or reference.descriptor_name, wanted=wanted)
+    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
     if descriptor.choice is not None:
         say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
-    localizer = Localizer(reference, descriptor)
+    localizer = Localizer(reference, descriptor, settings.options)
     run = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
-        flight = replay(args.bag, localizer, reference, progress=progress)
+        flight = replay(args.bag, localizer, reference, rig=settings.rig, progress=progress)
     summary = summarise(flight)
     print(table(summary))
-    live = comparison.compare(run, args.bag, flight, reference) if run else None
+    live = comparison.compare(run, flight, reference) if run else None
     if live:
         print(f"\n{comparison.table(live)}")
     if args.json:
@@ -62,3 +65,12 @@ def _replay(args: argparse.Namespace) -> None:
     if args.report:
         write_report(args.report, flight, summary, reference, live=live, command=args.command)
         print(f"report: {args.report}")
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """The node's settings: the defaults, what a parameter file says, and what the command says."""
+    from promptmid_core.localization.settings import DEFAULTS, Settings, read_parameter_file
+
+    values = DEFAULTS | (read_parameter_file(args.params) if args.params else {})
+    said = {name: getattr(args, name) for name in ("region", "descriptor", "backend", "network")}
+    return Settings.read(values | {name: str(value) for name, value in said.items() if value is not None})

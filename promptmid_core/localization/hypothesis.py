@@ -127,7 +127,7 @@ class FrameMatcher:
         level, extent = scope.level, scope.extent
         with clock("orthorectify"):
             target = boresight_point(frame.camera, start, self.terrain)
-            grid = patch_grid(target, level, self.reference.grid, self.descriptor.stride, self.options.patch_px)
+            grid = patch_grid(target, level, self.reference.grid, self.descriptor.stride, self.options.search.patch_px)
 
         def seen() -> Patch:
             with clock("orthorectify"):
@@ -156,7 +156,7 @@ class FrameMatcher:
                 verification = verify(described, window.described, Similarity.between(ties.seen[:, :2], moved[:, :2]))
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-            agree = np.asarray(solution.residual <= self.options.agreement_px * grid.gsd)
+            agree = np.asarray(solution.residual <= self.options.gates.agreement_px * grid.gsd)
             tried.append(Hypothesis(start, patch, prompt, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification, agree,
                                     evidence(verification, agree, self.descriptor.evidence)))
             if tried[-1].evidence >= SURE:
@@ -182,8 +182,8 @@ class FrameMatcher:
         return replace(ties, weight=solution.weight), solution
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        floor = max(self.options.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        return solve(ties, frame.camera, start, prior, correlation=self.options.correlation, floor=floor)
+        floor = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=floor)
 
 
 def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:

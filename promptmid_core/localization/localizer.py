@@ -21,6 +21,7 @@ from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.solve import OBSERVED
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.tracker import Tracker
+from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -37,11 +38,15 @@ class Localizer:
                 f"the map was built with descriptor {reference.descriptor_name} ({reference.fingerprint}) but {descriptor.name} "
                 f"({descriptor.fingerprint}) is to fly; rebuild it with: "
                 f"promptmid map build SAR.tif OUT --descriptor {descriptor.name}")
+        cell, patch_px = reference.stride * COARSE_FACTOR, (options or Options()).search.patch_px
+        if patch_px % (2 * cell):
+            raise InputError(f"parameter patch_px is {patch_px}, not a multiple of {2 * cell} as the map's descriptor needs")
         self.reference = reference
         self.descriptor = descriptor
         self.options = options or Options()
         self.terrain = reference.terrain()
-        self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, Windows(self.options.least_map_valid))
+        windows = Windows(self.options.gates.least_map_valid)
+        self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
         self._tracker = Tracker(self.options, reference.gsd)
 
     def match(self, frame: Frame, prior: Prior) -> Candidate:
@@ -73,7 +78,7 @@ class Localizer:
     def _judge(self, best: Hypothesis, frame: Frame, prior: Prior, scope: Scope) -> None:
         options, gsd = self.options, best.gsd
         check_place(best.peaks[0], best.verification, options)
-        check_ties(best.ties, best.agree, options.patch_px * gsd, options)
+        check_ties(best.ties, best.agree, options.search.patch_px * gsd, options)
         height = float(prior.pose.position[2] - best.ties.found[:, 2].mean())
         check_plausible(best.solution, prior, scope.extent, height)
         check_halves(self._matcher.halves(best, frame, prior) / gsd, options)

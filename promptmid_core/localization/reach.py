@@ -79,11 +79,11 @@ def _extent(frame: Frame, prior: Prior, level: ReferenceMap, px: float, terrain:
     target = boresight_point(frame.camera, prior.pose, terrain)
     height = float(prior.pose.position[2] - target[2])
     variance = float(np.linalg.eigvalsh(prior.covariance[:2, :2])[-1] + height ** 2 * prior.covariance[[3, 4], [3, 4]].max())
-    radius = options.sigmas * np.sqrt(variance)
-    if radius > options.most_radius_px * level.gsd:
-        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.sigmas:g} sigma of the prior are {radius / px:.0f} px; "
-                                                  f"at most {options.most_radius_px * level.gsd / px:.0f} px are searched")
-    yaw = options.sigmas * float(np.sqrt(prior.covariance[5, 5]))
-    scale = options.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
-    return Extent(float(max(radius, options.least_radius_px * level.gsd)), float(np.clip(yaw, LEAST_YAW, np.pi)),
+    radius = options.search.sigmas * np.sqrt(variance)
+    if radius > options.search.most_radius_px * level.gsd:
+        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.search.sigmas:g} sigma of the prior are {radius / px:.0f} px; "
+                                                  f"at most {options.search.most_radius_px * level.gsd / px:.0f} px are searched")
+    yaw = options.search.sigmas * float(np.sqrt(prior.covariance[5, 5]))
+    scale = options.search.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
+    return Extent(float(max(radius, options.search.least_radius_px * level.gsd)), float(np.clip(yaw, LEAST_YAW, np.pi)),
                   float(np.clip(scale, LEAST_SCALE, MOST_SCALE)))

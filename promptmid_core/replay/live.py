@@ -13,13 +13,12 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.bags.bag import FlightBag, open_bag
 from promptmid_core.bags.messages import pose_from, stamp_ns
-from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import NADIR, Pose
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import Summary, summarise
-from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
 OUTPUTS, RUN = "outputs", "live.json"
@@ -123,9 +122,9 @@ def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
                  for verdict in verdicts)
 
 
-def live_flight(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap, mount: Pose = NADIR) -> Flight:
-    """The frames of `bag` that have a verdict in `run`, judged against the bag's truth as a replay judges its own."""
-    recording, terrain = Recording(open_bag(bag), reference.frame), reference.terrain()
+def live_flight(run: LiveRun, offline: Flight, reference: ReferenceMap) -> Flight:
+    """Return the frames of a replayed flight that have a verdict in `run`, judged by the same truth."""
+    terrain = reference.terrain()
     verdicts: dict[int, deque[Verdict]] = defaultdict(deque)
     for verdict in run.verdicts:
         verdicts[verdict.stamp_ns].append(verdict)
@@ -133,22 +132,23 @@ def live_flight(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMa
     for stamp, wall_ns in run.images:
         sent[stamp].append(wall_ns)
     frames = []
-    for index, image in enumerate(recording.images(mount)):
-        stamp = image.stamp_ns
+    for frame in offline.frames:
+        stamp = frame.fix.stamp_ns
         if not (sent[stamp] and verdicts[stamp]):
             continue
         sent_ns, verdict = sent[stamp].popleft(), verdicts[stamp].popleft()
         latency_ms = (verdict.received_ns - sent_ns) / 1e6
-        frame = ReplayedFrame(index, image.bag_ns, _fix(verdict, recording), latency_ms, recording.truth(stamp))
-        frames.append(judge(frame, image.camera, terrain, reference.gsd))
+        told = ReplayedFrame(frame.index, frame.bag_ns, _fix(verdict, frame.fix.candidate.prior), latency_ms,
+                             frame.camera, frame.truth)
+        frames.append(judge(told, terrain, reference.gsd))
     return replace(offline, frames=tuple(frames), examples=())
 
 
-def compare(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap) -> Comparison:
-    """A recorded live run of `bag` against its replay."""
+def compare(run: LiveRun, offline: Flight, reference: ReferenceMap) -> Comparison:
+    """Hold a recorded live run against the replay of the same flight."""
     if run.not_run:
         return Comparison(not_run=run.not_run)
-    live = live_flight(run, bag, offline, reference)
+    live = live_flight(run, offline, reference)
     both = [(frame, offline.frames[frame.index]) for frame in live.frames]
     fixes = [(one.fix, other.fix) for one, other in both if one.fix.accepted and other.fix.accepted]
     published = {verdict.stamp_ns: verdict.values for verdict in run.verdicts}
@@ -223,11 +223,7 @@ def _with_pose(verdict: Verdict, poses: deque[Any]) -> Verdict:
     return replace(verdict, pose=pose_from(message.pose), covariance=np.array(message.covariance, np.float64).reshape(6, 6))
 
 
-def _fix(verdict: Verdict, recording: Recording) -> Fix:
-    try:
-        prior = recording.prior(verdict.stamp_ns)
-    except Refusal:
-        prior = None
+def _fix(verdict: Verdict, prior: Prior | None) -> Fix:
     candidate = Candidate(verdict.stamp_ns, prior, verdict.reason, verdict.sentence)
     return Fix(verdict.stamp_ns, verdict.state, verdict.reason, verdict.sentence, verdict.pose, verdict.covariance, (), candidate)
 
