@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from promptmid_core.bench.run import Result
-from promptmid_core.errors import InputError
+from promptmid_core.files import write_whole
 from promptmid_core.replay.figures import DASHED, STYLE
 
 MOST_PX = 15.0
 KINDS = (".png", ".svg", ".pdf")
 PANEL, COLUMNS = (4.4, 3.6), 3
 COLOURS = ("#1d5fd1", "#d3302f", "#2e7d32", "#d97706", "#7b3fb5", "#0f8b8d", "#8a5a2b", "#5b6675", "#c2185b", "#111827")
-
-
-def check_picture(path: Path) -> None:
-    """InputError where `path` will not do for a plot: said before the run, not after it."""
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
-    if path.suffix.lower() not in KINDS:
-        raise InputError(f"{path} is no kind of picture that can be drawn; name a file that ends in {', '.join(KINDS)}")
 
 
 def write_curves(path: Path, results: Sequence[Result], rows: Sequence[dict[str, Any]]) -> None:
@@ -56,10 +49,9 @@ def write_curves(path: Path, results: Sequence[Result], rows: Sequence[dict[str,
         figure.suptitle(f"patch {head['patch_px']} px, radius {head['radius_px']} px, turn {head['yaw_deg']:g} deg, scale "
                         f"{head['scale_percent']:g} %", fontsize=10)
         figure.legend(loc="outside lower center", ncols=min(len(methods), 4))
-        try:
-            figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix.lower() == ".png" else None)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+        stream, kind = BytesIO(), path.suffix.lower()
+        figure.savefig(stream, format=kind[1:], dpi=150, metadata={"Software": None} if kind == ".png" else None)
+        write_whole(path, stream.getvalue())
 
 
 def _cycled(colours: Sequence[str], count: int) -> list[str]:

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.output import Bar, say, write_json
+from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import BACKENDS, command
+from promptmid_core.files import check_target, write_json
 
 
 def add(commands: Any) -> None:
@@ -42,6 +43,8 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.replay.run import replay
     from promptmid_core.runtime.backend import Wanted
 
+    for target in filter(None, (args.json, args.report)):
+        check_target(target)
     place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag))
     reference = ReferenceMap.open(place)
     wanted = Wanted(args.backend, network=args.network, side_px=Options().patch_px)

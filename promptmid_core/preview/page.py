@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask, UInt8
-from promptmid_core.errors import InputError
+from promptmid_core.files import check_target, write_whole
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions
@@ -43,18 +43,10 @@ def write_preview(path: Path, reference: ReferenceMap) -> None:
     InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest level
     that still has SIDE pixels along its longer side.
     """
-    kind = path.suffix.lower()
-    if kind not in KINDS:
-        raise InputError(f"{path} is no kind of preview; name a file that ends in {' or '.join(KINDS)}")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
+    check_target(path, KINDS)
     regions = [ReferenceMap.open(reference.path / region.path) for region in read_regions(reference.path)[1:]]
     maps = [(shown, _picture(shown)) for shown in (reference, *regions)]
-    content = _stacked([picture for _, picture in maps]) if kind == ".png" else _page(maps).encode()
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+    write_whole(path, _stacked([picture for _, picture in maps]) if path.suffix.lower() == ".png" else _page(maps))
 
 
 def components(array: NDArray[np.floating], valid: Mask) -> UInt8:
@@ -247,7 +239,7 @@ def _page(maps: list[tuple[ReferenceMap, bytes]]) -> str:
     """The page of a map, which is the first, and its regions, each with its picture as PNG."""
     from jinja2 import Environment
 
-    template = files("promptmid_core.replay").joinpath("preview.html.j2").read_text()
+    template = files(__package__).joinpath("preview.html.j2").read_text(encoding="utf-8")
     parts = [{
         "name": shown.path.name, "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
         "facts": {key: _plain(value) for key, value in map_info(shown.path).items() if key not in ("path", "inputs", "versions")},

@@ -21,6 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from promptmid_core.bags.bag import IMAGE_TYPES, open_bag
 from promptmid_core.errors import InputError
+from promptmid_core.files import make_folder, writing
 from promptmid_ros.rehearsal.player import Player, stamp_of
 from promptmid_ros.rehearsal.process import LocalizerProcess
 from promptmid_ros.rehearsal.recorder import Recorder
@@ -107,11 +108,9 @@ class _Verdicts:
 
 
 def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    with writing(out):
         taken = [path.name for path in out.iterdir()]
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}") from error
     if taken:
         raise InputError(f"{out} is not empty ({taken[0]}); name a new folder or remove it")
 
