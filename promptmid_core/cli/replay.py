@@ -52,12 +52,12 @@ def _replay(args: argparse.Namespace) -> None:
     if descriptor.choice is not None:
         say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
     localizer = Localizer(reference, descriptor)
-    run = comparison.read_live(args.live) if args.live else None
+    flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, progress=progress)
     summary = summarise(flight)
     print(table(summary))
-    live = comparison.compare(run, args.bag, flight, reference) if run else None
+    live = comparison.compare(flown, args.bag, flight, reference) if flown else None
     if live:
         print(f"\n{comparison.table(live)}")
     if args.json:
