@@ -13,6 +13,7 @@ import numpy as np
 from promptmid_core.arrays import UInt8
 from promptmid_core.bench.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.errors import InputError
+from promptmid_core.files import make_folder
 from promptmid_core.georaster import RasterView, check_raster
 from promptmid_core.prompts import KINDS, ClassTable, dominant
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
@@ -43,13 +44,13 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty; give a folder that is new or empty")
-    (out / "optical").mkdir(parents=True)
-    (out / "sar").mkdir()
+    gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
+    for part in ("optical", "sar"):
+        make_folder(out / part)
     counts: dict[str, int] = {}
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(FOLDER_COLUMNS)
-        gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
         for tile in tiles:
             if labelled and tile.landuse is None:
                 continue

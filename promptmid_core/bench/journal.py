@@ -9,6 +9,7 @@ from typing import TextIO
 
 from promptmid_core.bench.matchers import Answer
 from promptmid_core.errors import InputError
+from promptmid_core.files import write_whole
 
 Done = dict[tuple[int, str], tuple[Answer | None, float]]
 
@@ -46,7 +47,7 @@ class Journal:
         except ValueError as error:
             raise InputError(f"{self._path} has a damaged line ({error}); delete it to start anew") from error
         # without what was cut short
-        self._path.write_text(whole, newline="")
+        write_whole(self._path, whole)
         return done
 
     def write(self, number: int, method: str, answer: Answer | None, seconds: float) -> None:

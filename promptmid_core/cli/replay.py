@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.output import Bar, say, write_json
+from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import BACKENDS, command
+from promptmid_core.files import check_target, write_json
 
 if TYPE_CHECKING:
     from promptmid_core.localization.settings import Settings
@@ -45,6 +46,8 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.run import replay
 
+    for target in filter(None, (args.json, args.report)):
+        check_target(target)
     settings = _settings(args)
     place = region_path(args.map, settings.region) if settings.region else region_of_flight(args.map, open_bag(args.bag))
     reference = ReferenceMap.open(place)
@@ -52,12 +55,12 @@ def _replay(args: argparse.Namespace) -> None:
     if descriptor.choice is not None:
         say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
     localizer = Localizer(reference, descriptor, settings.options)
-    run = comparison.read_live(args.live) if args.live else None
+    flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, rig=settings.rig, progress=progress)
     summary = summarise(flight)
     print(table(summary))
-    live = comparison.compare(run, flight, reference) if run else None
+    live = comparison.compare(flown, flight, reference) if flown else None
     if live:
         print(f"\n{comparison.table(live)}")
     if args.json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.bags.bag import FlightBag, open_bag
+from promptmid_core.bags.liverun import OUTPUTS, LiveRun, NotRun, read_run
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose, Prior
@@ -21,7 +21,6 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import Summary, summarise
 from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
-OUTPUTS, RUN = "outputs", "live.json"
 NODE = "/localizer"
 SHOWN_DIFFERENCES = 5
 # a position in metres or an angle in radians may differ by rounding only
@@ -43,16 +42,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class LiveRun:
-    """A live run as it was recorded: `verdicts` in the order of arrival; `images` (stamp, wall clock when it was sent), in ns.
+class LiveFlight:
+    """A live run with what the node published, in the order of arrival."""
 
-    Where there was no run, `not_run` says why and all else is empty.
-    """
-
-    verdicts: tuple[Verdict, ...] = ()
-    images: tuple[tuple[int, int], ...] = ()
-    rate: float | None = None
-    not_run: str | None = None
+    run: LiveRun
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
@@ -89,18 +83,10 @@ class Comparison:
         return self.same_verdicts == self.common and furthest <= SAME
 
 
-def read_live(folder: Path) -> LiveRun:
-    """The folder that a live run wrote; InputError where it is missing or incomplete."""
-    try:
-        run = json.loads((folder / RUN).read_text())
-    except OSError as error:
-        raise InputError(f"{folder} is no live run: {RUN} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{folder / RUN} is damaged ({error}); run it again") from error
-    if "not_run" in run:
-        return LiveRun(not_run=run["not_run"])
-    images = tuple((int(stamp), int(wall)) for stamp, wall in run["images"])
-    return LiveRun(read_verdicts(open_bag(folder / OUTPUTS)), images, run["rate"])
+def read_live(folder: Path) -> LiveFlight | NotRun:
+    """Read the folder that a live run wrote. Raises InputError where it is missing, incomplete or damaged."""
+    run = read_run(folder)
+    return run if isinstance(run, NotRun) else LiveFlight(run, read_verdicts(open_bag(folder / OUTPUTS)))
 
 
 def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
@@ -112,24 +98,24 @@ def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
         if topic == pose_topic:
             poses[stamp_ns(message.header)].append(message.pose)
             continue
-        values = {pair.key: pair.value for pair in message.status[0].values}
         try:
+            values = {pair.key: pair.value for pair in message.status[0].values}
             verdicts.append(Verdict(stamp_ns(message.header), Reason(values["reason"]), State(values["state"]),
                                     message.status[0].message, received_ns, values))
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, IndexError) as error:
             raise InputError(f"{bag.path}: a message on {diagnostics_topic} has no usable reason and state ({error})") from error
     return tuple(_with_pose(verdict, poses[verdict.stamp_ns]) if verdict.reason is Reason.FIX else verdict
                  for verdict in verdicts)
 
 
-def live_flight(run: LiveRun, offline: Flight, reference: ReferenceMap) -> Flight:
-    """Return the frames of a replayed flight that have a verdict in `run`, judged by the same truth."""
+def live_flight(live: LiveFlight, offline: Flight, reference: ReferenceMap) -> Flight:
+    """Return the frames of a replayed flight that have a verdict in `live`, judged by the same truth."""
     terrain = reference.terrain()
     verdicts: dict[int, deque[Verdict]] = defaultdict(deque)
-    for verdict in run.verdicts:
+    for verdict in live.verdicts:
         verdicts[verdict.stamp_ns].append(verdict)
     sent: dict[int, deque[int]] = defaultdict(deque)
-    for stamp, wall_ns in run.images:
+    for stamp, wall_ns in live.run.images:
         sent[stamp].append(wall_ns)
     frames = []
     for frame in offline.frames:
@@ -144,21 +130,21 @@ def live_flight(run: LiveRun, offline: Flight, reference: ReferenceMap) -> Fligh
     return replace(offline, frames=tuple(frames), examples=())
 
 
-def compare(run: LiveRun, offline: Flight, reference: ReferenceMap) -> Comparison:
+def compare(flown: LiveFlight | NotRun, offline: Flight, reference: ReferenceMap) -> Comparison:
     """Hold a recorded live run against the replay of the same flight."""
-    if run.not_run:
-        return Comparison(not_run=run.not_run)
-    live = live_flight(run, offline, reference)
+    if isinstance(flown, NotRun):
+        return Comparison(not_run=flown.why)
+    live, images, judged = live_flight(flown, offline, reference), flown.run.images, flown.verdicts
     both = [(frame, offline.frames[frame.index]) for frame in live.frames]
     fixes = [(one.fix, other.fix) for one, other in both if one.fix.accepted and other.fix.accepted]
-    published = {verdict.stamp_ns: verdict.values for verdict in run.verdicts}
+    published = {verdict.stamp_ns: verdict.values for verdict in judged}
     matches = [_match_difference(published[one.fix.stamp_ns], other.fix.candidate) for one, other in both]
     matched = [difference for difference in matches if difference is not None]
     different = [(one, other) for one, other in both if one.fix.reason is not other.fix.reason]
     live_summary = summarise(live)
     return Comparison(
-        live=live_summary, offline=summarise(offline), rate=run.rate, sent=len(run.images), judged=len(run.verdicts),
-        dropped=len(run.images) - len(run.verdicts), common=len(both), same_verdicts=len(both) - len(different),
+        live=live_summary, offline=summarise(offline), rate=flown.run.rate, sent=len(images), judged=len(judged),
+        dropped=len(images) - len(judged), common=len(both), same_verdicts=len(both) - len(different),
         common_fixes=len(fixes), furthest=_furthest(fixes), matched=len(matched), match_furthest=max(matched, default=None),
         latency_ms=live_summary["latency_ms"],
         differences=tuple(f"frame {one.index}: live {one.fix.reason}, offline {other.fix.reason}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import tempfile
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.resources import files
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptmid_core import __version__
-from promptmid_core.errors import InputError
+from promptmid_core.files import write_whole
 from promptmid_core.reasons import MEANINGS
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay import figures
@@ -45,19 +43,7 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
 
     `live` is the comparison with the same flight flown live, where there is one.
     """
-    html = render(flight, summary, reference, live=live, command=command)
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(html)
-                file.close()
-                temporary.chmod(0o666 & ~_umask())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+    write_whole(path, render(flight, summary, reference, live=live, command=command))
 
 
 def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
@@ -263,12 +249,6 @@ def _unjudged(summary: Summary) -> str:
 
 def _time(flight: Flight, frame: ReplayedFrame) -> str:
     return f"{(frame.bag_ns - flight.frames[0].bag_ns) * 1e-9:.2f} s"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _frames(count: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from promptmid_core.files import make_folder
 from promptmid_core.networks.aggregation import Aggregation
 from promptmid_core.networks.backbones import Backbones
 from promptmid_core.networks.teacher import Teacher, build_teacher
@@ -37,7 +38,7 @@ def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Sce
     for number, cycle in enumerate(recipe.cycles):
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)

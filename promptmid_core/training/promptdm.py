@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from promptmid_core.files import make_folder
 from promptmid_core.networks.backbones import UNET, VAE, Backbones
 from promptmid_core.networks.diffusion import load_unet, load_vae, vae_input
 from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
@@ -85,7 +86,7 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
             return denoising(model, batch, offset + step)
 
         folder = out / f"cycle-{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         adapted = train(adapted, cycle, folder, batches, loss, validated, progress)
     merged = adapted.merge_and_unload() if recipe.lora_rank else adapted
     if is_first():

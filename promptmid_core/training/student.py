@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from promptmid_core.files import make_folder
 from promptmid_core.networks.student import Student, StudentShape
 from promptmid_core.networks.teacher import Teacher
 from promptmid_core.training.imagenet import start_from_imagenet
@@ -39,7 +40,7 @@ def train_student(recipe: Recipe, scenes: Sequence[Scene], prompts: np.ndarray, 
         describer = describer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer, teacher, recipe.teaching),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)

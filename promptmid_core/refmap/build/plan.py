@@ -9,6 +9,7 @@ import numpy as np
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
@@ -17,7 +18,6 @@ from promptmid_core.refmap.build.landuse import LandCover
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
 from promptmid_core.refmap.format.header import DescriptorIdentity, Header
-from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.pyramid import default_levels
 from promptmid_core.refmap.sar.laying import Laid, laid
