@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptmid_core.bags.messages import image_from, image_from_compressed, stamp_ns
+from promptmid_core.bags.images import image_from, image_from_compressed
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.localizer import Localizer, Stopwatch

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.messages import camera_from, image_from, image_from_compressed, pose_from, prior_from, stamp_ns
+from promptmid_core.bags.images import image_from, image_from_compressed
+from promptmid_core.bags.messages import camera_from, pose_from, prior_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import NADIR, Pose
 from promptmid_core.reasons import Reason

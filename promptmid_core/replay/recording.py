@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
-from promptmid_core.bags.messages import camera_from, image_from, image_from_compressed, pose_from, prior_from, stamp_ns
+from promptmid_core.bags.images import image_from, image_from_compressed
+from promptmid_core.bags.messages import camera_from, pose_from, prior_from, stamp_ns
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Camera, Pose, Prior, interpolate
 from promptmid_core.georaster import MapFrame
