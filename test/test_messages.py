@@ -241,7 +241,7 @@ def test_cameras_that_are_none_are_refused():
         "count": {"d": [0.1, 0.2, 0.3]},
         "count of another model": {"distortion_model": "equidistant", "d": [0.1] * 5},
         "model": {"distortion_model": "thin_prism"},
-        "no model": {"distortion_model": "", "d": []},
+        "no model": {"distortion_model": "", "d": [0.1, 0.0, 0.0, 0.0, 0.0]},
         "no size": {"width": 0, "height": 0},
         "region outside": {"roi": Msg(x_offset=400, y_offset=0, width=320, height=240, do_rectify=False)},
         "region past the end": {"roi": Msg(x_offset=0, y_offset=480, width=0, height=0, do_rectify=False)},

@@ -9,6 +9,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import NADIR, Camera, Pose, Prior
+from promptmid_core.geometry.lens import plainly
 from promptmid_core.reasons import Reason
 
 TOLERANCE = 1e-6
@@ -22,7 +23,8 @@ def stamp_ns(header: Any) -> int:
 def camera_from(info: Any, mount: Pose = NADIR) -> Camera:
     """The camera of the images that a sensor_msgs/CameraInfo comes with; `roi` and `binning` are applied to it.
 
-    Raises Refusal CAMERA_INFO_INVALID.
+    A lens that goes by several names and numbers of coefficients comes out the same. `r` and `p`, which place a rectified image, are
+    not looked at. Raises Refusal CAMERA_INFO_INVALID.
     """
     k = np.array(info.k, np.float64).reshape(3, 3)
     width, height = int(info.width), int(info.height)
@@ -39,8 +41,9 @@ def camera_from(info: Any, mount: Pose = NADIR) -> Camera:
     # the centre of a binned pixel is the mean of the centres it is made of
     k[0] = (k[0] - (0, 0, (across - 1) / 2)) / across
     k[1] = (k[1] - (0, 0, (down - 1) / 2)) / down
+    model, d = plainly(info.distortion_model, np.array(info.d, np.float64))
     try:
-        return Camera(width // across, height // down, k, info.distortion_model, np.array(info.d, np.float64), mount)
+        return Camera(width // across, height // down, k, model, d, mount)
     except ValueError as error:
         raise Refusal(Reason.CAMERA_INFO_INVALID, str(error)) from error
 
