@@ -23,8 +23,8 @@ def stamp_ns(header: Any) -> int:
 def camera_from(info: Any, mount: Pose = NADIR) -> Camera:
     """The camera of the images that a sensor_msgs/CameraInfo comes with; `roi` and `binning` are applied to it.
 
-    A lens that goes by several names and numbers of coefficients comes out the same. `r` and `p`, which place a rectified image, are
-    not looked at. Raises Refusal CAMERA_INFO_INVALID.
+    A lens that goes by several names and numbers of coefficients comes out the same; `r` and `p`, which are of rectified images,
+    are not looked at. Raises Refusal CAMERA_INFO_INVALID.
     """
     k = np.array(info.k, np.float64).reshape(3, 3)
     width, height = int(info.width), int(info.height)

@@ -41,8 +41,8 @@ class Camera:
             raise ValueError("camera_info has NaN or infinite intrinsics")
         skew = max(self.k[0, 1], self.k[1, 0], key=abs)
         if abs(skew) > LEAST_SKEW:
-            raise ValueError(f"camera_info has skewed pixels ({skew:g} beside the focal lengths in K), which the distortion models do "
-                             "not know; calibrate the camera without skew")
+            raise ValueError(f"camera_info has skewed pixels ({skew:g} beside a focal length in K), which no distortion model "
+                             "knows; calibrate the camera without skew")
         if self.k[0, 0] <= 0 or self.k[1, 1] <= 0 or not np.allclose(self.k[2], (0, 0, 1)):
             raise ValueError("camera_info has no focal length (K is zero or not of the form [fx s cx; 0 fy cy; 0 0 1])")
         if self.model not in COEFFICIENTS:
@@ -50,8 +50,8 @@ class Camera:
                              f"{', '.join(COEFFICIENTS)}: calibrate the camera with one of these, or rectify its images and send "
                              "zero coefficients")
         if len(self.d) not in COEFFICIENTS[self.model]:
-            counts = ", ".join(str(count) for count in COEFFICIENTS[self.model])
-            raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}', not one of {counts}")
+            counts = ", ".join(map(str, COEFFICIENTS[self.model]))
+            raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}', it has {counts}")
 
     def project(self, points: Float64) -> tuple[Float64, Mask]:
         """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""
