@@ -22,7 +22,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
-from promptmid_core.bags.messages import image_from_compressed, stamp_ns
+from promptmid_core.bags.images import image_from_compressed
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_ros.rehearsal.player import RELIABLE
 from promptmid_ros.transport import set_profile

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.bag import BagWriter
+from promptmid_core.bags.writer import BagWriter
 from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State, TiePoints

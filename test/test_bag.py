@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.bag import BagWriter, Topics, open_bag
+from promptmid_core.bags.bag import Topics, open_bag
+from promptmid_core.bags.writer import BagWriter
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose
 from promptmid_core.georaster import MapFrame

@@ -11,8 +11,8 @@ import pytest
 from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, write_bag
 
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.bag import BagWriter
 from promptmid_core.bags.liverun import RUN, LiveRun, NotRun, read_run, write_run
+from promptmid_core.bags.writer import BagWriter
 from promptmid_core.cli import demo
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose

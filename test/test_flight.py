@@ -10,7 +10,8 @@ import rasterio
 from rasterio.transform import Affine
 
 from promptmid_core.bags.bag import open_bag
-from promptmid_core.bags.messages import camera_from, image_from_compressed, stamp_ns
+from promptmid_core.bags.images import image_from_compressed
+from promptmid_core.bags.messages import camera_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Pose, Terrain, interpolate, orthorectify
 from promptmid_core.georaster import RasterView

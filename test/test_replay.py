@@ -24,8 +24,9 @@ from flights import (
 )
 
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.bag import BagWriter, open_bag
+from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import stamp_ns
+from promptmid_core.bags.writer import BagWriter
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import MapFrame

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
-from promptmid_core.geometry.lens import distorted
+from promptmid_core.geometry.lens import COEFFICIENTS, distorted
 from promptmid_core.geometry.pose import Pose
 
-# number of coefficients that CameraInfo's `d` may have (sensor_msgs/distortion_models.hpp and OpenCV)
-DISTORTION_COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
+# pixels; less is what rounding leaves of a calibration without skew
+LEAST_SKEW = 1e-6
 
 # base_link is x forward, y left, z up (REP-103); the camera looks straight down with the image's top forward
 NADIR = Pose(np.zeros(3), np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]))
@@ -22,7 +22,7 @@ NADIR = Pose(np.zeros(3), np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.
 class Camera:
     """A pinhole camera with distortion.
 
-    `k` (3, 3) in pixels, pixel centres at integers; `model` one of DISTORTION_COEFFICIENTS; `d` its coefficients;
+    `k` (3, 3) in pixels, pixel centres at integers; `model` one of COEFFICIENTS; `d` as many as it may have;
     `mount` is the pose of the optical frame (x right, y down, z forward) in `base_link`.
     Raises ValueError with one sentence where these do not make a camera.
     """
@@ -39,14 +39,19 @@ class Camera:
             raise ValueError(f"camera_info has size {self.width}x{self.height}")
         if not np.isfinite(self.k).all() or not np.isfinite(self.d).all():
             raise ValueError("camera_info has NaN or infinite intrinsics")
-        if self.k[0, 1] != 0:
-            raise ValueError("camera_info has skewed pixels (K[0][1] is not zero), which the distortion models do not know")
+        skew = max(self.k[0, 1], self.k[1, 0], key=abs)
+        if abs(skew) > LEAST_SKEW:
+            raise ValueError(f"camera_info has skewed pixels ({skew:g} beside a focal length in K), which no distortion model "
+                             "knows; calibrate the camera without skew")
         if self.k[0, 0] <= 0 or self.k[1, 1] <= 0 or not np.allclose(self.k[2], (0, 0, 1)):
             raise ValueError("camera_info has no focal length (K is zero or not of the form [fx s cx; 0 fy cy; 0 0 1])")
-        if self.model not in DISTORTION_COEFFICIENTS:
-            raise ValueError(f"camera_info has distortion model '{self.model}'; known are {', '.join(DISTORTION_COEFFICIENTS)}")
-        if len(self.d) not in DISTORTION_COEFFICIENTS[self.model]:
-            raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}'")
+        if self.model not in COEFFICIENTS:
+            raise ValueError(f"camera_info has distortion model '{self.model}' with {len(self.d)} coefficients; known are "
+                             f"{', '.join(COEFFICIENTS)}: calibrate the camera with one of these, or rectify its images and send "
+                             "zero coefficients")
+        if len(self.d) not in COEFFICIENTS[self.model]:
+            counts = ", ".join(map(str, COEFFICIENTS[self.model]))
+            raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}', it has {counts}")
 
     def project(self, points: Float64) -> tuple[Float64, Mask]:
         """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""

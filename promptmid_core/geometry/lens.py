@@ -7,7 +7,24 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 
+# how many coefficients a lens may have: OpenCV's k1 k2 p1 p2 | k3 | k4 k5 k6 | s1 s2 s3 s4 | tx ty, of which a list may leave out
+# what follows, whichever of its two names it goes by; and those of its fisheye
+_COUNTS = (0, 4, 5, 8, 12, 14)
+COEFFICIENTS = {"plumb_bob": _COUNTS, "rational_polynomial": _COUNTS, "equidistant": (0, 4)}
 TILTED = 14  # coefficients of a tilted sensor
+# what other programs call the same
+ALIASES = {"radtan": "plumb_bob", "fisheye": "equidistant"}
+PINHOLE = ("", "none", "pinhole")  # names of no distortion, which say nothing of coefficients
+
+
+def plainly(model: str, d: Float64) -> tuple[str, Float64]:
+    """The name and the fewest coefficients of COEFFICIENTS that mean the same lens; another lens comes back as it is."""
+    name = model.strip().lower()
+    name = ALIASES.get(name, name)
+    if name in PINHOLE and not d.any():
+        return "plumb_bob", d[:0]
+    enough = [count for count in COEFFICIENTS.get(name, ()) if count <= len(d) and not d[count:].any()]
+    return (name, d[:enough[0]]) if enough else (model, d)
 
 
 def distorted(model: str, d: Float64, x: Float64, y: Float64) -> tuple[Float64, Float64]:

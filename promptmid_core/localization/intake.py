@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from promptmid_core.arrays import Float64, UInt8
-from promptmid_core.bags.messages import image_from, image_from_compressed, stamp_ns
+from promptmid_core.bags.images import image_from, image_from_compressed
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.anchor import Anchor

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import NavSatFix
 
-from promptmid_core.bags.bag import BagWriter
+from promptmid_core.bags.writer import BagWriter
 
 OUTPUTS = {
     "pose": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),

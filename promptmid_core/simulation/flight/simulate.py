@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float64
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.bag import BagWriter
+from promptmid_core.bags.writer import BagWriter
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose, Terrain
 from promptmid_core.georaster import RasterView, check_raster, map_frame

@@ -1,0 +1,133 @@
+"""Images of ROS messages as pixels: raw ones, JPEG and PNG, decoded whole or refused."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.arrays import UInt8
+from promptmid_core.bags import jpeg
+from promptmid_core.bags.stretch import eight_bits
+from promptmid_core.errors import Refusal
+from promptmid_core.reasons import Reason
+
+Pixels = NDArray[Any]  # (H, W) grey or (H, W, 3) RGB, of 8 or 16 bits
+
+# channels, and the conversion to grey or RGB, of what sensor_msgs/image_encodings.hpp names with 8 or 16 bits a channel
+LAYOUTS: dict[str, tuple[int, int | None]] = {
+    "mono": (1, None),
+    "rgb": (3, None),
+    "bgr": (3, cv2.COLOR_BGR2RGB),
+    "rgba": (4, cv2.COLOR_RGBA2RGB),
+    "bgra": (4, cv2.COLOR_BGRA2RGB),
+    "bayer_rggb": (1, cv2.COLOR_BayerRGGB2RGB),
+    "bayer_bggr": (1, cv2.COLOR_BayerBGGR2RGB),
+    "bayer_gbrg": (1, cv2.COLOR_BayerGBRG2RGB),
+    "bayer_grbg": (1, cv2.COLOR_BayerGRBG2RGB),
+}
+# channels, bytes a channel, conversion to grey or RGB
+ENCODINGS: dict[str, tuple[int, int, int | None]] = {
+    f"{name}{8 * size}": (channels, size, conversion) for size in (1, 2) for name, (channels, conversion) in LAYOUTS.items()
+} | {
+    "8UC1": (1, 1, None),
+    "16UC1": (1, 2, None),
+    "8UC3": (3, 1, cv2.COLOR_BGR2RGB),
+    "16UC3": (3, 2, cv2.COLOR_BGR2RGB),
+}
+
+JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+
+def image_from(msg: Any) -> UInt8:
+    """The pixels of a sensor_msgs/Image: (H, W) grey or (H, W, 3) RGB, uint8; 16 bits are stretched by the image's own range.
+
+    `8UC3` is taken as BGR, as OpenCV and cv_bridge do. Where nothing needs converting the result is a view of the message.
+    Raises Refusal: IMAGE_ENCODING, IMAGE_SIZE, or IMAGE_CORRUPT where step or data do not fit the size.
+    """
+    if msg.encoding not in ENCODINGS:
+        raise Refusal(Reason.IMAGE_ENCODING, f"encoding '{msg.encoding}' is not one of {', '.join(ENCODINGS)}")
+    channels, size, conversion = ENCODINGS[msg.encoding]
+    height, width, step = int(msg.height), int(msg.width), int(msg.step)
+    if height <= 0 or width <= 0:
+        raise Refusal(Reason.IMAGE_SIZE, f"image has size {width}x{height}")
+    if step < width * channels * size:
+        raise Refusal(Reason.IMAGE_CORRUPT, f"image has {step} bytes a row, too few for {width} pixels of {msg.encoding}")
+    data = np.frombuffer(msg.data, np.uint8)
+    if len(data) != step * height:
+        raise Refusal(Reason.IMAGE_CORRUPT, f"image has {len(data)} bytes, not the {step * height} of {height} rows of {step}")
+
+    order = ">" if msg.is_bigendian else "<"
+    pixels: Pixels = np.ndarray((height, width, channels), f"{order}u{size}", data, strides=(step, channels * size, size))
+    if channels == 1:
+        pixels = pixels[..., 0]
+    if size == 2:
+        pixels = np.require(pixels, np.uint16, ["ALIGNED", "C_CONTIGUOUS"])
+    return _in_eight_bits(_converted(pixels, conversion))
+
+
+def image_from_compressed(msg: Any) -> UInt8:
+    """The pixels of a sensor_msgs/CompressedImage (JPEG or PNG): (H, W) grey or (H, W, 3) RGB, uint8.
+
+    `format` is read as image_transport writes it: the encoding before compression, `;`, and what was compressed. The mosaic of a
+    bayer sensor is undone, 16 bits are stretched by the image's own range. Raises Refusal: IMAGE_ENCODING for any other
+    format, IMAGE_CORRUPT for data that are truncated or damaged.
+    """
+    data = np.frombuffer(msg.data, np.uint8).tobytes()
+    if data.startswith(JPEG):
+        pixels = _jpeg(data)
+    elif data.startswith(PNG):
+        pixels = _png(data)
+    elif any(name in msg.format.lower() for name in ("jpeg", "jpg", "png")) and "compressedDepth" not in msg.format:
+        raise Refusal(Reason.IMAGE_CORRUPT, f"{len(data)} bytes of format '{msg.format}' begin like neither JPEG nor PNG")
+    else:
+        raise Refusal(Reason.IMAGE_ENCODING, f"compressed format '{msg.format}' is neither JPEG nor PNG")
+    encoding, _, compressed = (word.strip() for word in msg.format.partition(";"))
+    if pixels.ndim == 3 and "compressed rgb" in compressed:
+        # old versions compressed the channels in the order in which they came, as if they were BGR
+        pixels = np.ascontiguousarray(pixels[..., ::-1])
+    if pixels.ndim == 2 and encoding.startswith("bayer") and encoding in ENCODINGS:
+        pixels = _converted(pixels, ENCODINGS[encoding][2])
+    return _in_eight_bits(pixels)
+
+
+def _converted(pixels: Pixels, conversion: int | None) -> Pixels:
+    return pixels if conversion is None else np.asarray(cv2.cvtColor(pixels, conversion))
+
+
+def _in_eight_bits(pixels: Pixels) -> UInt8:
+    return eight_bits(pixels) if pixels.dtype == np.uint16 else pixels.astype(np.uint8, copy=False)
+
+
+def _jpeg(data: bytes) -> Pixels:
+    try:
+        return jpeg.decode(data)
+    except ValueError as error:
+        raise Refusal(Reason.IMAGE_CORRUPT, f"JPEG of {len(data)} bytes cannot be decoded: {error}") from error
+
+
+def _png(data: bytes) -> Pixels:
+    _check_png(data)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise Refusal(Reason.IMAGE_CORRUPT, f"PNG of {len(data)} bytes cannot be decoded")
+    if pixels.ndim == 2:
+        return pixels
+    return _converted(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _check_png(data: bytes) -> None:
+    """Every chunk complete and with the right checksum, from IHDR to IEND: OpenCV decodes what there is of a damaged file."""
+    at, kind = len(PNG), b""
+    while kind != b"IEND":
+        length = int.from_bytes(data[at:at + 4], "big")
+        kind, body = data[at + 4:at + 8], data[at + 8:at + 8 + length]
+        checksum = data[at + 8 + length:at + 12 + length]
+        if len(checksum) < 4:
+            raise Refusal(Reason.IMAGE_CORRUPT, f"PNG of {len(data)} bytes is truncated")
+        if zlib.crc32(kind + body) != int.from_bytes(checksum, "big"):
+            raise Refusal(Reason.IMAGE_CORRUPT, f"PNG has a damaged chunk at byte {at}")
+        at += 12 + length
