@@ -118,7 +118,8 @@ def test_a_bayer_mosaic_is_undone_however_it_travels(ground, pattern):
     flat = np.rint(mosaic(view, pattern)).astype(np.uint8)
     inner = (slice(2, -2), slice(2, -2))
     jpeg = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
-    for kind in (f"{pattern}8; jpeg compressed {pattern}8", f"{pattern}8; jpeg compressed ", f"{pattern}8; jpeg compressed mono8"):
+    for kind in (f"{pattern}8; jpeg compressed {pattern}8", f"{pattern}8; jpeg compressed ",
+                 f"{pattern}8; jpeg compressed mono8"):
         np.testing.assert_allclose(image_from_compressed(compressed(jpeg, kind))[inner], view[inner], atol=9, err_msg=kind)
     np.testing.assert_allclose(image_from_compressed(png(flat, f"{pattern}8; png compressed "))[inner], view[inner], atol=4)
     deep = counts(mosaic(view * 16, pattern))

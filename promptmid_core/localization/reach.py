@@ -82,11 +82,11 @@ def _extent(frame: Frame, prior: Prior, level: ReferenceMap, px: float, terrain:
     tilt = float(prior.covariance[[3, 4], [3, 4]].max())
     radius = options.search.sigmas * np.sqrt(place + height ** 2 * tilt)
     if radius > options.search.most_radius_px * level.gsd:
+        most_px = options.search.most_radius_px * level.gsd / px
         part = (f"position, whose sigma is {np.sqrt(place):.0f} m" if place > height ** 2 * tilt
                 else f"tilt, whose sigma is {np.rad2deg(np.sqrt(tilt)):.1f} degrees at {height:.0f} m above the ground")
-        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.search.sigmas:g} sigma of the prior are {radius / px:.0f} px, mostly "
-                                                  f"by its {part}; at most {options.search.most_radius_px * level.gsd / px:.0f} "
-                                                  "px are searched")
+        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.search.sigmas:g} sigma of the prior are {radius / px:.0f} px, "
+                                                  f"mostly by its {part}; at most {most_px:.0f} px are searched")
     yaw = options.search.sigmas * float(np.sqrt(prior.covariance[5, 5]))
     scale = options.search.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
     return Extent(float(max(radius, options.search.least_radius_px * level.gsd)), float(np.clip(yaw, LEAST_YAW, np.pi)),
