@@ -189,14 +189,12 @@ def fly(node: Localizer, bag: Path) -> list[tuple[str, str]]:
         told.append((its["reason"], its["sentence"]))
 
     for topic, _, data in recorded.serialized(*({IMAGE, INFO, ODOMETRY, BY_HAND} & set(recorded.topics))):
-        if topic == IMAGE:
+        if topic in (IMAGE, BY_HAND):
             if waiting:
                 verdict()
             time.sleep(0.05)  # other topics: what was sent first has to be there first
-            waiting = True
+            waiting = topic == IMAGE
         node.publish(topic[1:], data)
-        if topic == BY_HAND:
-            time.sleep(0.05)
     verdict()
     assert node.change(DEACTIVATE) and node.change(CLEANUP)
     return told
