@@ -139,6 +139,19 @@ def test_every_library_that_is_imported_is_a_requirement(built, manifest):
             assert not lacking(later, *EXTRAS), f"{path} needs what setup.py or package.xml does not name"
 
 
+# what others who write adapters import by this name, and what it is called within
+TWICE = {"Patch": {"promptmid_core/bench/matchers/matcher.py", "promptmid_core/geometry/image.py"}}
+
+
+def test_every_class_name_stands_once():
+    places: dict[str, set[str]] = {}
+    for path in (*ROOT.glob("promptmid_core/**/*.py"), *ROOT.glob("promptmid_ros/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, set()).add(path.relative_to(ROOT).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == TWICE
+
+
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     return run(sys.executable, "-c", program, "--no-logo", "--no-cache", cwd=folder)

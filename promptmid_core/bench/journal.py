@@ -16,7 +16,7 @@ Done = dict[tuple[int, str], tuple[Answer | None, float]]
 COLUMNS = ("trial", "method", "seconds", "x", "y", "accepted", "yaw", "scale")
 
 
-class Journal:
+class BenchJournal:
     """A text file: the fingerprint of the run, the names of the columns, then a line per trial and method."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:

@@ -100,6 +100,7 @@ def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.bench.pairs import read_pairs
     from promptmid_core.bench.trialfile import read_trials, write_trials
     from promptmid_core.bench.trials import Setting, draw
+    from promptmid_core.descriptors.name import DescriptorName
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
     journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
@@ -108,7 +109,8 @@ def _bench(args: argparse.Namespace) -> None:
         check_target(target)
     if args.plot:
         check_target(args.plot, KINDS)
-    if args.model and not any(name.startswith("promptmid:full") for name in args.methods):
+    named = [DescriptorName.parse(name) for name in args.methods if DescriptorName.is_meant(name)]
+    if args.model and not any(name.of_user for name in named):
         raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
     matchers = load_methods(args.methods, args.prompt, args.backend, args.model)
     pairs = read_pairs(args.pairs, args.sources)

@@ -29,7 +29,7 @@ ENOUGH_FIXES = 30
 DASH, NBSP = "\N{EN DASH}", "\N{NO-BREAK SPACE}"
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """`level` is good, warn or bad."""
 
     level: str
@@ -82,21 +82,21 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
     )
 
 
-def verdict(summary: Summary) -> Verdict:
+def verdict(summary: Summary) -> Judgement:
     """The flight in one headline and a few sentences."""
     frames, fixes, reasons = summary["frames"], summary["fixes"], summary["reasons"]
     mostly = next(iter(reasons.items()), None)
     if not frames:
-        return Verdict("warn", "The bag holds no camera frame.", [])
+        return Judgement("warn", "The bag holds no camera frame.", [])
     if not fixes:
         assert mostly is not None
-        return Verdict("warn", f"None of {frames} {_frames(frames)} was localized.",
-                       [f"Most frequent reason: {mostly[0]} ({mostly[1]} {_frames(mostly[1])})."])
+        return Judgement("warn", f"None of {frames} {_frames(frames)} was localized.",
+                         [f"Most frequent reason: {mostly[0]} ({mostly[1]} {_frames(mostly[1])})."])
     share = f"{fixes} of {frames} {_frames(frames)} localized ({_percent(summary['fix_rate'])})"
     left = frames - fixes
     refused = [f"{left} {_frames(left)} refused, most often for {mostly[0]} ({mostly[1]})."] if mostly else []
     if summary["false_fixes"] is None:
-        return Verdict("warn", f"{share}.", ["Without ground truth nothing here says how good the fixes are.", *refused])
+        return Judgement("warn", f"{share}.", ["Without ground truth nothing here says how good the fixes are.", *refused])
     ground = summary["ground_error_px"]
     accuracy = (f"Ground error: median {ground['median']:.2f} px ({ground['median'] * summary['gsd_m']:.1f} m), "
                 f"95{NBSP}% of fixes within {ground['p95']:.2f} px, largest {ground['max']:.2f} px.")
@@ -104,8 +104,8 @@ def verdict(summary: Summary) -> Verdict:
     sentences = [accuracy, doubt or _coverage_sentence(summary), *refused]
     if summary["false_fixes"]:
         false = f"{summary['false_fixes']} false {'fix' if summary['false_fixes'] == 1 else 'fixes'} among {fixes}"
-        return Verdict("bad", f"{false}: ground error above {FALSE_FIX_PX:g} px.", [f"{share}.", *sentences])
-    return Verdict("warn" if doubt else "good", f"{share}, no false fix.", sentences)
+        return Judgement("bad", f"{false}: ground error above {FALSE_FIX_PX:g} px.", [f"{share}.", *sentences])
+    return Judgement("warn" if doubt else "good", f"{share}, no false fix.", sentences)
 
 
 def _coverage_sentence(summary: Summary) -> str:

@@ -17,12 +17,12 @@ from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 Progress = Callable[[int, int], None]
 
 
-def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene], prompts: np.ndarray, out: Path,
+def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
                       progress: Progress | None = None) -> tuple[Teacher, float]:
     """A teacher whose aggregation is trained by a recipe, with the running average of its weights, and the temperature of the
     softmax over its scores. `out` gets a folder a cycle, from which the same call resumes."""

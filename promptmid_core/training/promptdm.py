@@ -18,14 +18,14 @@ from promptmid_core.training.loop import Batch, Schedule, device, is_first, trai
 from promptmid_core.training.matching import Numbered, fast_in_half, own_share
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 TRAIN_STEPS = 1000  # of the noise, as Stable Diffusion has it
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 Progress = Callable[[int, int], None]
 
 
-def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene], prompts: np.ndarray, out: Path,
+def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
                    progress: Progress | None = None) -> Path:
     """Fine-tune the U-Net to take noise from the latents of images of both sensors, told their prompts.
 

@@ -18,13 +18,13 @@ from promptmid_core.training.losses import log_chances
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 Progress = Callable[[int, int], None]
 
 
-def train_student(recipe: Recipe, scenes: Sequence[Scene], prompts: np.ndarray, out: Path, progress: Progress | None = None,
-                  teacher: Describer | None = None) -> Student:
+def train_student(recipe: Recipe, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
+                  progress: Progress | None = None, teacher: Describer | None = None) -> Student:
     """Train by a recipe and return the running average; `out` gets a folder a cycle, from which the same call resumes.
 
     With a teacher the student's chances over places are also drawn to the teacher's (Hinton et al. 2015, arXiv 1503.02531).
