@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, say, write_json
-from promptmid_core.cli.parsing import BACKENDS, command
+from promptmid_core.cli.parsing import BACKENDS, command, topic
+
+# as bags/bag.py has them
+TOPICS = {"image": "/image/compressed, or where that has no messages /image", "camera_info": "/camera_info",
+          "odometry": "/odometry", "ground_truth": "/ground_truth"}
 
 
 def add(commands: Any) -> None:
@@ -25,12 +29,14 @@ def add(commands: Any) -> None:
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
+    for role, default in TOPICS.items():
+        run.add_argument(f"--{role.replace('_', '-')}-topic", type=topic, metavar="TOPIC", help=f"of the bag; default: {default}")
     run.add_argument("--json", type=Path, metavar="FILE")
     run.add_argument("--report", type=Path, metavar="FILE.html")
 
 
 def _replay(args: argparse.Namespace) -> None:
-    from promptmid_core.bags.bag import open_bag
+    from promptmid_core.bags.bag import Topics, open_bag
     from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.localization.options import Options
@@ -42,7 +48,8 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.replay.run import replay
     from promptmid_core.runtime.backend import Wanted
 
-    place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag))
+    topics = Topics(**{role: name for role in TOPICS if (name := getattr(args, f"{role}_topic"))})
+    place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag, topics))
     reference = ReferenceMap.open(place)
     wanted = Wanted(args.backend, network=args.network, side_px=Options().patch_px)
     descriptor = load(args.descriptor or reference.descriptor_name, wanted=wanted)
@@ -51,10 +58,10 @@ def _replay(args: argparse.Namespace) -> None:
     localizer = Localizer(reference, descriptor)
     run = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
-        flight = replay(args.bag, localizer, reference, progress=progress)
+        flight = replay(args.bag, localizer, reference, topics=topics, progress=progress)
     summary = summarise(flight)
     print(table(summary))
-    live = comparison.compare(run, args.bag, flight, reference) if run else None
+    live = comparison.compare(run, args.bag, flight, reference, topics) if run else None
     if live:
         print(f"\n{comparison.table(live)}")
     if args.json:

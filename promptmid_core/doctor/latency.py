@@ -155,5 +155,5 @@ def _flight(folder: Path, load: Load) -> tuple[ReferenceMap, Recording, list[Rec
     simulate_flight(world.optical, folder / "bag", dem=world.dem, frames=min(load.frames + WARM_UP, DISTINCT), seed=load.seed,
                     footprint_px=FOOTPRINT_PX, drift_px=DRIFT_PX, yaw_error_deg=3, altitude_error_percent=2, image_size=load.size)
     reference = ReferenceMap.open(folder / "map", prefetch=True)
-    recording = Recording(open_bag(folder / "bag"), reference.frame)
+    recording = Recording(open_bag(folder / "bag"), reference.frame, reference.vertical_datum)
     return reference, recording, list(recording.images(NADIR))

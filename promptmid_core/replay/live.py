@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.arrays import Float64
-from promptmid_core.bags.bag import FlightBag, open_bag
+from promptmid_core.bags.bag import FlightBag, Topics, open_bag
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import NADIR, Pose
@@ -123,9 +123,9 @@ def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
                  for verdict in verdicts)
 
 
-def live_flight(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap, mount: Pose = NADIR) -> Flight:
+def live_flight(run: LiveRun, bag: FlightBag, offline: Flight, reference: ReferenceMap, mount: Pose = NADIR) -> Flight:
     """The frames of `bag` that have a verdict in `run`, judged against the bag's truth as a replay judges its own."""
-    recording, terrain = Recording(open_bag(bag), reference.frame), reference.terrain()
+    recording, terrain = Recording(bag, reference.frame, reference.vertical_datum), reference.terrain()
     verdicts: dict[int, deque[Verdict]] = defaultdict(deque)
     for verdict in run.verdicts:
         verdicts[verdict.stamp_ns].append(verdict)
@@ -144,11 +144,11 @@ def live_flight(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMa
     return replace(offline, frames=tuple(frames), examples=())
 
 
-def compare(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap) -> Comparison:
-    """A recorded live run of `bag` against its replay."""
+def compare(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap, topics: Topics | None = None) -> Comparison:
+    """A recorded live run of `bag`, whose topics have these names, against its replay."""
     if run.not_run:
         return Comparison(not_run=run.not_run)
-    live = live_flight(run, bag, offline, reference)
+    live = live_flight(run, open_bag(bag, topics), offline, reference)
     both = [(frame, offline.frames[frame.index]) for frame in live.frames]
     fixes = [(one.fix, other.fix) for one, other in both if one.fix.accepted and other.fix.accepted]
     published = {verdict.stamp_ns: verdict.values for verdict in run.verdicts}

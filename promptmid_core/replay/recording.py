@@ -11,16 +11,15 @@ import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
 from promptmid_core.bags.images import image_from, image_from_compressed
-from promptmid_core.bags.messages import camera_from, pose_from, prior_from, stamp_ns
+from promptmid_core.bags.messages import camera_from, prior_from, stamp_ns
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import Camera, Pose, Prior, interpolate
-from promptmid_core.georaster import MapFrame
+from promptmid_core.geometry import Camera, Pose, Prior
+from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.reasons import Reason
+from promptmid_core.replay.truth import Truth
 
 WHOLE_FLIGHT_NS = 1 << 62
-# a truth is not interpolated across a longer gap
-TRUTH_GAP_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,19 @@ class RecordedImage:
 
 
 class Recording:
-    """A bag whose poses are given in the `map` frame of the reference map.
+    """A bag whose poses are given in the `map` frame of the reference map, whose heights refer to `vertical_datum`.
 
     InputError where the bag's own `map` frame has another CRS. Odometry and truth are held whole, images are streamed. Messages
     that cannot be used are counted in `notes`.
     """
 
-    def __init__(self, bag: FlightBag, frame: MapFrame) -> None:
+    def __init__(self, bag: FlightBag, frame: MapFrame, vertical_datum: str = UNKNOWN_DATUM) -> None:
         self._bag = bag
         self.image_count = bag.count(bag.image_topic)
         self.notes: list[str] = []
         self._shift = self._shift_to(frame)
         self._read_odometry()
-        self._read_truth()
+        self._read_truth(frame, vertical_datum)
 
     def images(self, mount: Pose) -> Iterator[RecordedImage]:
         """The images in the order of recording; `mount` is the camera's pose in `base_link`."""
@@ -81,15 +80,7 @@ class Recording:
 
     def truth(self, stamp: int) -> Pose | None:
         """The true pose at a stamp; None where none was recorded around it."""
-        following = bisect_left(self._truth, stamp, key=lambda entry: entry.stamp_ns)
-        if following == len(self._truth):
-            return None
-        after = self._truth[following]
-        if after.stamp_ns == stamp:
-            return after.pose
-        if not following or after.stamp_ns - self._truth[following - 1].stamp_ns > TRUTH_GAP_NS:
-            return None
-        return interpolate(self._truth[following - 1], after, stamp).pose
+        return self._truth.at(stamp, self.prior)
 
     def _read_odometry(self) -> None:
         self._priors = PriorBuffer(keep_ns=WHOLE_FLIGHT_NS)
@@ -106,20 +97,9 @@ class Recording:
             count, first = len(self._unusable), self._unusable[0][1]
             self.notes.append(f"{count} odometry message{'' if count == 1 else 's'} could not be used; the first: {first}.")
 
-    def _read_truth(self) -> None:
-        self._truth: list[Prior] = []
-        topic, bad = self._bag.names.ground_truth, 0
-        for _, _, message in self._bag.messages(topic) if topic in self._bag.topics else ():
-            try:
-                pose = pose_from(message.pose.pose)
-                self._truth.append(Prior(stamp_ns(message.header), self._shifted(pose), np.zeros((6, 6))))
-            except Refusal:
-                bad += 1
-        self._truth.sort(key=lambda entry: entry.stamp_ns)
-        if bad:
-            self.notes.append(f"{bad} ground truth message{'' if bad == 1 else 's'} could not be used.")
-        if not self._truth:
-            self.notes.append("The bag has no ground truth, so no error is known.")
+    def _read_truth(self, frame: MapFrame, vertical_datum: str) -> None:
+        self._truth = Truth(self._bag, frame, vertical_datum, self._shift)
+        self.notes += self._truth.notes
 
     def _shifted(self, pose: Pose) -> Pose:
         return replace(pose, position=pose.position + self._shift)

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from promptmid_core.bags.bag import open_bag
+from promptmid_core.bags.bag import Topics, open_bag
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import NADIR, Camera, Pose
 from promptmid_core.geometry.ortho import boresight_point
@@ -61,16 +61,16 @@ class Flight:
     fingerprint: str
 
 
-def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, mount: Pose = NADIR,
+def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, mount: Pose = NADIR,
            progress: Callable[[int, int], None] | None = None, on_frame: Callable[[ReplayedFrame], None] | None = None) -> Flight:
     """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
 
-    `mount` is the camera's optical frame in `base_link`; `progress` is told (images done, images in the bag). Apart from the
-    wall times two runs give the same. InputError where the bag cannot be read or its `map` frame is not the reference map's;
-    a bad message costs its own frame only, which then has a reason.
+    `topics` names those of the bag; `mount` is the camera's optical frame in `base_link`; `progress` is told (images done,
+    images in the bag). Apart from the wall times two runs give the same. InputError where the bag cannot be read or has no
+    images, or its `map` frame is not the reference map's; a bad message costs its own frame only, which then has a reason.
     """
     localizer.reset()
-    recording = Recording(open_bag(bag), reference.frame)
+    recording = Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum)
     terrain = reference.terrain()
     frames: list[ReplayedFrame] = []
     album = Album()
