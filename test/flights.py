@@ -76,6 +76,7 @@ class PlainMap:
     path: Path = Path("plain_map")
     frame: MapFrame = FRAME
     gsd: float = GSD
+    vertical_datum: str = "unknown"
     grid: Grid = field(default_factory=lambda: Grid(-2000.0, 3000.0, GSD, 500, 400))
 
     def terrain(self) -> Terrain:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
+from promptmid_core.bags.messages import NAVSAT_FIX, POSE_TYPES, pose_in, prior_from, stamp_ns
 from promptmid_core.bags.telemetry import typestore
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose, Prior
@@ -21,30 +21,49 @@ IMAGE_TYPES = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
 
 @dataclass(frozen=True)
 class Topics:
-    """Names of the topics of a flight. The image topic, where not given, is the first of IMAGE_TOPICS that the bag has."""
+    """Names of the topics of a flight. The image topic, where not given, is the first of IMAGE_TOPICS that has messages."""
 
     image: str | None = None
     camera_info: str = "/camera_info"
     odometry: str = "/odometry"
     ground_truth: str = "/ground_truth"
 
+    def of(self, role: str) -> tuple[str, ...]:
+        """The names that the topic of a role, one of TYPES, may have, the preferred one first."""
+        name: str | None = getattr(self, role)
+        return IMAGE_TOPICS if name is None else (name,)
+
 
 IMAGE_TOPICS = ("/image/compressed", "/image")
-TYPES = {
+TYPES: dict[str, tuple[str, ...]] = {
+    "image": IMAGE_TYPES,
     "camera_info": ("sensor_msgs/msg/CameraInfo",),
     "odometry": ("nav_msgs/msg/Odometry",),
-    "ground_truth": ("nav_msgs/msg/Odometry",),
+    "ground_truth": (*POSE_TYPES, NAVSAT_FIX),
 }
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """A topic as the bag's index tells it: the type of its messages and their number."""
+
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
 class FlightBag:
-    """A recorded flight. `topics` maps the name of every recorded topic to its type; `custom` is the bag's own metadata."""
+    """A recorded flight. `recorded` holds every topic that is declared by its name; `custom` is the bag's own metadata."""
 
     path: Path
-    topics: dict[str, str]
+    recorded: dict[str, Recorded]
     names: Topics
     custom: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type of every topic that has messages, by name; a topic without any counts as absent."""
+        return {name: topic.kind for name, topic in self.recorded.items() if topic.count}
 
     @property
     def map_frame(self) -> MapFrame | None:
@@ -63,19 +82,27 @@ class FlightBag:
     @property
     def image_topic(self) -> str:
         """The topic of the camera's images; InputError where the bag has none."""
-        wanted = (self.names.image,) if self.names.image else IMAGE_TOPICS
-        for topic in wanted:
-            if topic in self.topics:
-                self._check_type(topic, IMAGE_TYPES)
-                return topic
-        raise InputError(f"{self.path} has no topic {' or '.join(wanted)}; it has {self._what_is_there()}.")
+        return self.topic("image")
+
+    def topic(self, role: str) -> str:
+        """The name of the topic of a role, one of TYPES. InputError where it has no messages or those of another type."""
+        for name in self.names.of(role):
+            if name in self.topics:
+                self._check_type(name, role)
+                return name
+        raise self._missing(self.names.of(role), role)
 
     def messages(self, *topics: str) -> Iterator[tuple[str, int, Any]]:
         """(topic, log time in ns, message) in the order of recording, of the given topics.
 
-        Without any: the images, camera_info and odometry that a localization needs.
+        Without any: the images, camera_info and odometry that a localization needs. InputError where one has no messages, or
+        has a role in the flight and messages of another type.
         """
-        chosen = topics or (self.image_topic, self._topic("camera_info"), self._topic("odometry"))
+        chosen = topics or tuple(self.topic(role) for role in ("image", "camera_info", "odometry"))
+        for name in chosen:
+            role = self._role(name)
+            if role is not None and name in self.topics:
+                self._check_type(name, role)
         with _reader(self.path) as reader:
             for connection, log_ns, data in self._stored(reader, chosen):
                 with _reading(self.path):
@@ -91,7 +118,7 @@ class FlightBag:
     def _stored(self, reader: Any, topics: tuple[str, ...]) -> Iterator[tuple[Any, int, bytes]]:
         for topic in topics:
             if topic not in self.topics:
-                raise InputError(f"{self.path} has no topic {topic}; it has {self._what_is_there()}.")
+                raise self._missing((topic,), self._role(topic))
         stored = reader.messages([connection for connection in reader.connections if connection.topic in topics])
         while True:
             with _reading(self.path):
@@ -102,21 +129,26 @@ class FlightBag:
 
     def count(self, topic: str) -> int:
         """Number of messages on a topic, as the bag's index tells it."""
-        with _reader(self.path) as reader:
-            return sum(int(connection.msgcount) for connection in reader.connections if connection.topic == topic)
+        return self.recorded[topic].count if topic in self.recorded else 0
 
     def ground_truth(self) -> list[tuple[int, Pose]]:
-        """(stamp in ns, true pose of `base_link` in `map`), by stamp; empty where the bag has no such topic."""
-        if self.names.ground_truth not in self.topics:
+        """(stamp in ns, true pose of `base_link` in `map`), by stamp; empty where the bag has no such topic.
+
+        InputError where it has places without attitude, which a map alone tells: `replay.truth` reads them.
+        """
+        topic = self.names.ground_truth
+        if topic not in self.topics:
             return []
-        with self._usable(self.names.ground_truth):
-            poses = [(stamp_ns(m.header), pose_from(m.pose.pose)) for _, _, m in self.messages(self._topic("ground_truth"))]
+        if self.topics[topic] == NAVSAT_FIX:
+            raise InputError(f"{self.path}: topic {topic} has places ({NAVSAT_FIX}), no poses.")
+        with self._usable(topic):
+            poses = [(stamp_ns(m.header), pose_in(m)) for _, _, m in self.messages(topic)]
         return sorted(poses, key=lambda entry: entry[0])
 
     def odometry(self) -> list[Prior]:
         """Every prior of the bag, by stamp."""
         with self._usable(self.names.odometry):
-            priors = [prior_from(m) for _, _, m in self.messages(self._topic("odometry"))]
+            priors = [prior_from(m) for _, _, m in self.messages(self.topic("odometry"))]
         return sorted(priors, key=lambda prior: prior.stamp_ns)
 
     @contextmanager
@@ -126,19 +158,27 @@ class FlightBag:
         except Refusal as refusal:
             raise InputError(f"{self.path}: a message on {topic} cannot be used: {refusal}") from refusal
 
-    def _topic(self, role: str) -> str:
-        topic: str = getattr(self.names, role)
-        if topic not in self.topics:
-            raise InputError(f"{self.path} has no topic {topic} ({role}); it has {self._what_is_there()}.")
-        self._check_type(topic, TYPES[role])
-        return topic
+    def _role(self, topic: str) -> str | None:
+        return next((role for role in TYPES if topic in self.names.of(role)), None)
 
-    def _check_type(self, topic: str, types: tuple[str, ...]) -> None:
-        if self.topics[topic] not in types:
-            raise InputError(f"{self.path}: topic {topic} is of type {self.topics[topic]}, not {' or '.join(types)}.")
+    def _check_type(self, topic: str, role: str) -> None:
+        if self.topics[topic] not in TYPES[role]:
+            raise InputError(f"{self.path}: topic {topic} is of type {self.topics[topic]}; {role} is taken from messages of type "
+                             f"{' or '.join(TYPES[role])}.")
 
-    def _what_is_there(self) -> str:
-        return ", ".join(f"{name} ({kind})" for name, kind in sorted(self.topics.items())) or "no topics at all"
+    def _missing(self, wanted: tuple[str, ...], role: str | None) -> InputError:
+        """What to raise where none of these topics has messages: with those that may be meant, or else with all."""
+        fitting = [name for name, topic in self.recorded.items() if role is not None and topic.kind in TYPES[role]]
+        if role is None or not any(self.recorded[name].count for name in fitting):
+            what, cure = self._listed(self.recorded), ""
+        else:
+            what, cure = self._listed(fitting), f"; name one with --{role.replace('_', '-')}-topic"
+        of_role = f" ({role})" if role is not None else ""
+        return InputError(f"{self.path} has no messages on {' or '.join(wanted)}{of_role}; it has {what}{cure}.")
+
+    def _listed(self, names: Collection[str]) -> str:
+        known = [(name, self.recorded[name]) for name in sorted(names)]
+        return ", ".join(f"{topic.count} on {name} ({topic.kind})" for name, topic in known) or "none"
 
 
 def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
@@ -149,10 +189,13 @@ def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
     if not (path / "metadata.yaml").is_file():
         raise InputError(f"{path} has no metadata.yaml: it is no rosbag2 folder or its recording was not finished; "
                          f"`ros2 bag reindex {path}` restores a recording.")
+    recorded: dict[str, Recorded] = {}
     with _reader(path) as reader:
         custom = reader.readers[0].storage.metadata.custom or {}
-        topics = {connection.topic: connection.msgtype for connection in reader.connections}
-    return FlightBag(path, topics, names or Topics(), {str(key): str(value) for key, value in custom.items()})
+        for connection in reader.connections:
+            before = recorded.get(connection.topic, Recorded(connection.msgtype, 0))
+            recorded[connection.topic] = Recorded(before.kind, before.count + int(connection.msgcount))
+    return FlightBag(path, recorded, names or Topics(), {str(key): str(value) for key, value in custom.items()})
 
 
 @contextmanager

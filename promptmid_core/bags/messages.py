@@ -12,6 +12,10 @@ from promptmid_core.geometry import NADIR, Camera, Pose, Prior
 from promptmid_core.geometry.lens import plainly
 from promptmid_core.reasons import Reason
 
+# what a pose of `base_link` in `map` is read from
+POSE_TYPES = ("nav_msgs/msg/Odometry", "geometry_msgs/msg/PoseWithCovarianceStamped", "geometry_msgs/msg/PoseStamped")
+NAVSAT_FIX = "sensor_msgs/msg/NavSatFix"
+
 TOLERANCE = 1e-6
 
 
@@ -59,6 +63,25 @@ def pose_from(msg: Any) -> Pose:
         return Pose.from_quaternion(position, quaternion)
     except ValueError as error:
         raise Refusal(Reason.PRIOR_INVALID, str(error)) from error
+
+
+def pose_in(msg: Any) -> Pose:
+    """The pose that a message of one of POSE_TYPES carries. Raises Refusal PRIOR_INVALID as `pose_from` does."""
+    return pose_from(msg.pose.pose if hasattr(msg.pose, "pose") else msg.pose)
+
+
+def place_from(msg: Any) -> tuple[float, float, float]:
+    """Latitude and longitude in degrees and altitude of a sensor_msgs/NavSatFix; the altitude may be NaN.
+
+    Raises Refusal PRIOR_INVALID where the receiver had no fix or the place is none on the Earth.
+    """
+    latitude, longitude = float(msg.latitude), float(msg.longitude)
+    if msg.status.status < 0:
+        raise Refusal(Reason.PRIOR_INVALID, f"the receiver had no fix (status {msg.status.status})")
+    # also of NaN
+    if not (abs(latitude) <= 90 and abs(longitude) <= 360):
+        raise Refusal(Reason.PRIOR_INVALID, f"latitude {latitude:g}, longitude {longitude:g} is no place")
+    return latitude, longitude, float(msg.altitude)
 
 
 def prior_from(msg: Any) -> Prior:

@@ -92,6 +92,13 @@ def names(text: str) -> list[str]:
     return given
 
 
+def topic(text: str) -> str:
+    """For options that name a topic, with its slash or without."""
+    if not text.strip("/"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a topic such as /camera/image_raw")
+    return f"/{text.strip('/')}"
+
+
 def size(text: str) -> tuple[int, int]:
     """For options that are a width and a height, as 1280x960."""
     width, _, height = text.partition("x")

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import BACKENDS, command
+from promptmid_core.cli.parsing import BACKENDS, command, topic
 from promptmid_core.files import check_target, write_json
 
 if TYPE_CHECKING:
     from promptmid_core.localization.settings import Settings
+
+# as bags/bag.py has them
+TOPICS = {"image": "/image/compressed, or where that has no messages /image", "camera_info": "/camera_info",
+          "odometry": "/odometry", "ground_truth": "/ground_truth"}
 
 
 def add(commands: Any) -> None:
@@ -31,12 +35,14 @@ def add(commands: Any) -> None:
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
+    for role, default in TOPICS.items():
+        run.add_argument(f"--{role.replace('_', '-')}-topic", type=topic, metavar="TOPIC", help=f"of the bag; default: {default}")
     run.add_argument("--json", type=Path, metavar="FILE")
     run.add_argument("--report", type=Path, metavar="FILE.html")
 
 
 def _replay(args: argparse.Namespace) -> None:
-    from promptmid_core.bags.bag import open_bag
+    from promptmid_core.bags.bag import Topics, open_bag
     from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.refmap import ReferenceMap, region_path
@@ -49,7 +55,9 @@ def _replay(args: argparse.Namespace) -> None:
     for target in filter(None, (args.json, args.report)):
         check_target(target)
     settings = _settings(args)
-    place = region_path(args.map, settings.region) if settings.region else region_of_flight(args.map, open_bag(args.bag))
+    topics = Topics(**{role: name for role in TOPICS if (name := getattr(args, f"{role}_topic"))})
+    place = region_path(args.map, settings.region) if settings.region else region_of_flight(
+        args.map, open_bag(args.bag, topics), settings.rig)
     reference = ReferenceMap.open(place)
     descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
     if descriptor.choice is not None:
@@ -57,7 +65,7 @@ def _replay(args: argparse.Namespace) -> None:
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
-        flight = replay(args.bag, localizer, reference, rig=settings.rig, progress=progress)
+        flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, progress=progress)
     summary = summarise(flight)
     print(table(summary))
     live = comparison.compare(flown, flight, reference) if flown else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from math import cos, nan, radians, sin
+from math import cos, isfinite, nan, radians, sin
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -56,6 +56,14 @@ class Geodetic:
         if self._heights is not None:
             altitude = float(self._heights.transform(east, north, z)[2])
         return Place(float(latitude), float(longitude), altitude)
+
+    def position(self, latitude: float, longitude: float, altitude: float) -> tuple[float, float, float]:
+        """WGS84, as `place` gives it -> metres in `map`; z is NaN where the vertical datum does not tell it."""
+        east, north = self._to_wgs84.transform(longitude, latitude, direction="INVERSE")
+        z = altitude if self._ellipsoidal else nan
+        if self._heights is not None:
+            z = float(self._heights.transform(longitude, latitude, altitude, direction="INVERSE")[2])
+        return float(east) - self._frame.origin[0], float(north) - self._frame.origin[1], z if isfinite(z) else nan
 
     def convergence(self, x: float, y: float) -> float:
         """The azimuth of grid north in radians: clockwise from true north."""

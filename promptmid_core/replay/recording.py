@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
-from promptmid_core.bags.messages import pose_from, stamp_ns
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import Pose, Prior, interpolate
-from promptmid_core.georaster import MapFrame
+from promptmid_core.geometry import Pose
+from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.settings import DEFAULTS
+from promptmid_core.replay.truth import Truth
 
 WHOLE_FLIGHT_NS = 1 << 62
 INITIALPOSE, POSE_TYPE = "/initialpose", "geometry_msgs/msg/PoseWithCovarianceStamped"
 TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
-# a truth is not interpolated across a longer gap
-TRUTH_GAP_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,12 @@ class Feed:
 class Recording:
     """A bag whose poses are given in the `map` frame of the reference map, read by the same intake as the node's messages.
 
-    Raises InputError where the bag's own `map` frame has another CRS. Truth is held whole, all else is streamed in the order of
-    recording. Messages that cannot be used are counted in `notes`, once the images have been read.
+    `vertical_datum` is that of the reference map's heights; `rig` that of the parameters' defaults where none is given. Truth is
+    held whole, all else is streamed in the order of recording. Messages that cannot be used are counted in `notes`, once the
+    images have been read. Raises InputError where the bag's own `map` frame has another CRS.
     """
 
-    def __init__(self, bag: FlightBag, frame: MapFrame, rig: Rig | None = None) -> None:
+    def __init__(self, bag: FlightBag, frame: MapFrame, vertical_datum: str = UNKNOWN_DATUM, rig: Rig | None = None) -> None:
         self._bag = bag
         self.image_count = bag.count(bag.image_topic)
         self.notes: list[str] = []
@@ -79,7 +78,8 @@ class Recording:
         self._bad: list[Refusal] = []
         self._unstated: Counter[tuple[str, ...]] = Counter()
         self._read_transforms()
-        self._read_truth()
+        self._truth = Truth(bag, frame, vertical_datum, self._shift)
+        self.notes += self._truth.notes
 
     def images(self) -> Iterator[RecordedImage]:
         """Yield the images in the order of recording, each when the intake knows what the node knew of it.
@@ -108,15 +108,7 @@ class Recording:
 
     def truth(self, stamp: int) -> Pose | None:
         """The true pose at a stamp; None where none was recorded around it."""
-        following = bisect_left(self._truth, stamp, key=lambda entry: entry.stamp_ns)
-        if following == len(self._truth):
-            return None
-        after = self._truth[following]
-        if after.stamp_ns == stamp:
-            return after.pose
-        if not following or after.stamp_ns - self._truth[following - 1].stamp_ns > TRUTH_GAP_NS:
-            return None
-        return interpolate(self._truth[following - 1], after, stamp).pose
+        return self._truth.at(stamp, lambda at: self.intake.odometry.at(at)[0])
 
     def _take_odometry(self, message: Any) -> None:
         odometry = self.intake.odometry
@@ -151,24 +143,6 @@ class Recording:
                               "default_sigma_* were taken.")
         if self.intake.mounts.source.startswith("static"):
             self.notes.append(f"The camera is mounted as {self.intake.mounts.source} say.")
-
-    def _read_truth(self) -> None:
-        self._truth: list[Prior] = []
-        topic, bad = self._bag.names.ground_truth, 0
-        for _, _, message in self._bag.messages(topic) if topic in self._bag.topics else ():
-            try:
-                pose = pose_from(message.pose.pose)
-                self._truth.append(Prior(stamp_ns(message.header), self._shifted(pose), np.zeros((6, 6))))
-            except Refusal:
-                bad += 1
-        self._truth.sort(key=lambda entry: entry.stamp_ns)
-        if bad:
-            self.notes.append(f"{bad} ground truth message{'' if bad == 1 else 's'} could not be used.")
-        if not self._truth:
-            self.notes.append("The bag has no ground truth, so no error is known.")
-
-    def _shifted(self, pose: Pose) -> Pose:
-        return replace(pose, position=pose.position + self._shift)
 
     def _shift_to(self, frame: MapFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What takes a position from the bag's `map` frame to that of the reference map."""

@@ -63,16 +63,17 @@ class Flight:
     fingerprint: str
 
 
-def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, names: Topics | None = None, rig: Rig | None = None,
+def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
            progress: Callable[[int, int], None] | None = None) -> Flight:
     """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
 
-    `names` are the topics of the flight; `rig` is that of the parameters' defaults where none is given; `progress` is told
-    (images done, images in the bag). Apart from the wall times two runs give the same. Raises InputError where the bag cannot
-    be read or its `map` frame is not the reference map's; a bad message costs its own frame only, which then has a reason.
+    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `progress` is told (images
+    done, images in the bag). Apart from the wall times two runs give the same. A bad message costs its own frame only, which
+    then has a reason. Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference
+    map's.
     """
     localizer.reset()
-    recording = Recording(open_bag(bag, names), reference.frame, rig)
+    recording = Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum, rig)
     terrain = reference.terrain()
     frames: list[ReplayedFrame] = []
     album = Album()
