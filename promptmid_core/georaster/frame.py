@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_SCALE_ERROR = 1e-3
 ORIGIN_STEP_M = 1000
+FURTHEST_DEG = 540.0  # no raster counts longitudes beyond one turn and a half
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _places(path: Path) -> tuple[Float64, Float64]:
 
     own, x, y = _spread(path)
     lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
-    if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():
+    if not (np.abs(lon) <= FURTHEST_DEG).all() or not (np.abs(lat) <= 90).all():
         raise InputError(f"{path} lies where its own CRS has no place on the Earth; check its geotransform and CRS")
     return lon, lat
 
