@@ -13,6 +13,7 @@ from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.covering import covered, own_grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
+from promptmid_core.georaster.kind import PLAUSIBLE, Kind, needs_all_bands, within
 from promptmid_core.georaster.positions import Mapping, positions
 from promptmid_core.georaster.sampling import cubic, nearest
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
@@ -40,13 +41,13 @@ class GeoImage:
 
 
 def resample(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
-             bands: tuple[int, ...] | None = None, like: Grid | None = None) -> GeoImage:
+             bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> GeoImage:
     """A whole raster on a north-up grid with square pixels of `gsd` metres in `frame`, or on the grid `like`.
 
     Without `gsd` pixels keep their size: in the CRS where the raster already lies in that of the frame, else on the ground.
-    For `resampling`, `bands` (1-based) and the valid mask see RasterView.
+    For `resampling`, `bands` (1-based), `kind` and the valid mask see RasterView.
     """
-    view = RasterView.of(path, frame, gsd, resampling=resampling, bands=bands, like=like)
+    view = RasterView.of(path, frame, gsd, resampling=resampling, bands=bands, like=like, kind=kind)
     return view.read(0, 0, view.grid.width, view.grid.height)
 
 
@@ -56,9 +57,10 @@ class RasterView:
 
     `resampling` is a name of rasterio.enums.Resampling; above 1.5 source pixels per map pixel `average` (for `nearest`:
     `mode`) takes its place. A pixel is valid where the source pixel under its centre is (averaged: where at least half of
-    its source pixels are): not nodata, not masked, not transparent, finite. Its value comes from valid source pixels only,
-    scaled as the file declares, and is kept within `limits`, which cubic interpolation may overshoot. Where the raster already
-    lies on the grid, `shift` pixels off, its pixels are taken as they are.
+    its source pixels are): not nodata, not masked, not transparent, finite, within `limits`, and where `all_bands` are needed,
+    as for SAR, so in each of them. Its value comes from valid source pixels only, scaled as the file declares, and is kept within
+    `limits`, which cubic interpolation may overshoot. Where the raster already lies on the grid, `shift` pixels off, its pixels
+    are taken as they are.
     """
 
     path: Path
@@ -69,11 +71,12 @@ class RasterView:
     ratio: float  # source pixels per map pixel
     limits: tuple[float, float]
     shift: tuple[int, int] | None = None  # column and row of the raster's pixel that is the grid's first
+    all_bands: bool = False
 
     @staticmethod
     def of(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
-           bands: tuple[int, ...] | None = None, like: Grid | None = None) -> RasterView:
-        """The view of a raster; arguments as for `resample`."""
+           bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> RasterView:
+        """The view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible."""
         own = ground_resolution(path)
         with opened(path) as source:
             grid = like or own_grid(source, frame, gsd, own)
@@ -81,10 +84,12 @@ class RasterView:
             span = np.iinfo(source.dtypes[bands[0] - 1]) if holds_integers(source, bands) else None
             shift = _shift(source, frame, grid)
         limits = (float(span.min), float(span.max)) if span else (-np.inf, np.inf)
+        if kind in PLAUSIBLE:
+            limits = max(limits[0], PLAUSIBLE[kind].least), min(limits[1], PLAUSIBLE[kind].most)
         ratio = grid.gsd / own
         if ratio > AVERAGED_FROM:
             resampling = "mode" if resampling in ("nearest", "mode") else "average"
-        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift)
+        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift, needs_all_bands(kind))
 
     def read(self, col: int, row: int, width: int, height: int) -> GeoImage:
         """The window of whole grid pixels; it may reach beyond the grid and the raster, where pixels are not valid."""
@@ -121,7 +126,7 @@ class RasterView:
     def _block(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float32, Mask]:
         """Pixels (B, H, W) and their validity (H, W) of a window."""
         if self.shift:
-            pixels = _cut(source, self.bands, col + self.shift[0], row + self.shift[1], width, height)
+            pixels = self._cut(source, col + self.shift[0], row + self.shift[1], width, height)
             valid = np.isfinite(pixels[0])
         elif self.resampling in ("nearest", "cubic"):
             pixels, valid = self._interpolated(source, col, row, width, height)
@@ -196,25 +201,26 @@ class RasterView:
         if min(bottom, source.height) <= max(top, 0) or not any(
                 min(right, source.width + begin) > max(left, begin) for begin in copies):
             return None, 0, 0
-        around = _cut(source, self.bands, left, top, right - left, bottom - top)
+        around = self._cut(source, left, top, right - left, bottom - top)
         for begin in copies[1:]:
             if min(right, source.width + begin) > max(left, begin):
-                other = _cut(source, self.bands, left - begin, top, right - left, bottom - top)
+                other = self._cut(source, left - begin, top, right - left, bottom - top)
                 around = np.where(np.isfinite(around), around, other)
         return around, left, top
 
+    def _cut(self, source: Any, col: int, row: int, width: int, height: int) -> Float32:
+        """A window of the raster (B, height, width), which may reach beyond it; NaN where not valid."""
+        from rasterio.windows import Window
 
-def _cut(source: Any, bands: tuple[int, ...], col: int, row: int, width: int, height: int) -> Float32:
-    """A window of a raster (B, height, width), which may reach beyond it; NaN where not valid."""
-    from rasterio.windows import Window
-
-    pixels = np.full((len(bands), height, width), np.nan, np.float32)
-    left, top = max(col, 0), max(row, 0)
-    across, down = min(col + width, source.width) - left, min(row + height, source.height) - top
-    if across > 0 and down > 0:
-        values, valid = read_pixels(source, bands, Window(left, top, across, down))
-        pixels[:, top - row:top - row + down, left - col:left - col + across] = np.where(valid, values, np.nan)
-    return pixels
+        pixels = np.full((len(self.bands), height, width), np.nan, np.float32)
+        left, top = max(col, 0), max(row, 0)
+        across, down = min(col + width, source.width) - left, min(row + height, source.height) - top
+        if across > 0 and down > 0:
+            values, valid = read_pixels(source, self.bands, Window(left, top, across, down), self.all_bands)
+            if np.isfinite(self.limits).any():
+                valid &= within(values, *self.limits)
+            pixels[:, top - row:top - row + down, left - col:left - col + across] = np.where(valid, values, np.nan)
+        return pixels
 
 
 def _inside(source: Any, u: Float64, v: Float64) -> Mask:
