@@ -27,10 +27,11 @@ from promptmid_core.refmap.build import build_map
 from promptmid_core.refmap.build.plan import plan_build
 from promptmid_core.refmap.build.workers import default_workers
 from promptmid_core.refmap.format.arrays import create, metadata_files, plan, write_tile
-from promptmid_core.refmap.format.header import Header, Tile
-from promptmid_core.refmap.format.manifest import write_manifest
+from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.manifest import Built, Content, Manifest
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.sar import SarProduct
+from promptmid_core.refmap.tile import Tile
 
 BLOCK_PX = 512
 DEM_STRIDE = 4
@@ -199,7 +200,8 @@ def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     for tile in places:
         write_tile(path, header, tile, _noise(header, tile, rng))
     files = {f"0/descriptors/c/0/{tile.row // side}/{tile.col // side}": "0" * 64 for tile in every}
-    write_manifest(path, files | {file.as_posix(): "0" * 64 for file in metadata_files(header)}, {}, {})
+    files |= {file.as_posix(): "0" * 64 for file in metadata_files(header)}
+    Manifest(files, Content(header.to_dict(), 1.0, 1.0, None, {}, 0), Built("", 0.0, "", {}, {})).write(path)
     return path, places
 
 

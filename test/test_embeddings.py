@@ -79,7 +79,7 @@ def test_embeddings_travel_with_the_map(inputs: dict[str, Path], tmp_path: Path,
     outside = reference.prompt(-500, 0, 9, 9)
     np.testing.assert_array_equal(outside.embedding, StandIn().encode(["an optical image"])[0].astype(np.float32))
     assert map_info(tmp_path / "map")["text_encoder"] == "minilm 1.2.3"
-    assert reference.header.vocabulary["embeddings"] == [2, len(LAND_USES) + 1, 8]
+    assert reference.header.vocabulary.embeddings == (2, len(LAND_USES) + 1, 8)
     assert verify_map(tmp_path / "map") == []
     build_map(inputs["sar"], tmp_path / "again", landcover=inputs["landcover"], descriptor=Reading())
     once, twice = contents(tmp_path / "map"), contents(tmp_path / "again")

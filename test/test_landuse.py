@@ -187,9 +187,9 @@ def test_sar_tiles_are_told_their_own_land_use_and_seams_do_not_show(inputs: dic
 
 def test_the_vocabulary_stands_in_the_header_and_info_tells_it(built: Path) -> None:
     header, info = ReferenceMap.open(built).header, map_info(built)
-    assert header.vocabulary["land_uses"] == list(LAND_USES)
-    assert header.vocabulary["prompts"]["SAR"][1] == info["prompts"]["SAR"][1] == "a SAR image of cropland"
-    assert header.vocabulary["classes"]["40"] == "cropland"
+    assert header.vocabulary.land_uses == LAND_USES
+    assert header.vocabulary.prompts["SAR"][1] == info["prompts"]["SAR"][1] == "a SAR image of cropland"
+    assert header.vocabulary.table and header.vocabulary.table.landuse[40] == "cropland"
     assert info["landuse_table"] == "worldcover" and info["prompts_from"] == "land cover"
     assert list(info["land_uses"]) == ["cropland", "water", "forest"] and sum(info["land_uses"].values()) == pytest.approx(1)
     assert info["land_uses"]["cropland"] == pytest.approx(info["landuse"]["40"])

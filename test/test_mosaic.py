@@ -75,8 +75,8 @@ def test_two_halves_make_the_map_of_the_whole(rasters: dict[str, Path], halves: 
     descriptor = load("structural")
     one = build_map(rasters["whole"], tmp_path / "one", descriptor=descriptor, levels=2)
     two = build_map(halves, tmp_path / "two", descriptor=descriptor, levels=2)
-    assert two.grid == one.grid and one.header.scenes == []
-    assert two.header.amplitude["median"] == pytest.approx(one.header.amplitude["median"], rel=0.01)
+    assert two.grid == one.grid and one.header.scenes == ()
+    assert two.header.amplitude.median == pytest.approx(one.header.amplitude.median, rel=0.01)
     for level in (0, 1):
         expected, got = one.at(level), two.at(level)
         seam, window = TO >> level, whole(got)
@@ -128,7 +128,7 @@ def test_gain_of_other_values(ground: NDArray[np.float32], kind: str, make: Call
     parts = [scene(tmp_path / "left.tif", make(ground[:, :TO])),
              scene(tmp_path / "right.tif", make(ground[:, FROM:] * GAIN), FROM)]
     reference = build_map(parts, tmp_path / "map", descriptor=BoxMean(), product=SarProduct(kind), levels=1)
-    assert reference.header.scenes[1]["gain_db"] == pytest.approx(-20 * np.log10(GAIN), abs=0.01)
+    assert reference.header.scenes[1].gain_db == pytest.approx(-20 * np.log10(GAIN), abs=0.01)
     stored = reference.image(*whole(reference)).image
     np.testing.assert_allclose(stored, make(ground)[:stored.shape[0], :stored.shape[1]], rtol=5e-3, atol=0.01)
 
@@ -180,7 +180,7 @@ def test_whole_numbers_stay_whole_and_within_their_type(ground: NDArray[np.float
     parts = [scene(tmp_path / "left.tif", digits[:, :TO], nodata=0),
              scene(tmp_path / "right.tif", digits[:, FROM:] // 2, FROM, nodata=0)]
     reference = build_map(parts, tmp_path / "map", descriptor=BoxMean(), levels=1)
-    assert reference.header.sar_dtype == "uint8" and reference.header.scenes[1]["gain_db"] == pytest.approx(6, abs=0.2)
+    assert reference.header.sar_dtype == "uint8" and reference.header.scenes[1].gain_db == pytest.approx(6, abs=0.2)
     brightest = reference.image(*whole(reference)).image.max()
     assert digits[:, TO:].max() // 2 < brightest <= 255
     mixed = [parts[0], scene(tmp_path / "float.tif", ground[:, FROM:], FROM)]
@@ -218,7 +218,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
 from small_maps import BoxMean
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 
 die_after(int(sys.argv[3]))
 build_map([Path(name) for name in sys.argv[4:]], Path(sys.argv[2]), descriptor=BoxMean(), levels=2, workers=2)

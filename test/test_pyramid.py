@@ -60,7 +60,7 @@ def test_level_is_the_mean_of_the_one_below_described_whole(reference: Reference
     assert here.grid.bounds[0] == pytest.approx(reference.grid.bounds[0])
     assert here.grid.bounds[3] == pytest.approx(reference.grid.bounds[3])
     fine = below.image(0, 0, below.grid.width, below.grid.height)
-    median = reference.header.amplitude["median"]
+    median = reference.header.amplitude.median
     amplitude, valid = four(fine.image / (1 if below.level else median)), four(fine.valid)
     known = valid.sum(axis=2) >= 2
     mean = np.where(known, (amplitude * valid).sum(axis=2) / np.maximum(valid.sum(axis=2), 1), 0)

@@ -187,7 +187,7 @@ def test_coarser_levels_are_the_mean_of_what_was_filtered_and_masked(hills: tupl
     reference = build_map(sar, tmp_path / "map", dem=dem, descriptor=Amplitudes(), product=product, gsd=5.0, levels=2)
     assert reference.grid.width > reference.header.tile_px
     stored, scale = reference.image(0, 0, *reference.grid.shape[::-1]), AmplitudeScale("amplitude", 1.0, "")
-    view = SarView(whole_view(sar), replace(scale, median=reference.header.amplitude["median"]), product, None)
+    view = SarView(whole_view(sar), replace(scale, median=reference.header.amplitude.median), product, None)
     mean, valid = averaged(*(part[:part.shape[0] // 2 * 2, :part.shape[1] // 2 * 2]
                              for part in (view.amplitude(stored.image, stored.valid), stored.valid)))
     coarse = reference.at(1).image(0, 0, *reference.at(1).grid.shape[::-1])

@@ -53,8 +53,8 @@ def _promptdm(args: argparse.Namespace) -> None:
 
     import yaml
 
+    from promptmid_core.files import sha256
     from promptmid_core.networks.backbones import UNET, WEIGHTS
-    from promptmid_core.refmap.format.manifest import sha256
     from promptmid_core.training.loop import is_first
     from promptmid_core.training.promptdm import train_promptdm
     from promptmid_core.training.record import run_record

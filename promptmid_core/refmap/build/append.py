@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import locked
 from promptmid_core.refmap.format.manifest import REGIONS_FOLDER, require_finished
 from promptmid_core.refmap.map import ReferenceMap
-from promptmid_core.refmap.regions import MAIN, Region, holds, read_regions, write_regions
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+from promptmid_core.refmap.regions import MAIN, NAME, Region, holds, read_regions, write_regions
 
 
 def append_region(path: Path, sar: Path | Sequence[Path], *, descriptor: Descriptor, name: str | None = None,
@@ -44,7 +41,7 @@ def append_region(path: Path, sar: Path | Sequence[Path], *, descriptor: Descrip
 
     def check(header: Header) -> None:
         there = attributes_of(out)
-        if there is not None and there != header.attributes():
+        if there is not None and there != header.to_dict():
             raise InputError(f"the name '{name}' is taken in {path} by a region of other inputs or options; give another --name")
         for region in known:
             other = Header.read(path / region.path)

@@ -10,20 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
-from promptmid_core.prompts.vocabulary import files as vocabulary_files
 from promptmid_core.refmap.build.plan import encoder_for, plan_build
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.build.workers import THREADS, check_scheduler, crew, small_cache
 from promptmid_core.refmap.format.arrays import create, metadata_files
 from promptmid_core.refmap.format.header import Header, attributes_of, sar_names
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
-from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Built, Content, Journal, Manifest, TileRecord
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.map import ReferenceMap
 from promptmid_core.refmap.sar.product import SarProduct
@@ -120,7 +119,7 @@ def _check_target(out: Path, header: Header) -> bool:
     if present is None:
         raise InputError(f"{out} holds something that is not a map; give a folder that is new or empty")
     finished = (out / MANIFEST_FILE).exists()
-    if present != header.attributes():
+    if present != header.to_dict():
         state = "a map" if finished else "an unfinished map"
         raise InputError(f"{out} holds {state} of other inputs or options; give another folder, or remove this one yourself")
     return finished
@@ -132,33 +131,28 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], started: float
     if task.dem and not any(record.heights for record in finest):
         raise InputError(f"{task.dem.path} holds no height where {task.scenes[0].sar.view.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
-    whole = [*metadata_files(header), *vocabulary_files(header.vocabulary)]
+    whole = [*metadata_files(header), *header.vocabulary.files]
     files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
     pixels, cells, dem_grid = header.grid, header.cells(0), header.dem_grid if header.dem_stride else None
     landuse: dict[str, int] = {}
     for record in finest:
         for code, count in record.landuse.items():
             landuse[code] = landuse.get(code, 0) + count
-    content: dict[str, Any] = {
-        "header": header.attributes(),  # once more, for `repair_map`
-        "valid_fraction": sum(record.valid for record in finest) / (pixels.width * pixels.height),
-        "described_fraction": sum(record.described for record in finest) / (cells.width * cells.height),
-        "dem_fraction": sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,
-        "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
-        "bytes": sum((out / name).stat().st_size for name in files),
-    }
-    if header.scenes:
-        counts = [sum(record.scenes.get(str(index), 0) for record in finest) for index in range(len(header.scenes))]
-        content["scenes"] = {scene["name"]: count / max(sum(counts), 1)
-                             for scene, count in zip(header.scenes, counts, strict=True)}
+    counts = [sum(record.scenes.get(str(index), 0) for record in finest) for index in range(len(header.scenes))]
+    content = Content(
+        header=header.to_dict(),
+        valid_fraction=sum(record.valid for record in finest) / (pixels.width * pixels.height),
+        described_fraction=sum(record.described for record in finest) / (cells.width * cells.height),
+        dem_fraction=sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,
+        landuse={code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
+        bytes=sum((out / name).stat().st_size for name in files),
+        scenes={scene.name: count / max(sum(counts), 1) for scene, count in zip(header.scenes, counts, strict=True)},
+    )
     rasters = {scene.name: scene.sar.view for scene in task.scenes}
     sources = {**rasters, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
-    built = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(time.monotonic() - started, 1),
-        "host": platform.node(), "versions": _versions(),
-        "inputs": {name: str(view.path.resolve()) for name, view in sources.items() if view},
-    }
-    write_manifest(out, files, content, built)
+    built = Built(datetime.now(UTC).isoformat(timespec="seconds"), round(time.monotonic() - started, 1), platform.node(),
+                  _versions(), {name: str(view.path.resolve()) for name, view in sources.items() if view})
+    Manifest(files, content, built).write(out)
 
 
 def _versions() -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
@@ -16,9 +17,11 @@ from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.build.landuse import LandCover
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
-from promptmid_core.refmap.format.header import DescriptorIdentity, Header
-from promptmid_core.refmap.format.manifest import sha256
+from promptmid_core.refmap.format.header import GridOptions, Header, SceneFacts
+from promptmid_core.refmap.format.identity import DescriptorIdentity
 from promptmid_core.refmap.format.quantisation import STORES
+from promptmid_core.refmap.format.sar import SarReading
+from promptmid_core.refmap.format.vocabulary import VocabularyFacts
 from promptmid_core.refmap.pyramid import default_levels
 from promptmid_core.refmap.sar.laying import Laid, laid
 from promptmid_core.refmap.sar.layover import Relief, height_error
@@ -54,10 +57,10 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
     header = Header(
         frame, grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(lain.scale) | {"decibel": lain.scale.decibel}, lain.dtype, asdict(product) | {"bands": list(lain.view.bands)}, 0.0,
-        cover is not None, 0, (0.0, 0.0), levels, store, vocabulary.attributes(table),
-        {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
-        [{"name": scene.name, "gain_db": scene.gain_db} for scene in lain.scenes] if len(lain.scenes) > 1 else [],
+        lain.scale, lain.dtype, SarReading(product, lain.view.bands), 0.0,
+        cover is not None, 0, (0.0, 0.0), levels, store, VocabularyFacts.of(vocabulary, table),
+        {name: sha256(path) or "" for name, path in inputs.items()}, GridOptions(crs, gsd),
+        tuple(SceneFacts(scene.name, scene.gain_db) for scene in lain.scenes) if len(lain.scenes) > 1 else (),
     )
     dem_view, relief = None, None
     if dem:

@@ -8,18 +8,16 @@ from pathlib import Path
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.prompts import ClassTable
-from promptmid_core.prompts.vocabulary import Vocabulary
-from promptmid_core.prompts.vocabulary import files as vocabulary_files
+from promptmid_core.files import sha256
 from promptmid_core.refmap.build.builder import Progress, writing
 from promptmid_core.refmap.build.plan import plan_build
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.build.workers import THREADS, crew, small_cache
 from promptmid_core.refmap.format.arrays import create, metadata_files, shard_files
-from promptmid_core.refmap.format.header import Header, Tile
+from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.lock import locked
-from promptmid_core.refmap.format.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
-from promptmid_core.refmap.sar.product import SarProduct
+from promptmid_core.refmap.format.manifest import MANIFEST_FILE, Manifest, damaged_files
+from promptmid_core.refmap.tile import Tile
 
 
 def repair_map(path: Path, sar: Path | Sequence[Path], *, landcover: Path | None = None, dem: Path | None = None,
@@ -34,16 +32,16 @@ def repair_map(path: Path, sar: Path | Sequence[Path], *, landcover: Path | None
     damaged = set(damaged_files(path))
     if MANIFEST_FILE in damaged:
         raise InputError(f"{path / MANIFEST_FILE} is damaged, so that nothing says what is whole; build the map again")
-    manifest = read_manifest(path)
-    files = manifest["files"]
+    manifest = Manifest.read(path)
+    files = manifest.files
     broken = frozenset(damaged & files.keys())
     if not broken:
         return []
-    header = Header.of(manifest["content"]["header"], path)
-    if not broken.isdisjoint(file.as_posix() for file in vocabulary_files(header.vocabulary)):
+    header = Header.from_dict(manifest.content.header, path)
+    if not broken.isdisjoint(file.as_posix() for file in header.vocabulary.files):
         raise InputError(f"{path} has damaged embeddings of its prompts, which repair cannot make again; build the map again")
     given = [sar] if isinstance(sar, Path) else sar
-    inputs = _inputs(header, given, {"landcover": landcover, "dem": dem}, manifest["built"]["inputs"])
+    inputs = _inputs(header, given, {"landcover": landcover, "dem": dem}, manifest.built.inputs)
     with small_cache():
         task = _task(path, header, inputs, descriptor or load(header.descriptor.name, threads=1))
     with writing(path), locked(path):
@@ -85,10 +83,9 @@ def _task(path: Path, header: Header, inputs: dict[str, Path], descriptor: Descr
         raise InputError(f"{path} was built with descriptor {header.descriptor.fingerprint}, and this program's is "
                          f"{descriptor.fingerprint}; build the map again")
     words = header.vocabulary
-    table = ClassTable.read(words) if header.has_landuse else None
-    task = plan_build(path.resolve(), inputs, descriptor, SarProduct.read(header.sar), table, Vocabulary.read(path, words),
-                      crs=header.options["crs"], gsd=header.options["gsd_m"], levels=header.levels, store=header.store)
-    if task.header.attributes() != header.attributes():
+    task = plan_build(path.resolve(), inputs, descriptor, header.sar.product, words.table, words.read(path),
+                      crs=header.options.crs, gsd=header.options.gsd_m, levels=header.levels, store=header.store)
+    if task.header.to_dict() != header.to_dict():
         raise InputError(f"{path} would be laid out otherwise by the versions installed here; build the map again")
     return task
 

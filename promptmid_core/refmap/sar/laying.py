@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame
-from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 from promptmid_core.refmap.sar.levelling import levels_db
 from promptmid_core.refmap.sar.product import SarProduct
