@@ -18,7 +18,7 @@ from promptmid_core import cli
 from promptmid_core.errors import InputError
 from promptmid_core.files import digest
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions, verify_map
-from promptmid_core.refmap.build import append_region
+from promptmid_core.refmap.build import BuildOptions, Sources, append_region
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.manifest import Journal
 
@@ -142,7 +142,7 @@ def test_manifest_that_cannot_be_is_refused_by_its_field(copied_map: Path, path:
 def of_regions(built_map: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = Path(shutil.copytree(built_map, tmp_path_factory.mktemp("regions") / "map"))
     sar = raster(tmp_path_factory.mktemp("east") / "east.tif", "EPSG:32612", EAST, side=100)
-    append_region(path, sar, descriptor=BoxMean())
+    append_region(path, Sources(sar), BuildOptions(BoxMean()))
     return path
 
 

@@ -248,11 +248,6 @@ def _scene(fields: Fields) -> SceneFacts:
     return scene
 
 
-def sar_names(count: int) -> list[str]:
-    """The names of so many SAR rasters among the inputs of a map: sar, sar2, sar3, ..."""
-    return [f"sar{number if number > 1 else ''}" for number in range(1, count + 1)]
-
-
 def attributes_of(path: Path) -> dict[str, Any] | None:
     """Return the attributes of a folder that calls itself one of our maps, finished or not; None where it does not."""
     try:
