@@ -9,8 +9,7 @@ import numpy as np
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.files import sha256
-from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
+from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, raster_identity, vertical_datum
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
 from promptmid_core.prompts.vocabulary import Vocabulary
@@ -71,7 +70,7 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         DescriptorIdentity.of(descriptor),
         lain.scale, lain.dtype, SarReading(product, lain.view.bands), 0.0,
         cover is not None, 0, (0.0, 0.0), levels, store, VocabularyFacts.of(vocabulary, table),
-        {name: sha256(path) or "" for name, path in inputs.items()}, GridOptions(options.crs, gsd),
+        {name: _identity(path) for name, path in inputs.items()}, GridOptions(options.crs, gsd),
         tuple(SceneFacts(scene.name, scene.gain_db) for scene in lain.scenes) if len(lain.scenes) > 1 else (),
     )
     dem_view, relief = None, None
@@ -96,6 +95,13 @@ def _encoder(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
         raise InputError(f"descriptor {descriptor.name} needs the embeddings of {needed}, not of {name}; leave --embeddings out")
     chosen = name or needed
     return load_encoder(chosen) if chosen else None
+
+
+def _identity(path: Path) -> str:
+    known = raster_identity(path)
+    if known is None:
+        raise InputError(f"{path} can no longer be read; give the same command again when it can")
+    return known
 
 
 def _land_cover(path: Path, table: ClassTable, lain: Laid) -> LandCover:

@@ -9,6 +9,7 @@ from pathlib import Path
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
+from promptmid_core.georaster import raster_identity
 from promptmid_core.refmap.build.builder import writing
 from promptmid_core.refmap.build.options import BuildOptions
 from promptmid_core.refmap.build.plan import plan_build
@@ -62,7 +63,7 @@ def _found(header: Header, sources: Sources, known: dict[str, str]) -> Sources:
     """The rasters of a map, those of the SAR told by their content; InputError where one is missing or another."""
     given = {name: file for name, file in sources.files.items() if not name.startswith("sar")}
     for file in sources.scenes:
-        digest = sha256(file)
+        digest = raster_identity(file.resolve())
         name = next((name for name in header.inputs if name.startswith("sar") and header.inputs[name] == digest), None)
         if name is None:
             which = f"one of the {len(header.scenes)} SAR rasters" if header.scenes else "the sar raster"
@@ -71,7 +72,7 @@ def _found(header: Header, sources: Sources, known: dict[str, str]) -> Sources:
     found: dict[str, Path] = {}
     for name, digest in header.inputs.items():
         file = given.get(name) or Path(known.get(name, name))
-        if sha256(file) != digest:
+        if raster_identity(file.resolve()) != digest:
             if name.startswith("sar"):
                 raise InputError(f"the SAR raster {name} is missing, which was {file} when the map was built; give it too, "
                                  "to repair the map")
