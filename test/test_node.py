@@ -14,7 +14,7 @@ from simulated import Scene, scene  # noqa: F401
 from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Pose
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.world.simulate import simulate_world
 
 LOCAL = "+proj=tmerc +lon_0=15 +k=0.9996 +x_0=500000 +datum=WGS84 +units=m +type=crs"
@@ -115,7 +115,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
     for entry in scene.map_path.iterdir():
         if entry.name != "manifest.json":
             (unfinished / entry.name).symlink_to(entry)
-    build_map(scene.world.sar, tmp_path / "foreign", descriptor=Foreign(), gsd=40.0)
+    build_map(Sources(scene.world.sar), tmp_path / "foreign", BuildOptions(Foreign(), gsd=40.0))
 
     def value(given: object) -> ParameterValue:
         if isinstance(given, bool):
@@ -226,7 +226,7 @@ def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tm
         assert flight.show(localizer)["reason"] == "fix"
 
         for name, wanted in (("elsewhere", {"crs": LOCAL}), ("coarser", {"gsd": 20.0})):
-            build_map(scene.world.sar, tmp_path / name, descriptor=load("structural"), **wanted)
+            build_map(Sources(scene.world.sar), tmp_path / name, BuildOptions(load("structural"), **wanted))
         link.symlink_to(tmp_path / "elsewhere")
         answer = localizer.trigger("reload_map")
         assert not answer.success
@@ -263,7 +263,7 @@ def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: P
 
 def test_the_backend_is_told_and_one_that_is_named_runs_or_nothing_does(tmp_path: Path) -> None:
     world = simulate_world(tmp_path / "world", seed=3, size_px=384)
-    build_map(world.sar, tmp_path / "map", descriptor=load("promptmid", threads=1), levels=1)
+    build_map(Sources(world.sar), tmp_path / "map", BuildOptions(load("promptmid", threads=1), levels=1))
     with Localizer(tmp_path, map=tmp_path / "map", backend="tensorrt") as localizer:
         assert not localizer.change(CONFIGURE)
         assert "configure failed: " in localizer.log()

@@ -19,7 +19,7 @@ from simulated import Scene, scene  # noqa: F401
 from small_maps import write
 
 from promptmid_core.descriptors import load
-from promptmid_core.refmap.build import append_region
+from promptmid_core.refmap.build import BuildOptions, Sources, append_region
 from promptmid_core.refmap.format.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 
@@ -69,7 +69,7 @@ def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:  #
     path = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     pixels = np.random.default_rng(0).integers(1, 255, (300, 300), np.uint8)
     east = write(tmp_path / "east.tif", pixels, crs="EPSG:32612", transform=from_origin(300_000, 3_770_000, 10, 10))
-    append_region(path, east, descriptor=load("structural"))
+    append_region(path, Sources(east), BuildOptions(load("structural")))
     for region, crs in (("east", "EPSG:32612"), ("", scene.reference().frame.crs)):
         with Localizer(tmp_path, map=path, region=region) as localizer:
             assert localizer.change(CONFIGURE), localizer.log()
