@@ -60,7 +60,7 @@ ruff: install
 
 mypy: install
 	@.ci/typings
-	.venv/bin/python -m mypy --strict promptmid_core
+	.venv/bin/python -m mypy --strict promptmid_core promptmid_ros
 
 layers: install
 	.venv/bin/lint-imports --no-logo

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.descriptors import NAMES, Descriptor, load
+from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.descriptors.name import FAMILIES, STRUCTURAL
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
@@ -278,7 +279,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sar", type=Path, help="the raster of build rate and bytes; default: a simulated one of 12.6 Mpx")
     parser.add_argument("--mpx", type=float, default=1000, help="pixels of the raster of the memory test, in millions")
     parser.add_argument("--workers", type=int, default=default_workers())
-    parser.add_argument("--descriptor", default="structural", choices=NAMES, help="that of the build rate; default: %(default)s")
+    parser.add_argument("--descriptor", default=STRUCTURAL, choices=FAMILIES, help="that of the build rate; default: %(default)s")
     parser.add_argument("--only", choices=("rate", "bytes", "query", "memory", "kill", "flip"), help="one measurement alone")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)

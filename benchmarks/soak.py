@@ -21,6 +21,7 @@ from rclpy.node import Node
 
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError
+from promptmid_core.files import write_json
 from promptmid_ros.rehearsal.live import isolate, ros_node
 from promptmid_ros.rehearsal.process import LocalizerProcess
 from promptmid_ros.rehearsal.recorder import DEEP
@@ -157,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"soak: {error}", file=sys.stderr)
         return 1
-    (args.out / "soak.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_json(args.out / "soak.json", results)
     print(table(results))
     missed = [f"{result['transport']}: {text}" for result in results for text in bars_missed(result)]
     for text in missed:

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import NADIR, Camera, boresight_point
-from promptmid_core.localization.fix import Candidate, Frame
+from promptmid_core.geometry import boresight_point
+from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.integrity import CHANCE_SHARE, SHARED_GROUND
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap.build import build_map
@@ -56,12 +56,12 @@ def matches(bag: Path, sar: Path, folder: Path, descriptor: Descriptor) -> list[
     reference = build_map(sar, folder, descriptor=descriptor)
     localizer, recording = Localizer(reference, descriptor), Recording(open_bag(bag), reference.frame)
     found = []
-    for image in recording.images(NADIR):
-        assert isinstance(image.camera, Camera)
-        candidate = localizer.match(Frame(image.stamp_ns, image.pixels(), image.camera), recording.prior(image.stamp_ns))
+    for image in recording.images():
+        frame, (prior, _) = recording.intake.frame(image.message), recording.intake.odometry.at(image.stamp_ns)
+        candidate = localizer.match(frame, prior)
         truth = recording.truth(image.stamp_ns)
         if candidate.pose is not None and truth is not None:
-            ground = [boresight_point(image.camera, pose, localizer.terrain) for pose in (candidate.pose, truth)]
+            ground = [boresight_point(frame.camera, pose, localizer.terrain) for pose in (candidate.pose, truth)]
             found.append((float(np.linalg.norm(ground[0] - ground[1])) / reference.gsd, features(candidate)))
     return found
 

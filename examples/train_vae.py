@@ -14,9 +14,9 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
+from promptmid_core.files import sha256
 from promptmid_core.networks.backbones import VAE, WEIGHTS, Backbones
 from promptmid_core.networks.diffusion import load_vae, vae_input
-from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.training.matching import Numbered, fast_in_half
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples

@@ -12,57 +12,103 @@ from typing import Any
 
 from promptmid_core.errors import InputError
 
+CURE = "name a file in a writable folder"
+
+
+def partial_of(path: Path, folder: Path | None = None) -> Path:
+    """Where a file is written before it takes its name: in `folder`, or beside `path`.
+
+    The name is always the same, so that a program killed while it wrote leaves nothing that its next run does not overwrite.
+    """
+    return (folder or path.parent) / f"{path.name}.partial"
+
 
 @contextmanager
 def replacing(path: Path, folder: Path | None = None) -> Iterator[Path]:
-    """Give a path to write to, which takes the place of `path` when the block ends and is removed where the block fails.
+    """Give a path to write to, `partial_of(path, folder)`, which takes the place of `path` when the block ends.
 
-    It lies in `folder`, or beside `path`. Its name is always the same, so that a program killed while it wrote leaves nothing
-    that its next run does not overwrite. Raises what the block raises, and OSError where the file cannot be moved.
+    It is removed where the block fails. A link at `path` stays, and what it leads to is replaced. Raises what the block raises,
+    and OSError where the file cannot be moved.
     """
-    partial = (folder or path.parent) / f"{path.name}.partial"
+    target = Path(os.path.realpath(path))
+    partial = partial_of(target, folder)
     try:
         yield partial
-        partial.replace(path)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: str | bytes, folder: Path | None = None) -> None:
+@contextmanager
+def writing(path: Path, cure: str = CURE) -> Iterator[None]:
+    """Raise InputError, which names `path` and the cure, where the block cannot write (OSError)."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error, cure) from error
+
+
+def write_whole(path: Path, content: str | bytes, folder: Path | None = None, cure: str = CURE) -> None:
     """Write a file, text as UTF-8, in place of what is there, at once and on the disk when this returns, or not at all.
 
-    `folder` as for `replacing`. Raises InputError where it cannot be written.
+    `folder` as for `partial_of`; a device or a pipe at `path` is given the content. Raises InputError, which ends with `cure`,
+    where it cannot be written.
     """
-    data = content.encode() if isinstance(content, str) else content
-    try:
+    # names of files may hold bytes that are no UTF-8, which Python has as surrogates
+    data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+    with writing(path, cure):
+        if _is_stream(path):
+            path.write_bytes(data)
+            return
         with replacing(path, folder) as partial, partial.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
-def write_json(path: Path, value: Any, indent: int = 2) -> None:
-    """Write a value as JSON, as `write_whole` does. Raises InputError where the file cannot be written."""
-    write_whole(path, json.dumps(value, indent=indent) + "\n")
+def write_json(path: Path, value: Any, indent: int | None = 2, cure: str = CURE) -> None:
+    """Write a value as JSON, as `write_whole` does. Raises InputError, which ends with `cure`, where it cannot be written."""
+    write_whole(path, json.dumps(value, indent=indent) + "\n", cure=cure)
 
 
 def check_target(path: Path, kinds: Sequence[str] = ()) -> None:
-    """Raise InputError where a file cannot be written at `path`, or ends in none of `kinds`: said before the work, not after."""
+    """Raise InputError where a file cannot be written at `path`, or ends in none of `kinds`: said before the work, not after.
+
+    An empty file is made beside it for a moment, since no rule foretells what every file system, quota and mount takes.
+    """
     if kinds and path.suffix.lower() not in kinds:
         raise InputError(f"{path} is of no kind that can be written; name a file that ends in {' or '.join(kinds)}")
-    if path.is_dir():
-        raise InputError(f"{path} cannot be written, it is a folder; name a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"{path} cannot be written (Permission denied); name a file in a writable folder")
+    with writing(path):
+        if path.is_dir():
+            raise InputError(f"{path} cannot be written, it is a folder; name a file")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise InputError(f"{path} cannot be written, it is write-protected; name another file")
+        if _is_stream(path):
+            return
+        partial = partial_of(Path(os.path.realpath(path)))
+        if not partial.parent.is_dir():
+            what = "is a file" if partial.parent.exists() else "does not exist"
+            raise InputError(f"{path} cannot be written, its folder {what}; {CURE}")
+        partial.open("ab").close()
+        partial.unlink()
 
 
-def cannot_write(path: Path, error: OSError) -> InputError:
+def make_folder(path: Path) -> None:
+    """Make a folder that files can be written into, with those above it; what is there stays. Raises InputError where it cannot
+    be made or written into."""
+    try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; name a folder")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror or error}); name a folder that can be written") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(f"{path} cannot be written; name a folder that can")
+
+
+def cannot_write(path: Path, error: Exception, cure: str = CURE) -> InputError:
     """What to raise where writing `path` failed."""
-    return InputError(f"{path} cannot be written ({error.strerror or error}); name a file in a writable folder")
+    return InputError(f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); {cure}")
 
 
 def sha256(path: Path) -> str | None:
@@ -77,3 +123,8 @@ def sha256(path: Path) -> str | None:
 def digest(values: dict[str, Any]) -> str:
     """Return the SHA-256 of JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a device or a pipe is at `path`, which is written to as it is: nothing may take its place."""
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     IMAGE_SATURATED = "image_saturated"
     CAMERA_INFO_MISSING = "camera_info_missing"
     CAMERA_INFO_INVALID = "camera_info_invalid"
+    CAMERA_MOUNT_UNKNOWN = "camera_mount_unknown"
 
     # the prior
     PRIOR_MISSING = "prior_missing"
@@ -59,8 +60,9 @@ MEANINGS: dict[Reason, str] = {
     Reason.IMAGE_SIZE: "The image has another size than its camera_info says.",
     Reason.IMAGE_BLACK: "The image is black: lens covered, camera off or exposure far too short.",
     Reason.IMAGE_SATURATED: "The image is white: exposure far too long.",
-    Reason.CAMERA_INFO_MISSING: "No camera_info came before the image.",
+    Reason.CAMERA_INFO_MISSING: "No camera_info has come.",
     Reason.CAMERA_INFO_INVALID: "The camera_info does not describe a camera, for example a zero K.",
+    Reason.CAMERA_MOUNT_UNKNOWN: "Nothing tells how the camera is mounted on the aircraft.",
     Reason.PRIOR_MISSING: "No odometry brackets the stamp of the image.",
     Reason.PRIOR_INVALID: "The odometry has NaN, a non-unit quaternion or a covariance that is none.",
     Reason.PRIOR_FRAME: "The odometry is given in a frame that cannot be used.",

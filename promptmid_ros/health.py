@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from promptmid_ros.diagnostics import Value
+Value = str | float | int | None
 
 RATE_S, MINUTE_S = 10.0, 60.0
 GAPS = 100

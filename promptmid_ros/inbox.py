@@ -1,17 +1,11 @@
-"""What the callbacks put down and the worker takes up: the newest image, and the camera_info of its time."""
+"""What the callbacks put down and the worker takes up: the newest image."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
-
-from promptmid_core.bags.messages import camera_from, stamp_ns
-from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Camera, Pose
-from promptmid_core.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -66,31 +60,3 @@ class Inbox:
         self._arrival = None
         self.dropped += 1
         self._since += 1
-
-
-class CameraInfos:
-    """The last few camera_info messages; the one of an image's own stamp holds for it, or else the newest."""
-
-    def __init__(self, mount: Pose, kept: int = 16) -> None:
-        self._mount = mount
-        self._infos: deque[tuple[int, Any]] = deque(maxlen=kept)
-        self._came = threading.Condition()
-
-    def add(self, message: Any) -> None:
-        with self._came:
-            self._infos.append((stamp_ns(message.header), message))
-            self._came.notify_all()
-
-    @property
-    def received(self) -> bool:
-        return bool(self._infos)
-
-    def camera(self, stamp: int, wait_s: float) -> Camera:
-        """The camera of an image; the first camera_info of all is waited for. Refusal where there is none or it is none."""
-        with self._came:
-            self._came.wait_for(lambda: self._infos, max(wait_s, 0.0))
-            infos = list(self._infos)
-        if not infos:
-            raise Refusal(Reason.CAMERA_INFO_MISSING, "no camera_info has been received; is the topic camera_info remapped?")
-        own = next((message for its_stamp, message in infos if its_stamp == stamp), infos[-1][1])
-        return camera_from(own, self._mount)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion, Transform, TransformStamped, Vector3
 from rclpy.lifecycle import LifecycleNode
@@ -17,9 +16,9 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
+from promptmid_core.localization.odometry import MAP, ODOM
 from promptmid_ros import conversions
-from promptmid_ros.diagnostics import INTERNAL_ERROR, MATCH, Value
-from promptmid_ros.odometry import MAP, ODOM
+from promptmid_ros.diagnostics import MATCH, Judged, values_of
 from promptmid_ros.worker import Outcome
 
 RELIABLE = QoSProfile(depth=10)
@@ -49,12 +48,11 @@ class Outputs:
             self._correction.publish(conversions.correction(stamp, fix.pose, prior.pose, fix.covariance))
             self._navsat.publish(conversions.navsat_fix(stamp, fix.pose, fix.covariance, self._geodetic, self._base_frame))
         summary = "fix" if fix.accepted else f"{fix.reason}: {fix.sentence}"
-        self._diagnose(stamp, summary, match_values(outcome, latency_ms))
+        self._diagnose(summary, Judged(stamp, outcome, latency_ms, outcome.arrival.dropped))
 
     def publish_failure(self, stamp_ns: int, error: str, dropped: int) -> None:
         """For an image on which the program itself failed."""
-        self._diagnose(stamp_ns, error, {
-            "verdict": "no fix", "reason": INTERNAL_ERROR, "sentence": error, "stamp": seconds(stamp_ns), "dropped": dropped})
+        self._diagnose(error, Judged(stamp_ns, None, dropped=dropped, failure=error))
 
     def publish_transform(self, stamp_ns: int, map_from_odom: Pose) -> None:
         """At the odometry's stamps, at most twenty times a second."""
@@ -72,34 +70,10 @@ class Outputs:
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
 
-    def _diagnose(self, stamp_ns: int, summary: str, values: dict[str, Value]) -> None:
+    def _diagnose(self, summary: str, judged: Judged) -> None:
         name = f"{self._node.get_fully_qualified_name().lstrip('/')}: match"
-        self._diagnostics.publish(conversions.diagnostics(stamp_ns, name, self._base_frame, summary, MATCH, values))
-
-
-def match_values(outcome: Outcome, latency_ms: float | None) -> dict[str, Value]:
-    """The values of `~/match_diagnostics` for an image."""
-    fix, candidate = outcome.fix, outcome.fix.candidate
-    values: dict[str, Value] = {
-        "verdict": "fix" if fix.accepted else "no fix", "reason": str(fix.reason), "sentence": fix.sentence,
-        "state": str(fix.state),
-        "stamp": seconds(fix.stamp_ns), "latency_ms": latency_ms, "processing_ms": outcome.processing_ms,
-        "dropped": outcome.arrival.dropped, "prompt": candidate.prompt and candidate.prompt.text,
-    }
-    if candidate.pose is not None and candidate.prior is not None:
-        delta = candidate.pose.correction_from(candidate.prior.pose)
-        values |= {"correction_east_m": float(delta[0]), "correction_north_m": float(delta[1]),
-                   "correction_yaw_deg": float(np.rad2deg(delta[5]))}
-    if fix.covariance is not None:
-        values["sigma_m"] = float(np.sqrt(np.trace(fix.covariance[:2, :2])))
-    values |= {f"score_{name}": float(score) for name, score in candidate.scores.items()}
-    values |= {f"stage_{name}_ms": float(ms) for name, ms in candidate.stage_ms.items()}
-    return values
-
-
-def seconds(stamp_ns: int) -> str:
-    """A stamp in seconds with all its digits, which a float would lose."""
-    return f"{stamp_ns // 1_000_000_000}.{stamp_ns % 1_000_000_000:09d}"
+        self._diagnostics.publish(conversions.diagnostics(judged.stamp_ns, name, self._base_frame, summary, MATCH,
+                                                          values_of(MATCH, judged)))
 
 
 def _tf_message() -> Any:

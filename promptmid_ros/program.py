@@ -16,6 +16,11 @@ from typing import Any
 from promptmid_core.runtime.threads import bound
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
+USAGE = """usage: localizer --ros-args -p map:=MAP [-p autostart:=true] [--params-file FILE] [-r TOPIC:=TOPIC ...]
+
+The lifecycle node that matches camera images to the SAR map in the folder MAP and publishes fixes. It subscribes to
+image/compressed (or image), camera_info, odometry and initialpose. Without autostart it waits for its transitions:
+ros2 lifecycle set /localizer configure. All parameters with their meanings and defaults: config/localizer.yaml, docs/ros.md."""
 # a match in hand may take this long; what is left after it has nothing to lose
 PATIENCE_S = 1.0
 # Python's threads take turns; a service that is asked during a match waits several turns for its answer
@@ -26,10 +31,26 @@ def main(args: list[str] | None = None) -> int:
     """The program `localizer`."""
     # blocked before anything else, so that no thread and no import is ever interrupted: run() asks for them when it is ready
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    status = _answered(sys.argv if args is None else ["localizer", *args])
+    if status is not None:
+        return status
     bound()
     from promptmid_ros.localizer_node import LocalizerNode
 
     return run(LocalizerNode, args)
+
+
+def _answered(words: list[str]) -> int | None:
+    """The exit status where the words of the command are no start of the node: a question, or what is no argument of ROS."""
+    own = words[1:words.index("--ros-args")] if "--ros-args" in words else words[1:]
+    if {"-h", "--help"} & set(own):
+        print(USAGE)
+        return 0
+    if own:
+        print(f"localizer: '{own[0]}' is no argument of it; all is set by parameters: localizer --ros-args -p map:=MAP",
+              file=sys.stderr)
+        return 2
+    return None
 
 
 def play() -> int:
@@ -54,7 +75,8 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
 
     sys.setswitchinterval(TURN_S)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    enough, failed = Future(), threading.Event()
+    enough: Future[None] = Future()
+    failed = threading.Event()
     node = make_node()
     # one thread suffices, as no callback takes long: a MultiThreadedExecutor answered several times later beside a match, as its
     # threads compete with it for Python's lock; EventsExecutor is experimental and not in every ROS 2

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from promptmid_core.errors import InputError
+from promptmid_core.files import write_json, write_whole, writing
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.refmap import ReferenceMap
 from promptmid_ros.worker import Outcome
+
+CURE = "set snapshot_dir to a writable folder"
 
 
 def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap) -> Path:
@@ -22,22 +24,21 @@ def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap) -> Pa
     """
     fix, frame = outcome.fix, outcome.frame
     target = folder / f"{fix.stamp_ns}_{fix.reason}"
-    try:
+    with writing(target, CURE):
         target.mkdir(parents=True, exist_ok=True)
-        if frame is not None:
-            pixels = frame.image if frame.image.ndim == 2 else cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
-            # encoded apart from writing, so that OpenCV's silence about a full disk does not matter
-            (target / "frame.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-        patch, ties = fix.candidate.patch, fix.candidate.ties
-        if patch is not None:
-            arrays = {"patch": patch.image, "valid": patch.valid}
-            if ties is not None:
-                arrays |= {"seen": ties.seen, "found": ties.found, "weight": ties.weight}
-            np.savez_compressed(target / "arrays.npz", **arrays)
-        (target / "verdict.json").write_text(json.dumps(_verdict(outcome, reference), indent=2) + "\n")
-    except OSError as error:
-        raise InputError(f"the snapshot {target} cannot be written ({error.strerror}); "
-                         "set snapshot_dir to a writable folder") from error
+    if frame is not None:
+        pixels = frame.image if frame.image.ndim == 2 else cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+        # encoded apart from writing, so that OpenCV's silence about a full disk does not matter
+        write_whole(target / "frame.png", cv2.imencode(".png", pixels)[1].tobytes(), cure=CURE)
+    patch, ties = fix.candidate.patch, fix.candidate.ties
+    if patch is not None:
+        arrays: dict[str, Any] = {"patch": patch.image, "valid": patch.valid}
+        if ties is not None:
+            arrays |= {"seen": ties.seen, "found": ties.found, "weight": ties.weight}
+        stream = BytesIO()
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_whole(target / "arrays.npz", stream.getvalue(), cure=CURE)
+    write_json(target / "verdict.json", _verdict(outcome, reference), cure=CURE)
     return target
 
 
@@ -61,7 +62,7 @@ def _verdict(outcome: Outcome, reference: ReferenceMap) -> dict[str, Any]:
 
 
 def _with_covariance(prior: Prior | None) -> dict[str, Any] | None:
-    return prior and {**_pose(prior.pose), "covariance": prior.covariance.tolist()}
+    return None if prior is None else {**_pose(prior.pose), "covariance": prior.covariance.tolist()}
 
 
 def _pose(pose: Pose) -> dict[str, Any]:

@@ -97,14 +97,14 @@ class KnownLocalizer:
         self.error, self.refused = error, refused or {}
         self.covariance = np.diag([sigma_m**2, sigma_m**2, 1e6, 1e6, 1e6, 1e-4])
         self.descriptor = SimpleNamespace(name="known", fingerprint="known-1")
-        self.options = SimpleNamespace(patch_px=patch_px)
+        self.options = SimpleNamespace(search=SimpleNamespace(patch_px=patch_px))
         self.newest_ns = 0
 
     def reset(self) -> None:
         self.newest_ns = 0
 
     def match(self, frame: Frame, prior: Prior) -> Candidate:
-        size = self.options.patch_px
+        size = self.options.search.patch_px
         centre = prior.pose.position[:2]
         grid = Grid(centre[0] - size / 2 * GSD, centre[1] + size / 2 * GSD, GSD, size, size)
         patch = Patch(np.full((size, size), frame.image.mean(), np.uint8), np.ones((size, size), bool), grid)

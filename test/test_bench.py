@@ -211,17 +211,17 @@ def test_an_error_is_the_distance_to_the_truth() -> None:
 
 
 def test_a_journal_that_is_none_is_refused(tmp_path: Path) -> None:
-    from promptmid_core.bench.journal import Journal
+    from promptmid_core.bench.journal import BenchJournal
 
     path = tmp_path / "j.csv"
     path.write_text("id,optical\n1,2\n")
     with pytest.raises(InputError, match="other settings"):
-        Journal(path, "abc").read()
-    journal = Journal(tmp_path / "k.csv", "abc")
+        BenchJournal(path, "abc").read()
+    journal = BenchJournal(tmp_path / "k.csv", "abc")
     journal.write(3, "m", Answer(1, 2, True), 0.5)
     journal.write(4, "m", None, 0.25)
     journal.close()
-    assert Journal(tmp_path / "k.csv", "abc").read() == {(3, "m"): (Answer(1, 2, True), 0.5), (4, "m"): (None, 0.25)}
+    assert BenchJournal(tmp_path / "k.csv", "abc").read() == {(3, "m"): (Answer(1, 2, True), 0.5), (4, "m"): (None, 0.25)}
 
 
 @pytest.mark.real_data

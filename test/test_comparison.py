@@ -11,12 +11,13 @@ import pytest
 from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, write_bag
 
 from promptmid_core.bags import telemetry
+from promptmid_core.bags.liverun import RUN, LiveRun, NotRun, read_run, write_run
 from promptmid_core.bags.writer import BagWriter
 from promptmid_core.cli import demo
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.localization.fix import Fix
-from promptmid_core.replay.live import RUN, as_json, compare, read_live, sentence, table
+from promptmid_core.replay.live import as_json, compare, read_live, sentence, table
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.report import render
 from promptmid_core.replay.run import Flight, replay
@@ -38,7 +39,7 @@ def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = No
     with BagWriter(folder / "live" / "outputs") as bag:
         for frame in flight.frames:
             sent = SENT_NS + frame.index * 10**9
-            images.append([frame.fix.stamp_ns, sent])
+            images.append((frame.fix.stamp_ns, sent))
             if frame.index in drop:
                 continue
             received = sent + LATENCY_NS + frame.index * 1_000_000
@@ -46,8 +47,7 @@ def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = No
             bag.write("/localizer/match_diagnostics", diagnostics(frame.fix, reason, match_off.get(frame.index, 0.0)), received)
             if reason == "fix" and poses:
                 bag.write("/localizer/pose", pose(frame.fix, (pose_off or {}).get(frame.index, 0.0)), received)
-    run = {"bag": "bag", "map": "map", "rate": 5.0, "images": images}
-    (folder / "live" / RUN).write_text(json.dumps(run))
+    write_run(folder / "live", LiveRun("bag", "map", 5.0, "compressed", 0, {"/image": len(images)}, {}, 0.0, tuple(images)))
     return folder / "live"
 
 
@@ -69,8 +69,8 @@ def pose(fix: Fix, off: float) -> Any:
 
 
 def test_the_same_outputs_agree_and_are_worth_the_same(tmp_path: Path) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight)), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight)), flight, PlainMap())
     assert result.agrees and result.dropped == 0
     assert (result.sent, result.judged, result.common, result.same_verdicts) == (8, 8, 8, 8)
     assert result.live is not None and result.offline is not None
@@ -84,23 +84,23 @@ def test_the_same_outputs_agree_and_are_worth_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("off_m", "agrees"), [(5e-7, True), (2e-6, False), (300.0, False)])
 def test_a_pose_that_differs_is_seen(tmp_path: Path, off_m: float, agrees: bool) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight, pose_off={5: off_m})), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, pose_off={5: off_m})), flight, PlainMap())
     assert result.agrees == agrees
     assert result.furthest is not None and result.furthest["position_m"] == pytest.approx(off_m, abs=1e-9)
     assert result.live is not None and result.live["false_fixes"] == (1 if off_m > 5 * GSD else 0)
 
 
 def test_a_match_that_differs_is_seen_on_refused_frames_too(tmp_path: Path) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight, refuse=(3,), match_off={3: 2e-6})), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, refuse=(3,), match_off={3: 2e-6})), flight, PlainMap())
     assert result.matched == 8 and result.match_furthest == pytest.approx(2e-6, rel=1e-2)
     assert result.furthest is not None and max(result.furthest.values()) < 1e-9
 
 
 def test_drops_and_other_verdicts_are_counted_and_told(tmp_path: Path) -> None:
-    bag, flight = fly(tmp_path)
-    result = compare(read_live(outputs(tmp_path, flight, drop=(2, 6), refuse=(4,))), bag, flight, PlainMap())
+    _, flight = fly(tmp_path)
+    result = compare(read_live(outputs(tmp_path, flight, drop=(2, 6), refuse=(4,))), flight, PlainMap())
     assert (result.sent, result.judged, result.dropped, result.common) == (8, 6, 2, 6)
     assert result.same_verdicts == 5 and result.common_fixes == 5 and not result.agrees
     assert result.differences == ("frame 4: live peak_ambiguous, offline fix",)
@@ -129,6 +129,38 @@ def test_a_folder_that_is_no_live_run_is_refused(tmp_path: Path) -> None:
         read_live(tmp_path)
 
 
+def test_what_a_live_run_says_of_itself_comes_back(tmp_path: Path) -> None:
+    run = LiveRun("bag", "map", 2.5, "raw", 0, {"/image": 2, "/odometry": 7}, {"/localizer/pose": 1}, 0.125,
+                  ((10, 1_800_000_000_000_000_001), (20, 1_800_000_000_000_000_002)))
+    for said in (run, NotRun("the engine is cold")):
+        write_run(tmp_path / "new" / "live", said)
+        assert read_run(tmp_path / "new" / "live") == said
+
+
+@pytest.mark.parametrize(("harm", "said"), [
+    (lambda values: values.pop("images"), "images is missing"),
+    (lambda values: values.pop("rate"), "rate is missing"),
+    (lambda values: values.update(rate="fast"), "rate is 'fast'"),
+    (lambda values: values.update(rate=float("nan")), "rate is nan"),
+    (lambda values: values.update(rate=True), "rate is True"),
+    (lambda values: values.update(images=[[1]]), "images are not pairs"),
+    (lambda values: values.update(images=[[1, 2], [1, "2"]]), "images are not pairs"),
+    (lambda values: values.update(images=3), "images is 3"),
+    (lambda values: values.update(sent={"/image": "many"}), "/image is 'many'"),
+    (lambda values: values.update(exit_code=None), "exit_code is None"),
+    (lambda values: values.update(not_run=7), "not_run is 7"),
+    (lambda values: [], "not a table"),
+])
+def test_a_live_run_that_is_damaged_is_refused_in_one_sentence(tmp_path: Path, harm: Any, said: str) -> None:
+    values: Any = LiveRun("bag", "map", 1.0, "raw", 0, {}, {}, 0.0, ((1, 2),)).to_dict()
+    left = harm(values)
+    (tmp_path / RUN).write_text(json.dumps(left if left == [] else values))
+    with pytest.raises(InputError) as refused:
+        read_live(tmp_path)
+    assert str(refused.value).startswith(f"{tmp_path / RUN} is damaged (") and said in str(refused.value)
+    assert str(refused.value).endswith("; run it again") and "\n" not in str(refused.value)
+
+
 def test_without_ros_the_demo_says_so_in_table_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'rclpy'\" >&2\nexit 1\n")
@@ -136,7 +168,7 @@ def test_without_ros_the_demo_says_so_in_table_and_report(tmp_path: Path, monkey
     monkeypatch.setattr("sys.executable", str(python))
     bag, flight = fly(tmp_path)
     assert demo._fly_live(bag, tmp_path / "map", tmp_path / "live") is None
-    result = compare(read_live(tmp_path / "live"), bag, flight, PlainMap())
+    result = compare(read_live(tmp_path / "live"), flight, PlainMap())
     assert "not flown live: ROS 2 cannot be used from this Python (ModuleNotFoundError: No module named 'rclpy')" in table(result)
     html = render(flight, summarise(flight), PlainMap(), live=result)
     assert "card live warn" in html and "was not flown live" in html
@@ -149,15 +181,15 @@ def test_a_live_run_that_fails_is_told_in_the_report_and_by_the_demo(tmp_path: P
     monkeypatch.setattr("sys.executable", str(python))
     failed = demo._fly_live(tmp_path / "bag", tmp_path / "map", tmp_path / "live")
     assert failed is not None and "exit code 1" in failed and "localizer.log" in failed
-    assert read_live(tmp_path / "live").not_run == failed
+    assert read_live(tmp_path / "live") == NotRun(failed)
 
 
 def test_the_truth_judges_a_live_pose(tmp_path: Path) -> None:
     """A live fix exactly on the truth has no error, whatever the replay said."""
-    bag, flight = fly(tmp_path)
+    _, flight = fly(tmp_path)
     at = flight.frames[3]
     assert at.fix.pose is not None
     off = true_pose(at.fix.stamp_ns).position - at.fix.pose.position
-    result = compare(read_live(outputs(tmp_path, flight, pose_off={3: float(off[0])})), bag, flight, PlainMap())
+    result = compare(read_live(outputs(tmp_path, flight, pose_off={3: float(off[0])})), flight, PlainMap())
     assert result.live is not None and result.offline is not None
     assert result.live["error_px"] != result.offline["error_px"]

@@ -10,10 +10,9 @@ from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_ros import health
 from promptmid_ros.conversions import diagnostics
-from promptmid_ros.diagnostics import ERROR, HEALTH, MATCH, OK, SETUP_REASONS, WARN, document, level, text
+from promptmid_ros.diagnostics import ERROR, HEALTH, MATCH, OK, SETUP_REASONS, WARN, Judged, document, level, text, values_of
 from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms
 from promptmid_ros.inbox import Arrival
-from promptmid_ros.outputs import match_values
 from promptmid_ros.worker import Outcome
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "diagnostics.md"
@@ -34,7 +33,7 @@ def outcome(reason: Reason, state: State) -> Outcome:
 
 def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
     for reason in set(Reason) - {Reason.FIX}:
-        values = match_values(outcome(reason, State.TRACKING), 50.0)
+        values = values_of(MATCH, Judged(SECOND, outcome(reason, State.TRACKING), 50.0))
         its_level, _ = level(MATCH, values)
         assert its_level == (ERROR if reason in SETUP_REASONS else WARN)
         row = next(line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{reason}` |"))

@@ -110,10 +110,10 @@ def test_profiles_of_fast_dds(tmp_path: Path) -> None:
     broken.write_text("<dds><profiles>")
     (tmp_path / "none.xml").write_text("<dds/>")
 
-    def read(file: Path | None, **environment: str) -> dds.Profile:
+    def read(file: Path | None, **environment: str) -> dds.DdsProfile:
         return dds.read_profile(environment | ({dds.VARIABLE: str(file)} if file else {}))
 
-    assert read(PROFILE) == dds.Profile(dds.VARIABLE, str(PROFILE), 64 * 2**20, True)
+    assert read(PROFILE) == dds.DdsProfile(dds.VARIABLE, str(PROFILE), 64 * 2**20, True)
     for file, words in ((small, "a segment of 524288 bytes"), (broken, "cannot be read"),
                         (tmp_path / "gone.xml", "cannot be read"), (tmp_path / "none.xml", "no shared-memory segment")):
         found = read(file)

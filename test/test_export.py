@@ -165,7 +165,8 @@ def test_an_export_of_another_profile_size_or_state_is_refused(exported, tmp_pat
     (["--profile", "full"], "profile full needs the configuration of its model"),
     (["--profile", "nowhere"], "there is no profile 'nowhere'"),
     (["--side-px", "60"], "takes images with sides of multiples of 8 px, not 60"),
-    (["--out", "missing/x.onnx"], "is not the name of an .onnx file in a folder that is there"),
+    (["--out", "missing/x.onnx"], "missing/x.onnx cannot be written, its folder does not exist"),
+    (["--out", "x.engine"], "name a file that ends in .onnx"),
 ])
 def test_what_cannot_be_exported_is_said(tmp_path, capsys, words, sentence):
     out = [] if "--out" in words else ["--out", str(tmp_path / "x.onnx")]

@@ -23,9 +23,7 @@ from promptmid_core.bags.writer import BagWriter
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import NADIR
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.recording import Recording
@@ -172,9 +170,10 @@ def flown(scene: Scene):  # noqa: F811
     """A localizer with a frame in grey and its prior."""
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
-    image = list(recording.images(NADIR))[5]
-    grey = cv2.cvtColor(image.pixels(), cv2.COLOR_RGB2GRAY)
-    return Localizer(reference, load("structural")), Frame(image.stamp_ns, grey, image.camera), recording.prior(image.stamp_ns)
+    image = list(recording.images())[5]
+    frame, (prior, _) = recording.intake.frame(image.message), recording.intake.odometry.at(image.stamp_ns)
+    frame = replace(frame, image=cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY))
+    return Localizer(reference, load("structural")), frame, prior
 
 
 @pytest.mark.parametrize("sensor", SENSORS)

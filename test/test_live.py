@@ -49,7 +49,7 @@ def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:  # no
 def compared(scene: Scene, flown: Path) -> Comparison:  # noqa: F811
     reference = scene.reference()
     offline = replay(scene.bag, Localizer(reference, load("structural")), reference)
-    return compare(read_live(flown), scene.bag, offline, reference)
+    return compare(read_live(flown), offline, reference)
 
 
 def test_live_says_what_the_replay_says(compared: Comparison) -> None:

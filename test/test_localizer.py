@@ -12,7 +12,7 @@ from simulated import Scene, scene  # noqa: F401
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import NADIR, Camera, DescriptorMap, Patch, Pose, Prior, boresight_point
+from promptmid_core.geometry import DescriptorMap, Patch, Pose, Prior, boresight_point
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.prompts import ClassTable
@@ -47,12 +47,11 @@ def flown(scene: Scene) -> Flown:  # noqa: F811
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
     frames, priors, truths = [], [], []
-    for image in recording.images(NADIR):
-        assert isinstance(image.camera, Camera)
+    for image in recording.images():
         truth = recording.truth(image.stamp_ns)
         assert truth is not None
-        frames.append(Frame(image.stamp_ns, image.pixels(), image.camera))
-        priors.append(recording.prior(image.stamp_ns))
+        frames.append(recording.intake.frame(image.message))
+        priors.append(recording.intake.odometry.at(image.stamp_ns)[0])
         truths.append(truth)
     return Flown(reference, Localizer(reference, load("structural")), frames, priors, truths)
 
@@ -145,7 +144,7 @@ def test_a_view_of_elsewhere_gives_no_fix(flown: Flown) -> None:
         frame = flown.frames[index]
         decoy = replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]))
         candidate = flown.localizer.match(decoy, flown.priors[index])
-        assert candidate.reason is not Reason.FIX or candidate.scores["evidence"] < flown.localizer.options.least_evidence
+        assert candidate.reason is not Reason.FIX or candidate.scores["evidence"] < flown.localizer.options.track.least_evidence
 
 
 def changed(frame: Frame, prior: Prior, what: str) -> tuple[Frame, Prior]:
@@ -246,6 +245,6 @@ def test_a_map_that_is_off_by_its_hills_says_so_in_every_fix(flown: Flown) -> No
     far = ReferenceMap(reference.path, header, 0, reference.vocabulary, reference._cache)
     vague = Localizer(far, load("structural")).match(flown.frames[5], flown.priors[5])
     assert sharp.covariance is not None and vague.covariance is not None
-    own = (flown.localizer.options.registration_sigma_px * reference.gsd) ** 2
+    own = (flown.localizer.options.errors.registration_sigma_px * reference.gsd) ** 2
     added = (vague.covariance - sharp.covariance)[[0, 1], [0, 1]]
     assert added == pytest.approx(40.0**2 - own, rel=1e-6)

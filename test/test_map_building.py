@@ -135,7 +135,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
 from small_maps import BoxMean
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 
 die_after(int(sys.argv[4]))
 build_map(Path(sys.argv[2]), Path(sys.argv[3]), descriptor=BoxMean(), workers=2)

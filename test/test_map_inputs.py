@@ -43,7 +43,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from small_maps import BoxMean
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 
 class Dying(BoxMean):
     def describe(self, patch, prompt):

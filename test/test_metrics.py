@@ -34,8 +34,9 @@ def fixed(index: int, error: np.ndarray, covariance: np.ndarray | None = None, w
     prior = Prior(stamp, truth.corrected(np.array([drift_m, 0, 0, 0, 0, 0])), np.eye(6))
     candidate = Candidate(stamp, prior, Reason.FIX, "", pose, whole, stage_ms={"decode": 2.0, "match": 10.0 + index})
     fix = Fix(stamp, State.TRACKING, Reason.FIX, "", pose, whole, ("x", "y"), candidate)
-    frame = ReplayedFrame(index, stamp, fix, latency_ms=12.0 + index, truth=truth if with_truth else None)
-    return judge(frame, CAMERA, Terrain.flat(), GSD)
+    frame = ReplayedFrame(index, stamp, fix, latency_ms=12.0 + index, camera=CAMERA,
+                          truth=truth if with_truth else None)
+    return judge(frame, Terrain.flat(), GSD)
 
 
 def refused(index: int, reason: Reason) -> ReplayedFrame:

@@ -218,7 +218,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
 from small_maps import BoxMean
-from promptmid_core.refmap import build_map
+from promptmid_core.refmap.build import build_map
 
 die_after(int(sys.argv[3]))
 build_map([Path(name) for name in sys.argv[4:]], Path(sys.argv[2]), descriptor=BoxMean(), levels=2, workers=2)

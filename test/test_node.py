@@ -140,7 +140,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
         ({"confirm": 3, "patch_px": 250}, "patch_px is 250, not a multiple of 8"),
         ({"patch_px": 256, "image_transport": "theora"}, "image_transport is 'theora'"),
         ({"image_transport": "compressed", "camera_rpy_deg": [0.0, float("nan"), 0.0]}, "camera_rpy_deg"),
-        ({"camera_rpy_deg": [0.0, 0.0]}, "camera_rpy_deg is [0.0, 0.0], not three finite numbers"),
+        ({"camera_rpy_deg": [0.0, 0.0]}, "camera_rpy_deg is [0.0, 0.0]; it has to be a list of 3 finite numbers"),
         ({"camera_rpy_deg": [0.0] * 3, "base_frame": ""}, "base_frame is empty"),
     ]
     try:

@@ -149,7 +149,7 @@ def test_a_camera_info_that_cannot_be_used(tracking: Localizer, flight: Flight, 
 ODOMETRY = {
     "nan": ({"pose__pose__position__x": float("nan")}, "prior_invalid"),
     "no quaternion": ({"pose__pose__orientation__w": 0.0, "pose__pose__orientation__z": 0.0}, "prior_invalid"),
-    "no covariance": ({"pose__covariance": np.zeros(36)}, "prior_invalid"),
+    "half a covariance": ({"pose__covariance": np.diag([4.0, 0, 4, 1e-4, 1e-4, 1e-4]).ravel()}, "prior_invalid"),
     "unknown frame": ({"header__frame_id": "world"}, "prior_frame"),
     "leading slash": ({"header__frame_id": "/map"}, "prior_frame"),
     "another body": ({"child_frame_id": "camera"}, "prior_frame"),

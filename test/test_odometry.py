@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.localization.anchor import Anchor
+from promptmid_core.localization.anchor import Anchor, Drift
+from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.localization.odometer import Odometer
+from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.rig import DefaultSigmas, Rig
 from promptmid_core.reasons import Reason
-from promptmid_ros.inbox import CameraInfos, Inbox
-from promptmid_ros.odometry import Odometry
+from promptmid_ros.inbox import Inbox
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -57,20 +59,20 @@ def fill(odometry: Odometry, first: int, last: int, **changes: Any) -> None:
 
 
 class TestLiveBuffer:
-    """PriorBuffer.add_live."""
+    """PriorBuffer.add."""
 
     def filled(self) -> PriorBuffer:
         buffer = PriorBuffer()
         for i in range(20):
-            buffer.add_live(prior(START + i * SECOND // 10))
+            buffer.add(prior(START + i * SECOND // 10))
         return buffer
 
     @pytest.mark.parametrize("away", [10**6 * SECOND, 31 * SECOND, -2 * SECOND, -10**6 * SECOND])
     def test_a_stray_stamp_changes_nothing(self, away: int) -> None:
         buffer = self.filled()
         before = buffer.at(START + SECOND)
-        buffer.add_live(prior(START + 2 * SECOND + away))
-        buffer.add_live(prior(START + 2 * SECOND))
+        buffer.add(prior(START + 2 * SECOND + away))
+        buffer.add(prior(START + 2 * SECOND))
         assert buffer.at(START + SECOND) is before
         assert buffer.newest_ns == START + 2 * SECOND
 
@@ -78,7 +80,7 @@ class TestLiveBuffer:
     def test_two_in_a_row_start_anew(self, away: int) -> None:
         buffer = self.filled()
         for i in (0, 1):
-            buffer.add_live(prior(START + 2 * SECOND + away + i * SECOND // 10))
+            buffer.add(prior(START + 2 * SECOND + away + i * SECOND // 10))
         assert buffer.at(START + 2 * SECOND + away + SECOND // 20).pose.position[0] == pytest.approx(
             flown(START + 2 * SECOND + away + SECOND // 20).position[0])
         with pytest.raises(Refusal):
@@ -87,7 +89,7 @@ class TestLiveBuffer:
     def test_a_little_disorder_is_put_in_order(self) -> None:
         buffer = PriorBuffer()
         for tenth in (0, 2, 1, 3):
-            buffer.add_live(prior(START + tenth * SECOND // 10))
+            buffer.add(prior(START + tenth * SECOND // 10))
         assert buffer.at(START + SECOND // 20).pose.position[0] == pytest.approx(5.0)
 
     def test_nothing_is_interpolated_across_an_unusable_sample(self) -> None:
@@ -100,7 +102,7 @@ class TestLiveBuffer:
 
 
 def test_frames_are_refused_by_name_and_only_those() -> None:
-    odometry = Odometry("base_link", 0.05)
+    odometry = Odometry(Rig())
     fill(odometry, START, START + SECOND)
     assert odometry.at(START + SECOND // 2)[0].pose.position[0] == pytest.approx(50)
     for changes, name in (({"frame": "earth"}, "'earth'"), ({"frame": "/map"}, "'/map'"), ({"child": "imu"}, "'imu'")):
@@ -116,7 +118,7 @@ def test_frames_are_refused_by_name_and_only_those() -> None:
 
 
 def test_waiting_ends_with_the_odometry_that_is_waited_for() -> None:
-    odometry = Odometry("base_link", 0.05)
+    odometry = Odometry(Rig())
     began = time.monotonic()
     odometry.wait(START, 0.1)
     assert 0.1 <= time.monotonic() - began < 1
@@ -130,7 +132,7 @@ class TestOdom:
     """Odometry in `odom`."""
 
     def odometry(self, covariance: np.ndarray = COVARIANCE) -> Odometry:
-        odometry = Odometry("base_link", 0.05)
+        odometry = Odometry(Rig())
         for stamp in range(START, START + 2 * SECOND, SECOND // 10):
             odometry.add(message(stamp, "odom", TURNED.inverse() @ flown(stamp), covariance=covariance))
         return odometry
@@ -147,13 +149,14 @@ class TestOdom:
         found, _ = odometry.at(START + SECOND)
         assert found.pose.position == pytest.approx(flown(START + SECOND).position)
         assert found.pose.rotation == pytest.approx(flown(START + SECOND).rotation)
-        assert found.covariance == pytest.approx(wide + COVARIANCE)
+        # `odom` is level: roll and pitch are the odometry's alone
+        assert found.covariance == pytest.approx(np.diag([1, 1, 1, 0, 0, 1]) @ wide + COVARIANCE)
         # the heading's error makes one of place on the way
         later, _ = odometry.at(START + 19 * SECOND // 10)
         assert later.pose.position == pytest.approx(flown(START + 19 * SECOND // 10).position)
         across = np.array([-18.0, 90.0, 0]) / np.hypot(18, 90)
         grown = across @ (later.covariance - found.covariance)[:3, :3] @ across
-        assert grown == pytest.approx(1e-2 * (18.0**2 + 90**2), rel=1e-3)
+        assert grown == pytest.approx((1e-2 + 0.05**2) * (18.0**2 + 90**2), rel=1e-3)
 
     def test_a_click_on_a_map_tells_nothing_of_height_and_tilt(self) -> None:
         odometry = self.odometry()
@@ -167,7 +170,7 @@ class TestOdom:
         assert np.diag(found.covariance)[2:5] == pytest.approx(np.diag(COVARIANCE)[2:5], rel=1e-6)
 
     def test_a_pose_given_early_waits_for_odometry(self) -> None:
-        odometry = Odometry("base_link", 0.05)
+        odometry = Odometry(Rig())
         odometry.give(by_hand(START, flown(START), COVARIANCE))
         odometry.add(message(START, "odom", TURNED.inverse() @ flown(START)))
         assert odometry.at(START)[0].pose.position == pytest.approx(flown(START).position)
@@ -175,7 +178,7 @@ class TestOdom:
     def test_other_frames_and_odometry_in_map_are_told(self) -> None:
         with pytest.raises(Refusal, match="'odom', not in 'map'"):
             self.odometry().give(by_hand(START, flown(START), COVARIANCE, "odom"))
-        odometry = Odometry("base_link", 0.05)
+        odometry = Odometry(Rig())
         fill(odometry, START, START + SECOND)
         with pytest.raises(Refusal, match="no effect"):
             odometry.give(by_hand(START, flown(START), COVARIANCE))
@@ -205,6 +208,85 @@ class TestOdom:
         assert odometry.at(START + SECOND)[0].pose.position == pytest.approx(flown(START).position)
 
 
+class TestCircle:
+    """A circle of 1 km radius flown in `odom`: the displacement shrinks on the way back, what was flown does not."""
+
+    RADIUS, LAP_S = 1000.0, 200
+
+    def pose(self, second: float) -> Pose:
+        angle = 2 * np.pi * second / self.LAP_S
+        return Pose.from_rpy(np.array([self.RADIUS * np.sin(angle), self.RADIUS * (1 - np.cos(angle)), 3000.0]), 0.01, 0.0, angle)
+
+    def test_uncertainty_grows_all_the_way_round_in_x_y_and_yaw(self) -> None:
+        buffer = PriorBuffer(keep_ns=2 * self.LAP_S * SECOND)
+        odometry = Odometry(Rig(), buffer=buffer)
+        odometry.give(by_hand(START, self.pose(0), np.diag([25.0, 25.0, 4.0, 1e-2, 1e-2, 1e-4])))
+        for tenth in range(10 * self.LAP_S + 1):
+            odometry.add(message(START + tenth * SECOND // 10, "odom", TURNED.inverse() @ self.pose(tenth / 10)))
+        variances = np.array([np.diag(odometry.at(START + second * SECOND)[0].covariance) for second in range(self.LAP_S + 1)])
+        assert (np.diff(variances[:, 5]) > 0).all()
+        assert (np.diff(variances[:, :2].sum(axis=1)) > 0).all()
+        length = 2 * np.pi * self.RADIUS
+        assert variances[-1, 0] == pytest.approx(25 + 100 + (length * 0.05) ** 2, rel=1e-2)
+        assert variances[-1, 5] == pytest.approx(1e-4 + 1e-3 + np.deg2rad(length / 1000) ** 2, rel=1e-2)
+        # tilt is the odometry's own from the first moment on, whatever the pose by hand said of it
+        assert variances[:, 3:5] == pytest.approx(np.tile(np.diag(COVARIANCE)[3:5], (self.LAP_S + 1, 1)))
+
+
+def test_the_odometer_measures_the_way_and_not_the_displacement_or_the_noise() -> None:
+    odometer = Odometer()
+    rng = np.random.default_rng(1)
+    for i in range(1001):
+        out_and_back = 10.0 * min(i, 1000 - i)
+        odometer.add(START + i, np.array([out_and_back, 0.0, 0.0]) + rng.normal(0, 0.05, 3))
+    assert odometer.flown(START + 1000) == pytest.approx(10_000, rel=2e-3)
+    assert odometer.flown(START + 250) == pytest.approx(2500, rel=2e-3)
+    for i in range(5000):
+        odometer.add(START + 2000 + i, rng.normal(0, 0.05, 3))
+    assert odometer.flown(START + 9000) == pytest.approx(10_000, rel=2e-3)
+    odometer.restart()
+    odometer.add(5, np.array([9000.0, 0.0, 0.0]))
+    assert odometer.flown(5) == pytest.approx(10_000, rel=2e-3)
+
+
+class TestUnstatedCovariance:
+    """Zeros mean that a covariance is not known."""
+
+    def test_the_defaults_are_taken_and_said(self) -> None:
+        odometry = Odometry(Rig(sigmas=DefaultSigmas(20.0, 5.0, 0.5, 2.0)))
+        fill(odometry, START, START + SECOND, covariance=np.zeros((6, 6)))
+        assert odometry.unstated == ("x", "y", "z", "roll", "pitch", "yaw")
+        tilt, yaw = np.deg2rad([0.5, 2.0]) ** 2
+        assert np.diag(odometry.at(START + SECOND // 2)[0].covariance) == pytest.approx([400, 400, 25, tilt, tilt, yaw])
+
+    def test_what_is_stated_stays(self) -> None:
+        odometry = Odometry(Rig())
+        fill(odometry, START, START + SECOND, covariance=np.diag([9.0, 9.0, 4.0, 0, 0, 1e-4]))
+        assert odometry.unstated == ("roll", "pitch")
+        tilt = np.deg2rad(1.0) ** 2
+        assert np.diag(odometry.at(START + SECOND // 2)[0].covariance) == pytest.approx([9, 9, 4, tilt, tilt, 1e-4])
+
+    def test_without_a_default_the_axes_and_the_parameter_are_named(self) -> None:
+        odometry = Odometry(Rig(sigmas=DefaultSigmas(default_sigma_tilt_deg=0.0)))
+        odometry.add(message(START, covariance=np.diag([9.0, 9.0, 4.0, 0, 0, 1e-4])))
+        assert odometry.refusal is not None and odometry.refusal.reason is Reason.PRIOR_INVALID
+        assert "variance 0 in roll, pitch" in str(odometry.refusal) and "default_sigma_tilt_deg" in str(odometry.refusal)
+
+    def test_a_half_stated_part_is_refused_by_its_axis(self) -> None:
+        odometry = Odometry(Rig())
+        odometry.add(message(START, covariance=np.diag([9.0, 0.0, 4.0, 1e-4, 1e-4, 1e-4])))
+        assert odometry.refusal is not None and "variance 0 in y" in str(odometry.refusal)
+
+
+def test_where_all_odometry_was_refused_the_first_sentence_is_told() -> None:
+    odometry = Odometry(Rig())
+    odometry.add(message(START, covariance=np.full((6, 6), np.nan)))
+    fill(odometry, START + SECOND // 10, START + SECOND, frame="world")
+    refusal = refused(odometry, START + 60 * SECOND)
+    assert refusal.reason is Reason.PRIOR_INVALID
+    assert "no odometry could be used; the first: covariance has 36 NaN" in str(refusal)
+
+
 def fix(stamp: int, pose: Pose, covariance: np.ndarray, before: Prior) -> Fix:
     candidate = Candidate(stamp, before, Reason.FIX, "", pose, covariance)
     return Fix(stamp, State.TRACKING, Reason.FIX, "", pose, covariance, ("x", "y", "yaw"), candidate)
@@ -212,9 +294,9 @@ def fix(stamp: int, pose: Pose, covariance: np.ndarray, before: Prior) -> Fix:
 
 def test_grown_covariance_is_what_was_added_since() -> None:
     then = prior(START, covariance=np.diag([1e4, 1e4, 25.0, 1e-4, 1e-4, 1e-2]))
-    anchor = Anchor.by_hand(prior(START), then).moved(flown(START), COVARIANCE, then, 0.0)
+    anchor = Anchor.by_hand(prior(START), then, 0.0, Drift(0.0, 0.0)).moved(flown(START), COVARIANCE, then, 0.0)
     now = replace(then, covariance=then.covariance + np.diag([9.0, 4.0, 0, 0, 0, 0]))
-    grown = anchor.prior(now).covariance - anchor.prior(then).covariance
+    grown = anchor.prior(now, 0.0).covariance - anchor.prior(then, 0.0).covariance
     assert np.diag(grown)[:2] == pytest.approx([9, 4], rel=1e-6)
 
 
@@ -253,12 +335,25 @@ class TestInbox:
 def test_camera_info_of_an_images_own_stamp_is_preferred() -> None:
     from flights import CAMERA
 
-    infos = CameraInfos(CAMERA.mount)
+    infos = CameraInfos()
     with pytest.raises(Refusal) as caught:
-        infos.camera(START, 0.0)
+        infos.camera(START, CAMERA.mount)
     assert caught.value.reason is Reason.CAMERA_INFO_MISSING
     for i, width in enumerate((64, 66, 68)):
-        infos.add(telemetry.camera_info(START + i, replace(CAMERA, width=width)))
-    assert infos.camera(START + 1, 0.0).width == 66
-    assert infos.camera(START + 77, 0.0).width == 68
-    assert stamp_ns(telemetry.camera_info(START, CAMERA).header) == START
+        infos.add(telemetry.camera_info(START + 10 * i, replace(CAMERA, width=width)))
+    # its own; else the last one before; else the first one after
+    for stamp, width in ((START + 10, 66), (START + 15, 66), (START + 770, 68), (START - 5, 64)):
+        assert infos.camera(stamp, CAMERA.mount).width == width
+
+
+def test_camera_info_of_its_own_is_waited_for_where_every_image_has_one() -> None:
+    from flights import CAMERA
+
+    infos = CameraInfos()
+    assert not infos.ready(START)
+    infos.add(telemetry.camera_info(START, CAMERA))
+    assert infos.ready(START + 10), "one alone may be all that there is"
+    infos.camera(START, CAMERA.mount)
+    assert not infos.ready(START + 10)
+    infos.add(telemetry.camera_info(START + 10, CAMERA))
+    assert infos.ready(START + 10)

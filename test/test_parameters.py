@@ -7,8 +7,8 @@ import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
-from promptmid_core.localization.options import Options
-from promptmid_ros.parameters import PARAMETERS, document
+from promptmid_core.localization.settings import PARAMETERS
+from promptmid_ros.parameters import descriptor, document
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "localizer.yaml"
 
@@ -23,16 +23,10 @@ def test_the_file_holds_the_declared_defaults() -> None:
 
 def test_every_number_has_a_range_and_every_parameter_a_description() -> None:
     for name, declared in PARAMETERS.items():
-        descriptor = declared.descriptor(name)
-        assert len(descriptor.description) > 20
+        described = descriptor(name, declared)
+        assert len(described.description) > 20
         number = isinstance(declared.default, int | float) and not isinstance(declared.default, bool)
-        ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+        ranges = [*described.integer_range, *described.floating_point_range]
         assert len(ranges) == number
         for its in ranges:
             assert its.from_value <= declared.default <= its.to_value
-
-
-def test_options_have_the_cores_own_defaults() -> None:
-    for name, declared in PARAMETERS.items():
-        if hasattr(Options(), name):
-            assert declared.default == getattr(Options(), name)

@@ -14,9 +14,10 @@ from flights import DRIFT, KnownLocalizer, PlainMap, messages, stamps, write_bag
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.localization.fix import Fix
+from promptmid_core.preview.overview import overview
 from promptmid_core.reasons import MEANINGS, Reason
 from promptmid_core.replay.metrics import summarise
-from promptmid_core.replay.pictures import match_pictures, overview
+from promptmid_core.replay.pictures import match_pictures
 from promptmid_core.replay.report import render, verdict, write_report
 from promptmid_core.replay.run import Flight, replay
 

@@ -109,7 +109,7 @@ def test_weak_matches_pass_only_where_a_track_expects_them() -> None:
 
 
 def test_a_track_is_lost_after_so_many_rejections_and_found_again() -> None:
-    options = Options(lose_after=4)
+    options = Options.of(lose_after=4)
     bad = [candidate(i, reason=Reason.LOW_TEXTURE) for i in range(4, 9)]
     fixes = run([*(candidate(i) for i in range(4)), *bad, *(candidate(i, (300.0, 300.0)) for i in range(9, 13))], options)
     assert [fix.state for fix in fixes[4:9]] == [State.TRACKING] * 3 + [State.LOST] * 2
@@ -172,8 +172,8 @@ def test_a_gap_in_the_odometry_is_not_bridged() -> None:
     ("covariance", "word"),
     [
         (np.diag([1.0, 1, 1, 1, 1, np.nan]), "NaN"),
-        (np.diag([1.0, 1, 1, 1, 1, 0]), "zero"),
-        (np.diag([-1.0, 1, 1, 1, 1, 1]), "negative"),
+        (np.diag([1.0, 1, 1, 1, 1, 0]), "variance in yaw is 0"),
+        (np.diag([-1.0, 1, 1, 1, 1, 1]), "variance in x is -1"),
         (np.eye(6) + np.eye(6, k=1), "symmetric"),
         (np.eye(6) + 2 * (np.eye(6, k=1) + np.eye(6, k=-1)), "semidefinite"),
     ],

@@ -20,7 +20,7 @@ from promptmid_core.training.losses import peak_loss, score_surfaces  # noqa: E4
 from promptmid_core.training.publish import stressed  # noqa: E402
 from promptmid_core.training.recipe import Recipe  # noqa: E402
 from promptmid_core.training.samples import Geometry, Samples  # noqa: E402
-from promptmid_core.training.scenes import Scene, read_scenes  # noqa: E402
+from promptmid_core.training.scenes import TrainingScene, read_scenes  # noqa: E402
 from promptmid_core.training.student import train_student  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def dots(size=400):
     sar = np.full((size, size), 1.0, np.float32)
     sar[rng.integers(0, size, 900), rng.integers(0, size, 900)] = 9.0
     optical = np.repeat((220 - 20 * sar).astype(np.uint8)[..., None], 3, 2)
-    return Scene("dots", "0", "dots", optical, sar, np.ones((size, size), bool), np.zeros((size, size), np.uint8))
+    return TrainingScene("dots", "0", "dots", optical, sar, np.ones((size, size), bool), np.zeros((size, size), np.uint8))
 
 
 def test_a_sample_says_where_the_patch_lies():

@@ -11,9 +11,10 @@ from flights import CAMERA, ODOMETRY_NS, START_NS, KnownLocalizer, image, odomet
 from promptmid_core.bags import telemetry
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.fix import Candidate, Frame
+from promptmid_core.localization.intake import Intake
+from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason
-from promptmid_ros.inbox import Arrival, CameraInfos, Inbox
-from promptmid_ros.odometry import Odometry
+from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.worker import Outcome, Worker
 
 
@@ -33,13 +34,13 @@ class Moody(KnownLocalizer):
 
 
 def make(localizer: Any) -> SimpleNamespace:
-    inbox, infos, prior = Inbox(), CameraInfos(CAMERA.mount), Odometry("base_link", 0.05)
-    infos.add(telemetry.camera_info(START_NS, CAMERA))
+    inbox, intake = Inbox(), Intake(Rig())
+    intake.cameras.add(telemetry.camera_info(START_NS, CAMERA))
     for stamp in range(START_NS, stamps(10)[-1] + 2 * ODOMETRY_NS, ODOMETRY_NS):
-        prior.add(odometry(stamp, true_pose(stamp)))
+        intake.odometry.add(odometry(stamp, true_pose(stamp)))
     done: list[Outcome] = []
     failed: list[tuple[Arrival, str]] = []
-    worker = Worker(inbox, infos, prior, localizer, 0.05, done.append, lambda arrival, trace: failed.append((arrival, trace)))
+    worker = Worker(inbox, intake, localizer, 0.05, done.append, lambda arrival, trace: failed.append((arrival, trace)))
     return SimpleNamespace(inbox=inbox, worker=worker, done=done, failed=failed)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from promptmid_core.arrays import UInt8
 from promptmid_core.bench.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.errors import InputError
+from promptmid_core.files import make_folder
 from promptmid_core.georaster import RasterView, check_raster
 from promptmid_core.prompts import KINDS, ClassTable, dominant
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
@@ -24,7 +25,7 @@ GREY = 48.0  # of the median amplitude: bright reflectors up to five times the m
 
 
 @dataclass(frozen=True)
-class Tile:
+class PairTile:
     """`optical` (S, S, 3) and `sar` (S, S) uint8, 0 where unknown; `landuse`: a word of LAND_USES, or None."""
 
     name: str
@@ -43,13 +44,13 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty; give a folder that is new or empty")
-    (out / "optical").mkdir(parents=True)
-    (out / "sar").mkdir()
+    gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
+    for part in ("optical", "sar"):
+        make_folder(out / part)
     counts: dict[str, int] = {}
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(FOLDER_COLUMNS)
-        gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
         for tile in tiles:
             if labelled and tile.landuse is None:
                 continue
@@ -67,7 +68,7 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
 
 
 def _tiles(optical: Path, sar: Path, side: int, landcover: Path | None,
-           table: ClassTable | None) -> tuple[float, Iterator[Tile]]:
+           table: ClassTable | None) -> tuple[float, Iterator[PairTile]]:
     """Metres per pixel, and the tiles."""
     if (dtype := check_raster(optical, "optical").dtype) != "uint8":
         raise InputError(f"{optical} holds {dtype} pixels, and pairs have 8 bits; convert it, e.g. with "
@@ -80,7 +81,7 @@ def _tiles(optical: Path, sar: Path, side: int, landcover: Path | None,
         table.check(check_raster(landcover, "landcover").classes, landcover)
         cover = RasterView.of(landcover, frame, like=grid, resampling="nearest"), table.prompt_ids()
 
-    def every() -> Iterator[Tile]:
+    def every() -> Iterator[PairTile]:
         for row in range(0, grid.height - side + 1, side):
             for col in range(0, grid.width - side + 1, side):
                 window = (col, row, side, side)
@@ -91,7 +92,7 @@ def _tiles(optical: Path, sar: Path, side: int, landcover: Path | None,
                 grey = np.where(read.valid, np.clip(np.rint(GREY * amplitude), 1, 255), 0)
                 colour = seen.image if seen.image.ndim == 3 else np.repeat(seen.image[..., None], 3, axis=2)
                 rgb = np.where(seen.valid[..., None], np.clip(np.rint(colour), 0, 255), 0)
-                yield Tile(f"{row:05d}_{col:05d}", rgb.astype(np.uint8), grey.astype(np.uint8), _label(cover, window))
+                yield PairTile(f"{row:05d}_{col:05d}", rgb.astype(np.uint8), grey.astype(np.uint8), _label(cover, window))
 
     return grid.gsd, every()
 

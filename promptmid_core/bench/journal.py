@@ -9,13 +9,14 @@ from typing import TextIO
 
 from promptmid_core.bench.matchers import Answer
 from promptmid_core.errors import InputError
+from promptmid_core.files import write_whole
 
 Done = dict[tuple[int, str], tuple[Answer | None, float]]
 
 COLUMNS = ("trial", "method", "seconds", "x", "y", "accepted", "yaw", "scale")
 
 
-class Journal:
+class BenchJournal:
     """A text file: the fingerprint of the run, the names of the columns, then a line per trial and method."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -46,7 +47,7 @@ class Journal:
         except ValueError as error:
             raise InputError(f"{self._path} has a damaged line ({error}); delete it to start anew") from error
         # without what was cut short
-        self._path.write_text(whole, newline="")
+        write_whole(self._path, whole)
         return done
 
     def write(self, number: int, method: str, answer: Answer | None, seconds: float) -> None:

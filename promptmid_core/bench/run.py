@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from promptmid_core import __version__
-from promptmid_core.bench.journal import Journal
+from promptmid_core.bench.journal import BenchJournal
 from promptmid_core.bench.matchers import Answer, Matcher
 from promptmid_core.bench.pairs import Pair
 from promptmid_core.bench.trials import Setting, Trial, cut
@@ -47,7 +47,7 @@ def run(pairs: Sequence[Pair], trials: Sequence[Trial], matchers: Sequence[Match
     after the last of them; InputError where the journal belongs to another run, or where a method fails.
     """
     known = {(pair.source, pair.id): pair for pair in pairs}
-    log = Journal(journal, _fingerprint(pairs, trials, matchers, setting)) if journal else None
+    log = BenchJournal(journal, _fingerprint(pairs, trials, matchers, setting)) if journal else None
     done = log.read() if log else {}
     results = []
     threads = cv2.getNumThreads()

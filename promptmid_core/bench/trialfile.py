@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from promptmid_core.bench.pairs import Pair, by_source
 from promptmid_core.bench.trials import Setting, Trial, truth
 from promptmid_core.errors import InputError
+from promptmid_core.files import write_whole
 
 SETTINGS = {"patch_px": "patch", "radius_px": "radius", "yaw_reach_deg": "yaw_deg", "scale_reach_percent": "scale_percent",
             "seed": "seed"}
@@ -23,16 +25,14 @@ def write_trials(path: Path, trials: Sequence[Trial], pairs: Sequence[Pair], set
     """One row a trial; `truth_x`, `truth_y` is the SAR pixel of the patch's centre. InputError where `path` cannot be written."""
     known = {(pair.source, pair.id): pair for pair in pairs}
     common = [getattr(setting, name) for name in SETTINGS.values()]
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            out = csv.writer(file)
-            out.writerow(COLUMNS)
-            for trial in trials:
-                x, y = truth(known[trial.source, trial.pair], trial).tolist()
-                out.writerow([*common, trial.source, trial.pair, *trial.centre, *trial.shift, float(np.degrees(trial.yaw)),
-                              trial.scale, x, y])
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+    text = io.StringIO(newline="")
+    out = csv.writer(text)
+    out.writerow(COLUMNS)
+    for trial in trials:
+        x, y = truth(known[trial.source, trial.pair], trial).tolist()
+        out.writerow([*common, trial.source, trial.pair, *trial.centre, *trial.shift, float(np.degrees(trial.yaw)),
+                      trial.scale, x, y])
+    write_whole(path, text.getvalue())
 
 
 def read_trials(path: Path, pairs: Sequence[Pair], setting: Setting) -> list[Trial]:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.output import Bar, write_json
+from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import BACKENDS, MODEL, command, names, positive_count, share_of, size, tellings, word
 from promptmid_core.errors import InputError
+from promptmid_core.files import check_target, write_json
 from promptmid_core.runtime.threads import bound
 
 
@@ -94,16 +95,22 @@ def _cut(args: argparse.Namespace) -> None:
 def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.bench import run as bench
     from promptmid_core.bench import scores
-    from promptmid_core.bench.curves import check_picture, write_curves
+    from promptmid_core.bench.curves import KINDS, write_curves
     from promptmid_core.bench.matchers import load_methods
     from promptmid_core.bench.pairs import read_pairs
     from promptmid_core.bench.trialfile import read_trials, write_trials
     from promptmid_core.bench.trials import Setting, draw
+    from promptmid_core.descriptors.name import DescriptorName
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
+    journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
+    trials_file = None if args.trials_file and args.trials_file.exists() else args.trials_file
+    for target in filter(None, (args.json, journal, trials_file)):
+        check_target(target)
     if args.plot:
-        check_picture(args.plot)
-    if args.model and not any(name.startswith("promptmid:full") for name in args.methods):
+        check_target(args.plot, KINDS)
+    named = [DescriptorName.parse(name) for name in args.methods if DescriptorName.is_meant(name)]
+    if args.model and not any(name.of_user for name in named):
         raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
     matchers = load_methods(args.methods, args.prompt, args.backend, args.model)
     pairs = read_pairs(args.pairs, args.sources)
@@ -114,7 +121,6 @@ def _bench(args: argparse.Namespace) -> None:
             write_trials(args.trials_file, trials, pairs, setting)
     if args.trials_file:
         trials = read_trials(args.trials_file, pairs, setting)
-    journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
     with Bar("bench", "match") as progress:
         results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
     rows = scores.score(results, pairs, matchers, setting)
@@ -133,6 +139,8 @@ def _runtime(args: argparse.Namespace) -> None:
     bound()
     from promptmid_core.doctor import latency
 
+    if args.json:
+        check_target(args.json)
     asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
     with Bar("bench runtime", "frame") as progress:
         result = latency.measure(asked, progress)

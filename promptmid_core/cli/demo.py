@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.bags.liverun import LOG, NotRun, write_run
 from promptmid_core.cli.parsing import command
 from promptmid_core.errors import InputError
+from promptmid_core.files import make_folder
 
 MARK = ".promptmid-demo"
 # frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them
@@ -38,7 +39,7 @@ def _demo(args: argparse.Namespace) -> None:
         if not (out / MARK).is_file():
             raise InputError(f"{out} exists and is no demo's folder; choose another with --out")
         shutil.rmtree(out)
-    out.mkdir(parents=True)
+    make_folder(out)
     (out / MARK).touch()
     world, bag, reference = out / "world", out / "flight", out / "map"
     _step(["simulate", "world", "--out", f"{world}", "--seed", f"{seed}"])
@@ -74,7 +75,7 @@ def _fly_live(bag: Path, reference: Path, out: Path) -> str | None:
 
     rmw, trouble = probe_ros()
     if rmw is None:
-        _not_run(out, f"ROS 2 cannot be used from this Python ({trouble})")
+        write_run(out, NotRun(f"ROS 2 cannot be used from this Python ({trouble})"))
         return None
     words = [sys.executable, "-m", "promptmid_ros.rehearsal.live", f"{bag}", "--map", f"{reference}", "--out", f"{out}",
              "--rate", f"{LIVE_RATE:g}"]
@@ -88,13 +89,6 @@ def _fly_live(bag: Path, reference: Path, out: Path) -> str | None:
         raise
     if not code:
         return None
-    sentence = f"the live run failed with exit code {code}; {out / 'localizer.log'} is what the node printed"
-    _not_run(out, sentence)
+    sentence = f"the live run failed with exit code {code}; {out / LOG} is what the node printed"
+    write_run(out, NotRun(sentence))
     return sentence
-
-
-def _not_run(out: Path, why: str) -> None:
-    from promptmid_core.replay.live import RUN
-
-    out.mkdir(exist_ok=True)
-    (out / RUN).write_text(json.dumps({"not_run": why}) + "\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import command, group, positive_count
-from promptmid_core.errors import InputError
+from promptmid_core.files import check_target
 
 SIDE_PX = 256
 
@@ -49,10 +49,9 @@ def _capability(text: str) -> str:
 def _onnx(args: argparse.Namespace) -> None:
     from promptmid_core.export.exportable import exportable
 
+    check_target(args.out, (".onnx",))
     source = exportable(args.profile, args.model)
     side = source.side(args.side_px, SIDE_PX)
-    if args.out.suffix != ".onnx" or not args.out.parent.is_dir():
-        raise InputError(f"--out {args.out} is not the name of an .onnx file in a folder that is there")
     from promptmid_core.export.onnx import example, export_onnx
     from promptmid_core.export.parity import compare
     from promptmid_core.runtime.onnx import OnnxNetwork
@@ -68,6 +67,8 @@ def _onnx(args: argparse.Namespace) -> None:
 
 
 def _tensorrt(args: argparse.Namespace) -> None:
+    if args.out:
+        check_target(args.out)
     from promptmid_core.runtime.tensorrt.network import export_engine
 
     with Bar("build", "step") as progress:

@@ -1,14 +1,10 @@
-"""What commands show and leave behind: progress, words on stderr, JSON files."""
+"""What commands show while they work: progress, and words on stderr."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-from promptmid_core.errors import InputError
 
 
 class Bar:
@@ -36,11 +32,3 @@ class Bar:
 def say(text: str) -> None:
     """A line on stderr, at once."""
     print(text, file=sys.stderr, flush=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """InputError where the file cannot be written."""
-    try:
-        path.write_text(json.dumps(value, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error

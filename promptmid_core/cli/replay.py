@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.output import Bar, say, write_json
+from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import BACKENDS, command, topic
+from promptmid_core.files import check_target, write_json
+
+if TYPE_CHECKING:
+    from promptmid_core.localization.settings import Settings
 
 # as bags/bag.py has them
 TOPICS = {"image": "/image/compressed, or where that has no messages /image", "camera_info": "/camera_info",
@@ -23,8 +27,10 @@ def add(commands: Any) -> None:
     run.add_argument("--region", metavar="NAME",
                      help="of the map, 'main' for the map itself; default: the one in whose CRS the bag was flown")
     run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
-    run.add_argument("--backend", choices=BACKENDS, default="auto", help="what runs the network of the descriptor; default: "
-                     "the best that is there")
+    run.add_argument("--params", type=Path, metavar="FILE", help="parameters of the node, a file such as config/localizer.yaml: "
+                     "how the camera is mounted, all options; what is said here counts more")
+    run.add_argument("--backend", choices=BACKENDS, help="what runs the network of the descriptor; default: the best that is "
+                     "there")
     run.add_argument("--network", type=Path, metavar="FILE.onnx",
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
@@ -39,29 +45,30 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.bags.bag import Topics, open_bag
     from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
-    from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap, region_path
     from promptmid_core.replay import live as comparison
     from promptmid_core.replay.metrics import summarise, table
     from promptmid_core.replay.region import region_of_flight
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.run import replay
-    from promptmid_core.runtime.backend import Wanted
 
+    for target in filter(None, (args.json, args.report)):
+        check_target(target)
+    settings = _settings(args)
     topics = Topics(**{role: name for role in TOPICS if (name := getattr(args, f"{role}_topic"))})
-    place = region_path(args.map, args.region) if args.region else region_of_flight(args.map, open_bag(args.bag, topics))
+    place = region_path(args.map, settings.region) if settings.region else region_of_flight(
+        args.map, open_bag(args.bag, topics), settings.rig)
     reference = ReferenceMap.open(place)
-    wanted = Wanted(args.backend, network=args.network, side_px=Options().patch_px)
-    descriptor = load(args.descriptor or reference.descriptor_name, wanted=wanted)
+    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
     if descriptor.choice is not None:
         say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
-    localizer = Localizer(reference, descriptor)
-    run = comparison.read_live(args.live) if args.live else None
+    localizer = Localizer(reference, descriptor, settings.options)
+    flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
-        flight = replay(args.bag, localizer, reference, topics=topics, progress=progress)
+        flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, progress=progress)
     summary = summarise(flight)
     print(table(summary))
-    live = comparison.compare(run, args.bag, flight, reference, topics) if run else None
+    live = comparison.compare(flown, flight, reference) if flown else None
     if live:
         print(f"\n{comparison.table(live)}")
     if args.json:
@@ -69,3 +76,12 @@ def _replay(args: argparse.Namespace) -> None:
     if args.report:
         write_report(args.report, flight, summary, reference, live=live, command=args.command)
         print(f"report: {args.report}")
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """The node's settings: the defaults, what a parameter file says, and what the command says."""
+    from promptmid_core.localization.settings import DEFAULTS, Settings, read_parameter_file
+
+    values = DEFAULTS | (read_parameter_file(args.params) if args.params else {})
+    said = {name: getattr(args, name) for name in ("region", "descriptor", "backend", "network")}
+    return Settings.read(values | {name: str(value) for name, value in said.items() if value is not None})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import command, group, names
 from promptmid_core.errors import InputError
+from promptmid_core.files import make_folder, sha256, write_json, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,26 +50,23 @@ def _stage(stages: Any, name: str, run: Any, text: str, example: str, recipe: st
 
 def _promptdm(args: argparse.Namespace) -> None:
     _check_installed("diffusers", "peft", "transformers")
-    import json
-
     import yaml
 
     from promptmid_core.networks.backbones import UNET, WEIGHTS
-    from promptmid_core.refmap.format.manifest import sha256
     from promptmid_core.training.loop import is_first
     from promptmid_core.training.promptdm import train_promptdm
     from promptmid_core.training.record import run_record
 
     backbones, recipe, scenes = _backbones(args), *_recipe_and_scenes(args)
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     with Bar("promptdm", "step") as progress:
         tuned_unet = train_promptdm(recipe, backbones, scenes, _prompts_of(backbones), args.out, progress)
     if not is_first():
         return
     found = sha256(tuned_unet / UNET / WEIGHTS[UNET])
     tuned = backbones.values() | {"unet": str(tuned_unet.resolve()), "sha256": backbones.sha256 | {UNET: found}}
-    (args.out / "run.json").write_text(json.dumps(run_record(recipe, scenes), indent=2) + "\n")
-    (args.out / "config.yaml").write_text(yaml.safe_dump(tuned, sort_keys=False))
+    write_json(args.out / "run.json", run_record(recipe, scenes))
+    write_whole(args.out / "config.yaml", yaml.safe_dump(tuned, sort_keys=False))
     print(f"{args.out / 'config.yaml'}: the model with the tuned U-Net; train the aggregation upon it with --model")
 
 
@@ -88,7 +86,7 @@ def _aggregate(args: argparse.Namespace) -> None:
                         gated=backbones.gated and "gate" not in args.without)
     recipe, scenes = _recipe_and_scenes(args)
     prompts = _prompts_of(backbones)
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     with Bar("aggregate", "step") as progress:
         teacher, temperature = train_aggregation(recipe, backbones, scenes, prompts, args.out, progress)
     if not is_first():
@@ -133,7 +131,7 @@ def _train_student(args: argparse.Namespace, teacher: Any) -> None:
     exact = Vocabulary.encoded(load_encoder("minilm")).embeddings
     assert exact is not None
     prompts = stressed(exact, recipe.prompt_strength).astype(np.float16).astype(np.float32)  # as a profile keeps them
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     with Bar("train", "step") as progress:
         student = train_student(recipe, scenes, prompts, args.out, progress, teacher)
     if not is_first():

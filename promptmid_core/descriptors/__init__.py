@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from promptmid_core.descriptors.name import STRUCTURAL, DescriptorName
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
@@ -53,16 +54,17 @@ class Descriptor(Protocol):
         ...
 
 
-NAMES = ("structural", "promptmid")
-
-
 def with_model(name: str, model: Path | None) -> str:
-    """The name for `load` where `promptmid:full` is that of the profile that `model`, its YAML file, describes."""
+    """Return the name for `load` where `promptmid:full` is that of the profile that `model`, its YAML file, describes.
+
+    Raises InputError where there is a model and the name is another.
+    """
     if model is None:
         return name
-    if name.partition("/")[0].partition("@")[0] != "promptmid:full":
+    said = DescriptorName.parse(name)
+    if not said.of_user:
         raise InputError(f"--model describes promptmid:full, not {name}; leave it out or name promptmid:full")
-    return name.replace("promptmid:full", f"promptmid:{model.parent}", 1)
+    return str(replace(said, profile=str(model.parent)))
 
 
 def load(name: str, threads: int = 0, backend: str = AUTO, *, wanted: Wanted | None = None) -> Descriptor:
@@ -71,25 +73,22 @@ def load(name: str, threads: int = 0, backend: str = AUTO, *, wanted: Wanted | N
     `promptmid` is `promptmid:compact`, the profile that is shipped; `promptmid:FOLDER` one that was trained. Its network runs on
     `backend` with so many threads, 0 for one a core; `wanted` says more, instead of both.
     """
-    wanted = wanted or Wanted(backend, threads)
-    if name == "structural":
+    wanted, said = wanted or Wanted(backend, threads), DescriptorName.whole(name)
+    if said.family == STRUCTURAL:
         from promptmid_core.descriptors.structural import Structural
 
         if wanted.backend != AUTO or wanted.network is not None:
             raise InputError("the descriptor structural has no network: name no backend and no network for it")
         return Structural()
-    family, _, folder = name.partition(":")
-    if family == "promptmid":
-        from promptmid_core.descriptors.promptmid import PromptMid
-        from promptmid_core.runtime.backend import open_network
-        from promptmid_core.runtime.profile import COMPACT, Profile
+    from promptmid_core.descriptors.promptmid import PromptMid
+    from promptmid_core.runtime.backend import open_network
+    from promptmid_core.runtime.profile import COMPACT, Profile
 
-        if folder == "full":
-            raise InputError("the profile full is made of your own checkpoints; name it with --model CONFIG.yaml, or as "
-                             "promptmid:FOLDER, once 'promptmid train aggregate' has made that folder")
-        profile = Profile.read(COMPACT if folder in ("", "compact") else Path(folder))
-        if profile.windows:
-            wanted = replace(wanted, side_px=profile.windows[0])
-        network, choice = open_network(profile, wanted)
-        return PromptMid(profile, network, choice)
-    raise InputError(f"there is no descriptor '{name}'; known are {', '.join(NAMES)}")
+    if said.of_user:
+        raise InputError("the profile full is made of your own checkpoints; name it with --model CONFIG.yaml, or as "
+                         "promptmid:FOLDER, once 'promptmid train aggregate' has made that folder")
+    profile = Profile.read(said.folder or COMPACT)
+    if profile.windows:
+        wanted = replace(wanted, side_px=profile.windows[0])
+    network, choice = open_network(profile, wanted)
+    return PromptMid(profile, network, choice)

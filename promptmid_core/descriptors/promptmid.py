@@ -11,6 +11,7 @@ from promptmid_core.arrays import Float32
 from promptmid_core.descriptors import Evidence
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
+from promptmid_core.descriptors.name import PROMPTMID, DescriptorName
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
@@ -35,7 +36,7 @@ class PromptMid:
 
     @property
     def name(self) -> str:
-        return f"promptmid:{self.profile.name}"
+        return str(DescriptorName(PROMPTMID, self.profile.name))
 
     @property
     def stride(self) -> int:

@@ -134,7 +134,7 @@ def _examine_backend(seen: Examination, name: str, backend: str) -> None:
     from promptmid_core.localization.options import Options
     from promptmid_core.runtime.backend import Wanted
 
-    side = Options().patch_px
+    side = Options().search.patch_px
     with _problems_of(seen):
         descriptor = load(name, wanted=Wanted(backend, side_px=side))
         none = {"backend": "none", "why": f"{name} has no network"}

@@ -17,15 +17,14 @@ from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load as load_descriptor
 from promptmid_core.doctor.machine import device, versions
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import NADIR
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
-from promptmid_core.localization.localizer import Localizer, Stopwatch
+from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
-from promptmid_core.replay.run import match_recorded
 from promptmid_core.runtime.backend import AUTO, Wanted
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world.simulate import simulate_world
@@ -70,7 +69,8 @@ def measure(load: Load, progress: Callable[[int, int], None] | None = None) -> d
     flying = load_descriptor(load.descriptor, wanted=Wanted(load.backend, side_px=load.patch_px))
     with tempfile.TemporaryDirectory(prefix="promptmid_latency_") as folder:
         reference, recording, images = _flight(Path(folder), load)
-        options = Options(patch_px=load.patch_px, least_radius_px=load.radius_px, most_radius_px=2 * load.radius_px)
+        options = Options.of(patch_px=load.patch_px, least_radius_px=float(load.radius_px),
+                             most_radius_px=2.0 * load.radius_px)
         frames = timed(Localizer(reference, flying, options), recording, images, load.frames, progress)
     fixed = [frame for frame in frames if frame.fixed]
     if not fixed:
@@ -100,14 +100,12 @@ def timed(localizer: Localizer, recording: Recording, images: Sequence[RecordedI
             if i % len(images) == 0:
                 localizer.reset()
             started, cpu = time.perf_counter(), time.process_time()
-            candidate = match_recorded(images[i % len(images)], recording, localizer)
+            fix = recording.intake.localize(images[i % len(images)].message, localizer).fix
             clock = Stopwatch()
-            with clock("track"):
-                fix = localizer.track(candidate)
             with clock("messages"):
                 contents(fix, geodetic)
             ms, cpu_ms = (time.perf_counter() - started) * 1e3, (time.process_time() - cpu) * 1e3
-            frames.append(TimedFrame(fix.accepted, ms, cpu_ms, candidate.stage_ms | clock.ms))
+            frames.append(TimedFrame(fix.accepted, ms, cpu_ms, fix.candidate.stage_ms | clock.ms))
             if progress and i >= WARM_UP:
                 progress(i + 1 - WARM_UP, count)
     finally:
@@ -155,5 +153,5 @@ def _flight(folder: Path, load: Load) -> tuple[ReferenceMap, Recording, list[Rec
     simulate_flight(world.optical, folder / "bag", dem=world.dem, frames=min(load.frames + WARM_UP, DISTINCT), seed=load.seed,
                     footprint_px=FOOTPRINT_PX, drift_px=DRIFT_PX, yaw_error_deg=3, altitude_error_percent=2, image_size=load.size)
     reference = ReferenceMap.open(folder / "map", prefetch=True)
-    recording = Recording(open_bag(folder / "bag"), reference.frame, reference.vertical_datum)
-    return reference, recording, list(recording.images(NADIR))
+    recording = Recording(open_bag(folder / "bag"), reference.frame)
+    return reference, recording, list(recording.images())

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from promptmid_core.arrays import Float32
-from promptmid_core.errors import InputError
 from promptmid_core.export.precision import in_half
+from promptmid_core.files import replacing, writing
 from promptmid_core.networks.student import Student
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
 from promptmid_core.runtime.onnxfile import data_of
@@ -65,14 +65,10 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    partial, data = path.with_name(f"{path.name}.partial"), data_of(path)
-    try:
+    data = data_of(path)
+    with writing(path), replacing(path) as partial:
         data.unlink(missing_ok=True)  # which would be appended to
         onnx.save_model(model, partial, save_as_external_data=weights > MOST_WEIGHTS, location=data.name)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
 
 
 def _inside(model: onnx.ModelProto, submodules: Sequence[str]) -> set[str]:

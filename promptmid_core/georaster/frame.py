@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_SCALE_ERROR = 1e-3
 ORIGIN_STEP_M = 1000
+FURTHEST_DEG = 540.0  # no raster counts longitudes beyond one turn and a half
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def ground_resolution(path: Path) -> float:
     with opened(path) as source:
         col, row = source.width / 2, source.height / 2
         ends = [source.transform @ end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
-        own = _own_crs(path, source.crs)
+        own = own_crs(path, source.crs)
     lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(*np.transpose(ends))
     # lengths on the ellipsoid, whatever the projection does to its own units
     _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
@@ -86,7 +87,7 @@ def _places(path: Path) -> tuple[Float64, Float64]:
 
     own, x, y = _spread(path)
     lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
-    if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():
+    if not (np.abs(lon) <= FURTHEST_DEG).all() or not (np.abs(lat) <= 90).all():
         raise InputError(f"{path} lies where its own CRS has no place on the Earth; check its geotransform and CRS")
     return lon, lat
 
@@ -105,10 +106,11 @@ def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
     with opened(path) as source:
         col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
         x, y = source.transform @ (col, row)
-        return _own_crs(path, source.crs), x, y
+        return own_crs(path, source.crs), x, y
 
 
-def _own_crs(path: Path, crs: object) -> pyproj.CRS:
+def own_crs(path: Path, crs: object) -> pyproj.CRS:
+    """The CRS of a raster; InputError where it has none, or none of a place on the Earth."""
     import pyproj
 
     if crs is None:

@@ -49,17 +49,17 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
     return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
 
 
-def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[Float32, Mask]:
+def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
     """A window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
-    A pixel is valid where its bands are finite and at least one of them is not nodata, masked or transparent.
+    A pixel is valid where its bands are finite and at least one of them, or `all_bands`, is not nodata, masked or transparent.
     InputError where the file is damaged.
     """
     from rasterio.errors import RasterioError
 
     try:
         values = source.read(bands, window=window)
-        known = source.read_masks(bands, window=window).any(axis=0)
+        masks = source.read_masks(bands, window=window)
     except RasterioError as error:
         raise InputError(f"{source.name} is truncated or damaged: {one_line(error)}; get a whole copy") from error
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
@@ -67,11 +67,14 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[Float
         values = values * scale + offset
     with np.errstate(over="ignore"):
         pixels = values.astype(np.float32)
+    known = masks.all(axis=0) if all_bands else masks.any(axis=0)
     return pixels, known & np.isfinite(pixels).all(axis=0)
 
 
 def band_label(path: Path, bands: tuple[int, ...]) -> str:
     """The names and units that a raster gives these bands; empty where it gives none."""
+    if not bands:
+        return ""
     with opened(path) as source:
         parts = [part for band in bands for part in (source.descriptions[band - 1], source.units[band - 1]) if part]
     return " ".join(dict.fromkeys(parts))

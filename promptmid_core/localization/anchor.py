@@ -12,38 +12,51 @@ from promptmid_core.geometry.pose import skew
 
 PLANE = [0, 1, 5]  # x, y, yaw: what a fix observes
 TILT = [2, 3, 4]  # z, roll, pitch
+LEVEL = [3, 4]  # roll, pitch: `odom` is level (REP-105), so odometry alone knows them
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How odometry drifts with each metre flown, one sigma: `place` in metres per metre along each axis, `yaw` in radians."""
+
+    place: float
+    yaw: float
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """`map_from_odom`, and how well it is known.
+    """`map_from_odom`, a shift and a turn about the vertical, and how well it is known.
 
-    `at` (3,): where `base_link` was in `map` when it was set; `covariance` (6, 6): of that pose, map axes; `answered` (6, 6):
-    the odometry's covariance of then, odom axes, as far as a fix has replaced it; `drift_share`: standard deviation of the
-    odometry's own drift since then, as a share of the distance flown.
+    `at` (3,): where `base_link` was in `map` when it was set; `flown_m`: how far it had flown then; `covariance` (6, 6): of that
+    pose, map axes; `answered` (6, 6): the odometry's covariance of then, odom axes, as far as a fix has replaced it; `drift`:
+    the odometry's own since then.
     """
 
     map_from_odom: Pose
     at: Float64
+    flown_m: float
     covariance: Float64
     answered: Float64
-    drift_share: float = 0.0
+    drift: Drift
 
     @staticmethod
-    def by_hand(given: Prior, odometry: Prior) -> Anchor:
-        """From a pose of `base_link` in `map` and the odometry of that time in `odom`.
+    def by_hand(given: Prior, odometry: Prior, flown_m: float, drift: Drift) -> Anchor:
+        """Return the anchor of a pose of `base_link` in `map`, given by hand, and the odometry of that time in `odom`.
 
-        Where the variances of z, roll and pitch are all zero the pose is a planar one, as a mouse click on a map gives it, and
-        these three come from the odometry. Its covariance adds to all that the odometry states for itself.
+        Roll and pitch are the odometry's. Where the variances of z, roll and pitch are all zero the pose is a planar one, as a
+        mouse click on a map gives it, and z is the odometry's too. The rest of its covariance adds to all that the odometry
+        states for itself.
         """
-        pose = given.pose
+        roll, pitch, _ = odometry.pose.rpy()
+        position, covariance = given.pose.position, given.covariance.copy()
         if not given.covariance[TILT, TILT].any():
-            roll, pitch, _ = odometry.pose.rpy()
-            pose = Pose.from_rpy(np.append(pose.position[:2], odometry.pose.position[2]), roll, pitch, pose.yaw)
-        return Anchor(pose @ odometry.pose.inverse(), pose.position, given.covariance, np.zeros((6, 6)))
+            position = np.append(position[:2], odometry.pose.position[2])
+        covariance[LEVEL, :] = covariance[:, LEVEL] = 0.0
+        pose = Pose.from_rpy(position, roll, pitch, given.pose.yaw)
+        return Anchor(pose @ odometry.pose.inverse(), pose.position, flown_m, covariance, np.zeros((6, 6)), drift)
 
-    def moved(self, fix: Pose, covariance: Float64, odometry: Prior, drift_share: float) -> Anchor:
-        """Moved so that the odometry of the fix's time has the fix's x, y and yaw; z, roll and pitch stay the odometry's.
+    def moved(self, fix: Pose, covariance: Float64, odometry: Prior, flown_m: float) -> Anchor:
+        """Return the anchor with which the odometry of a fix's time has the fix's x, y and yaw; the rest stays the odometry's.
 
         `covariance` (6, 6) is the fix's, in map axes.
         """
@@ -53,21 +66,22 @@ class Anchor:
         after = before.corrected(delta)
         known = np.zeros((6, 6))
         known[np.ix_(PLANE, PLANE)] = covariance[np.ix_(PLANE, PLANE)]
-        known[np.ix_(TILT, TILT)] = self.covariance[np.ix_(TILT, TILT)]
+        known[2, 2] = self.covariance[2, 2]
         answered = np.zeros((6, 6))
         answered[np.ix_(PLANE, PLANE)] = odometry.covariance[np.ix_(PLANE, PLANE)]
-        return Anchor(after @ odometry.pose.inverse(), after.position, known, answered, drift_share)
+        return Anchor(after @ odometry.pose.inverse(), after.position, flown_m, known, answered, self.drift)
 
-    def prior(self, odometry: Prior) -> Prior:
-        """Odometry in `odom` as a prior in `map`."""
+    def prior(self, odometry: Prior, flown_m: float) -> Prior:
+        """Return odometry in `odom`, after `flown_m` metres in all, as a prior in `map`."""
         pose = self.map_from_odom @ odometry.pose
-        flown = pose.position - self.at
-        # an error of the heading then is an error of place that grows with the distance since
+        # an error of the heading then is an error of place that grows with the displacement since
         lever = np.eye(6)
-        lever[:3, 3:] = -skew(flown)
+        lever[:3, 3:] = -skew(pose.position - self.at)
         turn = np.kron(np.eye(2), self.map_from_odom.rotation)
         covariance = lever @ self.covariance @ lever.T + turn @ _grown(odometry.covariance, self.answered) @ turn.T
-        covariance[[0, 1], [0, 1]] += (self.drift_share * float(np.linalg.norm(flown[:2]))) ** 2
+        flown = max(flown_m - self.flown_m, 0.0)
+        covariance[[0, 1], [0, 1]] += (self.drift.place * flown) ** 2
+        covariance[5, 5] += (self.drift.yaw * flown) ** 2
         return replace(odometry, pose=pose, covariance=(covariance + covariance.T) / 2)
 
 

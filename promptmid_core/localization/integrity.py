@@ -28,7 +28,7 @@ def check_frame(frame: Frame, options: Options) -> None:
         raise Refusal(Reason.IMAGE_SIZE,
                       f"the image is {width}x{height} but camera_info says {frame.camera.width}x{frame.camera.height}")
     sample = frame.image[::8, ::8]
-    dark, bright = float((sample <= options.dark_level).mean()), float((sample >= options.bright_level).mean())
+    dark, bright = float((sample <= options.gates.dark_level).mean()), float((sample >= options.gates.bright_level).mean())
     if dark > 0.9:
         raise Refusal(Reason.IMAGE_BLACK, f"{dark:.0%} of the image is black")
     if bright > 0.9:
@@ -38,9 +38,9 @@ def check_frame(frame: Frame, options: Options) -> None:
 def check_patch(patch: Patch, options: Options) -> None:
     """Enough of the patch is seen, and there is something to see."""
     share = float(patch.valid.mean())
-    if share < options.least_valid:
+    if share < options.gates.least_valid:
         raise Refusal(Reason.FOOTPRINT_SMALL,
-                      f"the frame fills {share:.0%} of the patch, less than {options.least_valid:.0%}; "
+                      f"the frame fills {share:.0%} of the patch, less than {options.gates.least_valid:.0%}; "
                       "fly higher, use a wider lens or a finer map")
     grey = patch.image.mean(axis=2) if patch.image.ndim == 3 else patch.image.astype(np.float32)
     side = 4
@@ -48,16 +48,16 @@ def check_patch(patch: Patch, options: Options) -> None:
     cells = grey[:height, :width].reshape(height // side, side, width // side, side).mean(axis=(1, 3))
     seen = patch.valid[:height, :width].reshape(height // side, side, width // side, side).all(axis=(1, 3))
     contrast = float(cells[seen].std()) if seen.any() else 0.0
-    if contrast < options.least_contrast:
+    if contrast < options.gates.least_contrast:
         raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, "
-                                          f"less than {options.least_contrast:.1f}")
+                                          f"less than {options.gates.least_contrast:.1f}")
 
 
 def check_place(peak: Peak, verification: Verification, options: Options) -> None:
     """One place stands out from all others."""
-    if verification.margin < options.least_margin:
+    if verification.margin < options.gates.least_margin:
         raise Refusal(Reason.PEAK_AMBIGUOUS, f"the best place stands {verification.margin:.2f} sigma above the next, "
-                                             f"less than {options.least_margin:g}")
+                                             f"less than {options.gates.least_margin:g}")
     if peak.on_edge:
         raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search; is the prior's covariance too small?")
 
@@ -65,13 +65,14 @@ def check_place(peak: Peak, verification: Verification, options: Options) -> Non
 def check_ties(ties: TiePoints, agree: Mask, side: float, options: Options) -> None:
     """Enough tie points agree (N,) on the solution, and from all over the patch of `side` metres."""
     count = int(agree.sum())
-    if count < options.least_ties or surplus(agree) < options.least_surplus:
-        raise Refusal(Reason.FEW_TIE_POINTS, f"{count} of {len(agree)} tie points agree within {options.agreement_px:g} px, "
+    if count < options.gates.least_ties or surplus(agree) < options.gates.least_surplus:
+        limit = options.gates.agreement_px
+        raise Refusal(Reason.FEW_TIE_POINTS, f"{count} of {len(agree)} tie points agree within {limit:g} px, "
                                              "too few or no more than by chance")
     extent = spread(ties.seen[agree, :2]) / side
-    if extent < options.least_spread:
+    if extent < options.gates.least_spread:
         raise Refusal(Reason.TIE_POINTS_CLUSTERED, f"the agreeing tie points spread over {extent:.0%} of the patch in the narrow "
-                                                   f"direction, less than {options.least_spread:.0%}")
+                                                   f"direction, less than {options.gates.least_spread:.0%}")
 
 
 def evidence(verification: Verification, agree: Mask, weights: Evidence) -> float:
@@ -110,9 +111,9 @@ def check_plausible(solution: Solution, prior: Prior, extent: Extent, height: fl
 
 def check_halves(apart: float, options: Options) -> None:
     """Two halves of the tie points put the ground at the same place; they are `apart` px."""
-    if apart > options.halves_px:
+    if apart > options.gates.halves_px:
         raise Refusal(Reason.HALVES_DISAGREE, f"two halves of the tie points put the frame {apart:.1f} px apart, "
-                                              f"more than {options.halves_px:g}")
+                                              f"more than {options.gates.halves_px:g}")
 
 
 def check_prior_agrees(solution: Solution, prior: Prior, options: Options) -> None:
@@ -121,5 +122,5 @@ def check_prior_agrees(solution: Solution, prior: Prior, options: Options) -> No
     delta = solution.pose.correction_from(prior.pose)[at]
     both = (solution.covariance + prior.covariance)[np.ix_(at, at)]
     distance = float(delta @ np.linalg.solve(both, delta))
-    if distance > options.most_mahalanobis2:
+    if distance > options.gates.most_mahalanobis2:
         raise Refusal(Reason.PRIOR_DISAGREES, f"the fix lies {np.sqrt(distance):.1f} sigma from the prior")

@@ -1,45 +1,100 @@
-"""What a user may set about localization."""
+"""What a user may set about how a frame is matched and judged, grouped as it is thought of."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.localization.parameter import Parameter, made, option, parameters_of
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How much ground is matched, and how far around the prior it is looked for; px are pixels of the level that a frame is
+    matched on."""
+
+    patch_px: int = option(256, "Side of the ground patch that is matched, in map pixels.", 64, 1024)
+    sigmas: float = option(3.0, "How many standard deviations of the prior the search covers.", 1, 10)
+    least_radius_px: float = option(24.0, "Smallest search radius, in map pixels, however sure the prior is.", 4, 2048)
+    most_radius_px: float = option(256.0, "Largest search radius, in map pixels; a less certain prior is refused.", 24, 2048)
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """What one frame must pass; integrity.py names each gate with its reason."""
+
+    dark_level: float = option(6.0, "Grey level (of 255) up to which a pixel is black; an image that is nine tenths black is "
+                               "refused.", 0, 255)
+    bright_level: float = option(249.0, "Grey level from which on a pixel is saturated.", 0, 255)
+    least_valid: float = option(0.15, "Least share of the patch that the image has to cover.", 0, 1)
+    least_map_valid: float = option(0.5, "Least share of the search window that the map has to have data on.", 0, 1)
+    least_contrast: float = option(1.5, "Least standard deviation of the ground's grey levels.", 0, 255)
+    least_margin: float = option(0.0, "How far the best place has to stand above the next, in standard deviations.", -10, 50)
+    agreement_px: float = option(2.5, "How far a tie point may lie from the solution to agree with it, in map pixels.", 0.1, 50)
+    least_ties: int = option(6, "Least number of tie points that agree.", 3, 1000)
+    least_surplus: float = option(0.15, "How many more of them than by chance, in standard deviations.", -10, 50)
+    least_spread: float = option(0.10, "Least spread of the agreeing tie points in their narrow direction, as a share of the "
+                                 "patch.", 0, 1)
+    halves_px: float = option(5.0, "How far apart two halves of the tie points may put the ground, in map pixels.", 0.1, 1000)
+    most_mahalanobis2: float = option(18.5, "Largest squared Mahalanobis distance of x, y and yaw between match and prior.", 1,
+                                      1e6)
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """What frames must agree on, one after the other."""
+
+    least_evidence: float = option(-0.5, "Least natural log-odds of a match being true.", -10, 20)
+    confirm: int = option(3, "Agreeing matches that a first fix needs.", 1, 50)
+    confirm_among: int = option(5, "How many matches back these may be.", 1, 50)
+    lose_after: int = option(20, "Refused images in a row that lose the track.", 1, 1000)
+    drift_share: float = option(0.15, "How far the odometry may drift (3 sigma), as a share of the distance flown.", 0, 1)
+    yaw_drift_deg_per_km: float = option(3.0, "How far its heading may drift (3 sigma), in degrees for each km flown; for "
+                                         "odometry in odom.", 0, 90)
+
+
+@dataclass(frozen=True)
+class ErrorOptions:
+    """What the covariance of a fix is made of beside its residuals."""
+
+    registration_sigma_px: float = option(0.5, "Standard deviation of the map's own place, in map pixels of level 0, unless the "
+                                          "map states a larger one.", 0, 20)
+    correlation: float = option(4.0, "Factor on the tie points' covariance, as neighbouring blocks share ground and err "
+                                "together.", 1, 100)
+
+
+GROUPS = {"search": SearchOptions, "gates": GateOptions, "track": TrackOptions, "errors": ErrorOptions}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Lengths in px are pixels of the map's level that a frame is matched on, but `registration_sigma_px`, which is of level 0.
+    """All options of a localization; `Options.of(patch_px=128)` sets some by their names alone."""
 
-    Search: `patch_px` side of the ortho-rectified patch; `sigmas` how many prior sigmas the search covers; `least_radius_px`,
-    `most_radius_px` bounds of the search radius.
-    Gates on one frame: see integrity.py, which names each with its reason.
-    Track: `least_evidence` is the least log-odds of a match being true, the track's word included; a first fix needs `confirm`
-    agreeing candidates among the last `confirm_among`; `lose_after` rejections in a row lose the track; `drift_share` is how far
-    the prior may drift, as a share of the distance flown.
-    Covariance: `registration_sigma_px` is the map's own registration error, unless the map states a larger one; `correlation`
-    inflates the tie points' covariance, since neighbouring blocks share ground and err together.
-    """
+    search: SearchOptions = field(default_factory=SearchOptions)
+    gates: GateOptions = field(default_factory=GateOptions)
+    track: TrackOptions = field(default_factory=TrackOptions)
+    errors: ErrorOptions = field(default_factory=ErrorOptions)
 
-    patch_px: int = 256
-    sigmas: float = 3.0
-    least_radius_px: float = 24.0
-    most_radius_px: float = 256.0
+    @staticmethod
+    def of(**values: Any) -> Options:
+        """Return the options with these values, the rest at its defaults. Raises InputError where a value cannot be."""
+        for name, value in values.items():
+            PARAMETERS[name].check(name, value)
+        return Options.read({name: parameter.default for name, parameter in PARAMETERS.items()} | values)
 
-    least_valid: float = 0.15
-    least_map_valid: float = 0.5
-    least_contrast: float = 1.5
-    dark_level: float = 6.0
-    bright_level: float = 249.0
-    least_margin: float = 0.0
-    agreement_px: float = 2.5
-    least_ties: int = 6
-    least_surplus: float = 0.15
-    least_spread: float = 0.10
-    halves_px: float = 5.0
-    most_mahalanobis2: float = 18.5
+    @staticmethod
+    def read(values: Mapping[str, Any]) -> Options:
+        """Return the options among the checked values of all parameters. Raises InputError where two contradict each other."""
+        if values["confirm"] > values["confirm_among"]:
+            raise InputError(f"parameter confirm is {values['confirm']}, more than the {values['confirm_among']} of "
+                             "confirm_among, so that no first fix could be confirmed")
+        if values["least_radius_px"] > values["most_radius_px"]:
+            raise InputError(f"parameter least_radius_px is {values['least_radius_px']:g}, more than the "
+                             f"{values['most_radius_px']:g} of most_radius_px")
+        return Options(**{name: made(group, values) for name, group in GROUPS.items()})
 
-    least_evidence: float = -0.5
-    confirm: int = 3
-    confirm_among: int = 5
-    lose_after: int = 20
-    drift_share: float = 0.15
 
-    registration_sigma_px: float = 0.5
-    correlation: float = 4.0
+PARAMETERS: dict[str, Parameter] = {name: parameter for group in GROUPS.values()
+                                    for name, parameter in parameters_of(group).items()}

@@ -14,7 +14,8 @@ from promptmid_core.reasons import Reason
 
 MOST_GAP_NS = 500_000_000
 # a stamp so far from the newest is a stray, or where the next one is near it the clock was set anew
-MOST_BACK_NS, NEAR_NS = 1_000_000_000, 1_000_000_000
+MOST_BACK_NS, MOST_AHEAD_NS, NEAR_NS = 1_000_000_000, 30_000_000_000, 1_000_000_000
+AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 
 
 class PriorBuffer:
@@ -25,26 +26,25 @@ class PriorBuffer:
         self._samples: list[Prior] = []
         self._stray: Prior | None = None
         self._unusable: deque[tuple[int, Refusal]] = deque(maxlen=256)
+        self._first_refusal: Refusal | None = None
 
-    def add_live(self, prior: Prior) -> None:
-        """As `add`, for samples in the order of their arrival: a stray stamp is set aside, and two in a row start anew.
+    def add(self, prior: Prior) -> bool:
+        """Take a sample, in the order of arrival; return whether the clock starts anew with it.
 
-        A stamp is stray that lies before the newest by more than MOST_BACK_NS, or after it by more than is kept. The prior has to
-        be one that `messages.prior_from` has let pass, which makes the same checks.
+        One of an equal stamp replaces the older. A stray stamp, which lies before the newest by more than MOST_BACK_NS or after
+        it by more than MOST_AHEAD_NS, is set aside, and two in a row start anew. The prior has to be one that
+        `messages.prior_from` has let pass.
         """
         newest, stray = self.newest_ns, self._stray
         self._stray = None
-        if newest is not None and not -MOST_BACK_NS <= prior.stamp_ns - newest <= self._keep_ns:
+        anew = False
+        if newest is not None and not -MOST_BACK_NS <= prior.stamp_ns - newest <= MOST_AHEAD_NS:
             if stray is None or abs(prior.stamp_ns - stray.stamp_ns) > NEAR_NS:
                 self._stray = prior
-                return
-            self._samples = [stray]
+                return False
+            self._samples, anew = [stray], True
         self._insert(prior)
-
-    def add(self, prior: Prior) -> None:
-        """Take a sample; one of an equal stamp replaces the older. Raises Refusal where the prior itself cannot be used."""
-        check_prior(prior)
-        self._insert(prior)
+        return anew
 
     def _insert(self, prior: Prior) -> None:
         at = bisect_left(self._samples, prior.stamp_ns, key=attrgetter("stamp_ns"))
@@ -59,10 +59,12 @@ class PriorBuffer:
         self._samples.clear()
         self._stray = None
         self._unusable.clear()
+        self._first_refusal = None
 
     def refuse(self, stamp_ns: int, refusal: Refusal) -> None:
         """Note a sample that cannot be used: nothing is interpolated across it, and its reason is told where none is near."""
         self._unusable.append((stamp_ns, refusal))
+        self._first_refusal = self._first_refusal or refusal
 
     @property
     def newest_ns(self) -> int | None:
@@ -82,6 +84,8 @@ class PriorBuffer:
             if before_ns < unusable_ns < after_ns and abs(unusable_ns - stamp_ns) <= MOST_GAP_NS:
                 raise Refusal(refusal.reason, str(refusal))
         if not self._samples:
+            if self._first_refusal is not None:
+                raise Refusal(self._first_refusal.reason, f"no odometry could be used; the first: {self._first_refusal}")
             raise Refusal(Reason.PRIOR_MISSING, "no odometry has been received")
         if after == 0 or after == len(self._samples):
             off = (self._samples[0].stamp_ns - stamp_ns) if after == 0 else (stamp_ns - self._samples[-1].stamp_ns)
@@ -103,8 +107,10 @@ def check_prior(prior: Prior) -> None:
         raise Refusal(Reason.PRIOR_INVALID, "the prior's pose has NaN or infinite values")
     if not np.isfinite(covariance).all():
         raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has NaN or infinite values")
-    if (np.diag(covariance) <= 0).any():
-        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has a variance that is zero or negative; "
+    variances = np.diag(covariance)
+    if (variances <= 0).any():
+        axis = AXES[int(variances.argmin())]
+        raise Refusal(Reason.PRIOR_INVALID, f"the prior's variance in {axis} is {variances.min():g}, which has to be positive; "
                                             "the search window comes from it")
     scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
     if np.abs((covariance - covariance.T) / scale).max() > 1e-3:

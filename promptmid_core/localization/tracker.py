@@ -36,7 +36,7 @@ class Tracker:
     def __init__(self, options: Options, gsd: float) -> None:
         self._options = options
         self._gsd = gsd
-        self._recent: deque[Correction | None] = deque(maxlen=options.confirm_among)
+        self._recent: deque[Correction | None] = deque(maxlen=options.track.confirm_among)
         self._state = State.SEARCHING
         self._last: Correction | None = None
         self._rejected = 0
@@ -89,21 +89,21 @@ class Tracker:
         self._check_evidence(evidence)
         agreeing = sum(1 for other in self._recent if other and np.less_equal(*self._apart(correction, other)))
         self._remember(correction)
-        if agreeing + 1 < self._options.confirm:
-            raise Refusal(Reason.NOT_CONFIRMED, f"{agreeing + 1} of the {self._options.confirm} agreeing candidates "
+        if agreeing + 1 < self._options.track.confirm:
+            raise Refusal(Reason.NOT_CONFIRMED, f"{agreeing + 1} of the {self._options.track.confirm} agreeing candidates "
                                                 "that a first fix needs")
         return correction
 
     def _check_evidence(self, value: float) -> None:
-        if value < self._options.least_evidence:
+        if value < self._options.track.least_evidence:
             raise Refusal(Reason.MATCH_WEAK, f"the match has log-odds {value:.1f} of being true, "
-                                             f"less than {self._options.least_evidence:g}")
+                                             f"less than {self._options.track.least_evidence:g}")
 
     def _apart(self, a: Correction, b: Correction) -> tuple[float, float]:
         """How far two corrections differ, and how far they may: their own errors and the prior's drift between them."""
         sigma = np.sqrt(float(np.linalg.eigvalsh(a.ground.covariance + b.ground.covariance)[-1]))
         flown = float(np.linalg.norm(a.prior_at - b.prior_at))
-        return float(np.linalg.norm(a.ground.shift - b.ground.shift)), 3 * sigma + self._options.drift_share * flown
+        return float(np.linalg.norm(a.ground.shift - b.ground.shift)), 3 * sigma + self._options.track.drift_share * flown
 
     def _restart(self, stamp_ns: int) -> None:
         self._state, self._last, self._rejected, self._stamp_ns = State.SEARCHING, None, 0, stamp_ns
@@ -117,7 +117,7 @@ class Tracker:
 
     def _reject(self) -> None:
         self._rejected += 1
-        if self._state is State.TRACKING and self._rejected >= self._options.lose_after:
+        if self._state is State.TRACKING and self._rejected >= self._options.track.lose_after:
             self._state = State.LOST
             self._last = None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 
 UNET, VAE, VISION = "unet", "vae", "vision"
 WEIGHTS = {UNET: "diffusion_pytorch_model.safetensors", VAE: "diffusion_pytorch_model.safetensors", VISION: "model.safetensors"}
@@ -95,8 +95,8 @@ class Backbones:
         if not weights.is_file():
             raise InputError(f"{weights} is not there; give checkpoints in the folder format of diffusers and transformers with "
                              "safetensors, or the id of a hub with --allow-download")
-        with weights.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if (found := sha256(weights)) is None:
+            raise InputError(f"{weights} cannot be read; see whether this user may read it")
         pinned = self.sha256.get(part)
         if pinned is None:
             raise InputError(f"no SHA-256 is pinned for {weights}; if it is the file you trust, add to sha256: '{part}: {found}'")

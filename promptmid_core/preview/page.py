@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask, UInt8
-from promptmid_core.errors import InputError
+from promptmid_core.files import check_target, write_whole
+from promptmid_core.plots import encoded, figure, legend_of_areas, styled, uri
+from promptmid_core.preview.overview import overview
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions
-from promptmid_core.replay.figures import STYLE
-from promptmid_core.replay.pictures import overview
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+DPI = 130
 SIDE = 800  # the most elements that are looked at along a side
 KINDS = (".png", ".html")
 # the colours of ESA WorldCover
@@ -43,18 +42,10 @@ def write_preview(path: Path, reference: ReferenceMap) -> None:
     InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest level
     that still has SIDE pixels along its longer side.
     """
-    kind = path.suffix.lower()
-    if kind not in KINDS:
-        raise InputError(f"{path} is no kind of preview; name a file that ends in {' or '.join(KINDS)}")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written, its folder does not exist; name a file in a writable folder")
+    check_target(path, KINDS)
     regions = [ReferenceMap.open(reference.path / region.path) for region in read_regions(reference.path)[1:]]
-    maps = [(shown, _picture(shown)) for shown in (reference, *regions)]
-    content = _stacked([picture for _, picture in maps]) if kind == ".png" else _page(maps).encode()
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+    maps = [(shown, encoded(_drawn(shown), "png", DPI)) for shown in (reference, *regions)]
+    write_whole(path, _stacked([picture for _, picture in maps]) if path.suffix.lower() == ".png" else _page(maps))
 
 
 def components(array: NDArray[np.floating], valid: Mask) -> UInt8:
@@ -72,12 +63,6 @@ def components(array: NDArray[np.floating], valid: Mask) -> UInt8:
         low, high = np.percentile(values, (2, 98))
         picture[valid, i] = np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255)
     return picture
-
-
-def _picture(reference: ReferenceMap) -> bytes:
-    stream = BytesIO()
-    _drawn(reference).savefig(stream, format="png", dpi=130, metadata={"Software": None})
-    return stream.getvalue()
 
 
 def _stacked(pictures: list[bytes]) -> bytes:
@@ -100,14 +85,11 @@ def _shown(reference: ReferenceMap) -> ReferenceMap:
 
 
 def _drawn(reference: ReferenceMap) -> Figure:
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     grid, shown = reference.grid, _shown(reference)
     aspect = min(max(grid.height / grid.width, 0.3), 3.0)
-    with style.context([STYLE | {"axes.grid": False}]):
-        figure = Figure(figsize=(11.0, 10.4 * aspect + 1.4), layout="constrained")
-        sar, landuse, described, coverage = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+    with styled(grid=False):
+        drawn = figure(11.0, 10.4 * aspect + 1.4)
+        sar, landuse, described, coverage = drawn.subplots(2, 2, sharex=True, sharey=True).ravel()
         image, (x_min, y_min, x_max, y_max) = overview(shown, (0, 0, shown.grid.width, shown.grid.height))
         sar.imshow(image, cmap="gray", vmin=0, vmax=255, extent=_km(x_min, x_max, y_min, y_max))
         sar.set_title("SAR" + (f": {len(reference.header.scenes)} scenes" if reference.header.scenes else ""))
@@ -126,9 +108,9 @@ def _drawn(reference: ReferenceMap) -> Figure:
         coverage.set(xlabel="x, km")
         sar.set(ylabel="y, km")
         east, north = reference.frame.origin
-        figure.suptitle(f"{reference.path.name}: {grid.width}x{grid.height} px of {reference.gsd:.4g} m, {reference.frame.crs}, "
-                        f"origin {east:.0f} E {north:.0f} N; shown at {shown.gsd:.4g} m; lines: tiles")
-    return figure
+        drawn.suptitle(f"{reference.path.name}: {grid.width}x{grid.height} px of {reference.gsd:.4g} m, {reference.frame.crs}, "
+                       f"origin {east:.0f} E {north:.0f} N; shown at {shown.gsd:.4g} m; lines: tiles")
+    return drawn
 
 
 def _descriptors(reference: ReferenceMap) -> tuple[Float32, Mask]:
@@ -175,7 +157,7 @@ def _draw_coverage(axes: Axes, reference: ReferenceMap, seen: Mask, described: M
     state = seen.astype(np.uint8) + (seen & whole)
     _show(axes, np.array(list(COVERAGE.values()), np.uint8)[state], reference)
     shares = [float((state == i).mean()) for i in range(len(COVERAGE))]
-    _legend(axes, {f"{name} {share:.1%}": colour for (name, colour), share in zip(COVERAGE.items(), shares, strict=True)})
+    legend_of_areas(axes, {f"{name} {share:.1%}": colour for (name, colour), share in zip(COVERAGE.items(), shares, strict=True)})
     axes.set_title("coverage")
 
 
@@ -211,7 +193,7 @@ def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: UInt8 | None) -> Non
     counts = np.bincount(ids.ravel(), minlength=len(palette)) / ids.size
     order = [i for i in np.argsort(-counts) if counts[i] > 0]
     names = ("unknown", *LAND_USES)
-    _legend(axes, {f"{names[i]} {counts[i]:.1%}": (palette[i][0], palette[i][1], palette[i][2]) for i in order})
+    legend_of_areas(axes, {f"{names[i]} {counts[i]:.1%}": (palette[i][0], palette[i][1], palette[i][2]) for i in order})
     axes.set_title(f"land use ({table})")
 
 
@@ -231,14 +213,6 @@ def _draw_tiles(axes: Axes, reference: ReferenceMap) -> None:
     axes.set(xlim=(x_min / 1e3, x_max / 1e3), ylim=(y_min / 1e3, y_max / 1e3))
 
 
-def _legend(axes: Axes, entries: dict[str, tuple[int, int, int]]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="#aab3bf", label=name)
-               for name, (red, green, blue) in entries.items()]
-    axes.legend(handles=handles, loc="upper left", fontsize=7, frameon=True, framealpha=0.85)
-
-
 def _km(x_min: float, x_max: float, y_min: float, y_max: float) -> tuple[float, float, float, float]:
     return x_min / 1e3, x_max / 1e3, y_min / 1e3, y_max / 1e3
 
@@ -247,9 +221,9 @@ def _page(maps: list[tuple[ReferenceMap, bytes]]) -> str:
     """The page of a map, which is the first, and its regions, each with its picture as PNG."""
     from jinja2 import Environment
 
-    template = files("promptmid_core.replay").joinpath("preview.html.j2").read_text()
+    template = files(__package__).joinpath("preview.html.j2").read_text(encoding="utf-8")
     parts = [{
-        "name": shown.path.name, "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+        "name": shown.path.name, "picture": uri(picture),
         "facts": {key: _plain(value) for key, value in map_info(shown.path).items() if key not in ("path", "inputs", "versions")},
     } for shown, picture in maps]
     return Environment(autoescape=True).from_string(template).render(parts=parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -14,6 +13,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 
 ENCODERS = "minilm, clip:FOLDER"
 
@@ -68,8 +68,7 @@ class ClipText:
             self._model = transformers.CLIPTextModel.from_pretrained(weights.parent, local_files_only=True, use_safetensors=True)
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} cannot be loaded as a CLIP text encoder ({' '.join(str(error).split())})") from error
-        with weights.open("rb") as stream:
-            self.name = f"clip {hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
+        self.name = f"clip {str(sha256(weights))[:16]}"
 
     def encode(self, texts: Sequence[str]) -> Float32:
         length = self._model.config.max_position_embeddings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.format.header import Header, attributes_of, digest
+from promptmid_core.files import digest, partial_of, write_whole
+from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE
-from promptmid_core.refmap.format.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
+from promptmid_core.refmap.format.manifest import CURE, MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
 
 FORMAT, VERSION = "promptmid-regions", 1
 MAIN = "main"
-PARTIAL = f"{REGIONS_FILE}.partial"
+PARTIAL = partial_of(Path(REGIONS_FILE)).name
 OUTLINE = 16  # points along a side of a footprint
 
 
@@ -68,14 +68,10 @@ def read_regions(path: Path) -> list[Region]:
 
 
 def write_regions(path: Path, regions: list[Region]) -> None:
-    """Write the table of a map that has a folder of regions, in one step."""
+    """Write the table of a map that has a folder of regions, in one step. Raises InputError where it cannot be written."""
     values: dict[str, Any] = {"format": FORMAT, "version": VERSION, "regions": [asdict(region) for region in regions]}
-    partial = path / REGIONS_FOLDER / PARTIAL
-    with partial.open("w") as file:
-        json.dump(values | {"sha256": digest(values)}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path / REGIONS_FILE)
+    # its partial is no file of the map itself, whose own are told by its manifest alone
+    write_whole(path / REGIONS_FILE, json.dumps(values | {"sha256": digest(values)}, indent=1), path / REGIONS_FOLDER, CURE)
 
 
 def region_path(path: Path, name: str = "") -> Path:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
-from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.plots import DASHED, EDGE, INK, MUTED, cumulative, encoded, figure, legend_above, styled, uri
+from promptmid_core.preview.overview import overview
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import D2_50, D2_95, FALSE_FIX_PX
-from promptmid_core.replay.pictures import overview
 from promptmid_core.replay.run import Flight, ReplayedFrame
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
-INK, MUTED, RULE = "#1c2430", "#5b6675", "#dfe4ea"
 TRUTH, PRIOR, FIX, REFUSED = "#111827", "#d97706", "#1d5fd1", "#d3302f"
-DASHED = (0, (4, 2))
-STYLE = {
-    "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "axes.labelcolor": MUTED,
-    "axes.edgecolor": "#aab3bf", "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "axes.axisbelow": True, "grid.color": RULE, "grid.linewidth": 0.8, "legend.frameon": False,
-    "svg.hashsalt": "promptmid",
-}
 WIDE, HALF, MAP_WIDTH = (7.8, 3.5), (5.2, 3.8), 7.0
 MARGIN = 0.08
 LEAST_PX = 0.02  # the foot of the logarithmic axis
@@ -37,7 +22,6 @@ MANY = 2000  # as many markers are drawn as pixels: an SVG of more is slow to sh
 
 def trajectory(flight: Flight, reference: ReferenceMap) -> str | None:
     """Truth, prior, fixes and refused frames over the SAR map; None where no frame has a position."""
-    from matplotlib import style
     from matplotlib.patheffects import Normal, Stroke
 
     truth = _positions(frame.truth.position for frame in flight.frames if frame.truth)
@@ -54,8 +38,9 @@ def trajectory(flight: Flight, reference: ReferenceMap) -> str | None:
     image, bounds = overview(reference, window)
     west, south, east, north = (edge / 1e3 for edge in bounds)
 
-    with style.context([STYLE]):
-        figure, axes = _axes(MAP_WIDTH, MAP_WIDTH * float(np.clip((north - south) / (east - west), 0.4, 1.2)) + 0.6)
+    with styled():
+        drawn = figure(MAP_WIDTH, MAP_WIDTH * float(np.clip((north - south) / (east - west), 0.4, 1.2)) + 0.6)
+        axes = drawn.add_subplot()
         # a backdrop: pale, so that the tracks can be read
         axes.imshow(120 + image * 0.53, extent=(west, east, south, north), cmap="gray", vmin=0, vmax=255)
         axes.grid(visible=False)
@@ -72,20 +57,19 @@ def trajectory(flight: Flight, reference: ReferenceMap) -> str | None:
                       label=f"refused ({len(refused)})")
         axes.set(xlabel="x, km east of the map's origin", ylabel="y, km north", aspect="equal")
         axes.set(xlim=(west, east), ylim=(south, north))
-        _legend(axes)
-        return _uri(figure, "png")
+        legend_above(axes)
+        return uri(encoded(drawn, "png"), "png")
 
 
 def errors_over_time(flight: Flight) -> str | None:
     """Horizontal error and its 95 % band over time, the prior's error, and refused frames on the axis; None without frames."""
-    from matplotlib import style
-
     if not flight.frames:
         return None
     fixes = [frame for frame in flight.frames if frame.fix.accepted]
     refused = [frame for frame in flight.frames if not frame.fix.accepted]
-    with style.context([STYLE]):
-        figure, axes = _axes(*WIDE)
+    with styled():
+        drawn = figure(*WIDE)
+        axes = drawn.add_subplot()
         seconds, errors = _over_time(flight, flight.frames, [frame.prior_error_px for frame in flight.frames])
         if len(seconds):
             axes.plot(seconds, errors, color=PRIOR, linewidth=1.6, linestyle=DASHED, label="prior error")
@@ -114,24 +98,23 @@ def errors_over_time(flight: Flight) -> str | None:
         metres = axes.secondary_yaxis("right", functions=to_metres)
         metres.yaxis.set_major_formatter(_plain)
         metres.set_ylabel("horizontal, m")
-        _legend(axes)
-        return _uri(figure, "svg")
+        legend_above(axes)
+        return uri(encoded(drawn, "svg"), "svg")
 
 
 def ground_errors(flight: Flight) -> str | None:
     """Histogram and cumulative share of the ground errors of accepted fixes; None where none was judged."""
-    from matplotlib import style
-
     errors = np.sort([frame.ground_error_px for frame in flight.frames if frame.ground_error_px is not None])
     if not len(errors):
         return None
-    with style.context([STYLE]):
-        figure, axes = _axes(*HALF)
+    with styled():
+        drawn = figure(*HALF)
+        axes = drawn.add_subplot()
         # room to the right of the 95 % mark for its text
         edge = max(1.0, float(errors[-1]) * 1.02, float(np.percentile(errors, 95)) * 1.4)
         each = 100 / len(errors)
         axes.hist(errors, bins=np.linspace(0, edge, 41).tolist(), weights=np.full(len(errors), each), color=FIX, alpha=0.3)
-        _steps(axes, errors, edge)
+        cumulative(axes, errors, edge, color=FIX, linewidth=2)
         if edge > FALSE_FIX_PX:
             axes.axvline(FALSE_FIX_PX, color=REFUSED, linewidth=1.2, linestyle=DASHED)
             axes.annotate("false fix", (FALSE_FIX_PX, 4), xytext=(4, 0), textcoords="offset points", color=REFUSED, fontsize=9)
@@ -140,21 +123,20 @@ def ground_errors(flight: Flight) -> str | None:
             axes.plot(value, share, "o", color=INK, markersize=5)
             axes.annotate(f"{share} %: {value:.2f} px", (value, share), xytext=(7, -12), textcoords="offset points", fontsize=9)
         axes.set(xlabel="ground error, px", ylabel="fixes, %", xlim=(0, edge), ylim=(0, 103))
-        return _uri(figure, "svg")
+        return uri(encoded(drawn, "svg"), "svg")
 
 
 def calibration(flight: Flight) -> str | None:
     """Share of errors inside the ellipse of each confidence, against that confidence; None where none was judged."""
-    from matplotlib import style
-
     d2 = np.array([frame.d2 for frame in flight.frames if frame.d2 is not None])
     if not len(d2):
         return None
-    with style.context([STYLE]):
-        figure, axes = _axes(*HALF)
-        axes.plot([0, 100], [0, 100], color="#aab3bf", linewidth=1.2, linestyle=DASHED)
+    with styled():
+        drawn = figure(*HALF)
+        axes = drawn.add_subplot()
+        axes.plot([0, 100], [0, 100], color=EDGE, linewidth=1.2, linestyle=DASHED)
         # with two degrees of freedom the confidence of an ellipse d2 is 1 - exp(-d2 / 2)
-        _steps(axes, np.sort(1 - np.exp(-d2 / 2)) * 100, 100)
+        cumulative(axes, (1 - np.exp(-d2 / 2)) * 100, 100, color=FIX, linewidth=2)
         for confidence, limit, accepted in ((50, D2_50, (40, 60)), (95, D2_95, (90, 98))):
             axes.plot([confidence, confidence], accepted, color=INK, linewidth=6, alpha=0.16, solid_capstyle="butt")
             covered = float((d2 <= limit).mean()) * 100
@@ -164,7 +146,7 @@ def calibration(flight: Flight) -> str | None:
         axes.annotate("too cautious", (4, 92), color=MUTED, fontsize=9)
         axes.annotate("overconfident", (96, 4), color=MUTED, fontsize=9, ha="right")
         axes.set(xlabel="confidence of the ellipse, %", ylabel="errors inside, %", xlim=(0, 100), ylim=(0, 103))
-        return _uri(figure, "svg")
+        return uri(encoded(drawn, "svg"), "svg")
 
 
 def radius95_px(frame: ReplayedFrame, gsd_m: float) -> float:
@@ -172,33 +154,6 @@ def radius95_px(frame: ReplayedFrame, gsd_m: float) -> float:
     if frame.fix.covariance is None:
         raise ValueError("a refused frame has no covariance")
     return float(np.sqrt(D2_95 * np.linalg.eigvalsh(frame.fix.covariance[:2, :2])[-1])) / gsd_m
-
-
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    # a Figure of its own, not pyplot: nothing global, nothing to close, no display
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _steps(axes: Axes, ordered: Float64, end: float) -> None:
-    """The cumulative share in percent of ascending values, from 0 to `end`."""
-    share = np.append(np.arange(len(ordered) + 1), len(ordered)) / len(ordered) * 100
-    axes.plot(np.concatenate([[0], ordered, [end]]), share, color=FIX, linewidth=2, drawstyle="steps-post")
-
-
-def _legend(axes: Axes) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
-
-
-def _uri(figure: Figure, kind: str) -> str:
-    stream = BytesIO()
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
-    mime = "image/svg+xml" if kind == "svg" else "image/png"
-    return f"data:{mime};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def _positions(positions: Iterable[Float64]) -> Float64:

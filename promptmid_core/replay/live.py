@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,18 +10,17 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.arrays import Float64
-from promptmid_core.bags.bag import FlightBag, Topics, open_bag
+from promptmid_core.bags.bag import FlightBag, open_bag
+from promptmid_core.bags.liverun import OUTPUTS, LiveRun, NotRun, read_run
 from promptmid_core.bags.messages import pose_from, stamp_ns
-from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import NADIR, Pose
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import Summary, summarise
-from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
-OUTPUTS, RUN = "outputs", "live.json"
 NODE = "/localizer"
 SHOWN_DIFFERENCES = 5
 # a position in metres or an angle in radians may differ by rounding only
@@ -44,16 +42,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class LiveRun:
-    """A live run as it was recorded: `verdicts` in the order of arrival; `images` (stamp, wall clock when it was sent), in ns.
+class LiveFlight:
+    """A live run with what the node published, in the order of arrival."""
 
-    Where there was no run, `not_run` says why and all else is empty.
-    """
-
-    verdicts: tuple[Verdict, ...] = ()
-    images: tuple[tuple[int, int], ...] = ()
-    rate: float | None = None
-    not_run: str | None = None
+    run: LiveRun
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
@@ -90,18 +83,10 @@ class Comparison:
         return self.same_verdicts == self.common and furthest <= SAME
 
 
-def read_live(folder: Path) -> LiveRun:
-    """The folder that a live run wrote; InputError where it is missing or incomplete."""
-    try:
-        run = json.loads((folder / RUN).read_text())
-    except OSError as error:
-        raise InputError(f"{folder} is no live run: {RUN} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{folder / RUN} is damaged ({error}); run it again") from error
-    if "not_run" in run:
-        return LiveRun(not_run=run["not_run"])
-    images = tuple((int(stamp), int(wall)) for stamp, wall in run["images"])
-    return LiveRun(read_verdicts(open_bag(folder / OUTPUTS)), images, run["rate"])
+def read_live(folder: Path) -> LiveFlight | NotRun:
+    """Read the folder that a live run wrote. Raises InputError where it is missing, incomplete or damaged."""
+    run = read_run(folder)
+    return run if isinstance(run, NotRun) else LiveFlight(run, read_verdicts(open_bag(folder / OUTPUTS)))
 
 
 def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
@@ -113,52 +98,53 @@ def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
         if topic == pose_topic:
             poses[stamp_ns(message.header)].append(message.pose)
             continue
-        values = {pair.key: pair.value for pair in message.status[0].values}
         try:
+            values = {pair.key: pair.value for pair in message.status[0].values}
             verdicts.append(Verdict(stamp_ns(message.header), Reason(values["reason"]), State(values["state"]),
                                     message.status[0].message, received_ns, values))
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, IndexError) as error:
             raise InputError(f"{bag.path}: a message on {diagnostics_topic} has no usable reason and state ({error})") from error
     return tuple(_with_pose(verdict, poses[verdict.stamp_ns]) if verdict.reason is Reason.FIX else verdict
                  for verdict in verdicts)
 
 
-def live_flight(run: LiveRun, bag: FlightBag, offline: Flight, reference: ReferenceMap, mount: Pose = NADIR) -> Flight:
-    """The frames of `bag` that have a verdict in `run`, judged against the bag's truth as a replay judges its own."""
-    recording, terrain = Recording(bag, reference.frame, reference.vertical_datum), reference.terrain()
+def live_flight(live: LiveFlight, offline: Flight, reference: ReferenceMap) -> Flight:
+    """Return the frames of a replayed flight that have a verdict in `live`, judged by the same truth."""
+    terrain = reference.terrain()
     verdicts: dict[int, deque[Verdict]] = defaultdict(deque)
-    for verdict in run.verdicts:
+    for verdict in live.verdicts:
         verdicts[verdict.stamp_ns].append(verdict)
     sent: dict[int, deque[int]] = defaultdict(deque)
-    for stamp, wall_ns in run.images:
+    for stamp, wall_ns in live.run.images:
         sent[stamp].append(wall_ns)
     frames = []
-    for index, image in enumerate(recording.images(mount)):
-        stamp = image.stamp_ns
+    for frame in offline.frames:
+        stamp = frame.fix.stamp_ns
         if not (sent[stamp] and verdicts[stamp]):
             continue
         sent_ns, verdict = sent[stamp].popleft(), verdicts[stamp].popleft()
         latency_ms = (verdict.received_ns - sent_ns) / 1e6
-        frame = ReplayedFrame(index, image.bag_ns, _fix(verdict, recording), latency_ms, recording.truth(stamp))
-        frames.append(judge(frame, image.camera, terrain, reference.gsd))
+        told = ReplayedFrame(frame.index, frame.bag_ns, _fix(verdict, frame.fix.candidate.prior), latency_ms,
+                             frame.camera, frame.truth)
+        frames.append(judge(told, terrain, reference.gsd))
     return replace(offline, frames=tuple(frames), examples=())
 
 
-def compare(run: LiveRun, bag: Path, offline: Flight, reference: ReferenceMap, topics: Topics | None = None) -> Comparison:
-    """A recorded live run of `bag`, whose topics have these names, against its replay."""
-    if run.not_run:
-        return Comparison(not_run=run.not_run)
-    live = live_flight(run, open_bag(bag, topics), offline, reference)
+def compare(flown: LiveFlight | NotRun, offline: Flight, reference: ReferenceMap) -> Comparison:
+    """Hold a recorded live run against the replay of the same flight."""
+    if isinstance(flown, NotRun):
+        return Comparison(not_run=flown.why)
+    live, images, judged = live_flight(flown, offline, reference), flown.run.images, flown.verdicts
     both = [(frame, offline.frames[frame.index]) for frame in live.frames]
     fixes = [(one.fix, other.fix) for one, other in both if one.fix.accepted and other.fix.accepted]
-    published = {verdict.stamp_ns: verdict.values for verdict in run.verdicts}
+    published = {verdict.stamp_ns: verdict.values for verdict in judged}
     matches = [_match_difference(published[one.fix.stamp_ns], other.fix.candidate) for one, other in both]
     matched = [difference for difference in matches if difference is not None]
     different = [(one, other) for one, other in both if one.fix.reason is not other.fix.reason]
     live_summary = summarise(live)
     return Comparison(
-        live=live_summary, offline=summarise(offline), rate=run.rate, sent=len(run.images), judged=len(run.verdicts),
-        dropped=len(run.images) - len(run.verdicts), common=len(both), same_verdicts=len(both) - len(different),
+        live=live_summary, offline=summarise(offline), rate=flown.run.rate, sent=len(images), judged=len(judged),
+        dropped=len(images) - len(judged), common=len(both), same_verdicts=len(both) - len(different),
         common_fixes=len(fixes), furthest=_furthest(fixes), matched=len(matched), match_furthest=max(matched, default=None),
         latency_ms=live_summary["latency_ms"],
         differences=tuple(f"frame {one.index}: live {one.fix.reason}, offline {other.fix.reason}"
@@ -223,11 +209,7 @@ def _with_pose(verdict: Verdict, poses: deque[Any]) -> Verdict:
     return replace(verdict, pose=pose_from(message.pose), covariance=np.array(message.covariance, np.float64).reshape(6, 6))
 
 
-def _fix(verdict: Verdict, recording: Recording) -> Fix:
-    try:
-        prior = recording.prior(verdict.stamp_ns)
-    except Refusal:
-        prior = None
+def _fix(verdict: Verdict, prior: Prior | None) -> Fix:
     candidate = Candidate(verdict.stamp_ns, prior, verdict.reason, verdict.sentence)
     return Fix(verdict.stamp_ns, verdict.state, verdict.reason, verdict.sentence, verdict.pose, verdict.covariance, (), candidate)
 

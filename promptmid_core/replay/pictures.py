@@ -1,21 +1,19 @@
-"""The images of the report: the SAR map as a backdrop, and what a frame and the map showed at the place of a match."""
+"""The images of the report: what a frame and the map showed at the place of a match."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask, UInt8
-from promptmid_core.geometry import Bounds, Grid, Pose
+from promptmid_core.geometry import Grid, Pose
+from promptmid_core.plots import uri
+from promptmid_core.preview.overview import grey
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Example
 
-BACKDROP_PX = 1400
-STRIP_PX = 1 << 22
 ZOOM = 2
 CHECK_PX = 32
 
@@ -27,30 +25,6 @@ class MatchPictures:
     optical: str
     sar: str
     blend: str
-
-
-def overview(reference: ReferenceMap, window: Bounds) -> tuple[UInt8, Bounds]:
-    """The SAR map in `window` (col_min, row_min, col_max, row_max), averaged to at most BACKDROP_PX on a side.
-
-    Returns the grey image (H, W) and its bounds in metres in `map`. Read in strips, so that a wide territory fits in memory.
-    """
-    grid = reference.grid
-    left, right = _span(window[0], window[2], grid.width)
-    top, bottom = _span(window[1], window[3], grid.height)
-    factor = -(-max(right - left, bottom - top) // BACKDROP_PX)
-    width, height = -(-(right - left) // factor), -(-(bottom - top) // factor)
-    image, valid = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    step = max(1, STRIP_PX // (width * factor * factor))
-    for start in range(0, height, step):
-        stop = min(start + step, height)
-        # the last cells may reach beyond the map; the reference gives invalid pixels there
-        patch = reference.image(left, top + start * factor, width * factor, (stop - start) * factor)
-        known, size = patch.valid.astype(np.float32), (width, stop - start)
-        image[start:stop] = cv2.resize(patch.image.astype(np.float32) * known, size, interpolation=cv2.INTER_AREA)
-        valid[start:stop] = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    seen = valid > 0
-    mean = np.divide(image, valid, out=np.zeros_like(image), where=seen)
-    return grey(mean, seen), grid.cut(left, top, width * factor, height * factor).bounds
 
 
 def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:
@@ -79,22 +53,6 @@ def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures |
         _draw_ties(optical_rgb, seen, candidate.ties.weight)
         _draw_ties(sar_rgb, on_map @ back[:, :2].T + back[:, 2], candidate.ties.weight)
     return MatchPictures(_png(optical_rgb), _png(sar_rgb), _png(_enlarged(blend)))
-
-
-def grey(image: NDArray[np.generic], valid: Mask) -> UInt8:
-    """Stretched to 8 bits between the 2nd and 98th percentile of the valid pixels; the rest is white, the page's background."""
-    values = np.asarray(image, np.float32)
-    if not valid.any():
-        return np.full(values.shape, 255, np.uint8)
-    low, high = np.percentile(values[valid], (2, 98))
-    stretched = np.clip((values - low) / max(float(high - low), 1e-6) * 255, 0, 255)
-    return np.where(valid, stretched, 255).astype(np.uint8)
-
-
-def _span(first: float, last: float, size: int) -> tuple[int, int]:
-    """A range of whole pixels inside 0 to `size`, never empty."""
-    start = int(np.clip(np.floor(first), 0, size - 1))
-    return start, int(np.clip(np.ceil(last), start + 1, size))
 
 
 def _moved(grid: Grid, prior: Pose, found: Pose, ground_z: float) -> Float64:
@@ -156,4 +114,4 @@ def _tinted(image: UInt8) -> UInt8:
 
 def _png(image: UInt8) -> str:
     _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}"
+    return uri(data.tobytes())

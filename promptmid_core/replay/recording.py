@@ -1,108 +1,148 @@
-"""A flight bag as a replay sees it: images with the camera and the prior of their time, in the frame of the reference map."""
+"""A flight bag as a replay sees it: images, and what the intake knew at their time, in the frame of the reference map."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
-from promptmid_core.bags.images import image_from, image_from_compressed
-from promptmid_core.bags.messages import camera_from, prior_from, stamp_ns
+from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import Camera, Pose, Prior
+from promptmid_core.geometry import Pose
 from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
+from promptmid_core.localization.intake import Intake
+from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.prior import PriorBuffer
-from promptmid_core.reasons import Reason
+from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.settings import DEFAULTS
 from promptmid_core.replay.truth import Truth
 
 WHOLE_FLIGHT_NS = 1 << 62
+INITIALPOSE, POSE_TYPE = "/initialpose", "geometry_msgs/msg/PoseWithCovarianceStamped"
+TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
 
 
 @dataclass(frozen=True)
 class RecordedImage:
-    """An image message, when it was recorded, and the camera in force then, or why there is none."""
+    """An image message and when it was recorded; `anew`: a pose was given by hand since the image before it."""
 
     bag_ns: int
     message: Any
-    camera: Camera | Refusal
+    anew: bool = False
 
     @property
     def stamp_ns(self) -> int:
         return stamp_ns(self.message.header)
 
-    def pixels(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """(H, W) grey or (H, W, 3) RGB; Refusal where the message cannot be decoded."""
-        return image_from(self.message) if hasattr(self.message, "encoding") else image_from_compressed(self.message)
+
+class Feed:
+    """The messages of a topic in the order of recording, given on one by one to `take`."""
+
+    def __init__(self, bag: FlightBag, topic: str, take: Callable[[Any], None]) -> None:
+        self._messages, self._take = bag.messages(topic), take
+        self._next = next(self._messages, None)
+
+    def one(self) -> bool:
+        """Give on the next message; whether there was one."""
+        if self._next is None:
+            return False
+        self._take(self._next[2])
+        self._next = next(self._messages, None)
+        return True
+
+    def until(self, bag_ns: int) -> None:
+        """Give on what was recorded up to a time."""
+        while self._next is not None and self._next[1] <= bag_ns:
+            self.one()
 
 
 class Recording:
-    """A bag whose poses are given in the `map` frame of the reference map, whose heights refer to `vertical_datum`.
+    """A bag whose poses are given in the `map` frame of the reference map, read by the same intake as the node's messages.
 
-    InputError where the bag's own `map` frame has another CRS. Odometry and truth are held whole, images are streamed. Messages
-    that cannot be used are counted in `notes`.
+    `vertical_datum` is that of the reference map's heights; `rig` that of the parameters' defaults where none is given. Truth is
+    held whole, all else is streamed in the order of recording. Messages that cannot be used are counted in `notes`, once the
+    images have been read. Raises InputError where the bag's own `map` frame has another CRS.
     """
 
-    def __init__(self, bag: FlightBag, frame: MapFrame, vertical_datum: str = UNKNOWN_DATUM) -> None:
+    def __init__(self, bag: FlightBag, frame: MapFrame, vertical_datum: str = UNKNOWN_DATUM, rig: Rig | None = None) -> None:
         self._bag = bag
         self.image_count = bag.count(bag.image_topic)
         self.notes: list[str] = []
         self._shift = self._shift_to(frame)
-        self._read_odometry()
-        self._read_truth(frame, vertical_datum)
+        rig = rig or Rig.read(DEFAULTS, TrackOptions())
+        self.intake = Intake(rig, shift=self._shift, buffer=PriorBuffer(keep_ns=WHOLE_FLIGHT_NS))
+        self._bad: list[Refusal] = []
+        self._unstated: Counter[tuple[str, ...]] = Counter()
+        self._read_transforms()
+        self._truth = Truth(bag, frame, vertical_datum, self._shift)
+        self.notes += self._truth.notes
 
-    def images(self, mount: Pose) -> Iterator[RecordedImage]:
-        """The images in the order of recording; `mount` is the camera's pose in `base_link`."""
-        camera: Camera | Refusal = Refusal(Reason.CAMERA_INFO_MISSING, "no camera_info was recorded before the image")
-        image_topic, info_topic = self._bag.image_topic, self._bag.names.camera_info
-        for topic, bag_ns, message in self._bag.messages(image_topic, info_topic):
-            if topic == image_topic:
-                yield RecordedImage(bag_ns, message, camera)
+    def images(self) -> Iterator[RecordedImage]:
+        """Yield the images in the order of recording, each when the intake knows what the node knew of it.
+
+        That is all that was recorded before it, and of odometry and camera_info what the node waits for.
+        """
+        bag, intake = self._bag, self.intake
+        odometry = Feed(bag, bag.names.odometry, self._take_odometry)
+        cameras = Feed(bag, bag.names.camera_info, intake.cameras.add)
+        by_hand = [INITIALPOSE] if bag.topics.get(INITIALPOSE) == POSE_TYPE else []
+        anew = False
+        for topic, bag_ns, message in bag.messages(bag.image_topic, *by_hand):
+            odometry.until(bag_ns)
+            cameras.until(bag_ns)
+            if topic == INITIALPOSE:
+                anew = self._take_pose(message) or anew
                 continue
-            try:
-                camera = camera_from(message, mount)
-            except Refusal as refusal:
-                camera = Refusal(refusal.reason, str(refusal))
-
-    def prior(self, stamp: int) -> Prior:
-        """The interpolated prior; Refusal where no odometry brackets the stamp, or where some between does not hold together."""
-        following = bisect_left(self._stamps, stamp)
-        exact = following < len(self._stamps) and self._stamps[following] == stamp
-        if not exact and 0 < following < len(self._stamps):
-            before, after = self._stamps[following - 1], self._stamps[following]
-            for bad_stamp, refusal in self._unusable:
-                if before < bad_stamp < after:
-                    raise Refusal(refusal.reason, str(refusal))
-        return self._priors.at(stamp)
+            stamp = stamp_ns(message.header)
+            while intake.odometry.heard_ns < stamp and odometry.one():
+                pass
+            while not intake.cameras.ready(stamp) and cameras.one():
+                pass
+            yield RecordedImage(bag_ns, message, anew)
+            anew = False
+        self._note_odometry()
 
     def truth(self, stamp: int) -> Pose | None:
         """The true pose at a stamp; None where none was recorded around it."""
-        return self._truth.at(stamp, self.prior)
+        return self._truth.at(stamp, lambda at: self.intake.odometry.at(at)[0])
 
-    def _read_odometry(self) -> None:
-        self._priors = PriorBuffer(keep_ns=WHOLE_FLIGHT_NS)
-        self._stamps: list[int] = []
-        self._unusable: list[tuple[int, Refusal]] = []
-        for _, _, message in self._bag.messages(self._bag.names.odometry):
+    def _take_odometry(self, message: Any) -> None:
+        odometry = self.intake.odometry
+        odometry.add(message)
+        if odometry.refusal is not None:
+            self._bad.append(odometry.refusal)
+        elif odometry.unstated:
+            self._unstated[odometry.unstated] += 1
+
+    def _take_pose(self, message: Any) -> bool:
+        """Whether a pose given by hand is taken."""
+        try:
+            self.intake.odometry.give(message)
+        except Refusal as refusal:
+            self.notes.append(f"A pose on {INITIALPOSE} was not taken: {refusal}.")
+            return False
+        return True
+
+    def _read_transforms(self) -> None:
+        for _, _, message in self._bag.messages(TF_STATIC) if self._bag.topics.get(TF_STATIC) == TF_TYPE else ():
             try:
-                prior = prior_from(message)
-                self._priors.add(replace(prior, pose=self._shifted(prior.pose)))
-                insort(self._stamps, prior.stamp_ns)
+                self.intake.mounts.add(message)
             except Refusal as refusal:
-                self._unusable.append((stamp_ns(message.header), refusal))
-        if self._unusable:
-            count, first = len(self._unusable), self._unusable[0][1]
-            self.notes.append(f"{count} odometry message{'' if count == 1 else 's'} could not be used; the first: {first}.")
+                self.notes.append(f"{str(refusal)[0].upper()}{str(refusal)[1:]}.")
 
-    def _read_truth(self, frame: MapFrame, vertical_datum: str) -> None:
-        self._truth = Truth(self._bag, frame, vertical_datum, self._shift)
-        self.notes += self._truth.notes
-
-    def _shifted(self, pose: Pose) -> Pose:
-        return replace(pose, position=pose.position + self._shift)
+    def _note_odometry(self) -> None:
+        if self._bad:
+            count = len(self._bad)
+            self.notes.append(f"{count} odometry {_messages(count)} could not be used; the first: {self._bad[0]}.")
+        for axes, count in self._unstated.items():
+            self.notes.append(f"{count} odometry {_messages(count)} stated no covariance of {', '.join(axes)}; the parameters "
+                              "default_sigma_* were taken.")
+        if self.intake.mounts.source.startswith("static"):
+            self.notes.append(f"The camera is mounted as {self.intake.mounts.source} say.")
 
     def _shift_to(self, frame: MapFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What takes a position from the bag's `map` frame to that of the reference map."""
@@ -115,6 +155,10 @@ class Recording:
             raise InputError(f"{self._bag.path} was flown in {own.crs}, but the map is in {frame.crs}; "
                              f"build the map again with --crs {own.crs}")
         return np.array([own.origin[0] - frame.origin[0], own.origin[1] - frame.origin[1], 0.0])
+
+
+def _messages(count: int) -> str:
+    return "message" if count == 1 else "messages"
 
 
 def same_crs(one: str, other: str) -> bool:

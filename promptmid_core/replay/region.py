@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promptmid_core.bags.bag import FlightBag
-from promptmid_core.bags.messages import prior_from
 from promptmid_core.errors import InputError, Refusal
+from promptmid_core.localization.odometry import Odometry
+from promptmid_core.localization.rig import Rig
 from promptmid_core.refmap import read_regions
 from promptmid_core.refmap.format.header import Header
-from promptmid_core.replay.recording import same_crs
+from promptmid_core.replay.recording import INITIALPOSE, POSE_TYPE, same_crs
 
 
-def region_of_flight(path: Path, bag: FlightBag) -> Path:
+def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path:
     """The map folder of the region that a bag's frame `map` belongs to: its CRS, and where several have it, its first position.
 
-    A map without regions is returned as it is. InputError where no region has the CRS, and where the first position does not
-    lie in just one of those that do.
+    A map without regions is returned as it is. Raises InputError where no region has the CRS, and where the first position does
+    not lie in just one of those that do.
     """
     regions = read_regions(path)
     if len(regions) == 1:
@@ -28,7 +29,7 @@ def region_of_flight(path: Path, bag: FlightBag) -> Path:
         there = ", ".join(f"{region.name} in {region.crs}" for region in regions)
         raise InputError(f"{bag.path} was flown in {own.crs}, and {path} has {there}; append a region with --crs {own.crs}")
     if len(fitting) > 1:
-        x, y = _first_position(bag)
+        x, y = _first_position(bag, rig or Rig())
         fitting = [region for region in fitting if _lies_in(path / region.path, x, y, own.origin if own else region.origin)]
     if len(fitting) != 1:
         names = ", ".join(region.name for region in fitting or regions)
@@ -37,11 +38,14 @@ def region_of_flight(path: Path, bag: FlightBag) -> Path:
     return path / fitting[0].path
 
 
-def _first_position(bag: FlightBag) -> tuple[float, float]:
-    """x and y in the bag's frame `map`, of the first odometry that can be used."""
-    for _, _, message in bag.messages(bag.names.odometry):
+def _first_position(bag: FlightBag, rig: Rig) -> tuple[float, float]:
+    """x and y in the bag's frame `map`, of the first odometry that can be used, or of a pose given by hand for it."""
+    odometry = Odometry(rig)
+    by_hand = [INITIALPOSE] if bag.topics.get(INITIALPOSE) == POSE_TYPE else []
+    for topic, _, message in bag.messages(bag.topic("odometry"), *by_hand):
         try:
-            x, y = prior_from(message).pose.position[:2]
+            odometry.give(message) if topic == INITIALPOSE else odometry.add(message)
+            x, y = odometry.at(odometry.heard_ns)[0].pose.position[:2]
         except Refusal:
             continue
         return float(x), float(y)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import tempfile
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.resources import files
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptmid_core import __version__
-from promptmid_core.errors import InputError
+from promptmid_core.files import write_whole
 from promptmid_core.reasons import MEANINGS
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay import figures
@@ -31,7 +29,7 @@ ENOUGH_FIXES = 30
 DASH, NBSP = "\N{EN DASH}", "\N{NO-BREAK SPACE}"
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """`level` is good, warn or bad."""
 
     level: str
@@ -45,19 +43,7 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
 
     `live` is the comparison with the same flight flown live, where there is one.
     """
-    html = render(flight, summary, reference, live=live, command=command)
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(html)
-                file.close()
-                temporary.chmod(0o666 & ~_umask())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
+    write_whole(path, render(flight, summary, reference, live=live, command=command))
 
 
 def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
@@ -96,21 +82,21 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
     )
 
 
-def verdict(summary: Summary) -> Verdict:
+def verdict(summary: Summary) -> Judgement:
     """The flight in one headline and a few sentences."""
     frames, fixes, reasons = summary["frames"], summary["fixes"], summary["reasons"]
     mostly = next(iter(reasons.items()), None)
     if not frames:
-        return Verdict("warn", "The bag holds no camera frame.", [])
+        return Judgement("warn", "The bag holds no camera frame.", [])
     if not fixes:
         assert mostly is not None
-        return Verdict("warn", f"None of {frames} {_frames(frames)} was localized.",
-                       [f"Most frequent reason: {mostly[0]} ({mostly[1]} {_frames(mostly[1])})."])
+        return Judgement("warn", f"None of {frames} {_frames(frames)} was localized.",
+                         [f"Most frequent reason: {mostly[0]} ({mostly[1]} {_frames(mostly[1])})."])
     share = f"{fixes} of {frames} {_frames(frames)} localized ({_percent(summary['fix_rate'])})"
     left = frames - fixes
     refused = [f"{left} {_frames(left)} refused, most often for {mostly[0]} ({mostly[1]})."] if mostly else []
     if summary["false_fixes"] is None:
-        return Verdict("warn", f"{share}.", ["Without ground truth nothing here says how good the fixes are.", *refused])
+        return Judgement("warn", f"{share}.", ["Without ground truth nothing here says how good the fixes are.", *refused])
     ground = summary["ground_error_px"]
     accuracy = (f"Ground error: median {ground['median']:.2f} px ({ground['median'] * summary['gsd_m']:.1f} m), "
                 f"95{NBSP}% of fixes within {ground['p95']:.2f} px, largest {ground['max']:.2f} px.")
@@ -118,8 +104,8 @@ def verdict(summary: Summary) -> Verdict:
     sentences = [accuracy, doubt or _coverage_sentence(summary), *refused]
     if summary["false_fixes"]:
         false = f"{summary['false_fixes']} false {'fix' if summary['false_fixes'] == 1 else 'fixes'} among {fixes}"
-        return Verdict("bad", f"{false}: ground error above {FALSE_FIX_PX:g} px.", [f"{share}.", *sentences])
-    return Verdict("warn" if doubt else "good", f"{share}, no false fix.", sentences)
+        return Judgement("bad", f"{false}: ground error above {FALSE_FIX_PX:g} px.", [f"{share}.", *sentences])
+    return Judgement("warn" if doubt else "good", f"{share}, no false fix.", sentences)
 
 
 def _coverage_sentence(summary: Summary) -> str:
@@ -263,12 +249,6 @@ def _unjudged(summary: Summary) -> str:
 
 def _time(flight: Flight, frame: ReplayedFrame) -> str:
     return f"{(frame.bag_ns - flight.frames[0].bag_ns) * 1e-9:.2f} s"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _frames(count: int) -> str:

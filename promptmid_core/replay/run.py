@@ -11,15 +11,15 @@ import numpy as np
 
 from promptmid_core.bags.bag import Topics, open_bag
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import NADIR, Camera, Pose
+from promptmid_core.geometry import Camera, Pose
 from promptmid_core.geometry.ortho import boresight_point
 from promptmid_core.geometry.terrain import Terrain
-from promptmid_core.localization.fix import Candidate, Fix, Frame
+from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.reasons import Reason
+from promptmid_core.localization.rig import Rig
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Album, Example
-from promptmid_core.replay.recording import RecordedImage, Recording
+from promptmid_core.replay.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,17 @@ class ReplayedFrame:
     """The verdict on one camera image, and how far off it was where the truth is known.
 
     `bag_ns`: when the image was recorded; `fix.candidate` has lost patch and tie points; `latency_ms`: from the message to the
-    verdict. px are level-0 map pixels. `ground_error_px`: distance between the ground points of the boresight under the fix's
-    and under the true pose; `error_m`, `error_px`: horizontal distance of `base_link`; `d2`: its squared Mahalanobis
-    distance under the fix's horizontal covariance; `sigma_px`: sqrt(var x + var y); `prior_error_px`: as error_px, of the prior.
+    verdict; `camera`: what took the image, where that is known. px are level-0 map pixels. `ground_error_px`: distance between
+    the ground points of the boresight under the fix's and under the true pose; `error_m`, `error_px`: horizontal distance of
+    `base_link`; `d2`: its squared Mahalanobis distance under the fix's horizontal covariance; `sigma_px`: sqrt(var x + var y);
+    `prior_error_px`: as error_px, of the prior.
     """
 
     index: int
     bag_ns: int
     fix: Fix
     latency_ms: float
+    camera: Camera | None = None
     truth: Pose | None = None
     ground_error_px: float | None = None
     error_m: float | None = None
@@ -61,42 +63,43 @@ class Flight:
     fingerprint: str
 
 
-def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, mount: Pose = NADIR,
-           progress: Callable[[int, int], None] | None = None, on_frame: Callable[[ReplayedFrame], None] | None = None) -> Flight:
+def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
+           progress: Callable[[int, int], None] | None = None) -> Flight:
     """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
 
-    `topics` names those of the bag; `mount` is the camera's optical frame in `base_link`; `progress` is told (images done,
-    images in the bag). Apart from the wall times two runs give the same. InputError where the bag cannot be read or has no
-    images, or its `map` frame is not the reference map's; a bad message costs its own frame only, which then has a reason.
+    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `progress` is told (images
+    done, images in the bag). Apart from the wall times two runs give the same. A bad message costs its own frame only, which
+    then has a reason. Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference
+    map's.
     """
     localizer.reset()
-    recording = Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum)
+    recording = Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum, rig)
     terrain = reference.terrain()
     frames: list[ReplayedFrame] = []
     album = Album()
-    for image in recording.images(mount):
+    for image in recording.images():
+        if image.anew:
+            localizer.reset()
         started = perf_counter()
-        candidate = match_recorded(image, recording, localizer)
-        fix = localizer.track(candidate)
+        localized = recording.intake.localize(image.message, localizer)
         latency_ms = (perf_counter() - started) * 1e3
 
+        fix, camera = localized.fix, localized.frame.camera if localized.frame else None
         light = replace(fix, candidate=replace(fix.candidate, patch=None, ties=None))
-        frame = ReplayedFrame(len(frames), image.bag_ns, light, latency_ms, recording.truth(fix.stamp_ns))
-        frame = judge(frame, image.camera, terrain, reference.gsd)
+        frame = ReplayedFrame(len(frames), image.bag_ns, light, latency_ms, camera, recording.truth(fix.stamp_ns))
+        frame = judge(frame, terrain, reference.gsd)
         frames.append(frame)
         album.add(frame.index, fix.candidate, str(fix.reason), _rank(frame))
-        if on_frame is not None:
-            on_frame(frame)
         if progress is not None:
             progress(len(frames), recording.image_count)
     return Flight(
         tuple(frames), album.chosen(), tuple(recording.notes), bag=str(bag), map=str(reference.path), crs=reference.frame.crs,
-        gsd_m=reference.gsd, patch_px=localizer.options.patch_px, descriptor=localizer.descriptor.name,
+        gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=localizer.descriptor.name,
         fingerprint=localizer.descriptor.fingerprint,
     )
 
 
-def judge(frame: ReplayedFrame, camera: Camera | Refusal, terrain: Terrain, gsd_m: float) -> ReplayedFrame:
+def judge(frame: ReplayedFrame, terrain: Terrain, gsd_m: float) -> ReplayedFrame:
     """The frame with its errors against its own `truth`; those that cannot be known stay None."""
     fix, truth = frame.fix, frame.truth
     if fix.covariance is not None:
@@ -109,27 +112,9 @@ def judge(frame: ReplayedFrame, camera: Camera | Refusal, terrain: Terrain, gsd_
         return frame
     error = (fix.pose.position - truth.position)[:2]
     error_m = _horizontal(fix.pose, truth)
-    ground_error_px = None if isinstance(camera, Refusal) else _ground_error(camera, fix.pose, truth, terrain, gsd_m)
+    ground_error_px = None if frame.camera is None else _ground_error(frame.camera, fix.pose, truth, terrain, gsd_m)
     return replace(frame, ground_error_px=ground_error_px, error_m=error_m, error_px=error_m / gsd_m,
                    d2=float(error @ np.linalg.solve(fix.covariance[:2, :2], error)))
-
-
-def match_recorded(image: RecordedImage, recording: Recording, localizer: Localizer) -> Candidate:
-    """Decode an image and match it; what cannot be decoded or has no prior becomes a candidate with its reason."""
-    stamp_ns = image.stamp_ns
-    started = perf_counter()
-    try:
-        if stamp_ns <= 0:
-            raise Refusal(Reason.STAMP_ZERO, "the image has stamp zero")
-        if isinstance(image.camera, Refusal):
-            raise Refusal(image.camera.reason, str(image.camera))
-        frame = Frame(stamp_ns, image.pixels(), image.camera)
-        decode_ms = (perf_counter() - started) * 1e3
-        prior = recording.prior(stamp_ns)
-    except Refusal as refusal:
-        return Candidate(stamp_ns, None, refusal.reason, str(refusal), stage_ms={"decode": (perf_counter() - started) * 1e3})
-    candidate = localizer.match(frame, prior)
-    return replace(candidate, stage_ms={"decode": decode_ms, **candidate.stage_ms})
 
 
 def _ground_error(camera: Camera, pose: Pose, truth: Pose, terrain: Terrain, gsd_m: float) -> float | None:

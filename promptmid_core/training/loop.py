@@ -15,8 +15,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from promptmid_core.files import replacing, writing
 from promptmid_core.networks.encoder import Encoder
-from promptmid_core.training.state import load_state, save_state
+from promptmid_core.training.state import CURE, load_state, save_state
 
 STATE = "state.safetensors"
 CURVE = "curve.csv"
@@ -139,7 +140,7 @@ def _noted(path: Path, row: dict[str, float]) -> None:
     if path.exists():
         with path.open(newline="") as file:
             rows = [old for old in csv.DictReader(file) if int(old["step"]) < row["step"]]
-    with path.open("w", newline="") as file:
+    with writing(path, CURE), replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(row))
         writer.writeheader()
         writer.writerows([*rows, row])

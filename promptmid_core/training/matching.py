@@ -15,7 +15,7 @@ from promptmid_core.training.loop import Batch, Schedule
 from promptmid_core.training.losses import peak_loss, score_surfaces
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 OPTICAL, SAR = 0, 1
 TEMPERATURE = 30.0  # of the softmax over normalised correlations, at the beginning; it is learnt
@@ -107,7 +107,7 @@ def own_share(step: int, cycle: Schedule) -> list[int]:
     return [number for share in shares for number in range(share * cycle.batch, (share + 1) * cycle.batch)]
 
 
-def validation_batches(recipe: Recipe, scenes: Sequence[Scene]) -> dict[str, list[Batch]]:
+def validation_batches(recipe: Recipe, scenes: Sequence[TrainingScene]) -> dict[str, list[Batch]]:
     """As a bench would draw them, as many of each source: patches of 64 px in windows of 128, unchanged."""
     geometry, size = Geometry(patch=64, window=128, zoom=(1.0, 1.0), raw_share=1.0), 16
     sources = sorted({scene.source for scene in scenes})

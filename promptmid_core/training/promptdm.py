@@ -11,20 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from promptmid_core.files import make_folder
 from promptmid_core.networks.backbones import UNET, VAE, Backbones
 from promptmid_core.networks.diffusion import load_unet, load_vae, vae_input
 from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
 from promptmid_core.training.matching import Numbered, fast_in_half, own_share
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Sample, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 TRAIN_STEPS = 1000  # of the noise, as Stable Diffusion has it
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 Progress = Callable[[int, int], None]
 
 
-def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene], prompts: np.ndarray, out: Path,
+def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
                    progress: Progress | None = None) -> Path:
     """Fine-tune the U-Net to take noise from the latents of images of both sensors, told their prompts.
 
@@ -85,7 +86,7 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Scene]
             return denoising(model, batch, offset + step)
 
         folder = out / f"cycle-{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         adapted = train(adapted, cycle, folder, batches, loss, validated, progress)
     merged = adapted.merge_and_unload() if recipe.lora_rank else adapted
     if is_first():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,15 @@ from typing import Any
 import numpy as np
 import yaml
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 from promptmid_core.arrays import Float32
 from promptmid_core.export.onnx import export_student
+from promptmid_core.files import make_folder, sha256, write_json, write_whole, writing
 from promptmid_core.networks.student import Student
 from promptmid_core.networks.teacher import Teacher
 from promptmid_core.runtime.profile import FILE
 from promptmid_core.training.recipe import Recipe
+from promptmid_core.training.state import CURE, write_tensors
 
 
 def stressed(prompts: Float32, strength: float) -> Float32:
@@ -30,46 +29,50 @@ def stressed(prompts: Float32, strength: float) -> Float32:
 
 def publish(student: Student, prompts: np.ndarray, name: str, recipe: Recipe, out: Path,
             record: dict[str, Any]) -> None:
-    """Write the folder of a profile; `profile.yaml`, which names the hashes of the others, comes last."""
-    out.mkdir(parents=True, exist_ok=True)
-    halves = {key: (value.half() if value.is_floating_point() else value).contiguous()
-              for key, value in student.state_dict().items()}
+    """Write the folder of a profile; `profile.yaml`, which names the hashes of the others, comes last.
+
+    Raises InputError where the folder cannot be written.
+    """
+    make_folder(out)
+    halves = {key: value.half() if value.is_floating_point() else value for key, value in student.state_dict().items()}
     # what flies in any precision is what the halves say
     student.load_state_dict(halves)
-    save_file(halves, out / f"{name}.safetensors")
+    write_tensors(out / f"{name}.safetensors", halves)
     export_student(student, out / f"{name}.onnx")
-    np.save(out / "prompts.npy", np.asarray(prompts, np.float16))
-    (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
-    files = (f"{name}.onnx", f"{name}.safetensors", "prompts.npy")
     shape = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(student.shape).items()}
     profile = {
         "name": name, "channels": student.shape.channels, "stride": student.stride, "multiple": student.multiple,
         "reach": student.reach, "weight": recipe.weight, "evidence": list(recipe.evidence),
         "network": shape,
-        "files": {file: hashlib.sha256((out / file).read_bytes()).hexdigest() for file in files},
     }
-    (out / FILE).write_text(yaml.safe_dump(profile, sort_keys=False))
+    _finish(out, profile, (f"{name}.onnx", f"{name}.safetensors"), prompts, record)
 
 
 def publish_teacher(teacher: Teacher, prompts: np.ndarray, temperature: float, name: str, recipe: Recipe, out: Path,
                     record: dict[str, Any]) -> None:
     """Write the folder of the profile `full`: the aggregation, and where its backbones lie, with their hashes.
 
-    `temperature` of the softmax over its scores stands with the weights, for students.
+    `temperature` of the softmax over its scores stands with the weights, for students. Raises InputError where the folder cannot
+    be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().clone().contiguous() for key, value in teacher.aggregation.state_dict().items()}
-    save_file(weights, out / f"{name}.safetensors", {"temperature": repr(temperature)})
-    np.save(out / "prompts.npy", np.asarray(prompts, np.float16))
-    (out / "run.json").write_text(json.dumps(record, indent=2) + "\n")
-    files = (f"{name}.safetensors", "prompts.npy")
+    make_folder(out)
+    weights = {key: value.detach().clone() for key, value in teacher.aggregation.state_dict().items()}
+    write_tensors(out / f"{name}.safetensors", weights, {"temperature": repr(temperature)})
     pitch = teacher.backbones.pitch_px
     profile = {
         "name": name, "channels": teacher.backbones.channels, "stride": teacher.stride, "multiple": pitch, "reach": pitch,
         "weight": recipe.weight, "evidence": list(recipe.evidence), "network": teacher.backbones.values(),
-        "files": {file: hashlib.sha256((out / file).read_bytes()).hexdigest() for file in files},
     }
-    (out / FILE).write_text(yaml.safe_dump(profile, sort_keys=False))
+    _finish(out, profile, (f"{name}.safetensors",), prompts, record)
+
+
+def _finish(out: Path, profile: dict[str, Any], files: tuple[str, ...], prompts: np.ndarray, record: dict[str, Any]) -> None:
+    """Write prompts and record beside the files of a profile, then the profile itself, which names their hashes."""
+    with writing(out / "prompts.npy", CURE):
+        np.save(out / "prompts.npy", np.asarray(prompts, np.float16))
+    write_json(out / "run.json", record, cure=CURE)
+    hashes = {file: sha256(out / file) for file in (*files, "prompts.npy")}
+    write_whole(out / FILE, yaml.safe_dump(profile | {"files": hashes}, sort_keys=False), cure=CURE)
 
 
 def temperature_of(weights: Path) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.training.loop import Schedule
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -54,7 +54,7 @@ class Recipe:
             raise InputError(f"{path} is no recipe ({' '.join(str(error).split())}); compare it with "
                              f"{FOLDER / 'compact.yaml'}") from error
 
-    def divided(self, scenes: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
+    def divided(self, scenes: Sequence[TrainingScene]) -> tuple[list[TrainingScene], list[TrainingScene]]:
         """What is learnt from, and what is held back. InputError where nothing is left to learn from."""
         held = [scene for scene in scenes if self._holds(scene)]
         learnt = [scene for scene in scenes if not self._holds(scene)]
@@ -62,6 +62,6 @@ class Recipe:
             raise InputError("the recipe holds every scene back for validation; give more data with --data")
         return learnt, held
 
-    def _holds(self, scene: Scene) -> bool:
+    def _holds(self, scene: TrainingScene) -> bool:
         names = self.validation.get(scene.source, ())
         return names == "all" or scene.name in names

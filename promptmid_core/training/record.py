@@ -11,12 +11,12 @@ from typing import Any
 
 from promptmid_core import __version__
 from promptmid_core.training.recipe import Recipe
-from promptmid_core.training.scenes import Scene, digest
+from promptmid_core.training.scenes import TrainingScene, digest
 
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "onnx", "onnxscript", "safetensors")
 
 
-def run_record(recipe: Recipe, scenes: Sequence[Scene]) -> dict[str, Any]:
+def run_record(recipe: Recipe, scenes: Sequence[TrainingScene]) -> dict[str, Any]:
     """Recipe, scenes learnt from and held back by source, SHA-256 of their pixels, and versions."""
     learnt, held = recipe.divided(scenes)
     return {
@@ -26,5 +26,5 @@ def run_record(recipe: Recipe, scenes: Sequence[Scene]) -> dict[str, Any]:
     }
 
 
-def _counted(scenes: Sequence[Scene]) -> dict[str, int]:
+def _counted(scenes: Sequence[TrainingScene]) -> dict[str, int]:
     return dict(Counter(scene.source for scene in scenes))

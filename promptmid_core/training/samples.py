@@ -14,7 +14,7 @@ from promptmid_core.arrays import Float32, Float64
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import optical_input, sar_input
 from promptmid_core.training.augment import optical_augmented, sar_augmented
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 Rng = np.random.Generator
 
@@ -54,7 +54,7 @@ class Sample:
 class Samples:
     """An endless row of samples; number i is a function of the seed and i alone, so that training resumes where it was."""
 
-    def __init__(self, scenes: Sequence[Scene], weights: dict[str, float], seed: int, geometry: Geometry | None = None,
+    def __init__(self, scenes: Sequence[TrainingScene], weights: dict[str, float], seed: int, geometry: Geometry | None = None,
                  augmented: bool = True) -> None:
         self._scenes, self._seed, self._augmented = scenes, seed, augmented
         self._geometry = geometry or Geometry()
@@ -72,7 +72,7 @@ class Samples:
                 return sample
         raise RuntimeError("no scene gives a patch with enough known pixels")
 
-    def _cut(self, scene: Scene, rng: Rng) -> Sample | None:
+    def _cut(self, scene: TrainingScene, rng: Rng) -> Sample | None:
         geometry = self._geometry
         shift = rng.uniform(-geometry.reach + 2, geometry.reach - 2, 2)
         if rng.random() < geometry.raw_share:

@@ -21,7 +21,7 @@ WORLD_FILES = ("optical.tif", "sar.tif")
 
 
 @dataclass(frozen=True)
-class Scene:
+class TrainingScene:
     """`optical` (H, W, 3) uint8; `sar` (H, W) float32 amplitude with median 1; `valid` (H, W): both are known; `landuse` (H, W)
     uint8 ids of LAND_USES, 0 unknown; `region`: scenes that validation must not share with training."""
 
@@ -34,7 +34,7 @@ class Scene:
     landuse: UInt8
 
 
-def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -> list[Scene]:
+def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -> list[TrainingScene]:
     """The scenes of pair folders (`pairs.csv`) and of folders with `optical.tif`, `sar.tif` and, optionally, `landcover.tif` in
     classes of ESA WorldCover, as `promptmid simulate world` writes them. Of a data set of several sources only the named ones
     are read. InputError where a folder is neither."""
@@ -51,7 +51,7 @@ def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -
     return scenes
 
 
-def digest(scenes: Sequence[Scene]) -> str:
+def digest(scenes: Sequence[TrainingScene]) -> str:
     """SHA-256 of all pixels, for the run record."""
     total = hashlib.sha256()
     for scene in scenes:
@@ -60,7 +60,7 @@ def digest(scenes: Sequence[Scene]) -> str:
     return total.hexdigest()
 
 
-def _of_pair(pair: Pair) -> Scene:
+def _of_pair(pair: Pair) -> TrainingScene:
     images = read_images(pair)
     height, width = images.optical.shape[:2]
     grey = images.sar
@@ -72,12 +72,12 @@ def _of_pair(pair: Pair) -> Scene:
     landuse = landuse_of(pair.landuse)
     number = LAND_USES.index(landuse) + 1 if landuse else 0
     # where a table names no region, its land use is the best guess of what belongs together
-    return Scene(pair.source, pair.id, f"{pair.source} {pair.landuse or ''}".strip(), optical,
-                 np.asarray(grey / np.float32(images.sar_median), np.float32), optical.any(axis=2) & (grey > 0),
-                 np.full((height, width), number, np.uint8))
+    return TrainingScene(pair.source, pair.id, f"{pair.source} {pair.landuse or ''}".strip(), optical,
+                         np.asarray(grey / np.float32(images.sar_median), np.float32), optical.any(axis=2) & (grey > 0),
+                         np.full((height, width), number, np.uint8))
 
 
-def _of_rasters(folder: Path) -> Scene:
+def _of_rasters(folder: Path) -> TrainingScene:
     optical_file, sar_file = (folder / name for name in WORLD_FILES)
     frame = map_frame(sar_file)
     radar = resample(sar_file, frame)
@@ -91,5 +91,5 @@ def _of_rasters(folder: Path) -> Scene:
         codes = resample(cover, frame, resampling="nearest", like=radar.grid)
         landuse[codes.valid] = ClassTable.load("worldcover").prompt_ids()[codes.image[codes.valid].astype(np.uint16)]
     median = np.float32(np.median(radar.image[valid]))
-    return Scene(folder.name, sar_file.stem, folder.name, np.clip(np.rint(seen.image), 0, 255).astype(np.uint8),
-                 np.asarray(radar.image / median, np.float32), valid, landuse)
+    return TrainingScene(folder.name, sar_file.stem, folder.name, np.clip(np.rint(seen.image), 0, 255).astype(np.uint8),
+                         np.asarray(radar.image / median, np.float32), valid, landuse)

@@ -10,18 +10,34 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from promptmid_core.errors import InputError
+from promptmid_core.files import cannot_write, replacing
+
+CURE = "mend that and give the same command again, which goes on where this one ended"
 
 
 def save_state(path: Path, step: int, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Write step, weights, their running average and the optimiser's moments as safetensors, in place of what was there."""
+    """Write step, weights, their running average and the optimiser's moments as safetensors, in place of what was there.
+
+    Raises InputError where the file cannot be written.
+    """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     for number, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     # shared storage is not allowed in the file, and the model goes on changing
-    part = path.with_name(f"{path.name}.part")
-    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, part, {"step": str(step)})
-    part.replace(path)
+    write_tensors(path, {name: value.detach().clone() for name, value in tensors.items()}, {"step": str(step)})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors, each with a storage of its own, as safetensors, whole or not at all.
+
+    Raises InputError where the file cannot be written.
+    """
+    try:
+        with replacing(path) as partial:
+            save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
+    except (SafetensorError, OSError) as error:
+        raise cannot_write(path, error, CURE) from error
 
 
 def load_state(path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from promptmid_core.files import make_folder
 from promptmid_core.networks.student import Student, StudentShape
 from promptmid_core.networks.teacher import Teacher
 from promptmid_core.training.imagenet import start_from_imagenet
@@ -17,13 +18,13 @@ from promptmid_core.training.losses import log_chances
 from promptmid_core.training.matching import OPTICAL, SAR, Describer, batches_of, judged, place_loss, surfaces, validation_batches
 from promptmid_core.training.recipe import Recipe
 from promptmid_core.training.samples import Geometry, Samples
-from promptmid_core.training.scenes import Scene
+from promptmid_core.training.scenes import TrainingScene
 
 Progress = Callable[[int, int], None]
 
 
-def train_student(recipe: Recipe, scenes: Sequence[Scene], prompts: np.ndarray, out: Path, progress: Progress | None = None,
-                  teacher: Describer | None = None) -> Student:
+def train_student(recipe: Recipe, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
+                  progress: Progress | None = None, teacher: Describer | None = None) -> Student:
     """Train by a recipe and return the running average; `out` gets a folder a cycle, from which the same call resumes.
 
     With a teacher the student's chances over places are also drawn to the teacher's (Hinton et al. 2015, arXiv 1503.02531).
@@ -39,7 +40,7 @@ def train_student(recipe: Recipe, scenes: Sequence[Scene], prompts: np.ndarray, 
         describer = describer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer, teacher, recipe.teaching),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)

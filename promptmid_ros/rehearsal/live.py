@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -20,24 +19,26 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from promptmid_core.bags.bag import IMAGE_TYPES, open_bag
+from promptmid_core.bags.liverun import LOG, OUTPUTS, LiveRun, write_run
+from promptmid_core.cli.parsing import positive_number
 from promptmid_core.errors import InputError
+from promptmid_core.files import make_folder, writing
 from promptmid_ros.rehearsal.player import Player, stamp_of
 from promptmid_ros.rehearsal.process import LocalizerProcess
 from promptmid_ros.rehearsal.recorder import Recorder
 from promptmid_ros.transport import set_profile
 
-OUTPUTS, SENT, LOG = "outputs", "live.json", "localizer.log"
 DISCOVERY_S = 1.0
 # after the last image: how long to wait for its verdict, and how long for any verdict
 LAST_S, QUIET_S = 20.0, 3.0
 
 
 def run_live(bag: Path, reference: Path, out: Path, *, rate: float = 1.0, parameters: Mapping[str, Any] | None = None,
-             stop: threading.Event | None = None) -> dict[str, Any]:
-    """Fly `bag` through the node over the map folder `reference`; returns what stands in `out`/live.json.
+             stop: threading.Event | None = None) -> LiveRun:
+    """Fly `bag` through the node over the map folder `reference`, into the folder `out`; returns what that says of the run.
 
-    `out`/outputs is the rosbag2 folder of what the node published; `out`/live.json holds how often each topic was sent and when
-    each image was; `out`/localizer.log what the node printed. InputError where `out` is taken or any part of it fails.
+    OUTPUTS in it is the rosbag2 folder of what the node published, and LOG what the node printed. InputError where `out` is taken
+    or any part of it fails.
     """
     recorded = open_bag(bag)
     stop = stop or threading.Event()
@@ -55,13 +56,12 @@ def run_live(bag: Path, reference: Path, out: Path, *, rate: float = 1.0, parame
             verdicts.wait_for_last(player, localizer, stop)
     if stop.is_set():
         raise InputError("the live run was interrupted")
-    result = {
-        "bag": str(bag), "map": str(reference), "rate": rate, "image_transport": transport, "exit_code": localizer.exit_code,
-        "sent": dict(player.counts), "received": dict(recorder.counts), "late_ms": round(player.late_ms, 3),
-        "images": [list(image) for image in player.images],
-    }
-    (out / SENT).write_text(json.dumps(result) + "\n")
-    return result
+    flown = LiveRun(
+        bag=str(bag), map=str(reference), rate=rate, image_transport=transport, exit_code=localizer.stop(),
+        sent=dict(player.counts), received=dict(recorder.counts), late_ms=round(player.late_ms, 3),
+        images=tuple((image.stamp_ns, image.wall_ns) for image in player.images))
+    write_run(out, flown)
+    return flown
 
 
 @contextmanager
@@ -107,11 +107,9 @@ class _Verdicts:
 
 
 def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    with writing(out):
         taken = [path.name for path in out.iterdir()]
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}") from error
     if taken:
         raise InputError(f"{out} is not empty ({taken[0]}); name a new folder or remove it")
 
@@ -131,12 +129,12 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     isolate(args.out.parent)
     try:
-        result = run_live(args.bag, args.map, args.out, rate=args.rate, stop=stop)
+        flown = run_live(args.bag, args.map, args.out, rate=args.rate, stop=stop)
     except InputError as error:
         print(f"live: {error}", file=sys.stderr)
         return 1
-    verdicts, poses = (result["received"].get(f"/localizer/{name}", 0) for name in ("match_diagnostics", "pose"))
-    print(f"live: {len(result['images'])} images sent at {args.rate:g} times real time, {verdicts} judged, {poses} fixes; "
+    verdicts, poses = (flown.received.get(f"/localizer/{name}", 0) for name in ("match_diagnostics", "pose"))
+    print(f"live: {len(flown.images)} images sent at {args.rate:g} times real time, {verdicts} judged, {poses} fixes; "
           f"{args.out / OUTPUTS}", flush=True)
     return 0
 
@@ -147,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("bag", type=Path, metavar="BAG")
     parser.add_argument("--map", type=Path, required=True, metavar="MAP")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--rate", type=float, default=1.0, metavar="R", help="times real time; default: 1")
+    parser.add_argument("--rate", type=positive_number, default=1.0, metavar="R", help="times real time; default: 1")
     return parser
 
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import rclpy
 from lifecycle_msgs.msg import State
@@ -53,7 +53,7 @@ class Player:
         self.images: list[Sent] = []
         self.late_ms = 0.0
         self.skipped: list[str] = []
-        self._publishers: dict[str, Publisher] = {}
+        self._publishers: dict[str, Publisher[Any]] = {}
         for topic, kind in sorted(bag.topics.items()):
             message = _message_class(kind)
             if message is None:
@@ -109,7 +109,7 @@ class Player:
 
 def wait_until_active(node: Node, name: str, stop: threading.Event) -> None:
     """Until the lifecycle node `name` is active, however long its operator takes, or `stop` is set."""
-    client = node.create_client(GetState, f"{name}/get_state")
+    client: Any = node.create_client(GetState, f"{name}/get_state")
     while not stop.is_set():
         if client.service_is_ready():
             # without an answer while the node is configuring
@@ -170,7 +170,7 @@ def _message_class(kind: str) -> Any | None:
 
 def stamp_of(data: bytes) -> int:
     """The stamp of a message that begins with a std_msgs/Header: two words after the four bytes that name the encoding."""
-    order = "little" if data[1] & 1 else "big"
+    order: Literal["little", "big"] = "little" if data[1] & 1 else "big"
     return int.from_bytes(data[4:8], order, signed=True) * 1_000_000_000 + int.from_bytes(data[8:12], order)
 
 

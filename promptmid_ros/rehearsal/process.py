@@ -44,7 +44,7 @@ class LocalizerProcess:
         environment = dict(os.environ)
         set_profile(environment)
         bound(environment)
-        self._clients = {
+        self._clients: dict[str, Any] = {
             "change_state": self._node.create_client(ChangeState, f"{self._name}/change_state"),
             "get_state": self._node.create_client(GetState, f"{self._name}/get_state"),
         }
@@ -53,7 +53,7 @@ class LocalizerProcess:
         with self._log.open("wb") as output:
             # in a session of its own, so that a Ctrl-C at the terminal reaches it through stop() alone
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "promptmid_ros.localizer_node", "--ros-args", *settings],
+                [sys.executable, "-m", "promptmid_ros.program", "--ros-args", *settings],
                 stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
         with ExitStack() as started:
             started.callback(self.stop)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from promptmid_core.bench.matchers.matcher import Answer, Matcher, Patch, Reach, Window
-from promptmid_core.descriptors import NAMES as DESCRIPTORS
+from promptmid_core.descriptors.name import FAMILIES, DescriptorName
 from promptmid_core.errors import InputError
 
 __all__ = ["METHODS", "Answer", "Matcher", "Patch", "Reach", "Window", "load_methods"]
@@ -23,13 +23,13 @@ _CLASSES = {
     "arosics": "arosics:Arosics",
     "gefolki": "gefolki:Gefolki",
 }
-METHODS = (*DESCRIPTORS, *_CLASSES)
+METHODS = (*FAMILIES, *_CLASSES)
 
 
 def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",), backend: str = "auto",
                  model: Path | None = None) -> list[Matcher]:
-    """The methods of those names; `descriptor/group` is one channel group of a descriptor alone, `descriptor@store` one as a map
-    stores it, and `package.module:Class` any class that is a Matcher, made without arguments.
+    """The methods of those names: descriptors, also parts of one as `DescriptorName` knows them, the classes of this package, and
+    as `package.module:Class` any class that is a Matcher, made without arguments.
 
     Each descriptor comes once for each of `tellings`: what its prompt says of the land use, right, neutral or wrong; `backend`
     runs its network, if it has one; `model` describes `promptmid:full`.
@@ -43,15 +43,11 @@ def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",), bac
 
 
 def _load(name: str, tellings: Sequence[str], backend: str, model: Path | None) -> list[Matcher]:
-    whole, _, store = name.partition("@")
-    descriptor, _, group = whole.partition("/")
-    if whole.count("/") and ":" in descriptor:  # the folder of a profile has slashes too
-        profile = Path(whole.partition(":")[2])
-        descriptor, group = (whole, "") if profile.exists() else (whole.rpartition("/")[0], profile.name)
-    if descriptor.partition(":")[0] in DESCRIPTORS:
+    if DescriptorName.is_meant(name):
         from promptmid_core.bench.matchers.descriptor import DescriptorMatcher, Telling
 
-        return [DescriptorMatcher(descriptor, group, store, Telling(telling), backend, model) for telling in tellings]
+        descriptor = DescriptorName.parse(name)
+        return [DescriptorMatcher(descriptor, Telling(telling), backend, model) for telling in tellings]
     if name in _CLASSES:
         return [_made(f"{__name__}.{_CLASSES[name]}")]
     if ":" in name:

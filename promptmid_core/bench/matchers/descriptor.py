@@ -14,6 +14,7 @@ from promptmid_core.bench.matchers.matcher import Patch, Window
 from promptmid_core.bench.matchers.surface import SurfaceMatcher
 from promptmid_core.bench.pairs import landuse_of
 from promptmid_core.descriptors import Descriptor, load, with_model
+from promptmid_core.descriptors.name import STRUCTURAL, DescriptorName
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.geometry import Patch as GroundPatch
@@ -41,28 +42,28 @@ class Telling(StrEnum):
 class DescriptorMatcher(SurfaceMatcher):
     """A descriptor of `promptmid_core.descriptors`, matched as the localizer matches it; the land use stands in the prompt.
 
-    With `group` only that channel group is matched, or those, as in `gradient+learned`; with `store`, one of STORES, the SAR side
-    as a map keeps it, else in full precision. InputError where the descriptor has no such group or maps no such store.
+    Where the name has groups, only those are matched; where it has a store, one of STORES, the SAR side is as a map keeps it,
+    else in full precision. InputError where the descriptor has no such group or maps no such store.
     """
 
-    def __init__(self, name: str, group: str = "", store: str = "", telling: Telling = Telling.RIGHT,
-                 backend: str = "auto", model: Path | None = None) -> None:
-        self._descriptor, self._group, self._store, self._telling = _opened(name, backend, model), group, store, telling
+    def __init__(self, name: DescriptorName, telling: Telling = Telling.RIGHT, backend: str = "auto",
+                 model: Path | None = None) -> None:
+        self._descriptor, self._store, self._telling = _opened(name, backend, model), name.store, telling
         # profiles that were trained may have one name; their folders differ
-        self._shown = name if name.partition(":")[2] not in ("", "compact", "full") else self._descriptor.name
+        shown = name if name.folder else DescriptorName.whole(self._descriptor.name)
+        self._shown = replace(shown, group=name.group, store=name.store)
         self.stride = self._descriptor.stride
         known = [known.name for known in self._descriptor.groups(Modality.SAR)]
-        self._only = group.split("+") if group else known
+        self._only = name.group.split("+") if name.group else known
         for one in self._only:
             if one not in known:
-                raise InputError(f"descriptor {name} has no channel group '{one}'; it has {', '.join(known)}")
-        if store and store not in STORES:
-            raise InputError(f"maps do not store descriptors as {store}; known are {', '.join(STORES)}")
+                raise InputError(f"descriptor {name.without_parts} has no channel group '{one}'; it has {', '.join(known)}")
+        if name.store and name.store not in STORES:
+            raise InputError(f"maps do not store descriptors as {name.store}; known are {', '.join(STORES)}")
 
     @property
     def name(self) -> str:
-        return "".join([self._shown, f"/{self._group}" * bool(self._group), f"@{self._store}" * bool(self._store),
-                        f" {self._telling} prompt" * (self._telling is not Telling.RIGHT)])
+        return f"{self._shown}" + f" {self._telling} prompt" * (self._telling is not Telling.RIGHT)
 
     def surface(self, patch: Patch, window: Window) -> NDArray[np.floating]:
         amplitude = np.asarray(window.image / np.float32(window.median), np.float32)
@@ -85,8 +86,9 @@ class DescriptorMatcher(SurfaceMatcher):
         return replace(described, array=decoded(encoded(array, self._store, described.groups), described.groups))
 
 
-def _opened(name: str, backend: str, model: Path | None) -> Descriptor:
+def _opened(name: DescriptorName, backend: str, model: Path | None) -> Descriptor:
     """With that backend, but for a descriptor that has no network; `model` is that of promptmid:full."""
-    if name == "structural":
-        return load(name)
-    return load(with_model(name, model) if name == "promptmid:full" else name, backend=backend)
+    whole = str(name.without_parts)
+    if name.family == STRUCTURAL:
+        return load(whole)
+    return load(with_model(whole, model) if name.of_user else whole, backend=backend)

@@ -14,6 +14,7 @@ from typing import Any
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.prompts.vocabulary import files as vocabulary_files
@@ -23,7 +24,7 @@ from promptmid_core.refmap.build.workers import THREADS, check_scheduler, crew, 
 from promptmid_core.refmap.format.arrays import create, metadata_files
 from promptmid_core.refmap.format.header import Header, attributes_of, sar_names
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
-from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, sha256, write_manifest
+from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, write_manifest
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.map import ReferenceMap
 from promptmid_core.refmap.sar.product import SarProduct

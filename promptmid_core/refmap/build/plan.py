@@ -9,6 +9,7 @@ import numpy as np
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
@@ -17,7 +18,6 @@ from promptmid_core.refmap.build.landuse import LandCover
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
 from promptmid_core.refmap.format.header import DescriptorIdentity, Header
-from promptmid_core.refmap.format.manifest import sha256
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.pyramid import default_levels
 from promptmid_core.refmap.sar.laying import Laid, laid
@@ -49,7 +49,7 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
     if dem:
         heights = check_raster(dem, "dem")
         datum = vertical_datum(dem)
-        coarse = _overlapping(RasterView.of(dem, frame, like=grid, resampling="bilinear"), lain)
+        coarse = _overlapping(RasterView.of(dem, frame, like=grid, resampling="bilinear", kind="dem"), lain)
 
     header = Header(
         frame, grid, datum if dem else UNKNOWN_DATUM,
@@ -64,7 +64,7 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
         # heights are kept about as fine as they came: the largest divisor of a chunk that is no coarser
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps), dem_range=(heights.minimum, heights.maximum))
-        dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
+        dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear", kind="dem")
         if product.incidence_deg is not None and product.terrain_corrected == NO:
             header = replace(header, registration_sigma_m=height_error(dem_view, product.incidence_deg))
         if product.incidence_deg is not None and product.look_deg is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
+from promptmid_core.files import sha256
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.prompts.vocabulary import files as vocabulary_files
@@ -18,7 +19,7 @@ from promptmid_core.refmap.build.workers import THREADS, crew, small_cache
 from promptmid_core.refmap.format.arrays import create, metadata_files, shard_files
 from promptmid_core.refmap.format.header import Header, Tile
 from promptmid_core.refmap.format.lock import locked
-from promptmid_core.refmap.format.manifest import MANIFEST_FILE, damaged_files, read_manifest, sha256
+from promptmid_core.refmap.format.manifest import MANIFEST_FILE, damaged_files, read_manifest
 from promptmid_core.refmap.sar.product import SarProduct
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.descriptors import Descriptor
+from promptmid_core.files import sha256
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import RasterView
 from promptmid_core.prompts.prompt import NEUTRAL, Modality, Prompt
@@ -17,7 +18,7 @@ from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.build.landuse import LandCover
 from promptmid_core.refmap.format.arrays import UNKNOWN_HEIGHT, plan, read_window, write_tile
 from promptmid_core.refmap.format.header import Header, Tile
-from promptmid_core.refmap.format.manifest import TileRecord, sha256
+from promptmid_core.refmap.format.manifest import TileRecord
 from promptmid_core.refmap.format.quantisation import encoded
 from promptmid_core.refmap.pyramid import averaged, majority
 from promptmid_core.refmap.sar.scene import Scene

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
+from promptmid_core.files import digest
 from promptmid_core.geometry import ChannelGroup, Grid, Measure
 from promptmid_core.georaster import MapFrame
 from promptmid_core.prompts.prompt import Modality
@@ -184,8 +184,3 @@ def attributes_of(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, AttributeError):
         return None
     return values if isinstance(values, dict) and values.get("format") == FORMAT else None
-
-
-def digest(values: dict[str, Any]) -> str:
-    """SHA-256 of JSON values, however they are laid out in a file."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

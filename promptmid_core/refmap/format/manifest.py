@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.refmap.format.header import Header, Tile, digest
+from promptmid_core.files import digest, sha256, write_whole
+from promptmid_core.refmap.format.header import Header, Tile
 
 MANIFEST_FILE = "manifest.json"
 JOURNAL_FILE = "building.jsonl"
 REGIONS_FILE, REGIONS_FOLDER = "regions.json", "regions"
+CURE = "mend that and give the same command again"
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,12 @@ class Journal:
 
 
 def write_manifest(path: Path, files: dict[str, str], content: dict[str, Any], built: dict[str, Any]) -> None:
-    """Declare a map finished, in one step. Only `built` may differ between maps of equal inputs."""
+    """Declare a map finished, in one step. Only `built` may differ between maps of equal inputs.
+
+    Raises InputError where the manifest cannot be written.
+    """
     values = {"files": dict(sorted(files.items())), "content": content, "built": built}
-    partial = path / f"{MANIFEST_FILE}.partial"
-    with partial.open("w") as file:
-        json.dump(values | {"sha256": digest(values)}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path / MANIFEST_FILE)
+    write_whole(path / MANIFEST_FILE, json.dumps(values | {"sha256": digest(values)}, indent=1), cure=CURE)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -100,12 +98,3 @@ def damaged_files(path: Path) -> list[str]:
     found = {name for name in found if not name.startswith(f"{REGIONS_FOLDER}/")}
     broken = {name for name, known in files.items() if sha256(path / name) != known}
     return sorted(broken | (found - set(files)))
-
-
-def sha256(file: Path) -> str | None:
-    """SHA-256 of a file, None where it cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None

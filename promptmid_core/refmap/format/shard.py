@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.files import replacing
+
 NOWHERE = 2 ** 64 - 1  # offset and length of a chunk that the shard does not hold
 CHECKSUM_BYTES = 4
 
@@ -36,9 +38,9 @@ def write(file: Path, values: NDArray[np.generic], chunk: int, across: int, fill
             index[row, col] = offset, len(parts[-1])
             offset += len(parts[-1])
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(file.name + ".partial")
-    partial.write_bytes(b"".join([*parts, _checked(index.tobytes())]))
-    partial.replace(file)
+    # not flushed to the disk: a build that a power cut ends finds by their hashes which shards are whole
+    with replacing(file) as partial:
+        partial.write_bytes(b"".join([*parts, _checked(index.tobytes())]))
 
 
 def read(file: Path, row: int, col: int, shape: tuple[int, ...], across: int, dtype: str) -> NDArray[np.generic]:

@@ -12,7 +12,7 @@ from promptmid_core.simulation.world.noise import Keys, blurred, fractal, mixed,
 from promptmid_core.simulation.world.parcels import cells, districts
 from promptmid_core.simulation.world.roads import places, roads
 from promptmid_core.simulation.world.settlement import Quarter, Settlement, settlement
-from promptmid_core.simulation.world.terrain import Terrain, terrain
+from promptmid_core.simulation.world.terrain import Landform, terrain
 
 ESTATE_M = 1100.0
 STAND_M = 420.0
@@ -89,7 +89,7 @@ def landscape(rng: np.random.Generator, size: int, gsd_m: float, salt: int) -> L
     return _composed(rng, ground, towns, network.paved, salt)
 
 
-def _composed(rng: np.random.Generator, relief: Terrain, towns: Settlement, roads_paved: Float32, salt: int) -> Landscape:
+def _composed(rng: np.random.Generator, relief: Landform, towns: Settlement, roads_paved: Float32, salt: int) -> Landscape:
     size, gsd_m = relief.size, relief.gsd_m
     steep = relief.steepness()
     kind, parcel, part, axis, hedge, lanes = _fields(rng, relief, steep, salt)
@@ -157,7 +157,7 @@ def _composed(rng: np.random.Generator, relief: Terrain, towns: Settlement, road
 
 
 def _fields(
-    rng: np.random.Generator, relief: Terrain, steep: Float32, salt: int
+    rng: np.random.Generator, relief: Landform, steep: Float32, salt: int
 ) -> tuple[UInt8, Keys, UInt8, Float32, Float32, Float32]:
     """Farmland everywhere: Ground, parcel key, quarter of the parcel, furrow direction, shares of hedges and lanes, each (H, W).
 

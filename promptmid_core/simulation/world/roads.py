@@ -9,7 +9,7 @@ import numpy as np
 from promptmid_core.arrays import Float32
 from promptmid_core.simulation.world.lines import Line, Ways, painted, smoothed
 from promptmid_core.simulation.world.noise import shrunk
-from promptmid_core.simulation.world.terrain import Terrain
+from promptmid_core.simulation.world.terrain import Landform
 
 CELL_M = 120.0
 AREA_PER_TOWN_M2 = 32e6
@@ -19,7 +19,7 @@ TRUNK_M, MAIN_M, MINOR_M = 30.0, 15.0, 9.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Site:
     """A settlement: centre (row, column) in pixels and radius in metres."""
 
     row: float
@@ -36,7 +36,7 @@ class Roads:
     widths: list[float]
 
 
-def places(rng: np.random.Generator, ground: Terrain) -> list[Place]:
+def places(rng: np.random.Generator, ground: Landform) -> list[Site]:
     """Settlements, largest first: town sizes fall with their rank (Zipf), farms lie scattered."""
     extent = ground.size * ground.gsd_m
     towns = max(1, round(extent**2 / AREA_PER_TOWN_M2))
@@ -60,10 +60,10 @@ def places(rng: np.random.Generator, ground: Terrain) -> list[Place]:
         best = int(np.argmin(badness))
         if badness[best] < 100 or not len(taken):
             taken = np.vstack([taken, (*spots[best], radius)])
-    return [Place(row, col, radius) for row, col, radius in taken.tolist()]
+    return [Site(row, col, radius) for row, col, radius in taken.tolist()]
 
 
-def roads(rng: np.random.Generator, ground: Terrain, settled: list[Place]) -> Roads:
+def roads(rng: np.random.Generator, ground: Landform, settled: list[Site]) -> Roads:
     """A trunk road through the land, main roads between towns and to its rim, minor roads to the villages.
 
     Each is the cheapest way where slopes and water cost, and what has been built before is cheap to follow.
@@ -75,7 +75,7 @@ def roads(rng: np.random.Generator, ground: Terrain, settled: list[Place]) -> Ro
     wet = shrunk(ground.water, n)
     cost = (1 + (steep / 0.05) ** 2 + 14 * wet + 0.5 * rng.random((n, n))).astype(float)
 
-    def cell_of(place: Place) -> tuple[int, int]:
+    def cell_of(place: Site) -> tuple[int, int]:
         return min(int(place.row / cell), n - 1), min(int(place.col / cell), n - 1)
 
     towns = [cell_of(place) for place in settled if place.radius_m > 100]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.simulation.world.noise import Keys, enlarged, fractal, mixed, normal, shrunk, uniform
 from promptmid_core.simulation.world.parcels import Cells, cells, districts, intervals
-from promptmid_core.simulation.world.roads import Place, Roads
-from promptmid_core.simulation.world.terrain import COARSE, Terrain
+from promptmid_core.simulation.world.roads import Roads, Site
+from promptmid_core.simulation.world.terrain import COARSE, Landform
 
 DISTRICT_M = 480.0
 RAGGED = 0.35  # how far, in town radii, single blocks reach out of a town or stay empty
@@ -60,7 +60,7 @@ class Settlement:
     height_m: Float32
 
 
-def settlement(rng: np.random.Generator, ground: Terrain, settled: list[Place], network: Roads, salt: int) -> Settlement:
+def settlement(rng: np.random.Generator, ground: Landform, settled: list[Site], network: Roads, salt: int) -> Settlement:
     """Build the places: centres dense, outskirts loose, halls at the rim of towns; streets follow the nearest main road."""
     size, gsd_m = ground.size, ground.gsd_m
     core = _core(rng, ground, settled, network)
@@ -136,7 +136,7 @@ def _blocks(
     return cells(u, v, length, width, mixed(salt, label), crossing=True)
 
 
-def _core(rng: np.random.Generator, ground: Terrain, settled: list[Place], network: Roads) -> Float32:
+def _core(rng: np.random.Generator, ground: Landform, settled: list[Site], network: Roads) -> Float32:
     """(H, W) how deep in a settlement: 1 in its centre, 0 at its rim, negative outside; it reaches out along the roads."""
     size, gsd_m = ground.size, ground.gsd_m
     n = size // COARSE
@@ -160,7 +160,7 @@ def _core(rng: np.random.Generator, ground: Terrain, settled: list[Place], netwo
 
 
 def _character(
-    rng: np.random.Generator, seeds: Float64, core: Float32, network: Roads, settled: list[Place], gsd_m: float
+    rng: np.random.Generator, seeds: Float64, core: Float32, network: Roads, settled: list[Site], gsd_m: float
 ) -> tuple[NDArray[np.int32], Float32]:
     """Quarter (N,) and street direction (N,) of each district."""
     from scipy.spatial import cKDTree

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
+from promptmid_core.files import cannot_write, make_folder, replacing
 from promptmid_core.geometry.grid import GeoTransform
 from promptmid_core.simulation.world.landscape import landscape
 from promptmid_core.simulation.world.optical import Sun, optical_image
@@ -81,7 +81,7 @@ def simulate_world(
     if size_px * gsd_m > LARGEST_M:
         km = size_px * gsd_m / 1000
         raise InputError(f"a world of {km:g} km is too wide; give fewer or smaller pixels, for {LARGEST_M / 1000:g} km at most")
-    _prepare(out)
+    make_folder(out)
 
     tell("landscape")
     salt = int(np.random.default_rng((seed, 0)).integers(2**32))
@@ -117,17 +117,6 @@ def _transform(epsg: int, size_px: int, gsd_m: float) -> GeoTransform:
     return (gsd_m, 0.0, east - half, 0.0, -gsd_m, north + half)
 
 
-def _prepare(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder for the world")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out} cannot be made ({error.strerror}); name a folder that can be written") from error
-    if not os.access(out, os.W_OK):
-        raise InputError(f"{out} cannot be written; name a folder that can")
-
-
 def _write(
     path: Path,
     array: NDArray[Any],
@@ -151,9 +140,8 @@ def _write(
     }  # fmt: skip
     if len(bands) == 3:
         profile |= {"photometric": "RGB", "interleave": "pixel"}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with rasterio.open(part, "w", **profile) as file:
+        with replacing(path) as partial, rasterio.open(partial, "w", **profile) as file:
             if colours:
                 # before the pixels: once they are written, GDAL can no longer make the file a palette image
                 file.write_colormap(1, colours)
@@ -161,8 +149,5 @@ def _write(
             if units:
                 file.units = (units,)
             file.update_tags(**(tags or {}))
-        part.replace(path)
     except (OSError, rasterio.errors.RasterioError) as error:
-        raise InputError(f"{path} cannot be written ({error}); free the place or name another folder") from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise cannot_write(path, error, "free the place or name another folder") from error

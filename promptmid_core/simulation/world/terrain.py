@@ -20,7 +20,7 @@ AREA_PER_QUARRY_M2 = 80e6
 
 
 @dataclass(frozen=True)
-class Terrain:
+class Landform:
     """Fields (H, W): `dem` metres; `water` share of a pixel, 0 to 1, and `flow` the share that runs in rivers.
 
     `shore_m` metres to the nearest open water; `gravel` share of pits, quarries and river bars.
@@ -43,7 +43,7 @@ class Terrain:
         return np.hypot(east, north)
 
 
-def terrain(rng: np.random.Generator, size: int, gsd_m: float) -> Terrain:
+def terrain(rng: np.random.Generator, size: int, gsd_m: float) -> Landform:
     """Ground of `size` x `size` pixels: relief of some 150 to 400 m over 15 km, plains and hills side by side."""
     basin = drainage(rng, size, gsd_m)
     n = len(basin.height)
@@ -58,7 +58,7 @@ def terrain(rng: np.random.Generator, size: int, gsd_m: float) -> Terrain:
     bars = ramp(_distance(painted(size, basin.lines[:1], basin.widths[:1]), gsd_m), 35, 10)
     bars *= ramp(fractal(rng, size, 700 / gsd_m, 60 / gsd_m, 1.2), 0.9, 1.3)
     water = np.maximum(flow, lakes)
-    return Terrain(gsd_m, dem, water, flow, _distance(water, gsd_m), np.maximum(dug, bars) * (1 - water))
+    return Landform(gsd_m, dem, water, flow, _distance(water, gsd_m), np.maximum(dug, bars) * (1 - water))
 
 
 def _distance(share: Float32, gsd_m: float) -> Float32:

@@ -9,33 +9,39 @@ from typing import Any
 
 import numpy as np
 
+from promptmid_core.arrays import Float64
 from promptmid_core.bags.messages import prior_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import TILT, Anchor
 from promptmid_core.localization.fix import Fix
-from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.odometer import Odometer
+from promptmid_core.localization.prior import AXES, PriorBuffer
+from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason
 
 MAP, ODOM = "map", "odom"
+PARTS = ([0, 1], [2], [3, 4], [5])  # x and y, z, tilt, yaw: stated together or not at all
 
 
 class Odometry:
     """Odometry of `base_frame`, kept for the images to come; for use by several threads.
 
-    Where it is given in `odom` it is of no use until a pose was given by hand; from then on each fix moves `odom` in `map`, and
-    `drift_share` is what the odometry may drift by until the next, as a share of the distance flown.
+    Where it is given in `odom` it is of no use until a pose was given by hand; from then on each fix moves `odom` in `map`.
+    `shift` (3,) is added to what is given in `map`.
     """
 
-    def __init__(self, base_frame: str, drift_share: float) -> None:
-        self._base_frame, self._drift_share = base_frame, drift_share
+    def __init__(self, rig: Rig, shift: Float64 | None = None, buffer: PriorBuffer | None = None) -> None:
+        self._rig, self._shift = rig, np.zeros(3) if shift is None else shift
         self._came = threading.Condition()
-        self._buffer = PriorBuffer()
+        self._buffer = buffer or PriorBuffer()
+        self._odometer = Odometer()
         self._heard_ns = 0
         self._anchor: Anchor | None = None
         self._given: Prior | None = None
         self.frame = ""
         self.refusal: Refusal | None = None
+        self.unstated: tuple[str, ...] = ()
 
     def add(self, message: Any) -> None:
         """Take an odometry message; one that cannot be used is remembered as `refusal`, and refuses the images around it."""
@@ -43,11 +49,14 @@ class Odometry:
         with self._came:
             try:
                 self._check_frames(message)
-                prior = prior_from(message)
+                prior, self.unstated = self._prior(message)
                 if message.header.frame_id != self.frame:
                     self._buffer.clear()
+                    self._odometer.restart()
                     self.frame, self._anchor = message.header.frame_id, None
-                self._buffer.add_live(prior)
+                if self._buffer.add(prior):
+                    self._odometer.restart()
+                self._odometer.add(stamp, prior.pose.position)
                 self.refusal = None
                 self._settle()
             except Refusal as refusal:
@@ -57,12 +66,15 @@ class Odometry:
             self._came.notify_all()
 
     def wait(self, stamp: int, seconds: float) -> None:
-        """Until odometry of a time after `stamp` has come, but no longer than this."""
+        """Wait until odometry of a time after `stamp` has come, but no longer than this."""
         with self._came:
             self._came.wait_for(lambda: self._heard_ns >= stamp, seconds)
 
     def at(self, stamp: int) -> tuple[Prior, Anchor | None]:
-        """The prior in `map` at a stamp, and the anchor that it was made with; Refusal where there is none."""
+        """Return the prior in `map` at a stamp, and the anchor that it was made with.
+
+        Raises Refusal where there is none: PRIOR_MISSING, or what made the odometry around it unusable.
+        """
         with self._came:
             odometry = self._buffer.at(stamp)
             if self.frame == MAP:
@@ -70,16 +82,17 @@ class Odometry:
             if self._anchor is None:
                 raise Refusal(Reason.PRIOR_MISSING, "odometry is given in the frame odom and where that lies in map is not known "
                                                     "yet: publish the aircraft's pose in map once on the topic initialpose")
-            return self._anchor.prior(odometry), self._anchor
+            return self._anchor.prior(odometry, self._odometer.flown(stamp)), self._anchor
 
     def give(self, message: Any) -> None:
         """Take a pose by hand, to hold from the odometry of its stamp on, or from the newest where none is near its stamp.
 
-        Refusal where it is not in `map`, cannot be believed, or the odometry is in `map` already.
+        Raises Refusal where it is not in `map`, cannot be believed, or the odometry is in `map` already.
         """
         if message.header.frame_id != MAP:
             raise Refusal(Reason.PRIOR_FRAME, f"initialpose is given in frame '{message.header.frame_id}', not in 'map'")
         given = _given(message)
+        given = replace(given, pose=replace(given.pose, position=given.pose.position + self._shift))
         with self._came:
             if self.frame == MAP:
                 raise Refusal(Reason.PRIOR_FRAME, "initialpose has no effect while odometry is given in 'map': "
@@ -92,7 +105,8 @@ class Odometry:
         with self._came:
             if anchor is None or anchor is not self._anchor or fix.pose is None or fix.covariance is None:
                 return
-            self._anchor = anchor.moved(fix.pose, fix.covariance, self._buffer.at(fix.stamp_ns), self._drift_share)
+            flown_m = self._odometer.flown(fix.stamp_ns)
+            self._anchor = anchor.moved(fix.pose, fix.covariance, self._buffer.at(fix.stamp_ns), flown_m)
 
     @property
     def map_from_odom(self) -> Pose | None:
@@ -108,8 +122,23 @@ class Odometry:
         frame, child = message.header.frame_id, message.child_frame_id
         if frame not in (MAP, ODOM):
             raise Refusal(Reason.PRIOR_FRAME, f"odometry is given in frame '{frame}'; it has to be 'map' or 'odom'")
-        if child != self._base_frame:
-            raise Refusal(Reason.PRIOR_FRAME, f"odometry is that of '{child}' (child_frame_id), not of '{self._base_frame}'")
+        if child != self._rig.base_frame:
+            raise Refusal(Reason.PRIOR_FRAME, f"odometry is that of '{child}' (child_frame_id), not of '{self._rig.base_frame}'")
+
+    def _prior(self, message: Any) -> tuple[Prior, tuple[str, ...]]:
+        """The prior of a message, and the axes of which it states no covariance: the rig's own is taken there."""
+        covariance = np.array(message.pose.covariance, np.float64).reshape(6, 6)
+        unstated = [axis for part in PARTS if not covariance[part].any() and not covariance[:, part].any() for axis in part]
+        covariance[unstated, unstated] = self._rig.sigmas.variances()[unstated]
+        zero = [axis for axis in unstated if not covariance[axis, axis]]
+        if zero:
+            names = ", ".join(AXES[axis] for axis in zero)
+            raise Refusal(Reason.PRIOR_INVALID, f"odometry has variance 0 in {names}, which means unknown, and the parameter "
+                                                f"{_parameter_of(zero[0])} is 0; state the covariance or set the parameter")
+        prior = prior_from(_stamped(message.header, message.pose.pose, covariance))
+        if message.header.frame_id == MAP:
+            prior = replace(prior, pose=replace(prior.pose, position=prior.pose.position + self._shift))
+        return prior, tuple(AXES[axis] for axis in unstated)
 
     def _settle(self) -> None:
         if self._given is None or not self.frame:
@@ -120,7 +149,11 @@ class Odometry:
                 odometry = self._buffer.at(given.stamp_ns)
             except Refusal:
                 odometry = self._buffer.at(self._buffer.newest_ns)
-            self._anchor = Anchor.by_hand(given, odometry)
+            self._anchor = Anchor.by_hand(given, odometry, self._odometer.flown(odometry.stamp_ns), self._rig.drift)
+
+
+def _parameter_of(axis: int) -> str:
+    return f"default_sigma_{('xy_m', 'xy_m', 'z_m', 'tilt_deg', 'tilt_deg', 'yaw_deg')[axis]}"
 
 
 def _given(message: Any) -> Prior:
@@ -128,9 +161,12 @@ def _given(message: Any) -> Prior:
     covariance = np.array(message.pose.covariance, np.float64).reshape(6, 6)
     planar = not covariance[TILT].any()
     covariance[TILT, TILT] += float(planar)
-    pose = SimpleNamespace(pose=message.pose.pose, covariance=covariance.ravel())
-    prior = prior_from(SimpleNamespace(header=message.header, pose=pose))
+    prior = prior_from(_stamped(message.header, message.pose.pose, covariance))
     if planar:
         covariance[TILT, TILT] = 0.0
         prior = replace(prior, covariance=covariance)
     return prior
+
+
+def _stamped(header: Any, pose: Any, covariance: Float64) -> Any:
+    return SimpleNamespace(header=header, pose=SimpleNamespace(pose=pose, covariance=covariance.ravel()))

@@ -1,0 +1,147 @@
+"""Everything that may be set about a flight, by the names of the node's parameters: for the node and for a replay of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.localization.options import PARAMETERS as OPTIONS
+from promptmid_core.localization.options import Options
+from promptmid_core.localization.parameter import Parameter, parameters_of
+from promptmid_core.localization.rig import DefaultSigmas, Rig, RigOptions
+from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
+
+COMPRESSED, RAW = "compressed", "raw"
+NODE = "localizer"
+# what every node of rclpy declares itself
+FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides")
+
+PARAMETERS: dict[str, Parameter] = {
+    "map": Parameter("", "Folder of the reference map, as 'promptmid map build' makes it. Required."),
+    "region": Parameter("", "Name of a region that 'promptmid map append' gave the map; empty for the map itself. A flight stays "
+                        "in one region."),
+    "descriptor": Parameter("", "Name of the descriptor; empty for the one that the map was built with."),
+    "backend": Parameter(AUTO, "What runs the network of the descriptor: 'tensorrt', 'onnxruntime', 'torch', or 'auto' for the "
+                         "best that is there. One that is named runs it, or the node refuses to configure."),
+    "network": Parameter("", "ONNX file that 'promptmid export onnx' made, run instead of the profile's own; empty for that."),
+    "allow_build": Parameter(False, "Build the TensorRT engine while configuring where there is none, which takes minutes."),
+    "image_transport": Parameter(COMPRESSED, "'compressed' to subscribe to image/compressed, 'raw' to subscribe to image."),
+    "prior_wait_ms": Parameter(100, "How long an image waits for odometry of a later stamp, in milliseconds.", 0, 2000),
+    **parameters_of(RigOptions),
+    **parameters_of(DefaultSigmas),
+    **OPTIONS,
+    "autostart": Parameter(False, "Configure and activate the node when its process starts; where that fails it ends with "
+                           "status 1. Read at the start only."),
+    "publish_tf": Parameter(False, "Publish the transform map -> odom, where odometry is given in odom."),
+    "snapshot_dir": Parameter("", "Folder that ~/save_snapshot writes to; empty for 'promptmid_snapshots' in the ROS log "
+                              "folder."),
+}
+DEFAULTS = {name: parameter.default for name, parameter in PARAMETERS.items()}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the parameters come to. Paths are empty, as None, where they are not set."""
+
+    map: Path | None
+    region: str
+    descriptor: str
+    wanted: Wanted
+    compressed: bool
+    prior_wait_s: float
+    rig: Rig
+    options: Options
+    publish_tf: bool
+    snapshots: Path | None
+
+    @staticmethod
+    def read(values: Mapping[str, Any]) -> Settings:
+        """Return the settings of the values of all parameters. Raises InputError where one cannot be or contradicts another."""
+        for name, value in values.items():
+            PARAMETERS[name].check(name, value)
+        if values["image_transport"] not in (COMPRESSED, RAW):
+            raise InputError(f"parameter image_transport is '{values['image_transport']}', not '{COMPRESSED}' or '{RAW}'")
+        if values["backend"] not in (AUTO, *BACKENDS):
+            raise InputError(f"parameter backend is '{values['backend']}', not one of {', '.join((AUTO, *BACKENDS))}")
+        options = Options.read(values)
+        wanted = Wanted(values["backend"], network=_path(values["network"]), side_px=options.search.patch_px,
+                        allow_build=values["allow_build"])
+        return Settings(
+            _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
+            values["prior_wait_ms"] / 1e3, Rig.read(values, options.track), options, values["publish_tf"],
+            _path(values["snapshot_dir"]))
+
+
+def check_names(names: Collection[str], where: str) -> None:
+    """Raise InputError for the first of these names that is no parameter, with the one that was perhaps meant."""
+    for name in names:
+        if name not in PARAMETERS and name.partition(".")[0] not in FOREIGN:
+            near = get_close_matches(name, PARAMETERS, 1)
+            meant = f"is {near[0]} meant?" if near else "config/localizer.yaml has all parameters"
+            raise InputError(f"{where} sets {name}, which is no parameter of the {NODE}; {meant}")
+
+
+def read_parameter_file(path: Path, node: str = f"/{NODE}") -> dict[str, Any]:
+    """Return the values that a ROS parameter file sets for a node of that full name.
+
+    Raises InputError where the file cannot be read, sets nothing for the node, or sets what is no parameter or no value of it.
+    """
+    sections = read_sections(path)
+    chosen = {name: values for name, values in sections.items() if names_node(name, node)}
+    if not chosen:
+        raise InputError(f"{path} sets parameters of {', '.join(sections) or 'no node'}, not of {node}; name the node there, or "
+                         f"write '/**/{node.rpartition('/')[2]}' for it in any namespace")
+    values = {name: value for section in chosen.values() for name, value in section.items()}
+    check_names(values, str(path))
+    values = {name: value for name, value in values.items() if name in PARAMETERS}
+    for name, value in values.items():
+        PARAMETERS[name].check(name, value)
+    return values
+
+
+def names_node(pattern: str, node: str) -> bool:
+    """Whether a section of a parameter file is that of a node of this full name: `*` stands for a name, `**` for any number."""
+    def fits(left: list[str], right: list[str]) -> bool:
+        if not left:
+            return not right
+        if left[0] == "**":
+            return any(fits(left[1:], right[i:]) for i in range(len(right) + 1))
+        return bool(right) and left[0] in ("*", right[0]) and fits(left[1:], right[1:])
+
+    return fits(pattern.strip("/").split("/"), node.strip("/").split("/"))
+
+
+def read_sections(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the parameters in a file by the name of their node. Raises InputError where it is no parameter file."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); name a file such as config/localizer.yaml") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is no YAML that can be read ({' '.join(str(error).split())}); correct it") from error
+    sections: dict[str, dict[str, Any]] = {}
+
+    def collect(name: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise InputError(f"{path} is no parameter file; it needs the name of a node, below it 'ros__parameters:', and below "
+                             "that lines such as 'patch_px: 256'")
+        for key, inner in value.items():
+            if key == "ros__parameters":
+                if not isinstance(inner, dict):
+                    raise InputError(f"{path} has 'ros__parameters' of {name} without parameters below it")
+                sections.setdefault(name, {}).update({str(each): its for each, its in inner.items()})
+            else:
+                collect(f"{name}/{str(key).strip('/')}" if name else str(key), inner)
+
+    collect("", content)
+    return sections
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None

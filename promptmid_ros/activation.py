@@ -1,0 +1,79 @@
+"""What the node has once it is configured, and what lives from activation to deactivation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptmid_core.descriptors import load
+from promptmid_core.errors import InputError
+from promptmid_core.localization.cameras import CameraInfos
+from promptmid_core.localization.intake import Intake
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.mounts import Mounts
+from promptmid_core.localization.settings import Settings
+from promptmid_core.refmap import ReferenceMap, region_path
+from promptmid_ros.health import Rate, StampGaps, Verdicts
+from promptmid_ros.inbox import Arrival, Inbox
+from promptmid_ros.outputs import Outputs
+from promptmid_ros.worker import Outcome, Worker
+
+# static transforms come in a moment after activation
+SETTLE_S = 1.0
+
+
+@dataclass
+class Setup:
+    """What configuring makes. `localizer` is replaced when the map is reloaded.
+
+    What is published once for all, camera_info and static transforms, is kept from then on, whether the node is active or not.
+    """
+
+    settings: Settings
+    localizer: Localizer
+    outputs: Outputs
+    cameras: CameraInfos
+    mounts: Mounts
+    hears_transforms: bool = False
+    hears_latched: bool = False
+    subscriptions: list[Any] = field(default_factory=list)
+
+    @property
+    def backend(self) -> tuple[str, str]:
+        """What runs the network of the descriptor, and why."""
+        descriptor = self.localizer.descriptor
+        if descriptor.choice is None:
+            return "none", f"the descriptor {descriptor.name} has no network"
+        return descriptor.choice.runs_on, descriptor.choice.why
+
+
+class Activation:
+    """The intake and the thread that matches, with what is counted of them."""
+
+    def __init__(self, setup: Setup, publish: Callable[[Outcome], None], fail: Callable[[Arrival, str], None]) -> None:
+        settings = setup.settings
+        setup.localizer.reset()
+        if setup.hears_transforms:
+            setup.mounts.settle(time.monotonic() + SETTLE_S)
+        self.inbox: Inbox = Inbox()
+        self.intake: Intake = Intake(settings.rig, setup.cameras, setup.mounts)
+        self.worker: Worker = Worker(self.inbox, self.intake, setup.localizer, settings.prior_wait_s, publish, fail)
+        self.images: Rate = Rate()
+        self.odometry_rate: Rate = Rate()
+        self.gaps: StampGaps = StampGaps()
+        self.verdicts: Verdicts = Verdicts()
+        self.last: Outcome | None = None
+
+
+def open_localizer(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Localizer:
+    """Return a localizer that is ready to match; `progress` is told of an engine being built.
+
+    Raises InputError where map, descriptor or backend cannot be used.
+    """
+    if settings.map is None:
+        raise InputError("parameter map is empty; name the folder of a map")
+    reference = ReferenceMap.open(region_path(settings.map, settings.region), prefetch=True)
+    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=replace(settings.wanted, progress=progress))
+    return Localizer(reference, descriptor, settings.options)
