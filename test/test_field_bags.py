@@ -1,7 +1,9 @@
 """What cameras, bags and disks of the field are like: each is taken for what it means, or refused in one sentence."""
 
 import json
+import os
 import re
+import threading
 from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace as Msg
@@ -600,3 +602,68 @@ def test_places_come_back_from_their_latitude_and_longitude():
         x, y, z = geodetic.position(latitude, longitude, altitude)
         assert (x, y) == pytest.approx((1234.0, -567.0), abs=1e-4)
         assert z == pytest.approx(89.0, abs=1e-6) if known else np.isnan(z)
+
+
+# playing
+
+
+@pytest.fixture
+def player(monkeypatch, tmp_path):
+    """What makes a player of a bag beside subscribers to some topics."""
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    from nav_msgs.msg import Odometry
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+    from promptmid_ros.rehearsal.live import ros_node
+    from promptmid_ros.rehearsal.player import Player
+
+    classes = {"nav_msgs/msg/Odometry": Odometry, "sensor_msgs/msg/CameraInfo": CameraInfo, IMAGE: Image,
+               COMPRESSED: CompressedImage}
+    with ros_node("playing") as node:
+        def make(bag, *heard):
+            for topic in heard:
+                node.create_subscription(classes[bag.topics[topic]], topic, lambda _: None, qos_profile_sensor_data)
+            return Player(node, bag, rate=20.0)
+
+        yield make
+
+
+def two_cameras(path, **names):
+    """A flight of three images beside two of a second camera."""
+    second = renamed(without(messages(2, truth=False), "/odometry"), image="/rear/image_raw/compressed",
+                     camera_info="/rear/camera_info")
+    entries = [*renamed(messages(3), **names), *second]
+    return open_bag(write_bag(path, sorted(entries, key=lambda entry: entry[1])))
+
+
+def test_play_waits_for_the_topics_of_the_flight_and_not_for_a_second_camera(player, tmp_path):
+    playing = player(two_cameras(tmp_path / "bag"), "/image/compressed", "/camera_info", "/odometry")
+    playing.wait_for_subscribers(threading.Event(), 20.0)
+    playing.play(threading.Event())
+    assert playing.counts["/rear/image_raw/compressed"] == playing.counts["/rear/camera_info"] == 2
+    assert [image.stamp_ns for image in playing.images] == stamps(3), "those of the flight's camera"
+
+
+def test_play_says_which_topic_of_the_flight_nobody_takes(player, tmp_path):
+    playing = player(two_cameras(tmp_path / "bag"), "/rear/image_raw/compressed", "/rear/camera_info", "/odometry")
+    sentence = told(playing.wait_for_subscribers, threading.Event(), 3.0)
+    assert "nobody subscribed to /camera_info, /image/compressed within 3 s" in sentence
+
+
+def test_play_waits_for_one_camera_where_none_has_the_names_of_the_flight(player, tmp_path):
+    names = {"image": "/front/image_raw/compressed", "camera_info": "/front/camera_info"}
+    playing = player(two_cameras(tmp_path / "bag", **names), *names.values(), "/odometry")
+    playing.wait_for_subscribers(threading.Event(), 20.0)
+    other = player(two_cameras(tmp_path / "other", **{role: f"/b{topic}" for role, topic in names.items()}))
+    sentence = told(other.wait_for_subscribers, threading.Event(), 0.2)
+    assert "/b/front/camera_info or /rear/camera_info, /b/front/image_raw/compressed or /rear/image_raw/compressed" in sentence
+
+
+def test_play_waits_for_the_transport_that_is_taken(player, tmp_path):
+    entries = sorted([*messages(2), *raw_images(messages(2))], key=lambda entry: entry[1])
+    playing = player(open_bag(write_bag(tmp_path / "bag", entries)), "/image", "/camera_info", "/odometry")
+    playing.wait_for_subscribers(threading.Event(), 20.0)

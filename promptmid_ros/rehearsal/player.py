@@ -22,13 +22,11 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from promptmid_core.bags.bag import IMAGE_TYPES, FlightBag, open_bag
+from promptmid_core.bags.bag import IMAGE_TYPES, TYPES, FlightBag, open_bag
 from promptmid_core.cli.parsing import positive_number
 from promptmid_core.errors import InputError
 from promptmid_ros.transport import set_profile
 
-# what a localizer needs beside the images; a bag's other topics are played but not waited for
-NEEDED_TYPES = (*IMAGE_TYPES, "sensor_msgs/msg/CameraInfo")
 RELIABLE = QoSProfile(depth=50)
 SUBSCRIBER_WAIT_S = 30.0
 ACKNOWLEDGE_S = 2.0
@@ -46,7 +44,7 @@ class Player:
     """Publishes a bag's messages as they were recorded, at their log times divided by `rate`.
 
     Images go out best effort, as cameras send them; all else reliably. Topics whose message type is not installed are left
-    out and named in `skipped`. InputError where nothing is left to play.
+    out and named in `skipped`. `images` are those of the flight's own image topic. InputError where nothing is left to play.
     """
 
     def __init__(self, node: Node, bag: FlightBag, rate: float = 1.0) -> None:
@@ -66,16 +64,27 @@ class Player:
         if not self._publishers:
             raise InputError(f"{bag.path} has nothing that can be played: no installed package has the types of "
                              f"{', '.join(self.skipped) or 'its topics'}")
+        self._inputs = self._taken()
+
+    def _taken(self) -> dict[str, list[str]]:
+        """The topics by what a localizer takes, one of each; where none has the flight's names, any camera may be the one."""
+        taken: dict[str, list[str]] = {}
+        for role in ("camera_info", "image", "odometry"):
+            named = [topic for topic in self._bag.names.of(role) if topic in self._publishers]
+            others = [topic for topic in self._publishers if self._bag.topics[topic] in TYPES[role] and role != "odometry"]
+            if named or others:
+                taken[role] = named or others
+        return taken
 
     def wait_for_subscribers(self, stop: threading.Event, timeout_s: float = SUBSCRIBER_WAIT_S) -> None:
-        """Until images, camera_info and the odometry beside them are subscribed to; InputError after `timeout_s`."""
-        needed = [topic for topic in self._publishers
-                  if self._bag.topics[topic] in NEEDED_TYPES or topic == self._bag.names.odometry]
+        """Until the flight's images, camera_info and odometry are subscribed to; InputError after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        while missing := [topic for topic in needed if not self._publishers[topic].get_subscription_count()]:
+        while missing := [topics for topics in self._inputs.values()
+                          if not any(self._publishers[topic].get_subscription_count() for topic in topics)]:
             if time.monotonic() > deadline:
-                raise InputError(f"nobody subscribed to {', '.join(missing)} within {timeout_s:g} s; is the localizer active, "
-                                 "with the same ROS_DOMAIN_ID, and are its topics remapped to these?")
+                names = ", ".join(" or ".join(topics) for topics in missing)
+                raise InputError(f"nobody subscribed to {names} within {timeout_s:g} s; is the localizer active, with the same "
+                                 "ROS_DOMAIN_ID, and are its topics remapped to these?")
             if stop.wait(0.05):
                 return
 
@@ -89,7 +98,7 @@ class Player:
             if stop.wait(max(due_ns - time.monotonic_ns(), 0) / 1e9):
                 break
             self.late_ms = max(self.late_ms, (time.monotonic_ns() - due_ns) / 1e6)
-            if self._bag.topics[topic] in IMAGE_TYPES:
+            if topic in self._inputs.get("image", ())[:1]:
                 self.images.append(Sent(stamp_of(data), time.time_ns()))
             self._publishers[topic].publish(data)
             self.counts[topic] += 1
