@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
 # rooms of promptmid_core that no aircraft loads
 GROUND = {"bench", "cli", "doctor", "export", "networks", "preview", "replay", "simulation", "training",
-          "refmap.build", "refmap.sar", "bags.bag"}
+          "refmap.build", "bags.bag"}
 HEAVY = OFFLINE | {"cv2", "numpy", "onnxruntime", "pyproj", "scipy", "zarr"}
 
 
