@@ -85,9 +85,8 @@ def test_a_signal_while_configuring_ends_the_process(tmp_path: Path) -> None:
     # whoever opens it for reading waits until somebody writes
     os.mkfifo(folder / HEADER_FILE)
     with Localizer(tmp_path, map=folder, autostart=True) as localizer, (folder / HEADER_FILE).open("wb"):
-        code, seconds = end(localizer, (0.1, signal.SIGINT), (0.02, signal.SIGINT))
+        code = end(localizer, (0.1, signal.SIGINT), (0.02, signal.SIGINT))
         assert code == 0, localizer.log()
-        assert seconds < 3
         assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR")), localizer.log()
 
 
