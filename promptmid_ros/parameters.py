@@ -53,9 +53,12 @@ class Parameters:
             raise InputError(sentence)
         check_names(self._given(), "the command line or parameter file")
         settings = Settings.read({name: _plain(self._node.get_parameter(name).value) for name in PARAMETERS})
+        useless = self._meant_for_others()
         if settings.map is None:
-            raise InputError("parameter map is empty; name the folder of a map, made with 'promptmid map build SAR.tif FOLDER'"
-                             + self._meant_for_others())
+            raise InputError("; ".join([
+                "parameter map is empty; name the folder of a map, made with 'promptmid map build SAR.tif FOLDER'", *useless]))
+        for sentence in useless:
+            self._node.get_logger().warning(sentence)
         return settings
 
     @property
@@ -67,17 +70,18 @@ class Parameters:
         """The names of what was given for this node at its start."""
         return list(getattr(self._node, "_parameter_overrides", {}))
 
-    def _meant_for_others(self) -> str:
-        """What the parameter files of this process set for other nodes, where they set nothing for this one."""
-        name = self._node.get_fully_qualified_name()
+    def _meant_for_others(self) -> list[str]:
+        """A sentence for each parameter file of this process that sets nothing for this node."""
+        name, sentences = self._node.get_fully_qualified_name(), []
         for file in parameter_files(sys.argv):
             try:
                 sections = list(read_sections(file))
             except InputError as error:
-                return f"; {error}"
+                sentences.append(str(error))
+                continue
             if not any(names_node(section, name) for section in sections):
-                return f"; {file} sets parameters of {', '.join(sections) or 'no node'}, not of {name}"
-        return ""
+                sentences.append(f"{file} sets parameters of {', '.join(sections) or 'no node'}, not of {name}")
+        return sentences
 
     def _asked(self, parameters: list[RosParameter[Any]]) -> SetParametersResult:
         """Refuse what could have no effect."""

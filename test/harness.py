@@ -64,13 +64,14 @@ class Verdict:
 class Localizer:
     """Use in a with block; what the process prints is in `log()`."""
 
-    def __init__(self, folder: Path, **parameters: Any) -> None:
+    def __init__(self, folder: Path, file: Path | None = None, **parameters: Any) -> None:
         self._log = folder / f"localizer_{time.monotonic_ns()}.log"
         # nodes side by side must not hear each other, also those of another run of the tests that has hit on the same domain
         self.name = f"/test_{os.getpid()}_{next(COUNT)}/localizer"
         namespace = self.name.rpartition("/")[0]
         domain = 1 + os.getpid() % 100
         settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={_yaml(value)}")]
+        settings += ["--params-file", str(file)] if file else []
         environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                                     "ROS_LOG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], os.environ["ROS_LOG_DIR"] = "LOCALHOST", str(folder)

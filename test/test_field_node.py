@@ -41,7 +41,11 @@ def test_parameters_under_the_name_of_another_node_are_told(scene: Scene, tmp_pa
     done = run("--ros-args", "--params-file", str(file), "-p", "autostart:=true")
     assert done.returncode == 1
     assert "parameter map is empty; name the folder of a map" in done.stderr
-    assert f"{file} sets parameters of localiser, not of /localizer" in done.stderr
+    told = f"{file} sets parameters of localiser, not of /localizer"
+    assert told in done.stderr
+    with Localizer(tmp_path, map=scene.map_path, file=file) as localizer:
+        assert localizer.change(CONFIGURE)
+        assert told.replace("/localizer", localizer.name) in localizer.log()
 
 
 def test_a_camera_info_published_once_before_activation_is_heard(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
