@@ -16,8 +16,8 @@ from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE
-from promptmid_ros.diagnostics import Key, level, text
 from promptmid_ros.health import Value
+from promptmid_ros.keys import Key, level, text
 
 MAP_FRAME = "map"
 X_Y_YAW = [0, 1, 5]

@@ -27,9 +27,11 @@ from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.rig import BY_TRANSFORMS
 from promptmid_ros import conversions
 from promptmid_ros.activation import Activation, Setup, open_localizer
-from promptmid_ros.diagnostics import HEALTH, INTERNAL_ERROR, Health, values_of
 from promptmid_ros.health import latency_ms
+from promptmid_ros.health_keys import HEALTH, Health
 from promptmid_ros.inbox import Arrival
+from promptmid_ros.keys import values_of
+from promptmid_ros.match_keys import INTERNAL_ERROR
 from promptmid_ros.outputs import RELIABLE, Outputs
 from promptmid_ros.parameters import Parameters
 from promptmid_ros.services import Services

@@ -18,7 +18,8 @@ from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.odometry import MAP, ODOM
 from promptmid_ros import conversions
-from promptmid_ros.diagnostics import MATCH, Judged, values_of
+from promptmid_ros.keys import values_of
+from promptmid_ros.match_keys import MATCH, Judged
 from promptmid_ros.worker import Outcome
 
 RELIABLE = QoSProfile(depth=10)

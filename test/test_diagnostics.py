@@ -10,9 +10,12 @@ from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_ros import health
 from promptmid_ros.conversions import diagnostics
-from promptmid_ros.diagnostics import ERROR, HEALTH, MATCH, OK, SETUP_REASONS, WARN, Judged, document, level, text, values_of
+from promptmid_ros.diagnostics import document
 from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms
+from promptmid_ros.health_keys import HEALTH
 from promptmid_ros.inbox import Arrival
+from promptmid_ros.keys import ERROR, OK, WARN, level, text, values_of
+from promptmid_ros.match_keys import MATCH, SETUP_REASONS, Judged
 from promptmid_ros.worker import Outcome
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "diagnostics.md"

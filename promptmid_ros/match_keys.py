@@ -1,0 +1,120 @@
+"""What `~/match_diagnostics` tells of an image: its keys, each with its value, its meaning and the rules by which it warns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+
+from promptmid_core.localization.fix import State
+from promptmid_core.reasons import Reason
+from promptmid_ros.health import Value
+from promptmid_ros.keys import ABSENT, Absent, Key, above, is_one_of, is_other_than
+from promptmid_ros.worker import Outcome
+
+INTERNAL_ERROR = "internal_error"
+# reasons that flying on does not cure: somebody has to mend the set-up
+SETUP_REASONS = (
+    Reason.STAMP_ZERO, Reason.IMAGE_ENCODING, Reason.IMAGE_SIZE, Reason.CAMERA_INFO_MISSING, Reason.CAMERA_INFO_INVALID,
+    Reason.CAMERA_MOUNT_UNKNOWN,     Reason.PRIOR_MISSING, Reason.PRIOR_INVALID, Reason.PRIOR_FRAME, Reason.MAP_DAMAGED,
+)
+
+
+def seconds(stamp_ns: int) -> str:
+    """Return a stamp in seconds with all its digits, which a float would lose."""
+    return f"{stamp_ns // 1_000_000_000}.{stamp_ns % 1_000_000_000:09d}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An image with its verdict, as `~/match_diagnostics` tells of it; without an `outcome` the program failed on it."""
+
+    stamp_ns: int
+    outcome: Outcome | None
+    latency_ms: float | None = None
+    dropped: int = 0
+    failure: str = ""
+
+
+def _of(get: Callable[[Outcome], Value | Absent], failed: Value | Absent = ABSENT) -> Callable[[Judged], Value | Absent]:
+    """The value from an image's outcome, and what it is where the program failed on the image."""
+    return lambda judged: failed if judged.outcome is None else get(judged.outcome)
+
+
+def _correction(axis: int, unit: float = 1.0) -> Callable[[Judged], Value | Absent]:
+    def get(outcome: Outcome) -> Value | Absent:
+        candidate = outcome.fix.candidate
+        if candidate.pose is None or candidate.prior is None:
+            return ABSENT
+        return float(candidate.pose.correction_from(candidate.prior.pose)[axis]) * unit
+
+    return _of(get)
+
+
+def _sigma(outcome: Outcome) -> Value | Absent:
+    covariance = outcome.fix.covariance
+    return ABSENT if covariance is None else float(np.sqrt(np.trace(covariance[:2, :2])))
+
+
+def _scores(**meanings: str) -> dict[str, Key]:
+    def score(name: str) -> Callable[[Judged], Value | Absent]:
+        return _of(lambda outcome: outcome.fix.candidate.scores.get(name, ABSENT))
+
+    return {f"score_{name}": Key(score(name), meaning) for name, meaning in meanings.items()}
+
+
+def _stages(**meanings: str) -> dict[str, Key]:
+    def stage(name: str) -> Callable[[Judged], Value | Absent]:
+        return _of(lambda outcome: outcome.fix.candidate.stage_ms.get(name, ABSENT))
+
+    return {f"stage_{name}_ms": Key(stage(name), f"Time spent {meaning}.") for name, meaning in meanings.items()}
+
+
+def _prompt(outcome: Outcome) -> Value:
+    prompt = outcome.fix.candidate.prompt
+    return None if prompt is None else prompt.text
+
+
+MATCH = {
+    "verdict": Key(_of(lambda outcome: "fix" if outcome.fix.accepted else "no fix", "no fix"), "`fix` or `no fix`.",
+                   warn=is_other_than("fix")),
+    "reason": Key(lambda judged: str(judged.outcome.fix.reason) if judged.outcome else INTERNAL_ERROR,
+                  "Why there is no fix, one of the codes below; `fix` where there is one.",
+                  error=is_one_of([*SETUP_REASONS, INTERNAL_ERROR])),
+    "sentence": Key(lambda judged: judged.outcome.fix.sentence if judged.outcome else judged.failure,
+                    "The reason with its figures; empty for a fix."),
+    "state": Key(_of(lambda outcome: str(outcome.fix.state)), "`SEARCHING`, `TRACKING` or `LOST`, after this image.",
+                 warn=is_one_of([State.SEARCHING]), error=is_one_of([State.LOST])),
+    "stamp": Key(lambda judged: seconds(judged.stamp_ns), "The image's stamp, in seconds."),
+    "latency_ms": Key(lambda judged: judged.latency_ms if judged.outcome else ABSENT,
+                      "From the image's stamp to the verdict, by the node's clock; unknown where the stamp is more than a minute "
+                      "off that clock, as that of a bag played without it.", warn=above(500), error=above(2000)),
+    "processing_ms": Key(_of(lambda outcome: outcome.processing_ms), "From the arrival of the image to the verdict.",
+                         warn=above(500), error=above(2000)),
+    "dropped": Key(lambda judged: judged.dropped, "Images dropped for newer ones since the one processed before."),
+    "prompt": Key(_of(_prompt),
+                  "What the descriptor was told about the image: the land use under it, as far as the image got."),
+    "correction_east_m": Key(_correction(0), "Position of the match minus that of the prior, along the map's x."),
+    "correction_north_m": Key(_correction(1), "The same along the map's y."),
+    "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
+    "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix: the root of the summed variances of x and y.",
+                   warn=above(100)),
+    **_scores(
+        peak="Height of the best place on the score surface, in its standard deviations.",
+        score="The same at full resolution.",
+        margin="How far the best place stands above the next, in standard deviations.",
+        similarity="Score of image and map at the best place.",
+        ties="Tie points.",
+        agreeing="Tie points that agree with the solution.",
+        residual_px="Robust standard deviation of the tie points about the solution, in map pixels.",
+        valid="Share of the patch that the image covers.",
+        search_px="Search radius, in map pixels.",
+        evidence="Natural log-odds of the match being true, without the track's word."),
+    **_stages(
+        wait="waiting for odometry of a later stamp, and for what else belongs to the image", decode="decoding the image",
+        check="checking image and prior", orthorectify="laying the image on the map's grid", map="reading the map",
+        describe="describing the patch", search="correlating", solve="on tie points and pose",
+        verify="comparing the best places at full resolution", judge="on the gates", track="on the verdict among its neighbours"),
+}
