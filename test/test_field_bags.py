@@ -32,6 +32,7 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.run import replay
+from promptmid_core.runtime.tensorrt import engines
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 
@@ -796,3 +797,48 @@ def test_a_name_of_an_input_that_is_not_utf8_is_spelled_out_in_the_bag(tmp_path)
     with BagWriter(tmp_path / "bag", {"optical": os.fsdecode(b"ortho\xff.tif")}) as writer:
         writer.write("/odometry", odometry(1, true_pose(START_NS)), 1)
     assert open_bag(tmp_path / "bag").custom["optical"] == "ortho\\udcff.tif"
+
+
+def promptmid(*words, **environment):
+    """The command in a process that has this environment alone."""
+    least = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    return subprocess.run([sys.executable, "-m", "promptmid_core.cli", *words], env=least | environment, capture_output=True,
+                          text=True, timeout=120, check=False)
+
+
+def test_names_that_an_encoding_cannot_say_are_printed_all_the_same(tmp_path, scene: Scene):  # noqa: F811
+    odd = tmp_path / os.fsdecode(b"map\xff")
+    odd.symlink_to(scene.map_path)
+    for encoding in ("utf-8:strict", "ascii:strict"):
+        done = promptmid("map", "info", str(odd), PYTHONIOENCODING=encoding)
+        assert done.returncode == 0, done.stderr
+        assert "map\\udcff" in done.stdout
+        done = promptmid("map", "info", str(tmp_path / os.fsdecode(b"no map\xff")), PYTHONIOENCODING=encoding)
+        assert done.returncode == 1
+        assert done.stderr.startswith("promptmid: ") and "no map\\udcff is not a map" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_replay_needs_no_home_and_takes_names_that_are_not_utf8(tmp_path, scene: Scene):  # noqa: F811
+    odd = {name: str(tmp_path / os.fsdecode(name.encode() + b"\xff")) for name in ("bag", "json", "report.html")}
+    Path(odd["bag"]).symlink_to(scene.bag)
+    done = promptmid("replay", odd["bag"], "--map", str(scene.map_path), "--json", odd["json"], "--report", odd["report.html"],
+                     PYTHONIOENCODING="utf-8:strict")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path(odd["json"]).read_text())["frames"] == 16
+    assert "bag\\udcff" in done.stdout and Path(odd["report.html"]).stat().st_size > 100_000
+
+
+def test_a_path_in_the_home_of_nobody_is_told(tmp_path, scene: Scene, capsys):  # noqa: F811
+    parameters = tmp_path / "parameters.yaml"
+    parameters.write_text("localizer: {ros__parameters: {network: ~no_such_user/net.onnx}}")
+    assert main(["replay", str(scene.bag), "--map", str(scene.map_path), "--params", str(parameters)]) == 1
+    assert "~no_such_user/net.onnx begins with the home of a user who has none" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user who has no home")
+def test_without_a_home_engines_want_a_folder_by_name(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", engines.FOLDER):
+        monkeypatch.delenv(name, raising=False)
+    assert as_nobody(engines.folder) == (
+        f"InputError: this user has no home to keep engines in; name a folder for them in {engines.FOLDER}")
