@@ -24,14 +24,14 @@ from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap import ReferenceMap, verify_map
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
 from promptmid_core.refmap.build.plan import plan_build
 from promptmid_core.refmap.build.workers import default_workers
 from promptmid_core.refmap.format.arrays import create, metadata_files, plan, write_tile
-from promptmid_core.refmap.format.header import Header, Tile
-from promptmid_core.refmap.format.manifest import write_manifest
+from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.manifest import Built, Content, Manifest
 from promptmid_core.refmap.format.quantisation import STORES
-from promptmid_core.refmap.sar import SarProduct
+from promptmid_core.refmap.tile import Tile
 
 BLOCK_PX = 512
 DEM_STRIDE = 4
@@ -104,7 +104,7 @@ def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3, name: st
     for i in range(repeats):
         descriptor, out = Timed(load(name, threads=1)), folder / f"rate_{i}"
         wall, processor = time.perf_counter(), time.process_time()
-        built = build_map(sar, out, descriptor=descriptor, workers=workers)
+        built = build_map(Sources(sar), out, BuildOptions(descriptor), Crew(workers=workers))
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         rates.append(Rate(built.grid.width * built.grid.height / 1e6, workers, wall, processor, sum(descriptor.seconds)))
         shutil.rmtree(out)
@@ -132,7 +132,8 @@ def sizes(sar: Path, folder: Path, workers: int) -> list[Size]:
     """The room of a map of this raster by store."""
     found = []
     for store in STORES:
-        built = build_map(sar, folder / f"size_{store}", descriptor=load("structural"), store=store, workers=workers)
+        built = build_map(Sources(sar), folder / f"size_{store}", BuildOptions(load("structural"), store=store),
+                          Crew(workers=workers))
         pixels = built.grid.width * built.grid.height
         described, total = (sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / pixels
                             for path in (built.path / "0/descriptors", built.path))
@@ -187,8 +188,7 @@ def _query(path: Path, tile: Tile) -> tuple[float, ...]:
 
 def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     """A map of that many tiles of which a few, at random places, have files; and those. The manifest names all the others too."""
-    task = plan_build(path, {"sar": sar}, load("structural"), SarProduct(), None, Vocabulary(), crs=None, gsd=None, levels=1,
-                      store="float16")
+    task = plan_build(path, Sources(sar), BuildOptions(load("structural"), levels=1), Vocabulary())
     side = task.header.tile_px
     across = max(1, round(tiles ** 0.5))
     grid = Grid(task.header.grid.x, task.header.grid.y, task.header.grid.gsd, across * side, -(-tiles // across) * side)
@@ -200,7 +200,8 @@ def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     for tile in places:
         write_tile(path, header, tile, _noise(header, tile, rng))
     files = {f"0/descriptors/c/0/{tile.row // side}/{tile.col // side}": "0" * 64 for tile in every}
-    write_manifest(path, files | {file.as_posix(): "0" * 64 for file in metadata_files(header)}, {}, {})
+    files |= {file.as_posix(): "0" * 64 for file in metadata_files(header)}
+    Manifest(files, Content(header.to_dict(), 1.0, 1.0, None, {}, 0), Built("", 0.0, "", {}, {})).write(path)
     return path, places
 
 
@@ -332,7 +333,7 @@ def _show_kills(small: Path, args: argparse.Namespace) -> None:
 
 
 def _show_flips(small: Path, args: argparse.Namespace) -> None:
-    build_map(small, args.out / "flipped", descriptor=load("structural"), workers=args.workers)
+    build_map(Sources(small), args.out / "flipped", BuildOptions(load("structural")), Crew(workers=args.workers))
     print(f"{flipped_bits(args.out / 'flipped', 50)} of 50 flipped bits found by verify")
 
 

@@ -169,7 +169,7 @@ def main(argv: list[str] | None = None) -> int:
 def prepare(out: Path) -> tuple[Path, Path]:
     """A simulated world, its map and a flight of full-HD frames in the folder `out`; taken as they are where they exist."""
     from promptmid_core.descriptors import load
-    from promptmid_core.refmap.build import build_map
+    from promptmid_core.refmap.build import BuildOptions, Sources, build_map
     from promptmid_core.simulation.flight.simulate import simulate_flight
     from promptmid_core.simulation.world.simulate import simulate_world
 
@@ -177,7 +177,7 @@ def prepare(out: Path) -> tuple[Path, Path]:
     if not bag.exists():
         print("soak: simulating a world, its map and a flight", file=sys.stderr, flush=True)
         simulate_world(world, seed=1, size_px=1536, gsd_m=10.0)
-        build_map(world / "sar.tif", reference, dem=world / "dem.tif", descriptor=load("structural"))
+        build_map(Sources(world / "sar.tif", dem=world / "dem.tif"), reference, BuildOptions(load("structural")))
         simulate_flight(world / "optical.tif", bag, dem=world / "dem.tif", frames=FRAMES, seed=1, footprint_px=512, drift_px=4,
                         yaw_error_deg=1, altitude_error_percent=1, image_size=IMAGE_SIZE, frame_rate_hz=RATE_HZ)
     return bag, reference

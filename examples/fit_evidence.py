@@ -27,7 +27,7 @@ from promptmid_core.geometry import boresight_point
 from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.integrity import CHANCE_SHARE, SHARED_GROUND
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import Recording
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
@@ -53,7 +53,7 @@ def features(candidate: Candidate) -> list[float]:
 
 def matches(bag: Path, sar: Path, folder: Path, descriptor: Descriptor) -> list[tuple[float, list[float]]]:
     """Ground error in px and features of every frame that was measured."""
-    reference = build_map(sar, folder, descriptor=descriptor)
+    reference = build_map(Sources(sar), folder, BuildOptions(descriptor))
     localizer, recording = Localizer(reference, descriptor), Recording(open_bag(bag), reference.frame)
     found = []
     for image in recording.images():

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_maps import BoxMean, rasters
 
-from promptmid_core.refmap.build import build_map
-
-# launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing on, so that caplog stays empty
+# before any logger of the package is made: launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing
+# on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)
+
+from small_maps import BoxMean, rasters  # noqa: E402
+
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +36,7 @@ def map_inputs(tmp_path_factory: Any) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def built_map(map_inputs: dict[str, Path], tmp_path_factory: Any) -> Path:
     out: Path = tmp_path_factory.mktemp("maps") / "map"
-    build_map(map_inputs["sar"], out, landcover=map_inputs["landcover"], dem=map_inputs["dem"], descriptor=BoxMean())
+    build_map(Sources(**map_inputs), out, BuildOptions(BoxMean()))
     return out
 
 

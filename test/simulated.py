@@ -7,7 +7,7 @@ import pytest
 
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
@@ -26,7 +26,7 @@ class Scene:
 
 def make_scene(folder: Path) -> Scene:
     world = simulate_world(folder / "world", seed=3, size_px=1024)
-    build_map(world.sar, folder / "map", dem=world.dem, landcover=world.landcover, descriptor=load("structural"))
+    build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", BuildOptions(load("structural")))
     simulate_flight(
         world.optical,
         folder / "bag",

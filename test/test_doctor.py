@@ -13,7 +13,7 @@ from promptmid_core.cli import main
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.doctor import dds, rosprobe
 from promptmid_core.doctor import examination as doctor
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.runtime import profile
 
 PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
@@ -39,7 +39,7 @@ def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sound_map(sar: Path) -> Path:
-    return build_map(sar, sar.parent / "map", descriptor=Structural()).path
+    return build_map(Sources(sar), sar.parent / "map", BuildOptions(Structural())).path
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict]:
@@ -79,7 +79,7 @@ def test_each_problem_is_one_line_with_its_cure(sar: Path, tmp_path: Path, monke
     assert status == 1
     assert [line for line in seen["problems"] if "is not a map; build one with" in line]
 
-    other = build_map(sar, tmp_path / "other", descriptor=Structural(ratio_decay=3.0)).path
+    other = build_map(Sources(sar), tmp_path / "other", BuildOptions(Structural(ratio_decay=3.0))).path
     status, seen = told(capsys, "--map", str(other))
     assert status == 1
     assert [line for line in seen["problems"] if "rebuild it with: promptmid map build" in line]

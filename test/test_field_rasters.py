@@ -22,7 +22,7 @@ from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, RasterView, Transformation, check_raster, map_frame, resample, transformation
 from promptmid_core.prompts import ClassTable
 from promptmid_core.refmap import map_info
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
@@ -128,7 +128,7 @@ def test_side_of_the_date_line_that_is_there_is_used(tmp_path: Path, west: float
 def test_map_across_the_date_line_has_the_heights_that_there_are(tmp_path: Path, west: float, share: float) -> None:
     sar = of_waves(tmp_path / "sar.tif", *LINE["degrees to 180.03"])
     dem = of_waves(tmp_path / "dem.tif", "EPSG:4326", Affine(1 / 500, 0, west, 0, -1 / 500, 34.03), (40, 100_000))
-    build_map(sar, tmp_path / "map", dem=dem, descriptor=BoxMean())
+    build_map(Sources(sar, dem=dem), tmp_path / "map", BuildOptions(BoxMean()))
     info = map_info(tmp_path / "map")
     assert info["valid_fraction"] > 0.9 and info["dem_fraction"] == pytest.approx(share, abs=0.02)
 
@@ -154,8 +154,8 @@ def test_longitudes_of_any_count_make_the_same_map(los_angeles: dict[str, dict[s
     patches, infos = [], []
     for name in ("0", turn):
         given = los_angeles[name]
-        built = build_map(given["sar"], tmp_path / name, landcover=given["landcover"], dem=given["dem"], descriptor=BoxMean(),
-                          gsd=gsd)
+        sources = Sources(given["sar"], landcover=given["landcover"], dem=given["dem"])
+        built = build_map(sources, tmp_path / name, BuildOptions(BoxMean(), gsd=gsd))
         patches.append(built.image(0, 0, built.grid.width, built.grid.height))
         infos.append(map_info(tmp_path / name))
     assert infos[0]["valid_fraction"] > 0.9 and infos[0]["dem_fraction"] > 0.9
@@ -207,7 +207,7 @@ def test_nodata_of_one_band_is_nodata_of_what_is_joined(tmp_path: Path, place: s
     polarisations = np.stack([SCALES[scale](speckle((160, 200), seed)) for seed in (1, 2)]).astype(dtype)
     polarisations[hole, 60:100, 50:120] = nodata
     sar = raster(tmp_path / "sar.tif", polarisations, *PLACES[place], nodata=nodata)
-    built = build_map(sar, tmp_path / "map", descriptor=BoxMean(), product=SarProduct(scale, combine="span"))
+    built = build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean(), product=SarProduct(scale, combine="span")))
     seen = built.image(0, 0, built.grid.width, built.grid.height)
     alone = resample(raster(tmp_path / "alone.tif", polarisations[hole], *PLACES[place], nodata=nodata), built.frame,
                      like=built.grid)
@@ -232,7 +232,7 @@ def test_fill_that_is_not_declared_is_no_ground(tmp_path: Path, scale: str, fill
     values[:, :60] = fill
     values[50, 150] = fill  # and one pixel inside
     sar = raster(tmp_path / "sar.tif", values, *PLACES[place])
-    built = build_map(sar, tmp_path / "map", descriptor=BoxMean(), product=SarProduct(scale))
+    built = build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean(), product=SarProduct(scale)))
     seen = built.image(0, 0, built.grid.width, built.grid.height)
     whole = resample(raster(tmp_path / "whole.tif", np.where(values == np.float32(fill), np.nan, values), *PLACES[place]),
                      built.frame, like=built.grid)
@@ -240,7 +240,7 @@ def test_fill_that_is_not_declared_is_no_ground(tmp_path: Path, scale: str, fill
     assert not (seen.valid & ~whole.valid).sum() > (1 if fill == 0 else 0)
     assert (whole.valid & ~seen.valid).mean() < (0.03 if fill == 0 else 1e-9)
     if fill or scale == "db":
-        assert built.header.amplitude["median"] == pytest.approx(truth, abs=0.1 if scale == "db" else 0, rel=0.02)
+        assert built.header.amplitude.median == pytest.approx(truth, abs=0.1 if scale == "db" else 0, rel=0.02)
     ground = values[:, 60:][values[:, 60:] != np.float32(fill)]
     assert seen.image[seen.valid].max() <= max(ground.max(), fill if fill == 0 else -np.inf)
 
@@ -251,7 +251,7 @@ def test_one_extreme_pixel_costs_itself_alone(tmp_path: Path, scale: str) -> Non
         values = SCALES[scale](speckle((160, 200))).astype(np.float32)
         values[80, 100] = value
         sar = raster(tmp_path / f"{value}.tif", values, *PLACES["own"])
-        built = build_map(sar, tmp_path / f"map{value}", descriptor=load("structural"), product=SarProduct(scale))
+        built = build_map(Sources(sar), tmp_path / f"map{value}", BuildOptions(load("structural"), product=SarProduct(scale)))
         assert map_info(built.path)["valid_fraction"] == 1 - 1 / values.size
 
 
@@ -262,7 +262,7 @@ def test_raster_of_little_else_than_fill_is_refused_with_its_cure(tmp_path: Path
     values[:, 50:] = fill
     sar = raster(tmp_path / "sar.tif", values, *PLACES["own"])
     with pytest.raises(InputError, match=rf"sar\.tif.*gdal_edit\.py -a_nodata {re.escape(f'{fill:.9g}')}"):
-        build_map(sar, tmp_path / "map", descriptor=BoxMean(), product=SarProduct(scale))
+        build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean(), product=SarProduct(scale)))
     assert not (tmp_path / "map").exists()
 
 
@@ -273,7 +273,7 @@ def test_fill_is_named_in_the_numbers_of_the_file(tmp_path: Path) -> None:
     with rasterio.open(sar, "r+") as target:
         target.scales = (0.01,)
     with pytest.raises(InputError, match="-a_nodata -32768 "):
-        build_map(sar, tmp_path / "map", descriptor=BoxMean())
+        build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
 
 
 @pytest.mark.parametrize("fill", [-9999.0, -HIGHEST, 32767.0, HIGHEST, -32768.0, float("inf")])
@@ -283,7 +283,7 @@ def test_fill_of_a_dem_is_no_height(tmp_path: Path, fill: float, caplog: pytest.
     least, most = float(heights.min()), float(heights.max())
     heights[:30] = fill
     dem = raster(tmp_path / "dem.tif", heights, "EPSG:32611", Affine(30, 0, 379_800, 0, -30, 3_770_200))
-    built = build_map(sar, tmp_path / "map", dem=dem, descriptor=BoxMean())
+    built = build_map(Sources(sar, dem=dem), tmp_path / "map", BuildOptions(BoxMean()))
     assert least <= built.header.dem_range[0] < built.header.dem_range[1] <= most
     terrain = built.terrain()
     x, y = np.meshgrid(*(axis[::7] for axis in built.grid.axes()))
@@ -295,7 +295,7 @@ def test_fill_of_a_dem_is_no_height(tmp_path: Path, fill: float, caplog: pytest.
     mostly = raster(tmp_path / "mostly.tif", heights, "EPSG:32611", Affine(30, 0, 379_800, 0, -30, 3_770_200))
     if np.isfinite(fill):
         with pytest.raises(InputError, match=r"mostly\.tif.*gdal_edit\.py -a_nodata"):
-            build_map(sar, tmp_path / "other", dem=mostly, descriptor=BoxMean())
+            build_map(Sources(sar, dem=mostly), tmp_path / "other", BuildOptions(BoxMean()))
 
 
 def test_fill_of_a_dem_is_no_ground_to_fly_over(los_angeles: dict[str, dict[str, Path]], tmp_path: Path) -> None:
@@ -311,5 +311,5 @@ def test_single_pixels_of_0_db_are_ground(tmp_path: Path) -> None:
     values = SCALES["db"](speckle((160, 200))).astype(np.float32)
     values[20:140:10, 20:180:10] = 0
     sar = raster(tmp_path / "sar.tif", values, *PLACES["own"])
-    build_map(sar, tmp_path / "map", descriptor=BoxMean())
+    build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
     assert map_info(tmp_path / "map")["valid_fraction"] == 1

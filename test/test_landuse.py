@@ -15,7 +15,7 @@ from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.prompts import TABLES, ClassTable, dominant, mix
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
 from promptmid_core.simulation.world.simulate import COVER_COLOURS
 
 
@@ -47,7 +47,7 @@ def inputs(tmp_path_factory: Any) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def built(inputs: dict[str, Path], tmp_path_factory: Any) -> Path:
     out: Path = tmp_path_factory.mktemp("maps") / "map"
-    build_map(inputs["sar"], out, landcover=inputs["landcover"], descriptor=BoxMean())
+    build_map(Sources(**inputs), out, BuildOptions(BoxMean()))
     return out
 
 
@@ -105,7 +105,8 @@ def test_a_table_that_is_not_there_is_refused_with_the_names_of_those_that_are()
 
 def test_class_that_the_table_lacks_is_refused_before_any_work(inputs: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has class 40, 80, .*'igbp'") as refusal:
-        build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], landcover_table="igbp", descriptor=BoxMean())
+        build_map(Sources(**inputs), tmp_path / "map",
+                  BuildOptions(BoxMean(), landcover_table="igbp"))
     assert str(inputs["landcover"]) in str(refusal.value)
     assert not (tmp_path / "map").exists()
 
@@ -160,7 +161,8 @@ def test_the_prompt_is_that_of_the_ground_under_the_footprint(built: Path) -> No
 
 def test_coarser_levels_ask_the_finest_for_the_prompt(inputs: dict[str, Path], tmp_path: Path) -> None:
     descriptor = Prompted()
-    finest = build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=descriptor, levels=3, workers=1)
+    finest = build_map(Sources(**inputs), tmp_path / "map",
+                       BuildOptions(descriptor, levels=3), Crew(workers=1))
     for level in range(1, 3):
         reference, scale = finest.at(level), 2 ** level
         assert reference.vocabulary is finest.vocabulary
@@ -176,9 +178,9 @@ def test_coarser_levels_ask_the_finest_for_the_prompt(inputs: dict[str, Path], t
 def test_sar_tiles_are_told_their_own_land_use_and_seams_do_not_show(inputs: dict[str, Path], built: Path,
                                                                            tmp_path: Path) -> None:
     descriptor = Prompted()
-    build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=descriptor, workers=1)
+    build_map(Sources(**inputs), tmp_path / "map", BuildOptions(descriptor), Crew(workers=1))
     assert descriptor.prompts == ["a SAR image of cropland"] + ["a SAR image"] * 3
-    neutral = build_map(inputs["sar"], tmp_path / "neutral", descriptor=BoxMean())
+    neutral = build_map(Sources(inputs["sar"]), tmp_path / "neutral", BuildOptions(BoxMean()))
     window = (0, 0, neutral.grid.width // 2 * 2, neutral.grid.height // 2 * 2)
     np.testing.assert_array_equal(neutral.descriptors(*window).array, ReferenceMap.open(built).descriptors(*window).array)
     assert neutral.prompt(0, 0, 128, 128) == Prompt(Modality.OPTICAL)
@@ -187,16 +189,16 @@ def test_sar_tiles_are_told_their_own_land_use_and_seams_do_not_show(inputs: dic
 
 def test_the_vocabulary_stands_in_the_header_and_info_tells_it(built: Path) -> None:
     header, info = ReferenceMap.open(built).header, map_info(built)
-    assert header.vocabulary["land_uses"] == list(LAND_USES)
-    assert header.vocabulary["prompts"]["SAR"][1] == info["prompts"]["SAR"][1] == "a SAR image of cropland"
-    assert header.vocabulary["classes"]["40"] == "cropland"
+    assert header.vocabulary.land_uses == LAND_USES
+    assert header.vocabulary.prompts["SAR"][1] == info["prompts"]["SAR"][1] == "a SAR image of cropland"
+    assert header.vocabulary.table and header.vocabulary.table.landuse[40] == "cropland"
     assert info["landuse_table"] == "worldcover" and info["prompts_from"] == "land cover"
     assert list(info["land_uses"]) == ["cropland", "water", "forest"] and sum(info["land_uses"].values()) == pytest.approx(1)
     assert info["land_uses"]["cropland"] == pytest.approx(info["landuse"]["40"])
 
 
 def test_damaged_land_use_gives_the_neutral_prompt_and_is_told(inputs: dict[str, Path], tmp_path: Path) -> None:
-    reference = build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=BoxMean())
+    reference = build_map(Sources(**inputs), tmp_path / "map", BuildOptions(BoxMean()))
     (tmp_path / "map/0/landuse_mix/c/0/0/0").write_bytes(b"")
     assert not reference.damaged(0, 0, 64, 64)
     assert reference.prompt(0, 0, 128, 128).landuse is None
@@ -208,13 +210,14 @@ def test_maps_of_different_tables_are_different_maps(inputs: dict[str, Path], tm
     mine = tmp_path / "mine.yaml"
     for name, word in (("a", "forest"), ("b", "forest"), ("c", "wetland")):
         mine.write_text(f"source: mine\nclasses: {{10: null, 40: {word}, 80: water}}\n")
-        build_map(inputs["sar"], tmp_path / name, landcover=inputs["landcover"], landcover_table=str(mine), descriptor=BoxMean())
+        build_map(Sources(**inputs), tmp_path / name,
+                  BuildOptions(BoxMean(), landcover_table=str(mine)))
     a, b, c = (contents(tmp_path / name) for name in "abc")
     names = {name for name in a if name != "manifest.json"}
     assert {name for name in names if a[name] != b[name]} == set()
     assert {"zarr.json", "0/prompt/c/0/0", "0/landuse_mix/c/0/0/0"} <= {name for name in names if a[name] != c[name]}
     with pytest.raises(InputError, match="other inputs or options"):
-        build_map(inputs["sar"], tmp_path / "c", landcover=inputs["landcover"], descriptor=BoxMean())
+        build_map(Sources(**inputs), tmp_path / "c", BuildOptions(BoxMean()))
 
 
 def test_land_cover_elsewhere_is_refused(inputs: dict[str, Path], tmp_path: Path) -> None:
@@ -222,4 +225,4 @@ def test_land_cover_elsewhere_is_refused(inputs: dict[str, Path], tmp_path: Path
 
     far = write(tmp_path / "far.tif", np.full((50, 50), 40, np.uint8), transform=from_origin(WEST + 1e5, 0, 10, 10))
     with pytest.raises(InputError, match="does not overlap"):
-        build_map(inputs["sar"], tmp_path / "map", landcover=far, descriptor=BoxMean())
+        build_map(Sources(inputs["sar"], landcover=far), tmp_path / "map", BuildOptions(BoxMean()))

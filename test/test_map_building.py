@@ -28,7 +28,7 @@ from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import check_raster
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.refmap import verify_map
-from promptmid_core.refmap.build import build_map, repair_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map, repair_map
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE
 
@@ -46,7 +46,7 @@ def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(sar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The undisturbed map."""
     out = tmp_path_factory.mktemp("built") / "map"
-    build_map(sar, out, descriptor=BoxMean(), workers=1)
+    build_map(Sources(sar), out, BuildOptions(BoxMean()), Crew(workers=1))
     return out
 
 
@@ -60,7 +60,7 @@ def files(path: Path) -> dict[str, str]:
 def test_threads_give_the_same_bytes_and_leave_the_settings_as_they_were(sar: Path, built: Path, tmp_path: Path) -> None:
     before = cv2.getNumThreads()
     descriptor = BoxMean()
-    build_map(sar, tmp_path / "map", descriptor=descriptor, workers=4)
+    build_map(Sources(sar), tmp_path / "map", BuildOptions(descriptor), Crew(workers=4))
     assert files(tmp_path / "map") == files(built)
     assert len(descriptor.seen) == 9 + 4
     assert cv2.getNumThreads() == before
@@ -82,26 +82,27 @@ def test_few_blocks_of_the_raster_are_kept_while_tiles_are_made(sar: Path, tmp_p
     from rasterio.env import get_gdal_config
 
     before = get_gdal_config("GDAL_CACHEMAX")
-    built = build_map(sar, tmp_path / "map", descriptor=CacheWatch(), scheduler=scheduler, workers=2)
+    built = build_map(Sources(sar), tmp_path / "map", BuildOptions(CacheWatch()), Crew(scheduler=scheduler, workers=2))
     (built.path / "0/descriptors/c/0/0/0").write_bytes(b"hurt")
-    assert repair_map(built.path, sar, descriptor=CacheWatch(), workers=2)
+    assert repair_map(built.path, Sources(sar), CacheWatch(), Crew(workers=2))
     assert get_gdal_config("GDAL_CACHEMAX") == before
 
 
 def test_cluster_of_processes_gives_the_same_bytes_as_threads_and_may_be_lost(sar: Path, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
-    build_map(sar, tmp_path / "threads", descriptor=load("structural"), workers=2)
+    build_map(Sources(sar), tmp_path / "threads", BuildOptions(load("structural")), Crew(workers=2))
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        build_map(sar, tmp_path / "cluster", descriptor=load("structural"), scheduler=cluster.scheduler_address)
+        build_map(Sources(sar), tmp_path / "cluster", BuildOptions(load("structural")), Crew(scheduler=cluster.scheduler_address))
 
         def lose(done: int, total: int) -> None:
             if done == 2:
                 cluster.close()
 
         with pytest.raises(InputError, match=r"was lost.*same command again"):
-            build_map(sar, tmp_path / "lost", descriptor=load("structural"), scheduler=cluster.scheduler_address, progress=lose)
-    build_map(sar, tmp_path / "lost", descriptor=load("structural"), workers=2)
+            build_map(Sources(sar), tmp_path / "lost", BuildOptions(load("structural")),
+                      Crew(scheduler=cluster.scheduler_address, progress=lose))
+    build_map(Sources(sar), tmp_path / "lost", BuildOptions(load("structural")), Crew(workers=2))
     assert files(tmp_path / "lost") == files(tmp_path / "threads")
     assert files(tmp_path / "cluster") == files(tmp_path / "threads")
 
@@ -116,7 +117,7 @@ def test_scheduler_that_cannot_be_used_is_refused(sar: Path, tmp_path: Path, opt
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promptmid_core.refmap.build.workers.CONNECT_S", 0.5)
     with pytest.raises(InputError, match=named):
-        build_map(sar, tmp_path / "map", descriptor=BoxMean(), **options)
+        build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()), Crew(**options))
 
 
 def test_checking_a_raster_keeps_none_of_its_pixels(tmp_path: Path) -> None:
@@ -135,10 +136,10 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
 from small_maps import BoxMean
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
 
 die_after(int(sys.argv[4]))
-build_map(Path(sys.argv[2]), Path(sys.argv[3]), descriptor=BoxMean(), workers=2)
+build_map(Sources(sys.argv[2]), sys.argv[3], BuildOptions(BoxMean()), Crew(workers=2))
 """
 
 
@@ -149,7 +150,7 @@ def test_kill_after_each_of_the_first_shards_and_resume(sar: Path, built: Path, 
         kills += subprocess.run(command, check=False).returncode == -signal.SIGKILL
         assert (out / LOCK_FILE).exists()  # that of a process that is no more
     assert kills == 5
-    build_map(sar, out, descriptor=BoxMean(), workers=2)
+    build_map(Sources(sar), out, BuildOptions(BoxMean()), Crew(workers=2))
     assert files(out) == files(built)
 
 
@@ -158,7 +159,7 @@ def test_kill_just_after_the_manifest_leaves_a_whole_map(sar: Path, built: Path,
     (out / JOURNAL_FILE).write_text("{}\n")
     (out / LOCK_FILE).write_text(json.dumps({"pid": 999_999_999, "host": platform.node()}))
     descriptor = BoxMean()
-    build_map(sar, out, descriptor=descriptor)
+    build_map(Sources(sar), out, BuildOptions(descriptor))
     assert not descriptor.seen
     assert verify_map(out) == []
     assert files(out) == files(built)
@@ -182,7 +183,7 @@ class Waiting(BoxMean):
 def at_work(sar: Path, tmp_path: Path) -> Iterator[Path]:
     """A map that another builder is at."""
     descriptor, out = Waiting(), tmp_path / "map"
-    builder = threading.Thread(target=lambda: build_map(sar, out, descriptor=descriptor, workers=1))
+    builder = threading.Thread(target=lambda: build_map(Sources(sar), out, BuildOptions(descriptor), Crew(workers=1)))
     builder.start()
     assert descriptor.begun.wait(30)
     yield out
@@ -193,7 +194,7 @@ def at_work(sar: Path, tmp_path: Path) -> Iterator[Path]:
 
 def test_second_builder_is_told_who_is_at_work(sar: Path, at_work: Path) -> None:
     with pytest.raises(InputError, match=f"being built by process {os.getpid()} on {platform.node()}"):
-        build_map(sar, at_work, descriptor=BoxMean())
+        build_map(Sources(sar), at_work, BuildOptions(BoxMean()))
 
 
 def test_lock_of_the_dead_is_taken_and_that_of_another_host_is_not(tmp_path: Path) -> None:
@@ -226,8 +227,8 @@ def test_disk_that_cannot_be_written_is_told_and_the_build_goes_on_later(
     with monkeypatch.context() as patched:
         patched.setattr(arrays, "write_shard", full)
         with pytest.raises(InputError, match=f"map cannot be written \\({named}.*same command again"):
-            build_map(sar, tmp_path / "map", descriptor=BoxMean(), workers=2)
-    build_map(sar, tmp_path / "map", descriptor=BoxMean(), workers=2)
+            build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()), Crew(workers=2))
+    build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()), Crew(workers=2))
     assert files(tmp_path / "map") == files(built)
 
 
@@ -237,9 +238,9 @@ def test_interrupt_leaves_a_map_that_the_same_command_finishes(sar: Path, built:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_map(sar, tmp_path / "map", descriptor=BoxMean(), workers=2, progress=interrupt)
+        build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()), Crew(workers=2, progress=interrupt))
     assert not (tmp_path / "map" / LOCK_FILE).exists()
     descriptor = BoxMean()
-    build_map(sar, tmp_path / "map", descriptor=descriptor, workers=2)
+    build_map(Sources(sar), tmp_path / "map", BuildOptions(descriptor), Crew(workers=2))
     assert len(descriptor.seen) <= 13 - 8
     assert files(tmp_path / "map") == files(built)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from small_maps import contents, whole
 
 from promptmid_core.errors import InputError
+from promptmid_core.files import digest
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
-from promptmid_core.refmap.format.header import digest
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,7 +14,7 @@ from promptmid_core import cli
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.refmap import verify_map
-from promptmid_core.refmap.build import build_map, repair_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map, repair_map
 from promptmid_core.refmap.sar import SarProduct
 
 SIDE = 1030  # the pyramid has a second level
@@ -31,7 +31,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def built(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "map"
-    build_map(inputs["sar"], out, landcover=inputs["landcover"], dem=inputs["dem"], descriptor=load("structural"))
+    build_map(Sources(**inputs), out, BuildOptions(load("structural")))
     return out
 
 
@@ -71,14 +71,14 @@ def test_damaged_files_are_made_again_and_no_others_touched(copy: Path, built: P
     kept = {file: file.stat().st_mtime_ns for file in copy.rglob("c/*/*") if file.is_file()}
     counts: list[tuple[int, int]] = []
 
-    assert repair_map(copy, inputs["sar"], progress=lambda *count: counts.append(count)) == sorted(lost)
+    assert repair_map(copy, Sources(inputs["sar"]), crew=Crew(progress=lambda *count: counts.append(count))) == sorted(lost)
 
     assert verify_map(copy) == []
     assert contents(copy) == contents(built)
     assert counts[-1][0] == counts[-1][1] > 0
     touched = {file.relative_to(copy).as_posix() for file, time in kept.items() if file.stat().st_mtime_ns != time}
     assert touched <= set(lost)
-    assert repair_map(copy, inputs["sar"]) == []
+    assert repair_map(copy, Sources(inputs["sar"])) == []
 
 
 def test_repair_reads_the_product_and_the_classes_as_the_build_did(inputs: dict[str, Path], tmp_path: Path) -> None:
@@ -86,15 +86,15 @@ def test_repair_reads_the_product_and_the_classes_as_the_build_did(inputs: dict[
                                                         incidence_deg=40, look_deg=90)
     table.write_text("source: mine\nclasses: {10: wetland, 80: null}\n")
     copy = tmp_path / "map"
-    build_map(inputs["sar"], copy, landcover=inputs["landcover"], landcover_table=str(table), dem=inputs["dem"],
-              descriptor=load("structural"), product=product, store="int8", levels=2, gsd=12.0)
+    build_map(Sources(**inputs), copy,
+              BuildOptions(load("structural"), landcover_table=str(table), product=product, store="int8", levels=2, gsd=12.0))
     table.unlink()
     sound = contents(copy)
     lost = ["zarr.json", "0/landuse_mix/zarr.json", "0/prompt/c/0/1", "0/landuse_mix/c/0/1/0", "0/descriptors/c/0/0/1",
             "0/block_x/c/0", "1/descriptors/c/0/0/0", "1/channel_scale/c/0", "1/landuse/c/0/0"]
     for name in lost:
         (copy / name).unlink()
-    assert repair_map(copy, inputs["sar"]) == sorted(lost)
+    assert repair_map(copy, Sources(inputs["sar"])) == sorted(lost)
     assert contents(copy) == sound
 
 
@@ -103,14 +103,14 @@ def test_other_inputs_repair_nothing(copy: Path, inputs: dict[str, Path], tmp_pa
     other = write(tmp_path / "other.tif", np.full((SIDE, SIDE), 7, np.uint8))
     before = contents(copy)
     with pytest.raises(InputError, match=rf"{other} is not the sar raster"):
-        repair_map(copy, other)
+        repair_map(copy, Sources(other))
     with pytest.raises(InputError, match=rf"{other} is not the dem raster"):
-        repair_map(copy, inputs["sar"], dem=other)
+        repair_map(copy, Sources(inputs["sar"], dem=other))
     with pytest.raises(InputError, match="boxmean-1"):
-        repair_map(copy, inputs["sar"], descriptor=BoxMean())
+        repair_map(copy, Sources(inputs["sar"]), BoxMean())
     (copy / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match=r"manifest\.json is damaged"):
-        repair_map(copy, inputs["sar"])
+        repair_map(copy, Sources(inputs["sar"]))
     assert {name: content for name, content in contents(copy).items() if name != "manifest.json"} == {
         name: content for name, content in before.items() if name != "manifest.json"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.mapscale import GIB, build_rate, flipped_bits, peak_memory, query_costs, random_kills, simulated_sar, sizes
 from promptmid_core.descriptors import load
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_memory_of_a_build_is_measured(sar: Path, tmp_path: Path) -> None:
 
 
 def test_flipped_bits_are_found(sar: Path, tmp_path: Path) -> None:
-    build_map(sar, tmp_path / "map", descriptor=load("structural"))
+    build_map(Sources(sar), tmp_path / "map", BuildOptions(load("structural")))
     assert flipped_bits(tmp_path / "map", 10) == 10
 
 

@@ -23,7 +23,7 @@ from promptmid_core import cli
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
-from promptmid_core.refmap.build import build_map, repair_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map, repair_map
 from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.refmap.sar.levelling import levels_db
 
@@ -62,7 +62,7 @@ def halves(rasters: dict[str, Path]) -> list[Path]:
 def built(halves: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The undisturbed mosaic."""
     out = tmp_path_factory.mktemp("built") / "map"
-    build_map(halves, out, descriptor=BoxMean(), levels=2, workers=1)
+    build_map(Sources(halves), out, BuildOptions(BoxMean(), levels=2), Crew(workers=1))
     return out
 
 
@@ -73,10 +73,10 @@ def whole(reference: ReferenceMap) -> tuple[int, int, int, int]:
 
 def test_two_halves_make_the_map_of_the_whole(rasters: dict[str, Path], halves: list[Path], tmp_path: Path) -> None:
     descriptor = load("structural")
-    one = build_map(rasters["whole"], tmp_path / "one", descriptor=descriptor, levels=2)
-    two = build_map(halves, tmp_path / "two", descriptor=descriptor, levels=2)
-    assert two.grid == one.grid and one.header.scenes == []
-    assert two.header.amplitude["median"] == pytest.approx(one.header.amplitude["median"], rel=0.01)
+    one = build_map(Sources(rasters["whole"]), tmp_path / "one", BuildOptions(descriptor, levels=2))
+    two = build_map(Sources(halves), tmp_path / "two", BuildOptions(descriptor, levels=2))
+    assert two.grid == one.grid and one.header.scenes == ()
+    assert two.header.amplitude.median == pytest.approx(one.header.amplitude.median, rel=0.01)
     for level in (0, 1):
         expected, got = one.at(level), two.at(level)
         seam, window = TO >> level, whole(got)
@@ -97,11 +97,11 @@ def test_seam_is_not_described_though_brightness_steps_there(ground: NDArray[np.
     fade = np.interp(np.arange(FROM, WIDTH), (FROM, TO, TO + 100), (2.0, 0.5, 1.0)).astype(np.float32)
     right, pasted = ground[:, FROM:] * fade, ground.copy()
     pasted[:, TO:] = right[:, TO - FROM:]
-    maps = {"whole": scene(tmp_path / "whole.tif", ground), "pasted": scene(tmp_path / "pasted.tif", pasted),
-            "mosaic": [scene(tmp_path / "left.tif", ground[:, :TO]), scene(tmp_path / "right.tif", right, FROM)]}
+    maps: dict[str, Any] = {"whole": scene(tmp_path / "whole.tif", ground), "pasted": scene(tmp_path / "pasted.tif", pasted),
+                            "mosaic": [scene(tmp_path / "left.tif", ground[:, :TO]), scene(tmp_path / "right.tif", right, FROM)]}
     arrays = {}
     for name, given in maps.items():
-        reference = build_map(given, tmp_path / name, descriptor=load("structural"), levels=1)  # type: ignore[arg-type]
+        reference = build_map(Sources(given), tmp_path / name, BuildOptions(load("structural"), levels=1))
         arrays[name] = reference.descriptors(*whole(reference)).array
     seam = np.s_[..., TO // reference.stride - 2:TO // reference.stride + 2]
     pasted_error, error = (float(np.abs(arrays[name][seam] - arrays["whole"][seam]).mean()) for name in ("pasted", "mosaic"))
@@ -114,7 +114,7 @@ def test_gain_is_told_and_the_order_decides(built: Path, halves: list[Path], tmp
     assert (second["name"], second["share"]) == ("sar2", pytest.approx(1 - TO / WIDTH))
     assert second["gain_db"] == pytest.approx(-20 * np.log10(GAIN), abs=0.01)
     assert [entry["path"] for entry in map_info(built)["inputs"].values()] == list(map(str, halves))
-    turned = build_map(halves[::-1], tmp_path / "turned", descriptor=BoxMean(), levels=2)
+    turned = build_map(Sources(halves[::-1]), tmp_path / "turned", BuildOptions(BoxMean(), levels=2))
     index = turned.scene(*whole(turned))
     assert index is not None and not index.image[:, FROM:].any() and index.image[:, :FROM].all()
     np.testing.assert_allclose(turned.image(*whole(turned)).image,
@@ -127,8 +127,8 @@ def test_gain_is_told_and_the_order_decides(built: Path, halves: list[Path], tmp
 def test_gain_of_other_values(ground: NDArray[np.float32], kind: str, make: Callable[[Any], Any], tmp_path: Path) -> None:
     parts = [scene(tmp_path / "left.tif", make(ground[:, :TO])),
              scene(tmp_path / "right.tif", make(ground[:, FROM:] * GAIN), FROM)]
-    reference = build_map(parts, tmp_path / "map", descriptor=BoxMean(), product=SarProduct(kind), levels=1)
-    assert reference.header.scenes[1]["gain_db"] == pytest.approx(-20 * np.log10(GAIN), abs=0.01)
+    reference = build_map(Sources(parts), tmp_path / "map", BuildOptions(BoxMean(), product=SarProduct(kind), levels=1))
+    assert reference.header.scenes[1].gain_db == pytest.approx(-20 * np.log10(GAIN), abs=0.01)
     stored = reference.image(*whole(reference)).image
     np.testing.assert_allclose(stored, make(ground)[:stored.shape[0], :stored.shape[1]], rtol=5e-3, atol=0.01)
 
@@ -161,7 +161,7 @@ def test_scenes_of_other_crs_lie_on_the_same_ground(rasters: dict[str, Path], cr
         reproject(rasterio.band(source, 1), pixels, dst_transform=transform, dst_crs=crs, resampling=Resampling.cubic,
                   dst_nodata=np.nan)
     other = write(tmp_path / "other.tif", pixels, crs=crs, transform=transform, nodata=np.nan)
-    reference = build_map([rasters["left"], other], tmp_path / "map", descriptor=BoxMean(), levels=1)
+    reference = build_map(Sources([rasters["left"], other]), tmp_path / "map", BuildOptions(BoxMean(), levels=1))
     with rasterio.open(rasters["whole"]) as source:
         expected = source.read(1)
     assert reference.frame.crs == "EPSG:32611" and reference.gsd == PIXEL
@@ -179,12 +179,12 @@ def test_whole_numbers_stay_whole_and_within_their_type(ground: NDArray[np.float
     digits = np.clip(ground, 1, 255).astype(np.uint8)
     parts = [scene(tmp_path / "left.tif", digits[:, :TO], nodata=0),
              scene(tmp_path / "right.tif", digits[:, FROM:] // 2, FROM, nodata=0)]
-    reference = build_map(parts, tmp_path / "map", descriptor=BoxMean(), levels=1)
-    assert reference.header.sar_dtype == "uint8" and reference.header.scenes[1]["gain_db"] == pytest.approx(6, abs=0.2)
+    reference = build_map(Sources(parts), tmp_path / "map", BuildOptions(BoxMean(), levels=1))
+    assert reference.header.sar_dtype == "uint8" and reference.header.scenes[1].gain_db == pytest.approx(6, abs=0.2)
     brightest = reference.image(*whole(reference)).image.max()
     assert digits[:, TO:].max() // 2 < brightest <= 255
     mixed = [parts[0], scene(tmp_path / "float.tif", ground[:, FROM:], FROM)]
-    assert build_map(mixed, tmp_path / "mixed", descriptor=BoxMean(), levels=1).header.sar_dtype == "float32"
+    assert build_map(Sources(mixed), tmp_path / "mixed", BuildOptions(BoxMean(), levels=1)).header.sar_dtype == "float32"
 
 
 def test_only_scenes_that_touch_a_tile_are_opened_for_it(halves: list[Path], tmp_path: Path,
@@ -206,7 +206,7 @@ def test_only_scenes_that_touch_a_tile_are_opened_for_it(halves: list[Path], tmp
 
     monkeypatch.setattr(RasterView, "read", watched)
     monkeypatch.setattr(TileTask, "make", made)
-    build_map(halves, tmp_path / "map", descriptor=BoxMean(), levels=2, workers=1)
+    build_map(Sources(halves), tmp_path / "map", BuildOptions(BoxMean(), levels=2), Crew(workers=1))
     # of the first tile the left scene gives all, so that the right one, which lies there too, is not asked
     assert seen == {(0, 0): {"left"}, (512, 0): {"left", "right"}, (1024, 0): {"right"},
                     (0, 1): {"left", "right"}, (512, 1): {"right"}}
@@ -218,10 +218,10 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die_after
 from small_maps import BoxMean
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
 
 die_after(int(sys.argv[3]))
-build_map([Path(name) for name in sys.argv[4:]], Path(sys.argv[2]), descriptor=BoxMean(), levels=2, workers=2)
+build_map(Sources(sys.argv[4:]), sys.argv[2], BuildOptions(BoxMean(), levels=2), Crew(workers=2))
 """
 
 
@@ -230,16 +230,16 @@ def test_kill_and_resume_give_the_same_bytes(halves: list[Path], built: Path, tm
         arguments = [str(Path(__file__).parent), str(tmp_path / "map"), str(shards), *map(str, halves)]
         assert subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False).returncode == -signal.SIGKILL
     descriptor = BoxMean()
-    build_map(halves, tmp_path / "map", descriptor=descriptor, levels=2, workers=2)
+    build_map(Sources(halves), tmp_path / "map", BuildOptions(descriptor, levels=2), Crew(workers=2))
     assert files(tmp_path / "map") == files(built)
     assert map_info(tmp_path / "map")["scenes"] == map_info(built)["scenes"]
     with pytest.raises(InputError, match="other inputs or options"):
-        build_map(halves[::-1], tmp_path / "map", descriptor=descriptor, levels=2)
+        build_map(Sources(halves[::-1]), tmp_path / "map", BuildOptions(descriptor, levels=2))
 
 
 def test_processes_give_the_same_bytes(halves: list[Path], tmp_path: Path) -> None:
     for scheduler in ("threads", "processes"):
-        build_map(halves, tmp_path / scheduler, descriptor=load("structural"), scheduler=scheduler, workers=2)
+        build_map(Sources(halves), tmp_path / scheduler, BuildOptions(load("structural")), Crew(scheduler=scheduler, workers=2))
     assert files(tmp_path / "processes") == files(tmp_path / "threads")
 
 
@@ -247,24 +247,24 @@ def test_repair_takes_the_scenes_in_any_order_and_says_which_is_missing(
         halves: list[Path], built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     moved = [Path((tmp_path / file.name).write_bytes(file.read_bytes()) and tmp_path / file.name) for file in halves]
     out = tmp_path / "map"
-    build_map(moved, out, descriptor=load("structural"), levels=2)
+    build_map(Sources(moved), out, BuildOptions(load("structural"), levels=2))
     sound = contents(out)
     for name in ("0/scene/c/0/1", "0/descriptors/c/0/0/2", "1/scene/zarr.json", "1/sar/c/0/0"):
         (out / name).unlink()
     for file in moved:
         file.rename(file.with_suffix(".moved"))
     with pytest.raises(InputError, match=r"sar2 is missing, which was .*right\.tif"):
-        repair_map(out, halves[0])
+        repair_map(out, Sources(halves[0]))
     with pytest.raises(InputError, match="is not one of the 2 SAR rasters"):
-        repair_map(out, [halves[0], built / "zarr.json"])
+        repair_map(out, Sources([halves[0], built / "zarr.json"]))
     assert cli.main(["map", "verify", str(out), "--repair", str(halves[1]), str(halves[0])]) == 0
     assert "0/scene/c/0/1 made again" in capsys.readouterr().err
     assert contents(out) == sound and verify_map(out) == []
 
 
-def refused(tmp_path: Path, rasters: list[Path], named: str, **options: Any) -> None:
+def refused(tmp_path: Path, rasters: list[Path], named: str, **others: Path) -> None:
     with pytest.raises(InputError, match=named):
-        build_map(rasters, tmp_path / "map", descriptor=BoxMean(), **options)
+        build_map(Sources(rasters, **others), tmp_path / "map", BuildOptions(BoxMean()))
     assert not (tmp_path / "map").exists()
 
 

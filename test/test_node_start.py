@@ -19,7 +19,7 @@ from simulated import Scene, scene  # noqa: F401
 from small_maps import write
 
 from promptmid_core.descriptors import load
-from promptmid_core.refmap.build import append_region
+from promptmid_core.refmap.build import BuildOptions, Sources, append_region
 from promptmid_core.refmap.format.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 
@@ -69,7 +69,7 @@ def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:  #
     path = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     pixels = np.random.default_rng(0).integers(1, 255, (300, 300), np.uint8)
     east = write(tmp_path / "east.tif", pixels, crs="EPSG:32612", transform=from_origin(300_000, 3_770_000, 10, 10))
-    append_region(path, east, descriptor=load("structural"))
+    append_region(path, Sources(east), BuildOptions(load("structural")))
     for region, crs in (("east", "EPSG:32612"), ("", scene.reference().frame.crs)):
         with Localizer(tmp_path, map=path, region=region) as localizer:
             assert localizer.change(CONFIGURE), localizer.log()
@@ -85,9 +85,8 @@ def test_a_signal_while_configuring_ends_the_process(tmp_path: Path) -> None:
     # whoever opens it for reading waits until somebody writes
     os.mkfifo(folder / HEADER_FILE)
     with Localizer(tmp_path, map=folder, autostart=True) as localizer, (folder / HEADER_FILE).open("wb"):
-        code, seconds = end(localizer, (0.1, signal.SIGINT), (0.02, signal.SIGINT))
+        code = end(localizer, (0.1, signal.SIGINT), (0.02, signal.SIGINT))
         assert code == 0, localizer.log()
-        assert seconds < 3
         assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR")), localizer.log()
 
 

@@ -14,7 +14,7 @@ from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.preview.page import components, write_preview
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def built(tmp_path_factory: Any) -> Path:
     sar[100:300, 100:300] = 0
     cover = np.full((HEIGHT, WIDTH), 40, np.uint8)
     cover[:, :WIDTH // 2] = 80
-    build_map(write(folder / "sar.tif", sar, nodata=0), folder / "map", descriptor=BoxMean(),
-              landcover=write(folder / "landcover.tif", cover))
+    build_map(Sources(write(folder / "sar.tif", sar, nodata=0), landcover=write(folder / "landcover.tif", cover)), folder / "map",
+              BuildOptions(BoxMean()))
     return folder / "map"
 
 
@@ -42,7 +42,7 @@ def test_a_picture_of_the_map(built: Path, tmp_path: Path) -> None:
 
 def test_a_picture_of_a_wide_map_reads_its_coarsest_level_that_shows_enough(tmp_path: Path) -> None:
     sar = np.random.default_rng(2).integers(1, 255, (100, 1700), np.uint8)
-    built = build_map(write(tmp_path / "sar.tif", sar, nodata=0), tmp_path / "map", descriptor=BoxMean(), levels=3)
+    built = build_map(Sources(write(tmp_path / "sar.tif", sar, nodata=0)), tmp_path / "map", BuildOptions(BoxMean(), levels=3))
     assert built.grid.width // 2 >= 800 > built.grid.width // 4
     for level in ("0", "2"):
         for file in [*(built.path / level).rglob("c/*/*"), *(built.path / level).rglob("c/0/*/*")]:
@@ -65,7 +65,7 @@ def test_a_page_with_the_facts(built: Path, tmp_path: Path) -> None:
 
 def test_a_map_without_land_cover_and_with_damage_is_drawn_too(tmp_path: Path) -> None:
     sar = np.random.default_rng(2).integers(1, 255, (40, 300), np.uint8)
-    build_map(write(tmp_path / "sar.tif", sar, nodata=0), tmp_path / "map", descriptor=BoxMean())
+    build_map(Sources(write(tmp_path / "sar.tif", sar, nodata=0)), tmp_path / "map", BuildOptions(BoxMean()))
     (tmp_path / "map/0/descriptors/c/0/0/0").unlink()
     write_preview(tmp_path / "map.png", ReferenceMap.open(tmp_path / "map"))
     assert cv2.imread(str(tmp_path / "map.png")) is not None

@@ -19,7 +19,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.refmap.format.quantisation import decoded, encoded, scales
 from promptmid_core.refmap.pyramid import averaged, default_levels, majority
 
@@ -40,7 +40,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def reference(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> ReferenceMap:
     out = tmp_path_factory.mktemp("built") / "map"
-    return build_map(inputs["sar"], out, landcover=inputs["landcover"], dem=inputs["dem"], descriptor=BoxMean(), levels=3)
+    return build_map(Sources(**inputs), out,
+                     BuildOptions(BoxMean(), levels=3))
 
 
 def whole(reference: ReferenceMap) -> tuple[int, int, int, int]:
@@ -60,7 +61,7 @@ def test_level_is_the_mean_of_the_one_below_described_whole(reference: Reference
     assert here.grid.bounds[0] == pytest.approx(reference.grid.bounds[0])
     assert here.grid.bounds[3] == pytest.approx(reference.grid.bounds[3])
     fine = below.image(0, 0, below.grid.width, below.grid.height)
-    median = reference.header.amplitude["median"]
+    median = reference.header.amplitude.median
     amplitude, valid = four(fine.image / (1 if below.level else median)), four(fine.valid)
     known = valid.sum(axis=2) >= 2
     mean = np.where(known, (amplitude * valid).sum(axis=2) / np.maximum(valid.sum(axis=2), 1), 0)
@@ -89,7 +90,7 @@ def test_landuse_of_a_level_is_the_most_frequent_below(reference: ReferenceMap) 
 
 
 def test_damage_to_what_level_0_alone_stores_is_told_on_every_level(inputs: dict[str, Path], tmp_path: Path) -> None:
-    built = build_map(inputs["sar"], tmp_path / "map", landcover=inputs["landcover"], descriptor=BoxMean(), levels=3)
+    built = build_map(Sources(inputs["sar"], landcover=inputs["landcover"]), tmp_path / "map", BuildOptions(BoxMean(), levels=3))
     (built.path / "0/landuse_mix/c/0/0/0").unlink()  # that of the first 512 px
     coarse = ReferenceMap.open(built.path).at(2)
     assert not coarse.damaged(0, 0, 20, 20)
@@ -121,9 +122,9 @@ def test_coarsest_level_is_still_wide(size: tuple[int, int], levels: int) -> Non
 def test_levels_that_the_map_does_not_have_are_refused(inputs: dict[str, Path], tmp_path: Path) -> None:
     for levels in (0, 11):
         with pytest.raises(InputError, match=f"no {levels} levels"):
-            build_map(inputs["sar"], tmp_path / "map", descriptor=BoxMean(), levels=levels)
+            build_map(Sources(inputs["sar"]), tmp_path / "map", BuildOptions(BoxMean(), levels=levels))
     with pytest.raises(InputError, match="not stored as int4"):
-        build_map(inputs["sar"], tmp_path / "map", descriptor=BoxMean(), store="int4")
+        build_map(Sources(inputs["sar"]), tmp_path / "map", BuildOptions(BoxMean(), store="int4"))
 
 
 @given(bits=st.integers(0, 15), values=st.lists(st.floats(0, 1000, width=32), min_size=4, max_size=4))
@@ -152,7 +153,7 @@ def test_bytes_are_within_half_a_step_and_stop_at_the_bound(values: list[float])
 
 
 def test_map_of_bytes_is_smaller_and_tells_its_scale(inputs: dict[str, Path], tmp_path: Path) -> None:
-    maps = {store: build_map(inputs["sar"], tmp_path / store, descriptor=load("structural"), store=store, levels=1)
+    maps = {store: build_map(Sources(inputs["sar"]), tmp_path / store, BuildOptions(load("structural"), store=store, levels=1))
             for store in ("float16", "int8")}
     (fine, coarse), window = maps.values(), (400, 400, 300, 300)
     half, byte = fine.descriptors(*window), coarse.descriptors(*window)

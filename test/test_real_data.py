@@ -11,7 +11,7 @@ import rasterio
 
 from promptmid_core.descriptors import load
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import replay
 from promptmid_core.simulation.flight.simulate import simulate_flight
@@ -32,7 +32,7 @@ def orange_county(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def flown(folder: Path, sar: Path) -> dict[str, Any]:
-    reference = build_map(sar, folder / f"map_{sar.stem}", descriptor=load("structural"))
+    reference = build_map(Sources(sar), folder / f"map_{sar.stem}", BuildOptions(load("structural")))
     return summarise(replay(folder / "bag", Localizer(reference, load("structural")), reference))
 
 

@@ -22,7 +22,7 @@ from promptmid_core.georaster import map_frame, resample
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info
 from promptmid_core.refmap.chunks import ChunkReader
-from promptmid_core.refmap.format.header import Tile
+from promptmid_core.refmap.tile import Tile
 
 
 def test_descriptors_are_those_of_the_map_described_whole(built_map: Path, map_inputs: dict[str, Path]) -> None:

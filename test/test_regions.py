@@ -26,7 +26,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster import MapFrame
 from promptmid_core.preview.page import _stacked
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions, region_path, unfinished_regions, verify_map
-from promptmid_core.refmap.build import append_region, build_map, repair_map
+from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
 from promptmid_core.replay.region import region_of_flight
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
@@ -49,14 +49,14 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def alone(sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A map without regions."""
-    return build_map(sources["west"], tmp_path_factory.mktemp("alone") / "map", descriptor=BoxMean()).path
+    return build_map(Sources(sources["west"]), tmp_path_factory.mktemp("alone") / "map", BuildOptions(BoxMean())).path
 
 
 @pytest.fixture(scope="module")
 def both(alone: Path, sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same map with a region."""
     path = Path(shutil.copytree(alone, tmp_path_factory.mktemp("both") / "map"))
-    append_region(path, sources["east"], descriptor=BoxMean())
+    append_region(path, Sources(sources["east"]), BuildOptions(BoxMean()))
     return path
 
 
@@ -77,7 +77,7 @@ def test_a_region_is_a_map_of_its_own_and_the_map_stays_as_it_is(both: Path, alo
     assert region_path(both) == region_path(both, "main") == both
     east = ReferenceMap.open(region_path(both, "east"))
     assert east.frame.crs == "EPSG:32612"
-    plain = build_map(sources["east"], tmp_path / "plain", descriptor=BoxMean())
+    plain = build_map(Sources(sources["east"]), tmp_path / "plain", BuildOptions(BoxMean()))
     assert json.loads((east.path / "manifest.json").read_text())["files"] == json.loads(
         (plain.path / "manifest.json").read_text())["files"]
     with pytest.raises(InputError, match="no region 'north'; it has main, east"):
@@ -109,7 +109,7 @@ def test_verify_looks_into_regions_and_repair_mends_them(sources: dict[str, Path
     (path / "regions/foreign").unlink()
     assert cli.main(["map", "verify", str(path), "--repair", str(sources["west"])]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "regions/oc/0/sar/c/1/1"
-    assert repair_map(path / "regions/oc", sources["east"]) == ["0/sar/c/1/1"]
+    assert repair_map(path / "regions/oc", Sources(sources["east"])) == ["0/sar/c/1/1"]
     assert verify_map(path) == []
     shutil.rmtree(path / "regions/oc")
     assert verify_map(path) == ["regions/oc/manifest.json"]
@@ -124,9 +124,9 @@ def test_damaged_table_is_told_and_made_again_by_the_same_appends(copy: Path, so
     (copy / "regions.json").unlink()
     assert unfinished_regions(copy) == ["east"] and verify_map(copy) == []
     descriptor = BoxMean()
-    append_region(copy, sources["east"], descriptor=descriptor)
+    append_region(copy, Sources(sources["east"]), BuildOptions(descriptor))
     assert not descriptor.seen and (copy / "regions.json").read_bytes() == sound
-    append_region(copy, sources["east"], descriptor=descriptor)  # once more changes nothing
+    append_region(copy, Sources(sources["east"]), BuildOptions(descriptor))  # once more changes nothing
     assert not descriptor.seen and (copy / "regions.json").read_bytes() == sound
 
 
@@ -136,13 +136,13 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from faults import die, die_after
 from small_maps import BoxMean
-from promptmid_core.refmap.build import append, append_region
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, append, append_region
 
 if int(sys.argv[2]):
     die_after(int(sys.argv[2]))
 else:
     append.write_regions = die
-append_region(Path(sys.argv[3]), Path(sys.argv[4]), descriptor=BoxMean(), workers=1)
+append_region(Path(sys.argv[3]), Sources(sys.argv[4]), BuildOptions(BoxMean()), Crew(workers=1))
 """
 
 
@@ -155,7 +155,7 @@ def test_a_killed_append_leaves_the_map_whole_and_goes_on(alone: Path, both: Pat
         assert own(path) == contents(alone) and verify_map(path) == []
         assert [region.name for region in read_regions(path)] == ["main"] and unfinished_regions(path) == ["east"]
         ReferenceMap.open(path)
-    append_region(path, sources["east"], descriptor=BoxMean())
+    append_region(path, Sources(sources["east"]), BuildOptions(BoxMean()))
     assert verify_map(path) == [] and unfinished_regions(path) == []
     rest = {name: content for name, content in contents(both).items() if not name.endswith("manifest.json")}
     assert {name: content for name, content in contents(path).items() if not name.endswith("manifest.json")} == rest
@@ -167,26 +167,26 @@ def test_appends_that_cannot_be_are_refused(copy: Path, sources: dict[str, Path]
     within = raster(tmp_path / "within.tif", "EPSG:32611", (WEST[0] + 500, WEST[1] - 500), 3, 300)
     over = raster(tmp_path / "over.tif", "EPSG:32612", (EAST[0] - 500, EAST[1] + 500), 4, SIDE + 100)
     foreign = replace(BoxMean(), fingerprint="boxmean-2")
-    for sar, options, named in (
-            (other, {"name": "east"}, "'east' is taken .* another --name"),
-            (other, {"name": "main"}, "'main' is the map itself"),
-            (other, {"name": "../out"}, "is no name of a region"),
-            (other, {"descriptor": foreign}, "boxmean-1, and boxmean is boxmean-2; all regions need one"),
-            (within, {}, "lies wholly within region 'main'"),
-            (over, {}, "covers region 'east' .* wholly"),
-            (tmp_path / "none.tif", {}, "not a file"),
-            (other, {"gsd": -1.0}, "not a pixel size")):
-        given: dict[str, Any] = {"descriptor": BoxMean()} | options
+    plain = BuildOptions(BoxMean())
+    for sar, options, name, named in (
+            (other, plain, "east", "'east' is taken .* another --name"),
+            (other, plain, "main", "'main' is the map itself"),
+            (other, plain, "../out", "is no name of a region"),
+            (other, BuildOptions(foreign), None, "boxmean-1, and boxmean is boxmean-2; all regions need one"),
+            (within, plain, None, "lies wholly within region 'main'"),
+            (over, plain, None, "covers region 'east' .* wholly"),
+            (tmp_path / "none.tif", plain, None, "not a file"),
+            (other, replace(plain, gsd=-1.0), None, "not a pixel size")):
         with pytest.raises(InputError, match=named):
-            append_region(copy, sar, **given)
+            append_region(copy, Sources(sar), options, name=name)
     with pytest.raises(InputError, match="itself a region"):
-        append_region(copy / "regions/east", other, descriptor=BoxMean())
+        append_region(copy / "regions/east", Sources(other), BuildOptions(BoxMean()))
     assert contents(copy) == before
     (copy / "manifest.json").unlink()
     with pytest.raises(InputError, match="unfinished"):
-        append_region(copy, other, descriptor=BoxMean())
+        append_region(copy, Sources(other), BuildOptions(BoxMean()))
     with pytest.raises(InputError, match="is not a map"):
-        append_region(tmp_path / "nothing", other, descriptor=BoxMean())
+        append_region(tmp_path / "nothing", Sources(other), BuildOptions(BoxMean()))
     assert not (tmp_path / "nothing").exists()
 
 
@@ -197,7 +197,7 @@ def flown(path: Path, frame: MapFrame | None) -> Any:
 def test_a_flight_finds_its_region(copy: Path, alone: Path, tmp_path: Path) -> None:
     """By the CRS of its bag, where several have that by where it begins, and never by chance."""
     near = raster(tmp_path / "near.tif", "EPSG:32611", (WEST[0] + 20_000, WEST[1]), 2, 300)
-    append_region(copy, near, descriptor=BoxMean())
+    append_region(copy, Sources(near), BuildOptions(BoxMean()))
     for name, frame, region in (("a", MapFrame("EPSG:32612", (302_000.0, 3_768_000.0)), "regions/east"),
                                 ("b", MapFrame("EPSG:32611", (401_000.0, 3_769_000.0)), "regions/near"),
                                 ("c", MapFrame("EPSG:32611", (382_000.0, 3_768_000.0)), ".")):
@@ -212,8 +212,8 @@ def test_a_flight_finds_its_region(copy: Path, alone: Path, tmp_path: Path) -> N
 
 def test_replay_goes_to_the_region(sources: dict[str, Path], tmp_path: Path) -> None:
     path, result = tmp_path / "map", tmp_path / "result.json"
-    build_map(sources["west"], path, descriptor=load("structural"), levels=1)
-    append_region(path, sources["east"], descriptor=load("structural"), levels=1)
+    build_map(Sources(sources["west"]), path, BuildOptions(load("structural"), levels=1))
+    append_region(path, Sources(sources["east"]), BuildOptions(load("structural"), levels=1))
     simulate_flight(sources["east"], tmp_path / "bag", frames=3, seed=1, footprint_px=200, drift_px=5, yaw_error_deg=0.5,
                     altitude_error_percent=0.5, image_size=(320, 240))
     assert cli.main(["replay", str(tmp_path / "bag"), "--map", str(path), "--json", str(result)]) == 0

@@ -34,7 +34,7 @@ from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.examples import KEPT, Album
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay
@@ -281,7 +281,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name, pixels in (("optical", cv2.GaussianBlur(grey, (0, 0), 0.7)), ("sar", np.clip(amplitude, 1, 255))):
         with rasterio.open(folder / f"{name}.tif", "w", **profile) as target:
             target.write(pixels.astype(np.uint8), 1)
-    build_map(folder / "sar.tif", folder / "map", descriptor=load("structural"))
+    build_map(Sources(folder / "sar.tif"), folder / "map", BuildOptions(load("structural")))
     simulate_flight(folder / "optical.tif", folder / "bag", frames=14, seed=3, footprint_px=256, drift_px=10, yaw_error_deg=1,
                     altitude_error_percent=1, image_size=(480, 360))
     return folder / "map", folder / "bag"

@@ -22,7 +22,7 @@ from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.georaster import RasterFacts, RasterView, map_frame
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.refmap import ReferenceMap, map_info
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.refmap.pyramid import averaged
 from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
@@ -52,9 +52,9 @@ def bands(path: Path, *pixels: NDArray[Any], labels: tuple[str, ...] = (), **opt
     return path
 
 
-def seen(sar: Path, out: Path, product: SarProduct | None = None, **options: Any) -> Patch:
+def seen(sar: Path, out: Path, product: SarProduct | None = None) -> Patch:
     descriptor = BoxMean()
-    build_map(sar, out, descriptor=descriptor, product=product, **options)
+    build_map(Sources(sar), out, BuildOptions(descriptor, product or SarProduct()))
     return descriptor.corner
 
 
@@ -114,9 +114,9 @@ def test_two_polarisations_are_joined_by_their_power(tmp_path: Path, scale: str)
 def test_two_bands_without_a_choice_are_refused_with_both_ways_out(tmp_path: Path) -> None:
     sar = bands(tmp_path / "sar.tif", *[np.ones((60, 60), np.uint8)] * 2)
     with pytest.raises(InputError, match=r"2 bands .*--band N or two with --combine span"):
-        build_map(sar, tmp_path / "map", descriptor=BoxMean())
+        build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
     with pytest.raises(InputError, match="no band 3; its bands are 1, 2"):
-        build_map(sar, tmp_path / "map", descriptor=BoxMean(), product=SarProduct(band=3))
+        build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean(), product=SarProduct(band=3)))
 
 
 def test_lee_smooths_fields_and_keeps_their_border() -> None:
@@ -172,7 +172,7 @@ def hills(tmp_path_factory: Any) -> tuple[Path, Path]:
 def test_no_seams_whatever_is_filtered_and_masked(hills: tuple[Path, Path], tmp_path: Path) -> None:
     sar, dem = hills
     product = SarProduct(speckle="lee", looks=4, multilook=3, incidence_deg=35, look_deg=100)
-    reference = build_map(sar, tmp_path / "map", dem=dem, descriptor=Amplitudes(), product=product)
+    reference = build_map(Sources(sar, dem=dem), tmp_path / "map", BuildOptions(Amplitudes(), product=product))
     got = reference.descriptors(*whole(reference))
     patch = whole_patch(sar, dem, tmp_path, product)
     expected = Amplitudes().describe(patch, reference.prompt(0, 0, 1, 1))
@@ -184,10 +184,10 @@ def test_no_seams_whatever_is_filtered_and_masked(hills: tuple[Path, Path], tmp_
 def test_coarser_levels_are_the_mean_of_what_was_filtered_and_masked(hills: tuple[Path, Path], tmp_path: Path) -> None:
     sar, dem = hills
     product = SarProduct(speckle="lee", looks=4, multilook=3, incidence_deg=35, look_deg=100)
-    reference = build_map(sar, tmp_path / "map", dem=dem, descriptor=Amplitudes(), product=product, gsd=5.0, levels=2)
+    reference = build_map(Sources(sar, dem=dem), tmp_path / "map", BuildOptions(Amplitudes(), product=product, gsd=5.0, levels=2))
     assert reference.grid.width > reference.header.tile_px
     stored, scale = reference.image(0, 0, *reference.grid.shape[::-1]), AmplitudeScale("amplitude", 1.0, "")
-    view = SarView(whole_view(sar), replace(scale, median=reference.header.amplitude["median"]), product, None)
+    view = SarView(whole_view(sar), replace(scale, median=reference.header.amplitude.median), product, None)
     mean, valid = averaged(*(part[:part.shape[0] // 2 * 2, :part.shape[1] // 2 * 2]
                              for part in (view.amplitude(stored.image, stored.valid), stored.valid)))
     coarse = reference.at(1).image(0, 0, *reference.at(1).grid.shape[::-1])
@@ -219,13 +219,13 @@ def whole_patch(sar: Path, dem: Path, folder: Path, product: SarProduct) -> Patc
 
     with pytest.MonkeyPatch.context() as patched, pytest.raises(InputError, match="enough"):
         patched.setattr(tile.TileTask, "make", make)
-        build_map(sar, folder / "spy", dem=dem, descriptor=Spy(), product=product)
+        build_map(Sources(sar, dem=dem), folder / "spy", BuildOptions(Spy(), product=product))
     image, amplitude = views[0].read(0, 0, views[0].view.grid.width, views[0].view.grid.height)
     return Patch(amplitude, image.valid, image.grid)
 
 
 def test_empty_ground_beside_the_swath_is_masked_and_dark_ground_is_not(hills: tuple[Path, Path], tmp_path: Path) -> None:
-    reference = build_map(hills[0], tmp_path / "map", descriptor=Amplitudes())
+    reference = build_map(Sources(hills[0]), tmp_path / "map", BuildOptions(Amplitudes()))
     patch = reference.image(0, 0, reference.grid.width, reference.grid.height)
     scale = reference.grid.width / 640
     assert not patch.valid[50:450, :round(36 * scale)].any()
@@ -279,12 +279,12 @@ def test_a_product_that_is_not_terrain_corrected_states_its_error(world: World, 
     with rasterio.open(world.dem) as source:
         sigma = float(source.read(1).std())
     product = SarProduct(terrain_corrected="no", incidence_deg=39)
-    reference = build_map(world.sar, tmp_path / "no", dem=world.dem, descriptor=load("structural"), product=product)
+    reference = build_map(Sources(world.sar, dem=world.dem), tmp_path / "no", BuildOptions(load("structural"), product=product))
     assert reference.registration_sigma_m == pytest.approx(sigma / tan(radians(39)), rel=0.02)
     assert map_info(tmp_path / "no")["registration_sigma_m"] == reference.registration_sigma_m
     assert map_info(tmp_path / "no")["sar"]["terrain_corrected"] == "no"
-    corrected = build_map(world.sar, tmp_path / "yes", dem=world.dem, descriptor=load("structural"),
-                          product=replace(product, terrain_corrected="yes"))
+    corrected = build_map(Sources(world.sar, dem=world.dem), tmp_path / "yes",
+                          BuildOptions(load("structural"), product=replace(product, terrain_corrected="yes")))
     assert corrected.registration_sigma_m == 0
 
 
@@ -304,11 +304,11 @@ def test_a_product_that_is_not_terrain_corrected_states_its_error(world: World, 
 ])
 def test_what_makes_no_sense_is_refused_before_any_work(tmp_path: Path, product: SarProduct, named: str) -> None:
     with pytest.raises(InputError, match=named):
-        build_map(tmp_path / "sar.tif", tmp_path / "map", descriptor=BoxMean(), product=product)
+        build_map(Sources(tmp_path / "sar.tif"), tmp_path / "map", BuildOptions(BoxMean(), product=product))
 
 
 def test_other_words_make_another_map(hills: tuple[Path, Path], tmp_path: Path) -> None:
-    build_map(hills[0], tmp_path / "map", descriptor=BoxMean())
+    build_map(Sources(hills[0]), tmp_path / "map", BuildOptions(BoxMean()))
     with pytest.raises(InputError, match="other inputs or options"):
-        build_map(hills[0], tmp_path / "map", descriptor=BoxMean(), product=SarProduct(multilook=3))
+        build_map(Sources(hills[0]), tmp_path / "map", BuildOptions(BoxMean(), product=SarProduct(multilook=3)))
     assert isinstance(ReferenceMap.open(tmp_path / "map"), ReferenceMap)

@@ -13,6 +13,7 @@ from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, posit
 
 if TYPE_CHECKING:
     from promptmid_core.refmap import ReferenceMap
+    from promptmid_core.refmap.build import BuildOptions
 
 DAMAGED = 1
 
@@ -87,34 +88,36 @@ def _sar_options(option: Any) -> None:
 
 
 def _map_build(args: argparse.Namespace) -> None:
-    from promptmid_core.descriptors import load, with_model
-    from promptmid_core.refmap.build import build_map
+    from promptmid_core.refmap.build import Crew, Sources, build_map
 
-    descriptor = load(with_model(args.descriptor, args.model), threads=1)
+    options = _given(args, args.descriptor)
     with Bar("map", "tile") as progress:
-        built = build_map(args.sar, args.out, descriptor=descriptor, progress=progress, **_given(args))
+        built = build_map(Sources(args.sar, args.landcover, args.dem), args.out, options,
+                          Crew(args.scheduler, args.workers, progress))
     _tell(args.out, built)
 
 
 def _map_append(args: argparse.Namespace) -> None:
-    from promptmid_core.descriptors import load, with_model
     from promptmid_core.refmap import ReferenceMap
-    from promptmid_core.refmap.build import append_region
+    from promptmid_core.refmap.build import Crew, Sources, append_region
 
-    descriptor = load(with_model(args.descriptor or ReferenceMap.open(args.map).descriptor_name, args.model), threads=1)
+    options = _given(args, args.descriptor or ReferenceMap.open(args.map).descriptor_name)
     with Bar("region", "tile") as progress:
-        built = append_region(args.map, args.sar, name=args.name, descriptor=descriptor, progress=progress, **_given(args))
+        built = append_region(args.map, Sources(args.sar, args.landcover, args.dem), options,
+                              Crew(args.scheduler, args.workers, progress), args.name)
     _tell(built.path, built)
 
 
-def _given(args: argparse.Namespace) -> dict[str, Any]:
+def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
     """The options of a build."""
+    from promptmid_core.descriptors import load, with_model
+    from promptmid_core.refmap.build import BuildOptions
     from promptmid_core.refmap.sar import SarProduct
 
-    names = ("landcover", "landcover_table", "embeddings", "dem", "crs", "gsd", "levels", "store", "scheduler", "workers")
     product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
                          args.terrain_corrected, args.incidence_deg, args.look_deg)
-    return {name: getattr(args, name) for name in names} | {"product": product}
+    return BuildOptions(load(with_model(descriptor, args.model), threads=1), product, args.landcover_table, args.embeddings,
+                        args.crs, args.gsd, args.levels, args.store)
 
 
 def _tell(path: Path, built: ReferenceMap) -> None:
@@ -135,11 +138,11 @@ def _map_info(args: argparse.Namespace) -> None:
 
 def _map_verify(args: argparse.Namespace) -> int:
     from promptmid_core.refmap import unfinished_regions, verify_map
-    from promptmid_core.refmap.build import repair_map
+    from promptmid_core.refmap.build import Crew, Sources, repair_map
 
     if args.repair:
         with Bar("repair", "tile") as progress:
-            for name in repair_map(args.map, args.repair, landcover=args.landcover, dem=args.dem, progress=progress):
+            for name in repair_map(args.map, Sources(args.repair, args.landcover, args.dem), crew=Crew(progress=progress)):
                 print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
     for name in damaged:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import command, group, names
 from promptmid_core.errors import InputError
-from promptmid_core.files import make_folder, sha256, write_json, write_whole
+from promptmid_core.files import make_folder, write_json, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,7 @@ def _promptdm(args: argparse.Namespace) -> None:
     _check_installed("diffusers", "peft", "transformers")
     import yaml
 
+    from promptmid_core.files import sha256
     from promptmid_core.networks.backbones import UNET, WEIGHTS
     from promptmid_core.training.loop import is_first
     from promptmid_core.training.promptdm import train_promptdm

@@ -23,7 +23,7 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.refmap.build import build_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
 from promptmid_core.runtime.backend import AUTO, Wanted
 from promptmid_core.simulation.flight.simulate import simulate_flight
@@ -149,7 +149,7 @@ def _flight(folder: Path, load: Load) -> tuple[ReferenceMap, Recording, list[Rec
     world = simulate_world(folder / "world", seed=load.seed, size_px=WORLD_PX)
     # tiles are of several sizes, which not every backend takes
     describing = load_descriptor(load.descriptor)
-    build_map(world.sar, folder / "map", dem=world.dem, landcover=world.landcover, descriptor=describing)
+    build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", BuildOptions(describing))
     simulate_flight(world.optical, folder / "bag", dem=world.dem, frames=min(load.frames + WARM_UP, DISTINCT), seed=load.seed,
                     footprint_px=FOOTPRINT_PX, drift_px=DRIFT_PX, yaw_error_deg=3, altitude_error_percent=2, image_size=load.size)
     reference = ReferenceMap.open(folder / "map", prefetch=True)

@@ -13,7 +13,6 @@ from promptmid_core.arrays import Float32, Mask, UInt8
 from promptmid_core.files import check_target, write_whole
 from promptmid_core.plots import encoded, figure, legend_of_areas, styled, uri
 from promptmid_core.preview.overview import overview
-from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions
 
@@ -132,12 +131,12 @@ def _descriptors(reference: ReferenceMap) -> tuple[Float32, Mask]:
 
 def _pixels(reference: ReferenceMap) -> tuple[Mask, UInt8 | None]:
     """Every so-many-th pixel: whether it has SAR data (H, W), and its prompt id (H, W) where the map has land use."""
-    grid, tile, words = reference.grid, reference.header.tile_px, reference.header.vocabulary["classes"]
+    grid, tile, table = reference.grid, reference.header.tile_px, reference.header.vocabulary.table
     every = -(-max(grid.shape) // SIDE)
     rows, cols = np.arange(0, grid.height, every), np.arange(0, grid.width, every)
     valid = np.zeros((len(rows), len(cols)), bool)
-    ids = np.zeros(valid.shape, np.uint8) if reference.has_landuse else None
-    known = ClassTable("", "", {int(code): word for code, word in words.items()}).prompt_ids()
+    ids = np.zeros(valid.shape, np.uint8) if table else None
+    known = table.prompt_ids() if table else None
     for top in range(0, grid.height, tile):
         for left in range(0, grid.width, tile):
             window = (left, top, min(tile, grid.width - left), min(tile, grid.height - top))
@@ -145,7 +144,7 @@ def _pixels(reference: ReferenceMap) -> tuple[Mask, UInt8 | None]:
             picked = np.ix_(rows[r] - top, cols[c] - left)
             valid[np.ix_(r, c)] = reference.image(*window).valid[picked]
             codes = reference.landuse(*window)
-            if ids is not None and codes is not None:
+            if ids is not None and known is not None and codes is not None:
                 ids[np.ix_(r, c)] = np.where(codes.valid, known[codes.image.astype(np.int64)], 0)[picked]
     return valid, ids
 
@@ -184,8 +183,8 @@ def _draw_scenes(axes: Axes, reference: ReferenceMap) -> None:
 
 
 def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: UInt8 | None) -> None:
-    table = reference.header.vocabulary["table"]
-    if ids is None:
+    table = reference.header.vocabulary.table
+    if ids is None or table is None:
         axes.set_title("land use: no land cover, the prompt is neutral")
         return
     palette = np.array([UNKNOWN_COLOUR, *(COLOURS[word] for word in LAND_USES)], np.uint8)
@@ -194,7 +193,7 @@ def _draw_landuse(axes: Axes, reference: ReferenceMap, ids: UInt8 | None) -> Non
     order = [i for i in np.argsort(-counts) if counts[i] > 0]
     names = ("unknown", *LAND_USES)
     legend_of_areas(axes, {f"{names[i]} {counts[i]:.1%}": (palette[i][0], palette[i][1], palette[i][2]) for i in order})
-    axes.set_title(f"land use ({table})")
+    axes.set_title(f"land use ({table.name})")
 
 
 def _show(axes: Axes, image: UInt8, reference: ReferenceMap) -> None:

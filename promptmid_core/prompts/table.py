@@ -33,12 +33,6 @@ class ClassTable:
         """One of TABLES by its name, or a user's own by the path of a YAML file; InputError where it cannot be used."""
         return _read(FOLDER / f"{name}.yaml", name) if name in TABLES else _read(Path(name), Path(name).stem)
 
-    @staticmethod
-    def read(vocabulary: dict[str, Any]) -> ClassTable:
-        """From what a map's header says of it, JSON values."""
-        words = {int(code): word for code, word in vocabulary["classes"].items()}
-        return ClassTable(vocabulary["table"], vocabulary["source"], words)
-
     def check(self, codes: frozenset[int], raster: Path) -> None:
         """InputError where the raster has a class code that the table does not know."""
         unknown = sorted(codes - set(self.landuse))

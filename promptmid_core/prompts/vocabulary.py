@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
-from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL, Modality, Prompt
 
 if TYPE_CHECKING:
@@ -47,15 +46,6 @@ class Vocabulary:
         """The prompts' texts by id."""
         return {modality: [Prompt(modality, word).text for word in (None, *self.land_uses)] for modality in MODALITIES}
 
-    def attributes(self, table: ClassTable | None) -> dict[str, Any]:
-        """For the header: land uses and prompts by id, the encoder, and the class table of the land cover, as JSON values."""
-        return {
-            "land_uses": list(self.land_uses), "prompts": {modality.value: texts for modality, texts in self.texts().items()},
-            "text_encoder": self.text_encoder, "embeddings": None if self.embeddings is None else list(self.embeddings.shape),
-            "table": table and table.name, "source": table and table.source,
-            "classes": {str(code): word for code, word in table.landuse.items()} if table else {},
-        }
-
     def write(self, path: Path) -> None:
         """The embeddings into a map; always written: small, and a kill may have come between metadata and values."""
         if self.embeddings is None:
@@ -70,9 +60,11 @@ class Vocabulary:
         array[...] = self.embeddings
 
     @staticmethod
-    def read(path: Path, attributes: dict[str, Any]) -> Vocabulary:
-        """Of a map; InputError where its embeddings are damaged."""
-        land_uses, shape = tuple(attributes["land_uses"]), attributes["embeddings"]
+    def read(path: Path, land_uses: tuple[str, ...], text_encoder: str | None, shape: tuple[int, ...] | None) -> Vocabulary:
+        """Return the vocabulary of a map, whose embeddings have this shape or are none.
+
+        Raises InputError where the embeddings are damaged.
+        """
         if shape is None:
             return Vocabulary(land_uses)
         import zarr
@@ -80,15 +72,14 @@ class Vocabulary:
         try:
             array = zarr.open_array(path / FOLDER, mode="r", zarr_format=3)
             # zarr takes a chunk without a file for one that is empty
-            values = np.asarray(array[...], np.float32) if all((path / file).is_file() for file in files(attributes)) else None
+            values = np.asarray(array[...], np.float32) if all((path / file).is_file() for file in files(shape)) else None
         except (ValueError, RuntimeError, OSError, IndexError, KeyError, TypeError):
             values = None
-        if values is None or list(values.shape) != shape:
+        if values is None or values.shape != shape:
             raise InputError(f"{path / FOLDER} is damaged; 'promptmid map verify {path}' names the files")
-        return Vocabulary(land_uses, attributes["text_encoder"], values)
+        return Vocabulary(land_uses, text_encoder, values)
 
 
-def files(attributes: dict[str, Any]) -> list[Path]:
-    """What `write` writes, relative to the map, by what the header says."""
-    shape = attributes["embeddings"]
+def files(shape: tuple[int, ...] | None) -> list[Path]:
+    """Return what `write` writes, relative to the map, of embeddings of this shape."""
     return [Path(FOLDER, "zarr.json"), Path(FOLDER, "c", *["0"] * len(shape))] if shape else []

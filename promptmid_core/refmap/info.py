@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.errors import InputError
+from promptmid_core.prompts import ClassTable
 from promptmid_core.refmap.format.header import VERSION, Header
-from promptmid_core.refmap.format.manifest import MANIFEST_FILE, read_manifest, require_finished
+from promptmid_core.refmap.format.manifest import Manifest
 from promptmid_core.refmap.regions import Region, read_regions
 
 
@@ -20,12 +21,9 @@ def map_info(path: Path) -> dict[str, Any]:
     that were appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north.
     """
     header = Header.read(path)
-    require_finished(path)
-    try:
-        manifest = read_manifest(path)
-    except ValueError as error:
-        raise InputError(f"{path / MANIFEST_FILE} is damaged; copy or build the map again") from error
-    grid, (east, north), content, built = header.grid, header.frame.origin, manifest["content"], manifest["built"]
+    manifest = Manifest.read(path)
+    told, content, built, facts = header.to_dict(), manifest.content, manifest.built, header.vocabulary
+    grid, (east, north) = header.grid, header.frame.origin
     x_min, y_min, x_max, y_max = grid.bounds
     area = grid.width * grid.height * grid.gsd**2 / 1e6
     return {
@@ -37,48 +35,48 @@ def map_info(path: Path) -> dict[str, Any]:
         "size_px": [grid.width, grid.height],
         "bounds": [x_min + east, y_min + north, x_max + east, y_max + north],
         "area_km2": area,
-        "valid_fraction": content["valid_fraction"],
-        "described_fraction": content["described_fraction"],
+        "valid_fraction": content.valid_fraction,
+        "described_fraction": content.described_fraction,
         "levels": header.levels,
         "store": header.store,
-        "bytes": content["bytes"],
-        "bytes_per_km2": content["bytes"] / area,
+        "bytes": content.bytes,
+        "bytes_per_km2": content.bytes / area,
         "descriptor": {
             "name": header.descriptor.name, "channels": header.descriptor.channels, "stride": header.descriptor.stride,
             "fingerprint": header.descriptor.fingerprint, "groups": [group.name for group in header.descriptor.groups],
         },
         "regions": [_region(path, region) for region in read_regions(path)[1:]],
-        "scenes": [scene | {"share": content["scenes"][scene["name"]]} for scene in header.scenes],
-        "amplitude": header.amplitude,
-        "sar": header.sar,
+        "scenes": [asdict(scene) | {"share": content.scenes.get(scene.name, 0.0)} for scene in header.scenes],
+        "amplitude": told["amplitude"],
+        "sar": told["sar"],
         "registration_sigma_m": header.registration_sigma_m,
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
-        "dem_fraction": content["dem_fraction"],
-        "landuse": content["landuse"],
-        "land_uses": _land_uses(content["landuse"], header.vocabulary),
-        "landuse_table": header.vocabulary["table"],
+        "dem_fraction": content.dem_fraction,
+        "landuse": content.landuse,
+        "land_uses": _land_uses(content.landuse, facts.table),
+        "landuse_table": told["vocabulary"]["table"],
         "prompts_from": "land cover" if header.has_landuse else "nothing: the neutral prompt everywhere",
-        "prompts": header.vocabulary["prompts"],
-        "text_encoder": header.vocabulary["text_encoder"],
-        "inputs": {name: {"path": built["inputs"].get(name), "sha256": known} for name, known in header.inputs.items()},
-        "options": header.options,
-        "versions": built["versions"],
-        "built": built["time"],
-        "build_seconds": built["seconds"],
+        "prompts": told["vocabulary"]["prompts"],
+        "text_encoder": facts.text_encoder,
+        "inputs": {name: {"path": built.inputs.get(name), "sha256": known} for name, known in header.inputs.items()},
+        "options": told["options"],
+        "versions": built.versions,
+        "built": built.time,
+        "build_seconds": built.seconds,
     }
 
 
 def _region(path: Path, region: Region) -> dict[str, Any]:
     grid = Header.read(path / region.path).grid
-    return {"name": region.name, "path": str(path / region.path), "crs": region.crs, "bounds_deg": region.bounds,
+    return {"name": region.name, "path": str(path / region.path), "crs": region.crs, "bounds_deg": list(region.bounds),
             "gsd_m": grid.gsd, "size_px": [grid.width, grid.height], "area_km2": grid.width * grid.height * grid.gsd**2 / 1e6}
 
 
-def _land_uses(classes: dict[str, float], vocabulary: dict[str, Any]) -> dict[str, float]:
+def _land_uses(classes: dict[str, float], table: ClassTable | None) -> dict[str, float]:
     """The share of each land use among the pixels whose class is known, most first; "unknown" for classes that tell none."""
-    shares: dict[str, float] = {}
+    words, shares = table.landuse if table else {}, dict[str, float]()
     for code, share in classes.items():
-        word = vocabulary["classes"][code] or "unknown"
+        word = words.get(int(code)) or "unknown"
         shares[word] = shares.get(word, 0.0) + share
     return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))

@@ -68,7 +68,7 @@ class ReferenceMap:
         """
         header = Header.read(path)
         require_finished(path)
-        return ReferenceMap(path, header, 0, Vocabulary.read(path, header.vocabulary), ChunkCache(cache_bytes), prefetch)
+        return ReferenceMap(path, header, 0, header.vocabulary.read(path), ChunkCache(cache_bytes), prefetch)
 
     def at(self, level: int) -> ReferenceMap:
         """The map at another level, opened when it is first asked for; ValueError where it has no such level.

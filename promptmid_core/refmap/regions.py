@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
-from promptmid_core.files import digest, partial_of, write_whole
+from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE
-from promptmid_core.refmap.format.manifest import CURE, MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
+from promptmid_core.refmap.format.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
+from promptmid_core.refmap.format.sealed import read_object, unsealed, write_sealed
 
 FORMAT, VERSION = "promptmid-regions", 1
 MAIN = "main"
-PARTIAL = partial_of(Path(REGIONS_FILE)).name
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+CURE = "remove it and give each 'promptmid map append' again, which finds the regions that are there"
+PARTIAL = f"{REGIONS_FILE}.partial"
 OUTLINE = 16  # points along a side of a footprint
 
 
@@ -32,9 +35,9 @@ class Region:
     name: str
     path: str
     crs: str
-    origin: list[float]
-    bounds: list[float]
-    footprint: list[list[float]]
+    origin: tuple[float, float]
+    bounds: tuple[float, float, float, float]
+    footprint: tuple[tuple[float, float], ...]
 
     @staticmethod
     def of(name: str, header: Header) -> Region:
@@ -44,34 +47,57 @@ class Region:
         to_degrees = pyproj.Transformer.from_crs(header.frame.crs, "EPSG:4326", always_xy=True)
         lon, lat = to_degrees.transform(*_outline(header))
         lon = (lon - lon[0] + 180) % 360 - 180 + lon[0]
-        bounds = [round(float(value), 6) for value in (lon.min(), lat.min(), lon.max(), lat.max())]
-        points = [[round(float(east), 6), round(float(north), 6)] for east, north in zip(lon, lat, strict=True)]
-        path = "." if name == MAIN else f"{REGIONS_FOLDER}/{name}"
-        return Region(name, path, header.frame.crs, list(header.frame.origin), bounds, points)
+        west, south, until, north = (round(float(value), 6) for value in (lon.min(), lat.min(), lon.max(), lat.max()))
+        points = tuple((round(float(x), 6), round(float(y), 6)) for x, y in zip(lon, lat, strict=True))
+        return Region(name, _folder(name), header.frame.crs, header.frame.origin, (west, south, until, north), points)
+
+    @staticmethod
+    def from_dict(fields: Fields) -> Region:
+        """Return the region that a table's JSON values tell. Raises InputError where they tell none."""
+        name = fields.word("name")
+        if not NAME.fullmatch(name):
+            fields.refuse("name", "the name of a region")
+        east, north = fields.numbers("origin", 2)
+        west, south, until, top = fields.numbers("bounds", 4)
+        footprint = tuple((x, y) for x, y in fields.rows("footprint", 2))
+        region = Region(name, fields.word("path", (_folder(name),)), fields.word("crs"), (east, north), (west, south, until, top),
+                        footprint)
+        fields.done()
+        return region
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the region as JSON values."""
+        return asdict(self)
 
 
 def read_regions(path: Path) -> list[Region]:
     """The regions of a map folder, first the map itself as MAIN; InputError where it is none or the table is damaged."""
     if not (path / REGIONS_FILE).exists():
         return [Region.of(MAIN, Header.read(path))]
+    file = path / REGIONS_FILE
     try:
-        values = json.loads((path / REGIONS_FILE).read_bytes())
-        if values.pop("sha256") != digest(values) or values["format"] != FORMAT:
-            raise ValueError
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"{path / REGIONS_FILE} is damaged; remove it and give each 'promptmid map append' again, which finds "
-                         "the regions that are there") from error
-    if values["version"] > VERSION:
-        raise InputError(f"{path / REGIONS_FILE} is of version {values['version']}, newer than this program's {VERSION}; "
-                         "update promptmid")
-    return [Region(**region) for region in values["regions"]]
+        fields = Fields(unsealed(read_object(file)), file, CURE)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is damaged; {CURE}") from error
+    fields.word("format", (FORMAT,))
+    version = fields.whole("version", 1)
+    if version > VERSION:
+        raise InputError(f"{file} is of version {version}, newer than this program's {VERSION}; update promptmid")
+    regions = [Region.from_dict(region) for region in fields.parts("regions")]
+    fields.done()
+    if regions[0].name != MAIN or len({region.name for region in regions}) < len(regions):
+        fields.refuse("regions", f"a list of different regions, the first of them {MAIN}")
+    return regions
 
 
 def write_regions(path: Path, regions: list[Region]) -> None:
-    """Write the table of a map that has a folder of regions, in one step. Raises InputError where it cannot be written."""
-    values: dict[str, Any] = {"format": FORMAT, "version": VERSION, "regions": [asdict(region) for region in regions]}
-    # its partial is no file of the map itself, whose own are told by its manifest alone
-    write_whole(path / REGIONS_FILE, json.dumps(values | {"sha256": digest(values)}, indent=1), path / REGIONS_FOLDER, CURE)
+    """Write the table of a map that has a folder of regions, in one step."""
+    values = {"format": FORMAT, "version": VERSION, "regions": [region.to_dict() for region in regions]}
+    write_sealed(path / REGIONS_FILE, values, folder=path / REGIONS_FOLDER)
+
+
+def _folder(name: str) -> str:
+    return "." if name == MAIN else f"{REGIONS_FOLDER}/{name}"
 
 
 def region_path(path: Path, name: str = "") -> Path:

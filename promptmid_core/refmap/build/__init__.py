@@ -2,6 +2,9 @@
 
 from promptmid_core.refmap.build.append import append_region
 from promptmid_core.refmap.build.builder import build_map
+from promptmid_core.refmap.build.options import BuildOptions
 from promptmid_core.refmap.build.repair import repair_map
+from promptmid_core.refmap.build.sources import Sources
+from promptmid_core.refmap.build.workers import Crew
 
-__all__ = ["append_region", "build_map", "repair_map"]
+__all__ = ["BuildOptions", "Crew", "Sources", "append_region", "build_map", "repair_map"]

@@ -5,63 +5,46 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
-from promptmid_core.prompts import ClassTable
-from promptmid_core.prompts.vocabulary import Vocabulary
-from promptmid_core.prompts.vocabulary import files as vocabulary_files
-from promptmid_core.refmap.build.plan import encoder_for, plan_build
+from promptmid_core.refmap.build.options import BuildOptions
+from promptmid_core.refmap.build.plan import plan_build
+from promptmid_core.refmap.build.sources import Sources
 from promptmid_core.refmap.build.tile import TileTask
-from promptmid_core.refmap.build.workers import THREADS, check_scheduler, crew, small_cache
+from promptmid_core.refmap.build.workers import Crew
 from promptmid_core.refmap.format.arrays import create, metadata_files
-from promptmid_core.refmap.format.header import Header, attributes_of, sar_names
+from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
-from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Journal, TileRecord, write_manifest
-from promptmid_core.refmap.format.quantisation import STORES
+from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Built, Content, Journal, Manifest, TileRecord
 from promptmid_core.refmap.map import ReferenceMap
-from promptmid_core.refmap.sar.product import SarProduct
-
-Progress = Callable[[int, int], None]
 
 log = logging.getLogger(__name__)
 
 
-def build_map(sar: Path | Sequence[Path], out: Path, *, landcover: Path | None = None, landcover_table: str = "worldcover",
-              embeddings: str | None = None, dem: Path | None = None, descriptor: Descriptor, crs: str | None = None,
-              gsd: float | None = None, product: SarProduct | None = None, levels: int | None = None, store: str = STORES[0],
-              scheduler: str = THREADS, workers: int | None = None, progress: Progress | None = None,
-              check: Callable[[Header], None] | None = None) -> ReferenceMap:
-    """Build the map folder `out` from a SAR raster, with land-cover classes and heights where their rasters are given.
+def build_map(sources: Sources, out: Path | str, options: BuildOptions | None = None, crew: Crew | None = None) -> ReferenceMap:
+    """Build the map folder `out` from its sources.
 
-    Of several SAR rasters the first that is valid at a place gives the map's pixels and descriptors there.
-    `landcover_table` as for `ClassTable.load`; `embeddings` as for `load_encoder`, by default what the descriptor needs; the
-    others of the map as for `plan_build`. `scheduler` and `workers` say who makes the tiles, as for `crew`, and change no byte;
-    `progress(done, total)` is told of every tile, first of those that are there already; `check` may refuse the map that was
-    planned, before any of it is made. A build that was cut off goes on where
-    it stopped; a finished map of the same inputs is returned as it is. Equal inputs give equal bytes but for the `built` part
-    of the manifest. InputError for any input that cannot be used, before any work, for a folder that holds something else or
-    cannot be written, and where another builder is at work; nothing is ever deleted there.
+    A build that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give
+    equal bytes but for the `built` part of the manifest. Raises InputError for any input that cannot be used, before any work,
+    for a folder that holds something else or cannot be written, and where another builder is at work; nothing is ever deleted
+    there.
     """
-    started = time.monotonic()
-    check_scheduler(scheduler, workers)
-    rasters = [sar] if isinstance(sar, Path) else sar
-    named = [*zip(sar_names(len(rasters)), rasters, strict=True), ("landcover", landcover), ("dem", dem)]
-    inputs = {name: file.resolve() for name, file in named if file}
-    table = ClassTable.load(landcover_table) if landcover else None
-    vocabulary = Vocabulary.encoded(encoder_for(descriptor, embeddings))
-    with small_cache():
-        task = plan_build(out.resolve(), inputs, descriptor, product or SarProduct(), table, vocabulary,
-                          crs=crs, gsd=gsd, levels=levels, store=store)
-    if check:
-        check(task.header)
+    crew, started = crew or Crew(), time.monotonic()
+    crew.check()
+    return make_map(Path(out), plan_build(Path(out), sources, options or BuildOptions()), crew, started)
+
+
+def make_map(out: Path, task: TileTask, crew: Crew, started: float) -> ReferenceMap:
+    """Make the map folder `out` that was planned, with the work having begun at `started` of the monotonic clock.
+
+    Raises what `build_map` does of a folder.
+    """
     if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
@@ -71,13 +54,13 @@ def build_map(sar: Path | Sequence[Path], out: Path, *, landcover: Path | None =
             # a kill may have come just after the manifest, or another builder have finished it by now
             if not _check_target(out, task.header):
                 create(out, task.header)
-                vocabulary.write(out)
-                _finish(out, task, _make_tiles(task, scheduler, workers, progress), started)
+                task.vocabulary.write(out)
+                _finish(out, task, _make_tiles(task, crew), started)
             (out / JOURNAL_FILE).unlink(missing_ok=True)
     return ReferenceMap.open(out)
 
 
-def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: Progress | None) -> list[TileRecord]:
+def _make_tiles(task: TileTask, crew: Crew) -> list[TileRecord]:
     """Make every tile that is not there yet; the records of all."""
     for partial in task.path.rglob("*.partial"):
         partial.unlink()  # a shard that a kill cut off before it had its name
@@ -87,17 +70,13 @@ def _make_tiles(task: TileTask, scheduler: str, workers: int | None, progress: P
     if records:
         log.info("%s is unfinished; %d of %d tiles are there and kept", task.path, len(records), total)
 
-    def told() -> None:
-        if progress:
-            progress(len(records), total)
-
     def finished(record: TileRecord) -> None:
         records[record.tile] = record
         journal.append(record)
-        told()
+        crew.told(len(records), total)
 
-    told()
-    with crew(scheduler, workers) as run:
+    crew.told(len(records), total)
+    with crew.at_work() as run:
         for tiles in levels:  # each from the one before
             run(task.make, [tile for tile in tiles if tile not in records], finished)
     return list(records.values())
@@ -121,7 +100,7 @@ def _check_target(out: Path, header: Header) -> bool:
     if present is None:
         raise InputError(f"{out} holds something that is not a map; give a folder that is new or empty")
     finished = (out / MANIFEST_FILE).exists()
-    if present != header.attributes():
+    if present != header.to_dict():
         state = "a map" if finished else "an unfinished map"
         raise InputError(f"{out} holds {state} of other inputs or options; give another folder, or remove this one yourself")
     return finished
@@ -133,33 +112,28 @@ def _finish(out: Path, task: TileTask, records: list[TileRecord], started: float
     if task.dem and not any(record.heights for record in finest):
         raise InputError(f"{task.dem.path} holds no height where {task.scenes[0].sar.view.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
-    whole = [*metadata_files(header), *vocabulary_files(header.vocabulary)]
+    whole = [*metadata_files(header), *header.vocabulary.files]
     files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
     pixels, cells, dem_grid = header.grid, header.cells(0), header.dem_grid if header.dem_stride else None
     landuse: dict[str, int] = {}
     for record in finest:
         for code, count in record.landuse.items():
             landuse[code] = landuse.get(code, 0) + count
-    content: dict[str, Any] = {
-        "header": header.attributes(),  # once more, for `repair_map`
-        "valid_fraction": sum(record.valid for record in finest) / (pixels.width * pixels.height),
-        "described_fraction": sum(record.described for record in finest) / (cells.width * cells.height),
-        "dem_fraction": sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,
-        "landuse": {code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
-        "bytes": sum((out / name).stat().st_size for name in files),
-    }
-    if header.scenes:
-        counts = [sum(record.scenes.get(str(index), 0) for record in finest) for index in range(len(header.scenes))]
-        content["scenes"] = {scene["name"]: count / max(sum(counts), 1)
-                             for scene, count in zip(header.scenes, counts, strict=True)}
+    counts = [sum(record.scenes.get(str(index), 0) for record in finest) for index in range(len(header.scenes))]
+    content = Content(
+        header=header.to_dict(),
+        valid_fraction=sum(record.valid for record in finest) / (pixels.width * pixels.height),
+        described_fraction=sum(record.described for record in finest) / (cells.width * cells.height),
+        dem_fraction=sum(record.heights for record in finest) / (dem_grid.width * dem_grid.height) if dem_grid else None,
+        landuse={code: landuse[code] / sum(landuse.values()) for code in sorted(landuse, key=int)},
+        bytes=sum((out / name).stat().st_size for name in files),
+        scenes={scene.name: count / max(sum(counts), 1) for scene, count in zip(header.scenes, counts, strict=True)},
+    )
     rasters = {scene.name: scene.sar.view for scene in task.scenes}
     sources = {**rasters, "landcover": task.landcover and task.landcover.view, "dem": task.dem}
-    built = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(time.monotonic() - started, 1),
-        "host": platform.node(), "versions": _versions(),
-        "inputs": {name: str(view.path.resolve()) for name, view in sources.items() if view},
-    }
-    write_manifest(out, files, content, built)
+    built = Built(datetime.now(UTC).isoformat(timespec="seconds"), round(time.monotonic() - started, 1), platform.node(),
+                  _versions(), {name: str(view.path.resolve()) for name, view in sources.items() if view})
+    Manifest(files, content, built).write(out)
 
 
 def _versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from promptmid_core.georaster import RasterView
 from promptmid_core.prompts import ClassTable, dominant, mix
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
-from promptmid_core.refmap.format.header import Tile
+from promptmid_core.refmap.tile import Tile
 
 
 @dataclass(frozen=True)

@@ -2,47 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from promptmid_core.descriptors import Descriptor
+from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.files import sha256
-from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, vertical_datum
+from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, raster_identity, vertical_datum
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.build.landuse import LandCover
+from promptmid_core.refmap.build.options import BuildOptions
+from promptmid_core.refmap.build.sources import Sources
 from promptmid_core.refmap.build.tile import TileTask
+from promptmid_core.refmap.build.workers import small_cache
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
-from promptmid_core.refmap.format.header import DescriptorIdentity, Header
+from promptmid_core.refmap.format.header import GridOptions, Header, SceneFacts
+from promptmid_core.refmap.format.identity import DescriptorIdentity
 from promptmid_core.refmap.format.quantisation import STORES
+from promptmid_core.refmap.format.sar import SarReading
+from promptmid_core.refmap.format.vocabulary import VocabularyFacts
 from promptmid_core.refmap.pyramid import default_levels
 from promptmid_core.refmap.sar.laying import Laid, laid
 from promptmid_core.refmap.sar.layover import Relief, height_error
-from promptmid_core.refmap.sar.product import NO, SarProduct
+from promptmid_core.refmap.sar.product import NO
+
+PRODUCT = "promptmid"  # the descriptor of a map that names none
 
 
-def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, product: SarProduct, table: ClassTable | None,
-               vocabulary: Vocabulary, *, crs: str | None, gsd: float | None, levels: int | None, store: str) -> TileTask:
-    """Check every input of a map `out` and lay it out; InputError for any that cannot be used.
+def plan_build(out: Path, sources: Sources, options: BuildOptions, vocabulary: Vocabulary | None = None) -> TileTask:
+    """Check every source of a map `out` and lay it out; `vocabulary` is by default made anew, with the embeddings of `options`.
 
-    `inputs` are the rasters by name: sar, in a mosaic sar2, sar3, ... in the order in which they win, and where there are any
-    landcover, whose classes `table` tells, and dem. `product` is what is said of the SAR rasters; `crs` and `gsd` (metres) as
-    for `laid`; `levels` of the pyramid, without it as for `default_levels`; `store`, the element type of the descriptors, is
-    `float16` or `int8`.
+    Raises InputError for anything that cannot be used.
     """
+    inputs, descriptor = sources.files, options.descriptor or load(PRODUCT, threads=1)
+    table = options.landcover_table if "landcover" in inputs else None
+    table = ClassTable.load(table) if isinstance(table, str) else table
+    vocabulary = vocabulary or Vocabulary.encoded(_encoder(descriptor, options.embeddings))
+    with small_cache():
+        return _laid_out(out.resolve(), inputs, options, descriptor, table, vocabulary)
+
+
+def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descriptor: Descriptor, table: ClassTable | None,
+              vocabulary: Vocabulary) -> TileTask:
     rasters, dem = {name: path for name, path in inputs.items() if name.startswith("sar")}, inputs.get("dem")
+    product, gsd, store = options.product, options.gsd, options.store or STORES[0]
     if gsd is not None and not 0 < gsd < np.inf:
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
     if store not in STORES:
         raise InputError(f"descriptors are not stored as {store}; give {' or '.join(STORES)}")
     product.check(has_dem=dem is not None)
-    lain = laid(rasters, product, descriptor.stride, crs=crs, gsd=gsd)
+    lain = laid(rasters, product, descriptor.stride, crs=options.crs, gsd=gsd)
     frame, grid = lain.view.frame, lain.view.grid
-    levels = default_levels(*grid.shape) if levels is None else levels
+    levels = default_levels(*grid.shape) if options.levels is None else options.levels
     if levels < 1 or min(grid.shape) >> (levels - 1) < descriptor.stride:
         raise InputError(f"{lain.view.path} has no {levels} levels at {grid.width}x{grid.height} px; give fewer, and at least 1")
     cover = _land_cover(inputs["landcover"], table, lain) if table else None
@@ -54,10 +68,10 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
     header = Header(
         frame, grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        asdict(lain.scale) | {"decibel": lain.scale.decibel}, lain.dtype, asdict(product) | {"bands": list(lain.view.bands)}, 0.0,
-        cover is not None, 0, (0.0, 0.0), levels, store, vocabulary.attributes(table),
-        {name: sha256(path) or "" for name, path in inputs.items()}, {"crs": crs, "gsd_m": gsd},
-        [{"name": scene.name, "gain_db": scene.gain_db} for scene in lain.scenes] if len(lain.scenes) > 1 else [],
+        lain.scale, lain.dtype, SarReading(product, lain.view.bands), 0.0,
+        cover is not None, 0, (0.0, 0.0), levels, store, VocabularyFacts.of(vocabulary, table),
+        {name: _identity(path) for name, path in inputs.items()}, GridOptions(options.crs, gsd),
+        tuple(SceneFacts(scene.name, scene.gain_db) for scene in lain.scenes) if len(lain.scenes) > 1 else (),
     )
     dem_view, relief = None, None
     if dem:
@@ -74,13 +88,20 @@ def plan_build(out: Path, inputs: dict[str, Path], descriptor: Descriptor, produ
     return TileTask(out, header, descriptor, scenes, cover, vocabulary, dem_view)
 
 
-def encoder_for(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
+def _encoder(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
     """What makes the prompts' embeddings: `name`, or what the descriptor needs; None where neither is."""
     needed = descriptor.text_encoder
     if needed and name and name.partition(":")[0] != needed:
         raise InputError(f"descriptor {descriptor.name} needs the embeddings of {needed}, not of {name}; leave --embeddings out")
     chosen = name or needed
     return load_encoder(chosen) if chosen else None
+
+
+def _identity(path: Path) -> str:
+    known = raster_identity(path)
+    if known is None:
+        raise InputError(f"{path} can no longer be read; give the same command again when it can")
+    return known
 
 
 def _land_cover(path: Path, table: ClassTable, lain: Laid) -> LandCover:

@@ -17,11 +17,12 @@ from promptmid_core.prompts.prompt import NEUTRAL, Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.build.landuse import LandCover
 from promptmid_core.refmap.format.arrays import UNKNOWN_HEIGHT, plan, read_window, write_tile
-from promptmid_core.refmap.format.header import Header, Tile
+from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.manifest import TileRecord
 from promptmid_core.refmap.format.quantisation import encoded
 from promptmid_core.refmap.pyramid import averaged, majority
 from promptmid_core.refmap.sar.scene import Scene
+from promptmid_core.refmap.tile import Tile
 
 Values = dict[str, NDArray[np.generic]]
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ IN_FLIGHT = 2  # tasks a thread of the cluster: one at work, one waiting
 CONNECT_S = 20
 
 Make = Callable[[Any], Any]
+Progress = Callable[[int, int], None]
 
 
 def default_workers() -> int:
@@ -41,31 +43,47 @@ def small_cache() -> AbstractContextManager[Any]:
     return limited
 
 
-def check_scheduler(scheduler: str, workers: int | None) -> None:
-    """InputError where `run` would have no meaning for these."""
-    if workers is not None and workers < 1:
-        raise InputError(f"{workers} workers make no map; give 1 or more")
-    if scheduler not in (THREADS, PROCESSES) and not scheduler.startswith(("tcp://", "tls://", "inproc://")):
-        raise InputError(f"'{scheduler}' is no scheduler; give {THREADS}, {PROCESSES} or the address of one, as tcp://HOST:PORT")
-    if workers is not None and scheduler not in (THREADS, PROCESSES):
-        raise InputError(f"the scheduler at {scheduler} has its own workers; leave the number of workers out")
-
-
-@contextmanager
-def crew(scheduler: str, workers: int | None) -> Iterator[Callable[[Make, Sequence[Any], Callable[[Any], None]], None]]:
-    """A function run(make, items, finished): make(item) for each, in any order, and finished(result) here, in this thread.
+@dataclass(frozen=True)
+class Crew:
+    """Who makes the tiles of a map, which changes no byte of it.
 
     `scheduler` is `threads`, `processes` or the address of a Dask scheduler; `workers` as many as this process may use cores
-    where it is None. Every worker computes with one thread, so that workers do not take each other's cores. At the end, be it
-    by an error, no thread or process of this machine is at work any more. InputError where no cluster answers.
+    where it is None; `progress(done, total)` is told of every tile, first of those that are there already.
     """
-    count = workers or default_workers()
-    if scheduler == THREADS:
-        with _single_threaded(), small_cache(), ThreadPoolExecutor(count, thread_name_prefix="tile") as pool:
-            yield partial(_on_threads, pool)
-    else:
-        with _client(scheduler, count) as client:
-            yield partial(_on_cluster, client, scheduler)
+
+    scheduler: str = THREADS
+    workers: int | None = None
+    progress: Progress | None = None
+
+    def check(self) -> None:
+        """Raise InputError where such a crew would have no meaning."""
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"{self.workers} workers make no map; give 1 or more")
+        if self.scheduler not in (THREADS, PROCESSES) and not self.scheduler.startswith(("tcp://", "tls://", "inproc://")):
+            raise InputError(f"'{self.scheduler}' is no scheduler; give {THREADS}, {PROCESSES} or the address of one, as "
+                             "tcp://HOST:PORT")
+        if self.workers is not None and self.scheduler not in (THREADS, PROCESSES):
+            raise InputError(f"the scheduler at {self.scheduler} has its own workers; leave the number of workers out")
+
+    def told(self, done: int, total: int) -> None:
+        """Tell how far the work is to whom it may concern."""
+        if self.progress:
+            self.progress(done, total)
+
+    @contextmanager
+    def at_work(self) -> Iterator[Callable[[Make, Sequence[Any], Callable[[Any], None]], None]]:
+        """Give a function run(make, items, finished): make(item) for each, in any order, and finished(result) in this thread.
+
+        Every worker computes with one thread, so that workers do not take each other's cores. At the end, be it by an error, no
+        thread or process of this machine is at work any more. Raises InputError where no cluster answers.
+        """
+        count = self.workers or default_workers()
+        if self.scheduler == THREADS:
+            with _single_threaded(), small_cache(), ThreadPoolExecutor(count, thread_name_prefix="tile") as pool:
+                yield partial(_on_threads, pool)
+        else:
+            with _client(self.scheduler, count) as client:
+                yield partial(_on_cluster, client, self.scheduler)
 
 
 def _on_threads(pool: ThreadPoolExecutor, make: Make, items: Sequence[Any], finished: Callable[[Any], None]) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from promptmid_core.prompts import KINDS
 from promptmid_core.refmap.format import shard
-from promptmid_core.refmap.format.header import CHUNKS_PER_TILE, Header, Tile
+from promptmid_core.refmap.format.header import CHUNKS_PER_TILE, Header
 from promptmid_core.refmap.format.quantisation import scales
+from promptmid_core.refmap.tile import Tile
 
 if TYPE_CHECKING:
     import zarr
@@ -67,7 +68,7 @@ def create(path: Path, header: Header) -> None:
     import zarr
 
     if not (path / "zarr.json").exists():
-        zarr.create_group(path, zarr_format=3, attributes=header.attributes())
+        zarr.create_group(path, zarr_format=3, attributes=header.to_dict())
     for level in range(header.levels):
         _create_level(path / str(level), header, level)
 

@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
-from promptmid_core.files import digest
-from promptmid_core.geometry import ChannelGroup, Grid, Measure
+from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame
-from promptmid_core.prompts.prompt import Modality
+from promptmid_core.refmap.format.fields import Fields
+from promptmid_core.refmap.format.identity import DescriptorIdentity
+from promptmid_core.refmap.format.quantisation import STORES
+from promptmid_core.refmap.format.sar import SarReading, scale_from_dict, scale_to_dict
+from promptmid_core.refmap.format.sealed import read_object, sealed, unsealed
+from promptmid_core.refmap.format.vocabulary import VocabularyFacts
+from promptmid_core.refmap.sar.amplitude import AmplitudeScale
+from promptmid_core.refmap.tile import Tile
 
 FORMAT = "promptmid-map"
 VERSION = 5
 HEADER_FILE = "zarr.json"
+CURE = "build the map again with 'promptmid map build'"
 
 CHUNK_PX = 256
 CHUNKS_PER_TILE = 2
 BLOCK_PX = 64
+MOST_LEVELS = 31
+SAR_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class DescriptorIdentity:
-    """Which descriptor made the map: `stride` in level pixels, `fingerprint` and `groups` as the descriptor gives them."""
+class GridOptions:
+    """The CRS and the GSD in metres that were asked for at the build, None where they were left to the program."""
+
+    crs: str | None
+    gsd_m: float | None
+
+
+@dataclass(frozen=True)
+class SceneFacts:
+    """A SAR raster of a mosaic: its name among the inputs, and the decibels that were added to its values."""
 
     name: str
-    stride: int
-    fingerprint: str
-    groups: tuple[ChannelGroup, ...]
-
-    @property
-    def channels(self) -> int:
-        return sum(group.channels for group in self.groups)
-
-    @staticmethod
-    def of(descriptor: Descriptor) -> DescriptorIdentity:
-        return DescriptorIdentity(descriptor.name, descriptor.stride, descriptor.fingerprint, descriptor.groups(Modality.SAR))
-
-    @staticmethod
-    def read(values: dict[str, Any]) -> DescriptorIdentity:
-        """From the header's JSON values."""
-        groups = tuple(ChannelGroup(**group | {"measure": Measure(group["measure"])}) for group in values["groups"])
-        return DescriptorIdentity(**values | {"groups": groups})
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The part of the map that one task makes: a window of a level's pixels that is one shard of every array of the level."""
-
-    col: int
-    row: int
-    width: int
-    height: int
-    level: int = 0
+    gain_db: float
 
 
 @dataclass(frozen=True)
@@ -66,29 +56,29 @@ class Header:
     `grid` are the level-0 pixels; a pixel of level k covers 2^k by 2^k of them. `amplitude` says how the product's values became
     SAR amplitude, `sar` what was said of it and which bands were read; `registration_sigma_m` is the standard deviation per axis
     of the ground's place in the product, as far as it is known to be off; `dem_stride` is the number of level-0 pixels per height
-    cell, 0 without a DEM, and `dem_range` its lowest and highest height in metres; `vocabulary` is `Vocabulary.attributes`;
-    `store` is the element type of the descriptors; `inputs` maps sar, landcover and dem to the SHA-256 of the file; `options` are
-    those of the build as they were given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is
-    valid gives a pixel: `name` and `gain_db`, which was added to its values; empty where there is one raster only.
+    cell, 0 without a DEM, and `dem_range` its lowest and highest height in metres; `store` is the element type of the
+    descriptors; `inputs` maps sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were
+    given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a pixel; empty where
+    there is one raster only.
     """
 
     frame: MapFrame
     grid: Grid
     vertical_datum: str
     descriptor: DescriptorIdentity
-    amplitude: dict[str, Any]
+    amplitude: AmplitudeScale
     sar_dtype: str
-    sar: dict[str, Any]
+    sar: SarReading
     registration_sigma_m: float
     has_landuse: bool
     dem_stride: int
     dem_range: tuple[float, float]
     levels: int
     store: str
-    vocabulary: dict[str, Any]
+    vocabulary: VocabularyFacts
     inputs: dict[str, str]
-    options: dict[str, Any]
-    scenes: list[dict[str, Any]] = field(default_factory=list)
+    options: GridOptions
+    scenes: tuple[SceneFacts, ...] = ()
 
     @property
     def chunk_px(self) -> int:
@@ -136,51 +126,132 @@ class Header:
             for col in range(0, grid.width, step):
                 yield Tile(col, row, min(step, grid.width - col), min(step, grid.height - row), level)
 
-    def attributes(self) -> dict[str, Any]:
-        """The header as JSON values, with a checksum of itself."""
-        values = asdict(self)
-        if not self.scenes:
-            del values["scenes"]
-        values["frame"]["origin"] = list(self.frame.origin)
-        values["dem_range"] = list(self.dem_range)
-        values["descriptor"]["groups"] = list(values["descriptor"]["groups"])
-        values |= {"format": FORMAT, "version": VERSION, "transform": list(self.grid.to_transform(self.frame.origin))}
-        return values | {"sha256": digest(values)}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the header as JSON values, with a checksum of themselves."""
+        values = {
+            "frame": {"crs": self.frame.crs, "origin": list(self.frame.origin)},
+            "grid": asdict(self.grid),
+            "vertical_datum": self.vertical_datum,
+            "descriptor": self.descriptor.to_dict(),
+            "amplitude": scale_to_dict(self.amplitude),
+            "sar_dtype": self.sar_dtype,
+            "sar": self.sar.to_dict(),
+            "registration_sigma_m": self.registration_sigma_m,
+            "has_landuse": self.has_landuse,
+            "dem_stride": self.dem_stride,
+            "dem_range": list(self.dem_range),
+            "levels": self.levels,
+            "store": self.store,
+            "vocabulary": self.vocabulary.to_dict(),
+            "inputs": dict(self.inputs),
+            "options": asdict(self.options),
+        }
+        # what a map does not have is left out, so that maps from before it could have it keep their bytes
+        if self.scenes:
+            values["scenes"] = [asdict(scene) for scene in self.scenes]
+        transform = list(self.grid.to_transform(self.frame.origin))
+        return sealed(values | {"format": FORMAT, "version": VERSION, "transform": transform})
 
     @staticmethod
     def read(path: Path) -> Header:
-        """The header of a map folder; InputError where it is no map, of a newer format, or damaged."""
+        """Return the header of a map folder. Raises InputError where it is no map, of another format, or damaged."""
         values = attributes_of(path)
         if values is None:
             raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
-        return Header.of(values, path)
+        return Header.from_dict(values, path)
 
     @staticmethod
-    def of(values: dict[str, Any], path: Path) -> Header:
-        """The header from its attributes; InputError, which names the map folder `path`, as for `read`."""
-        version = values.get("version")
-        if isinstance(version, int) and version > VERSION:
-            raise InputError(f"{path} is a map of format {version}, newer than this program's {VERSION}; update promptmid")
-        if version != VERSION:
-            raise InputError(f"{path} is a map of format {version}, older than this program's {VERSION}; build it again")
-        rest = {key: value for key, value in values.items() if key != "sha256"}
-        if values.get("sha256") != digest(rest):
-            raise InputError(f"{path / HEADER_FILE} is damaged: its checksum does not hold; copy or build the map again")
-        fields = {key: value for key, value in rest.items() if key not in ("format", "version", "transform")}
-        frame = MapFrame(fields["frame"]["crs"], tuple(fields["frame"]["origin"]))
-        return Header(**fields | {"frame": frame, "grid": Grid(**fields["grid"]), "dem_range": tuple(fields["dem_range"]),
-                                  "descriptor": DescriptorIdentity.read(fields["descriptor"])})
+    def from_dict(values: dict[str, Any], path: Path) -> Header:
+        """Return the header from its JSON values. Raises InputError, which names the map folder `path`, as for `read`."""
+        file = path / HEADER_FILE
+        _check_version(Fields(values, file, CURE).whole("version"), path)
+        try:
+            fields = Fields(unsealed(values), file, CURE)
+        except ValueError as error:
+            raise InputError(f"{file} is damaged: its checksum does not hold; copy or build the map again") from error
+        header = Header(
+            _frame(fields.part("frame")), _grid(fields.part("grid")), fields.word("vertical_datum"),
+            DescriptorIdentity.from_dict(fields.part("descriptor")), scale_from_dict(fields.part("amplitude")),
+            fields.word("sar_dtype", SAR_TYPES), SarReading.from_dict(fields.part("sar")),
+            fields.number("registration_sigma_m", 0), fields.flag("has_landuse"), fields.whole("dem_stride"), _span(fields),
+            fields.whole("levels", 1), fields.word("store", STORES), VocabularyFacts.from_dict(fields.part("vocabulary")),
+            _inputs(fields.part("inputs")), _options(fields.part("options")),
+            tuple(map(_scene, fields.parts("scenes"))) if fields.holds("scenes") else (),
+        )
+        header._check(fields)
+        return header
+
+    def _check(self, fields: Fields) -> None:
+        """Raise InputError where the fields, each of which is sound, do not go together."""
+        stride, side = self.descriptor.stride, min(self.grid.shape)
+        if self.levels > MOST_LEVELS or side >> (self.levels - 1) < stride:
+            fields.refuse("levels", f"what {self.grid.width} x {self.grid.height} px have room for, in cells of {stride}")
+        if self.dem_stride and self.chunk_px % self.dem_stride:
+            fields.refuse("dem_stride", f"a divisor of the {self.chunk_px} px of a chunk")
+        if self.has_landuse != (self.vocabulary.table is not None):
+            fields.refuse("has_landuse", "what the vocabulary's table of classes tells")
+        if "sar" not in self.inputs or not {scene.name for scene in self.scenes} <= self.inputs.keys():
+            fields.refuse("inputs", "a table that names every SAR raster")
+        if fields.word("format") != FORMAT or fields.whole("version") != VERSION:
+            fields.refuse("version", f"{VERSION}")
+        if list(fields.numbers("transform", 6)) != list(self.grid.to_transform(self.frame.origin)):
+            fields.refuse("transform", "that of the grid and the frame")
+        fields.done()
 
 
-def sar_names(count: int) -> list[str]:
-    """The names of so many SAR rasters among the inputs of a map: sar, sar2, sar3, ..."""
-    return [f"sar{number if number > 1 else ''}" for number in range(1, count + 1)]
+def _check_version(version: int, path: Path) -> None:
+    if version > VERSION:
+        raise InputError(f"{path} is a map of format {version}, newer than this program's {VERSION}; update promptmid")
+    if version < VERSION:
+        raise InputError(f"{path} is a map of format {version}, older than this program's {VERSION}; build it again")
+
+
+def _frame(fields: Fields) -> MapFrame:
+    east, north = fields.numbers("origin", 2)
+    frame = MapFrame(fields.word("crs"), (east, north))
+    fields.done()
+    return frame
+
+
+def _grid(fields: Fields) -> Grid:
+    grid = Grid(fields.number("x"), fields.number("y"), fields.positive("gsd"),
+                fields.whole("width", 1), fields.whole("height", 1))
+    fields.done()
+    return grid
+
+
+def _span(fields: Fields) -> tuple[float, float]:
+    lowest, highest = fields.numbers("dem_range", 2)
+    if lowest > highest:
+        fields.refuse("dem_range", "the lowest and the highest height")
+    return lowest, highest
+
+
+def _inputs(fields: Fields) -> dict[str, str]:
+    inputs = {name: fields.text(name) for name in fields.names}
+    for name, known in inputs.items():
+        if not SHA256.fullmatch(known):
+            fields.refuse(name, "a SHA-256")
+    return inputs
+
+
+def _options(fields: Fields) -> GridOptions:
+    options = GridOptions(None if fields.empty("crs") else fields.word("crs"),
+                          None if fields.empty("gsd_m") else fields.positive("gsd_m"))
+    fields.done()
+    return options
+
+
+def _scene(fields: Fields) -> SceneFacts:
+    scene = SceneFacts(fields.word("name"), fields.number("gain_db"))
+    fields.done()
+    return scene
 
 
 def attributes_of(path: Path) -> dict[str, Any] | None:
-    """The attributes of a folder that calls itself one of our maps, finished or not; None where it does not."""
+    """Return the attributes of a folder that calls itself one of our maps, finished or not; None where it does not."""
     try:
-        values = json.loads((path / HEADER_FILE).read_bytes()).get("attributes")
-    except (OSError, ValueError, AttributeError):
+        values = read_object(path / HEADER_FILE).get("attributes")
+    except (OSError, ValueError):
         return None
     return values if isinstance(values, dict) and values.get("format") == FORMAT else None

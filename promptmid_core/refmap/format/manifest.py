@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.files import digest, sha256, write_whole
-from promptmid_core.refmap.format.header import Header, Tile
+from promptmid_core.files import sha256
+from promptmid_core.refmap.format.fields import Fields
+from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.sealed import read_object, unsealed, write_sealed
+from promptmid_core.refmap.tile import Tile
 
 MANIFEST_FILE = "manifest.json"
 JOURNAL_FILE = "building.jsonl"
 REGIONS_FILE, REGIONS_FOLDER = "regions.json", "regions"
-CURE = "mend that and give the same command again"
+CURE = "copy or build the map again"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,20 @@ class TileRecord:
     landuse: dict[str, int] = field(default_factory=dict)
     scenes: dict[str, int] = field(default_factory=dict)
 
+    @staticmethod
+    def from_dict(fields: Fields) -> TileRecord:
+        """Return the record that a line of the journal holds. Raises InputError where it holds none."""
+        tile = fields.part("tile")
+        record = TileRecord(Tile(*(tile.whole(name) for name in ("col", "row", "width", "height", "level"))),
+                            _texts(fields.part("files")), fields.whole("valid"), fields.whole("described"),
+                            fields.whole("heights"), _counts(fields.part("landuse")), _counts(fields.part("scenes")))
+        fields.done()
+        return record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return asdict(self)
+
 
 class Journal:
     """The tiles that an unfinished map already has: a line of JSON each, appended as they are finished."""
@@ -41,38 +58,115 @@ class Journal:
 
     def append(self, record: TileRecord) -> None:
         with self.file.open("a") as lines:
-            lines.write(json.dumps(asdict(record), sort_keys=True) + "\n")
+            lines.write(json.dumps(record.to_dict(), sort_keys=True) + "\n")
 
     def finished(self) -> dict[Tile, TileRecord]:
         """The tiles whose files are still as they were written."""
         records: dict[Tile, TileRecord] = {}
         for line in self.file.read_text().splitlines() if self.file.exists() else []:
             try:
-                values = json.loads(line)
-            except ValueError:
+                record = TileRecord.from_dict(Fields(json.loads(line), self.file, CURE))
+            except (ValueError, RecursionError, InputError):
                 continue  # the line that a kill cut short
-            record = TileRecord(**values | {"tile": Tile(**values["tile"])})
             if all(sha256(self.file.parent / name) == known for name, known in record.files.items()):
                 records[record.tile] = record
         return records
 
 
-def write_manifest(path: Path, files: dict[str, str], content: dict[str, Any], built: dict[str, Any]) -> None:
-    """Declare a map finished, in one step. Only `built` may differ between maps of equal inputs.
+@dataclass(frozen=True)
+class Content:
+    """What a map holds: its `header` once more, as JSON values; shares from 0 to 1 of its pixels, cells and height cells.
 
-    Raises InputError where the manifest cannot be written.
+    `dem_fraction` is None without a DEM; `landuse` is the share of each class code among the pixels whose class is known,
+    `scenes` that of each raster of a mosaic among the valid pixels, empty where there is one raster only.
     """
-    values = {"files": dict(sorted(files.items())), "content": content, "built": built}
-    write_whole(path / MANIFEST_FILE, json.dumps(values | {"sha256": digest(values)}, indent=1), cure=CURE)
+
+    header: dict[str, Any]
+    valid_fraction: float
+    described_fraction: float
+    dem_fraction: float | None
+    landuse: dict[str, float]
+    bytes: int
+    scenes: dict[str, float] = field(default_factory=dict)
+
+    @staticmethod
+    def from_dict(fields: Fields) -> Content:
+        """Return what a manifest's JSON values tell. Raises InputError where that cannot be."""
+        content = Content(
+            fields.part("header").values, fields.share("valid_fraction"), fields.share("described_fraction"),
+            None if fields.empty("dem_fraction") else fields.share("dem_fraction"), _shares(fields.part("landuse")),
+            fields.whole("bytes", most=2**63), _shares(fields.part("scenes")) if fields.holds("scenes") else {})
+        fields.done()
+        return content
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content as JSON values."""
+        values = asdict(self)
+        if not self.scenes:
+            del values["scenes"]
+        return values
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a finished map; InputError where the map is unfinished, ValueError where the manifest is damaged."""
-    require_finished(path)
-    values = json.loads((path / MANIFEST_FILE).read_bytes())
-    if not isinstance(values, dict) or values.pop("sha256", None) != digest(values):
-        raise ValueError(f"the checksum of {path / MANIFEST_FILE} does not hold")
-    return values
+@dataclass(frozen=True)
+class Built:
+    """How a map came to be: when, in how many seconds, on which host, with which versions, from which files by name."""
+
+    time: str
+    seconds: float
+    host: str
+    versions: dict[str, str]
+    inputs: dict[str, str]
+
+    @staticmethod
+    def from_dict(fields: Fields) -> Built:
+        """Return what a manifest's JSON values tell. Raises InputError where that cannot be."""
+        built = Built(fields.text("time"), fields.number("seconds"), fields.text("host"), _texts(fields.part("versions")),
+                      _texts(fields.part("inputs")))
+        fields.done()
+        return built
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What makes a map a finished one: the SHA-256 of its files by path, what it holds, and how it came to be.
+
+    Only `built` may differ between maps of equal inputs.
+    """
+
+    files: dict[str, str]
+    content: Content
+    built: Built
+
+    @staticmethod
+    def read(path: Path) -> Manifest:
+        """Return the manifest of a map folder. Raises InputError where the map is unfinished or the manifest is damaged."""
+        require_finished(path)
+        file = path / MANIFEST_FILE
+        try:
+            fields = Fields(unsealed(read_object(file)), file, CURE)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} is damaged; {CURE}") from error
+        manifest = Manifest(_texts(fields.part("files")), Content.from_dict(fields.part("content")),
+                            Built.from_dict(fields.part("built")))
+        fields.done()
+        return manifest
+
+    def write(self, path: Path) -> None:
+        """Declare a map finished, in one step. Raises OSError where the file cannot be written."""
+        values = {"files": dict(sorted(self.files.items())), "content": self.content.to_dict(), "built": asdict(self.built)}
+        write_sealed(path / MANIFEST_FILE, values)
+
+
+def _texts(fields: Fields) -> dict[str, str]:
+    return {name: fields.text(name) for name in fields.names}
+
+
+def _counts(fields: Fields) -> dict[str, int]:
+    return {name: fields.whole(name) for name in fields.names}
+
+
+def _shares(fields: Fields) -> dict[str, float]:
+    return {name: fields.share(name) for name in fields.names}
 
 
 def require_finished(path: Path) -> None:
@@ -90,9 +184,10 @@ def damaged_files(path: Path) -> list[str]:
         raise InputError(f"{path} is not a map folder; build one with: promptmid map build SAR.tif {path}")
     if not (path / MANIFEST_FILE).is_file():
         Header.read(path)
+    require_finished(path)
     try:
-        files = read_manifest(path)["files"]
-    except ValueError:
+        files = Manifest.read(path).files
+    except InputError:
         return [MANIFEST_FILE]
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - {MANIFEST_FILE, REGIONS_FILE}
     found = {name for name in found if not name.startswith(f"{REGIONS_FOLDER}/")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.refmap.sar.amplitude import SCALES
@@ -29,11 +28,6 @@ class SarProduct:
     terrain_corrected: str = UNKNOWN
     incidence_deg: float | None = None
     look_deg: float | None = None
-
-    @staticmethod
-    def read(values: dict[str, Any]) -> SarProduct:
-        """From the header's JSON values."""
-        return SarProduct(**{name: value for name, value in values.items() if name != "bands"})
 
     @property
     def bands(self) -> tuple[int, ...] | None:

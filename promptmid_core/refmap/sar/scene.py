@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptmid_core.arrays import Float32, Mask
-from promptmid_core.refmap.format.header import Tile
 from promptmid_core.refmap.pyramid import averaged
 from promptmid_core.refmap.sar.view import SarView
+from promptmid_core.refmap.tile import Tile
 
 BLOCK_PX = 1024  # level-0 pixels along a side that are in memory at once
 

@@ -20,7 +20,7 @@ FLOOR_RAD = float(np.radians(0.02))
 
 
 @dataclass(frozen=True)
-class Drift:
+class WorstErrors:
     """The prior's worst errors over a flight: metres, radians, share of the height above ground, radians of roll and of pitch."""
 
     horizontal: float

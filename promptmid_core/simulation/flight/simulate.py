@@ -17,7 +17,7 @@ from promptmid_core.bags.writer import BagWriter, check_new_bag
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose, Terrain
 from promptmid_core.georaster import RasterView, check_raster, map_frame
-from promptmid_core.simulation.flight.drift import Drift
+from promptmid_core.simulation.flight.drift import WorstErrors
 from promptmid_core.simulation.flight.exposure import Exposure
 from promptmid_core.simulation.flight.flightplan import NEEDED_SHARE, Plan, Sight, drape, plan_flight
 from promptmid_core.simulation.flight.trajectory import Trajectory
@@ -97,7 +97,7 @@ def simulate_flight(
     odometry_stamps = np.arange(START_NS, stamps[-1] + 2 * ODOMETRY_NS, ODOMETRY_NS, dtype=np.int64)
     terrain = drape(dem, ortho, sight)
     plan = plan_flight(rng, ortho, terrain, sight, float(_seconds(odometry_stamps)[-1]), _seconds(stamps), speed)
-    drift = Drift(drift_px * gsd, np.radians(yaw_error_deg), altitude_error_percent / 100, np.radians(attitude_error_deg))
+    drift = WorstErrors(drift_px * gsd, np.radians(yaw_error_deg), altitude_error_percent / 100, np.radians(attitude_error_deg))
     exposure = Exposure.over(seed, rng, frames, period_ns / 1e9)
 
     custom = {key: str(value) for key, value in options.items()} | {
@@ -161,7 +161,7 @@ def _frames(plan: Plan, exposure: Exposure, stamps: Stamps, shares: list[float],
             progress(i + 1, len(stamps))
 
 
-def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: Drift, stamps: Stamps, instants: Float64,
+def _priors(rng: np.random.Generator, plan: Plan, terrain: Terrain, drift: WorstErrors, stamps: Stamps, instants: Float64,
             floor_m: float) -> Iterator[Entry]:
     """Odometry at `stamps`, wrong by the drift as seen at the frames' `instants`."""
     times = _seconds(stamps)

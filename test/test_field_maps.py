@@ -1,0 +1,279 @@
+"""Maps as the field breaks them: what cannot be is told in one sentence, and no map is made, or taken, of nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_maps import BoxMean
+from test_regions import EAST, WEST, raster
+
+from promptmid_core import cli
+from promptmid_core.errors import InputError
+from promptmid_core.files import digest
+from promptmid_core.georaster import raster_identity
+from promptmid_core.refmap import ReferenceMap, map_info, read_regions, verify_map
+from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
+from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.manifest import Journal
+
+# the headers of maps that were built before their metadata were typed
+HEADERS: dict[str, Any] = json.loads((Path(__file__).parent / "map_headers.json").read_text())
+NAN, INFINITE, DEEP = float("nan"), float("inf"), [[[[[[[[0]]]]]]]]
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_of_maps_built_before_are_read_and_written_to_the_byte(name: str) -> None:
+    assert json.dumps(Header.from_dict(HEADERS[name], Path("map")).to_dict()) == json.dumps(HEADERS[name])
+
+
+def changed(file: Path, within: str, path: str, change: Callable[[Any, Any], None]) -> None:
+    """Change what lies at a path of a JSON file, in the object `within` it, and give that a checksum that holds again."""
+    document = json.loads(file.read_bytes())
+    sealed = document[within] if within else document
+    values, (*way, last) = sealed, path.split(".")
+    for step in way:
+        values = values[int(step) if isinstance(values, list) else step]
+    change(values, int(last) if isinstance(values, list) else last)
+    sealed["sha256"] = digest({key: value for key, value in sealed.items() if key != "sha256"})
+    file.write_text(json.dumps(document))
+
+
+def set_to(value: Any) -> Callable[[Any, Any], None]:
+    def change(values: Any, last: Any) -> None:
+        values[last] = value
+    return change
+
+
+def gone(values: Any, last: Any) -> None:
+    del values[last]
+
+
+IMPOSSIBLE = [
+    ("frame", set_to([])), ("frame.crs", set_to("")), ("frame.crs", gone), ("frame.origin", set_to([1.0])),
+    ("frame.origin", set_to([1.0, NAN])), ("grid.x", set_to(INFINITE)), ("grid.gsd", set_to(0)), ("grid.gsd", set_to(-10.0)),
+    ("grid.gsd", set_to(NAN)), ("grid.gsd", set_to("10")), ("grid.gsd", set_to(10**400)), ("grid.width", set_to(-640)),
+    ("grid.height", set_to(0)), ("grid.height", set_to(True)), ("grid.width", set_to(1e3)), ("grid.depth", set_to(1)),
+    ("vertical_datum", set_to(None)), ("descriptor.stride", set_to(0)), ("descriptor.stride", set_to(2.0)),
+    ("descriptor.groups", set_to([])), ("descriptor.groups.0.channels", set_to(-1)),
+    ("descriptor.groups.0.measure", set_to("likeness")), ("descriptor.groups.0.bound", set_to(0)),
+    ("descriptor.fingerprint", gone), ("amplitude.median", set_to(0)), ("amplitude.scale", set_to("linear")),
+    ("amplitude.decibel", set_to(True)), ("sar_dtype", set_to("complex64")), ("sar.multilook", set_to(0)),
+    ("sar.bands", set_to([])), ("sar.bands", set_to([0])), ("sar.looks", set_to(NAN)), ("registration_sigma_m", set_to(-1.0)),
+    ("registration_sigma_m", set_to(NAN)), ("has_landuse", set_to("yes")), ("has_landuse", set_to(False)),
+    ("dem_stride", set_to(-2)), ("dem_stride", set_to(7)), ("dem_range", set_to([])), ("dem_range", set_to([100.0, NAN])),
+    ("dem_range", set_to([100.0, -100.0])), ("levels", set_to(0)), ("levels", set_to(10**9)), ("levels", set_to(10)),
+    ("store", set_to("int4")), ("vocabulary", set_to(DEEP)), ("vocabulary.land_uses", set_to(["moor"])),
+    ("vocabulary.prompts.SAR", gone), ("vocabulary.classes.10", set_to("moor")), ("vocabulary.classes.70000", set_to(None)),
+    ("vocabulary.embeddings", set_to([2, 3])), ("inputs", set_to({})), ("inputs.sar", set_to("")), ("options.gsd_m", set_to(-1)),
+    ("options", gone), ("scenes", set_to([])), ("scenes", set_to([{"name": "sar9", "gain_db": 0.0}])), ("transform", set_to([])),
+    ("transform.0", set_to(1.0)), ("unheard_of", set_to(1)), ("version", set_to("five")), ("version", gone),
+]
+
+
+@pytest.mark.parametrize(("path", "change"), IMPOSSIBLE)
+def test_header_that_cannot_be_is_refused_by_file_field_and_cure(copied_map: Path, path: str, change: Any,
+                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    changed(copied_map / "zarr.json", "attributes", path, change)
+    for use in (ReferenceMap.open, map_info):
+        with pytest.raises(InputError, match="build the map again") as refusal:
+            use(copied_map)
+        said = str(refusal.value)
+        assert said.startswith(str(copied_map / "zarr.json")) and "\n" not in said and len(said) < 400
+        named = path.partition(".")[0]
+        assert f"'{named}" in said or (named == "scenes" and "'inputs'" in said)
+    assert cli.main(["map", "info", str(copied_map)]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def leaves(values: Any, path: str = "") -> list[str]:
+    """The paths of all that a JSON object holds."""
+    steps = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    found = []
+    for step, value in steps:
+        below = f"{path}.{step}" if path else str(step)
+        found += [below, *leaves(value, below)]
+    return found
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_header_with_anything_in_it_opens_or_is_refused(built_map: Path, data: st.DataObject) -> None:
+    file = built_map / "zarr.json"
+    sound = file.read_bytes()
+    path = data.draw(st.sampled_from([path for path in leaves(json.loads(sound)["attributes"]) if path != "sha256"]))
+    junk = [None, True, 0, -1, 1, 10**9, 10**400, 0.5, NAN, INFINITE, "", "x", [], [0], {}, {"x": 1}, DEEP]
+    try:
+        changed(file, "attributes", path, data.draw(st.sampled_from([gone, *map(set_to, junk)])))
+        ReferenceMap.open(built_map).descriptors(0, 0, 4, 4)
+    except InputError as refusal:
+        assert "\n" not in str(refusal)
+    finally:
+        file.write_bytes(sound)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "manifest.json"])
+def test_json_nested_without_end_is_refused(copied_map: Path, name: str) -> None:
+    (copied_map / name).write_text("[" * 100_000)
+    with pytest.raises(InputError, match=str(copied_map)):
+        map_info(copied_map)
+    if name == "manifest.json":
+        assert verify_map(copied_map) == [name]
+
+
+@pytest.mark.parametrize(("path", "change"), [
+    ("content.valid_fraction", set_to("most")), ("content.valid_fraction", set_to(NAN)), ("content.landuse", set_to([])),
+    ("content.bytes", gone), ("built.time", set_to(7)), ("built", gone), ("files", set_to({"0/sar/c/0/0": 1})),
+])
+def test_manifest_that_cannot_be_is_refused_by_its_field(copied_map: Path, path: str, change: Any) -> None:
+    changed(copied_map / "manifest.json", "", path, change)
+    with pytest.raises(InputError, match=rf"manifest\.json .*'{path.partition('.')[0]}.*build the map again"):
+        map_info(copied_map)
+    assert verify_map(copied_map) == ["manifest.json"]
+    ReferenceMap.open(copied_map)
+
+
+@pytest.fixture(scope="module")
+def of_regions(built_map: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = Path(shutil.copytree(built_map, tmp_path_factory.mktemp("regions") / "map"))
+    sar = raster(tmp_path_factory.mktemp("east") / "east.tif", "EPSG:32612", EAST, side=100)
+    append_region(path, Sources(sar), BuildOptions(BoxMean()))
+    return path
+
+
+@pytest.mark.parametrize(("path", "change"), [
+    ("regions", set_to([])), ("regions", set_to({})), ("regions.1.path", set_to("../../elsewhere")),
+    ("regions.1.name", set_to("main")), ("regions.1.name", set_to("../east")),
+    ("regions.1.bounds", set_to([1.0])), ("regions.1.origin", set_to([NAN, 0.0])),
+    ("regions.1.footprint", set_to([[1.0, 2.0], [3.0]])), ("regions.1.crs", gone), ("regions.1.colour", set_to("red")),
+    ("version", set_to("one")), ("version", set_to(0)),
+])
+def test_table_of_regions_that_cannot_be_is_refused_by_its_field(of_regions: Path, tmp_path: Path, path: str,
+                                                                 change: Any) -> None:
+    copy = Path(shutil.copytree(of_regions, tmp_path / "map"))
+    changed(copy / "regions.json", "", path, change)
+    with pytest.raises(InputError, match=rf"regions\.json .*'{path.partition('.')[0]}.*map append"):
+        read_regions(copy)
+    assert verify_map(copy) == ["regions.json"]
+
+
+def test_journal_with_a_line_of_something_else_is_read(built_map: Path, tmp_path: Path) -> None:
+    for line in ("5", "[]", "{}", '{"tile": 1}', '{"tile": {"col": "a"}}', "[" * 100_000):
+        Journal(tmp_path).file.write_text(line + "\n")
+        assert Journal(tmp_path).finished() == {}
+
+
+SIDE = 200
+NOTED = """<PAMDataset><PAMRasterBand band="1"><Histograms><HistItem><HistMin>0</HistMin></HistItem></Histograms>
+  <Metadata><MDI key="STATISTICS_MAXIMUM">255</MDI><MDI key="STATISTICS_MEAN">97.3</MDI></Metadata></PAMRasterBand>
+  <Metadata domain="Esri"><MDI key="PyramidResamplingType">NEAREST</MDI></Metadata></PAMDataset>"""
+NODATA = '<PAMDataset><PAMRasterBand band="1"><NoDataValue>90</NoDataValue></PAMRasterBand></PAMDataset>'
+VRT = """<VRTDataset rasterXSize="{side}" rasterYSize="{side}"><SRS>EPSG:32611</SRS>
+  <GeoTransform>380000, 10, 0, 3770000, 0, -10</GeoTransform><VRTRasterBand dataType="Byte" band="1"><SimpleSource>
+  <SourceFilename relativeToVRT="{relative}">{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>
+</VRTDataset>"""
+
+
+def vrt(path: Path, name: object, relative: bool = True) -> Path:
+    path.write_text(VRT.format(side=SIDE, name=name, relative=int(relative)))
+    return path
+
+
+def masked(file: Path) -> None:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(file, "r+") as source:
+        source.write_mask(np.tri(SIDE, dtype=bool))
+
+
+def overviews(file: Path) -> None:
+    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(file, "r+") as source:
+        source.build_overviews([2])
+
+
+def moved(file: Path) -> None:
+    file.with_suffix(".tfw").write_text("10\n0\n0\n-10\n400005\n3769995\n")
+
+
+CHANGES: list[tuple[str, Callable[[Path], object], bool]] = [
+    ("another source", lambda folder: raster(folder / "sar.tif", "EPSG:32611", WEST, seed=5, side=SIDE), True),
+    ("nodata of the source", lambda folder: (folder / "sar.tif.aux.xml").write_text(NODATA), True),
+    ("a mask of the source", lambda folder: masked(folder / "sar.tif"), True),
+    ("statistics of the source", lambda folder: (folder / "sar.tif.aux.xml").write_text(NOTED), False),
+    ("statistics of the VRT", lambda folder: (folder / "whole.vrt.aux.xml").write_text(NOTED), False),
+    ("overviews", lambda folder: overviews(folder / "sar.tif"), False),
+]
+
+
+@pytest.mark.parametrize(("change", "other"), [change[1:] for change in CHANGES], ids=[change[0] for change in CHANGES])
+def test_all_that_gdal_reads_for_an_input_tells_whether_it_is_the_same(tmp_path: Path, change: Callable[[Path], object],
+                                                                       other: bool) -> None:
+    raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=SIDE)
+    vrt(tmp_path / "part.vrt", "sar.tif")
+    whole, descriptor = vrt(tmp_path / "whole.vrt", "part.vrt"), BoxMean()
+    build_map(Sources(whole), tmp_path / "map", BuildOptions(BoxMean()))
+    change(tmp_path)
+    if other:
+        with pytest.raises(InputError, match="other inputs or options"):
+            build_map(Sources(whole), tmp_path / "map", BuildOptions(descriptor))
+        (tmp_path / "map/0/sar/c/0/0").unlink()
+        with pytest.raises(InputError, match=r"whole\.vrt is not the sar raster"):
+            repair_map(tmp_path / "map", Sources(whole), descriptor)
+    else:
+        build_map(Sources(whole), tmp_path / "map", BuildOptions(descriptor))
+        (tmp_path / "map/0/sar/c/0/0").unlink()
+        assert repair_map(tmp_path / "map", Sources(whole), BoxMean()) == ["0/sar/c/0/0"]
+    assert not descriptor.seen
+
+
+def test_a_plain_file_is_told_by_its_own_hash_and_with_others_by_all(tmp_path: Path) -> None:
+    file = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=SIDE)
+    plain = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert raster_identity(file) == plain
+    (tmp_path / "sar.tif.aux.xml").write_text(NOTED)
+    moved(file)  # the file has a geotransform, so that GDAL does not ask for a world file
+    assert raster_identity(file) == plain
+    known = set()
+    for said in (NODATA, NODATA.replace("90", "91"), "<PAMDataset"):
+        (tmp_path / "sar.tif.aux.xml").write_text(said)
+        known.add(raster_identity(file))
+    assert len(known | {plain}) == 4
+    with rasterio.open(tmp_path / "bare.tif", "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8") as target:
+        target.write(np.ones((9, 9), np.uint8), 1)
+    before = raster_identity(tmp_path / "bare.tif")
+    moved(tmp_path / "bare.tif")
+    assert raster_identity(tmp_path / "bare.tif") != before
+    assert raster_identity(tmp_path / "none.tif") is None
+
+
+def test_a_vrt_and_its_sources_are_the_same_wherever_they_lie(tmp_path: Path) -> None:
+    one, other, archive = tmp_path / "one", tmp_path / "other", tmp_path / "sar.zip"
+    for folder in (one, other):
+        folder.mkdir()
+        raster(folder / "sar.tif", "EPSG:32611", WEST, side=SIDE)
+        vrt(folder / "sar.vrt", "sar.tif")
+    (other / "sar.vrt").rename(other / "renamed.vrt")
+    assert raster_identity(one / "sar.vrt") == raster_identity(other / "renamed.vrt") != raster_identity(one / "sar.tif")
+    # what lies in an archive is told by the archive, and a VRT of itself has no more to tell
+    zipped, known = vrt(tmp_path / "zipped.vrt", f"/vsizip/{archive}/sar.tif", relative=False), set()
+    for seed in (1, 2):
+        raster(one / "sar.tif", "EPSG:32611", WEST, seed=seed, side=SIDE)
+        with ZipFile(archive, "w") as target:
+            target.write(one / "sar.tif", "sar.tif")
+        known.add(raster_identity(zipped))
+    assert len(known) == 2
+    assert raster_identity(vrt(tmp_path / "self.vrt", "self.vrt"))
+
+
+def test_a_source_that_is_no_file_of_this_machine_is_refused(tmp_path: Path) -> None:
+    far = vrt(tmp_path / "far.vrt", "/vsicurl/http://127.0.0.1:1/sar.tif", relative=False)
+    with pytest.raises(InputError, match=r"far\.vrt reads /vsicurl/.*gdal_translate"):
+        raster_identity(far)
