@@ -16,6 +16,7 @@ from promptmid_core.geometry import Pose, Prior
 if TYPE_CHECKING:
     from promptmid_core.georaster import MapFrame
 
+METADATA, STORAGE = "metadata.yaml", (".mcap", ".db3", ".zstd")
 IMAGE_TYPES = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
 
 
@@ -183,12 +184,7 @@ class FlightBag:
 
 def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
     """A rosbag2 folder; InputError where it is missing, unfinished or damaged."""
-    if not path.is_dir():
-        found = "it is a file" if path.exists() else "there is nothing of that name"
-        raise InputError(f"{path} is not a rosbag2 folder: {found}.")
-    if not (path / "metadata.yaml").is_file():
-        raise InputError(f"{path} has no metadata.yaml: it is no rosbag2 folder or its recording was not finished; "
-                         f"`ros2 bag reindex {path}` restores a recording.")
+    _check_folder(path)
     recorded: dict[str, Recorded] = {}
     with _reader(path) as reader:
         custom = reader.readers[0].storage.metadata.custom or {}
@@ -196,6 +192,26 @@ def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
             before = recorded.get(connection.topic, Recorded(connection.msgtype, 0))
             recorded[connection.topic] = Recorded(before.kind, before.count + int(connection.msgcount))
     return FlightBag(path, recorded, names or Topics(), {str(key): str(value) for key, value in custom.items()})
+
+
+def _check_folder(path: Path) -> None:
+    """Raise InputError where there is no rosbag2 folder, or where its files are none that have an end."""
+    try:
+        if not path.is_dir():
+            found = "there is nothing of that name" if not path.is_symlink() else "it is a link to nothing"
+            if path.exists():
+                found = "it is a file" if path.is_file() else "it is no folder"
+            raise InputError(f"{path} is not a rosbag2 folder: {found}.")
+        if not (path / METADATA).is_file():
+            raise InputError(f"{path} has no {METADATA}: it is no rosbag2 folder or its recording was not finished; "
+                             f"`ros2 bag reindex {path}` restores a recording.")
+        for file in sorted(path.iterdir()):
+            if file.suffix in STORAGE and not file.is_file():
+                raise InputError(f"{file} is not a file; copy the bag again, with what its links lead to.")
+            if file.suffix in STORAGE or file.name == METADATA:
+                file.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{error.filename or path} cannot be read ({error.strerror}); name a bag that you may read.") from error
 
 
 @contextmanager

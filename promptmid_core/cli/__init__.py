@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from io import TextIOWrapper
 
 from promptmid_core import __version__
 from promptmid_core.cli import bench, demo, doctor, export, map, replay, simulate, train
@@ -17,6 +18,10 @@ FAILED, INTERRUPTED = 1, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status and never lets an expected error end in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # the name of a file may hold what the encoding of a terminal or a pipe cannot say
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     args = parser().parse_args(argv)
     try:

@@ -144,4 +144,7 @@ def read_sections(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError as error:
+        raise InputError(f"{text} begins with the home of a user who has none; write the whole path") from error

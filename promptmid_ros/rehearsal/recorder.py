@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import NavSatFix
 
 from promptmid_core.bags.writer import BagWriter
+from promptmid_core.errors import InputError
 
 OUTPUTS = {
     "pose": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
@@ -30,8 +31,8 @@ DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 class Recorder:
     """Writes the outputs of the node `localizer` to the folder `path`, each message as it arrived and at the time it arrived.
 
-    A context manager: the folder is complete when the block ends. The executor that spins `node` does the writing. `on_message`
-    is told (topic, serialized message, wall time in ns) of each.
+    A context manager: the folder is complete when the block ends, which raises InputError where it could not be written. The
+    executor that spins `node` does the writing. `on_message` is told (topic, serialized message, wall time in ns) of each.
     """
 
     def __init__(self, node: Node, path: Path, localizer: str = "/localizer",
@@ -39,6 +40,7 @@ class Recorder:
         self._node, self._localizer, self._on_message = node, localizer, on_message
         self._bag = BagWriter(path)
         self._lock = threading.Lock()
+        self._failure: InputError | None = None
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> Recorder:
@@ -55,8 +57,12 @@ class Recorder:
         def write(data: bytes) -> None:
             now = time.time_ns()
             with self._lock:
-                if self._subscriptions:
-                    self._bag.write_serialized(topic, kind, data, now)
+                if self._subscriptions and self._failure is None:
+                    try:
+                        self._bag.write_serialized(topic, kind, data, now)
+                    except InputError as failure:
+                        # the executor's thread has nobody to tell
+                        self._failure = failure
                     self.counts[topic] += 1
             if self._on_message:
                 self._on_message(topic, data, now)
@@ -67,4 +73,7 @@ class Recorder:
             subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
+        if self._failure is not None and kind is None:
+            self._bag.__exit__(InputError, self._failure, None)
+            raise self._failure
         self._bag.__exit__(kind, error, trace)

@@ -55,9 +55,12 @@ class EngineKey:
 
 
 def folder() -> Path:
-    """Where engines are kept; made where it is not there, for this user alone."""
-    named = os.environ.get(FOLDER)
-    path = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "promptmid" / "engines"
+    """Where engines are kept; made where it is not there, for this user alone. InputError where it can be nowhere."""
+    named, caches = os.environ.get(FOLDER), os.environ.get("XDG_CACHE_HOME")
+    try:
+        path = Path(named) if named else Path(caches or Path.home() / ".cache") / "promptmid" / "engines"
+    except RuntimeError as error:
+        raise InputError(f"this user has no home to keep engines in; name a folder for them in {FOLDER}") from error
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

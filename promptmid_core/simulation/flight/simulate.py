@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float64
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.writer import BagWriter
+from promptmid_core.bags.writer import BagWriter, check_new_bag
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose, Terrain
 from promptmid_core.georaster import RasterView, check_raster, map_frame
@@ -78,6 +78,7 @@ def simulate_flight(
         "frame_rate_hz": frame_rate_hz,
     }
     _check(options, image_size, gsd, speed)
+    check_new_bag(out)
     check_raster(optical, "optical")
     if dem:
         check_raster(dem, "dem")
