@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_maps import BoxMean, rasters
 
-from promptmid_core.refmap.build import build_map
-
-# launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing on, so that caplog stays empty
+# before any logger of the package is made: launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing
+# on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)
+
+from small_maps import BoxMean, rasters  # noqa: E402
+
+from promptmid_core.refmap.build import build_map  # noqa: E402
 
 
 @pytest.fixture(scope="session")

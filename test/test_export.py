@@ -5,20 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
-
-pytest.importorskip("torch", reason="PyTorch is not installed")
-
-import torch
+from optional import lacking
 
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
-from promptmid_core.export import onnx as export
-from promptmid_core.export.onnx import export_onnx
-from promptmid_core.export.parity import compare, simulated_views
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.runtime.backend import Wanted
@@ -26,6 +18,17 @@ from promptmid_core.runtime.onnx import OnnxNetwork
 from promptmid_core.runtime.onnxfile import metadata, sha256
 from promptmid_core.runtime.profile import COMPACT, Profile
 from promptmid_core.runtime.torch_network import TorchNetwork
+
+LACKING = lacking("torch", "onnx", "onnxscript")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no export")
+if not LACKING:
+    import onnx
+    import torch
+    from onnx import TensorProto, helper
+
+    from promptmid_core.export import onnx as export
+    from promptmid_core.export.onnx import export_onnx
+    from promptmid_core.export.parity import compare, simulated_views
 
 SIDE = 64
 PROFILE = Profile.read(COMPACT)
@@ -83,26 +86,29 @@ def test_weights_are_inside_and_halved(exported):
         assert b"site-packages" not in path.read_bytes()
 
 
-class Steep(torch.nn.Module):
+@pytest.fixture
+def steep():
     """What overflows float16 if nothing is kept: squares of 300, a softmax of differences of 1e5, and a constant of 1e5."""
+    class Steep(torch.nn.Module):
+        FLOAT32 = ("last",)
 
-    FLOAT32 = ("last",)
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 5, 1)
+            torch.nn.init.constant_(self.first.weight, 100.0)
 
-    def __init__(self):
-        super().__init__()
-        self.first, self.last = torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 5, 1)
-        torch.nn.init.constant_(self.first.weight, 100.0)
+        def forward(self, image, modality, prompt):
+            x = self.first(image) + modality + prompt.mean()
+            y = x / torch.sqrt((x * x).sum(1, keepdim=True) + 1e-6)
+            z = torch.softmax(y * 1e5, 1) * 1e5
+            out = self.last(z / 1e5 + y)
+            return out[:, :4], out[:, 4:]
 
-    def forward(self, image, modality, prompt):
-        x = self.first(image) + modality + prompt.mean()
-        y = x / torch.sqrt((x * x).sum(1, keepdim=True) + 1e-6)
-        z = torch.softmax(y * 1e5, 1) * 1e5
-        out = self.last(z / 1e5 + y)
-        return out[:, :4], out[:, 4:]
+    return Steep()
 
 
-def test_float32_is_kept_where_half_overflows(tmp_path):
-    module, inputs = Steep().eval(), (np.ones((1, 3, 8, 8), np.float32), np.ones(1, np.float32), np.ones((1, 2), np.float32))
+def test_float32_is_kept_where_half_overflows(steep, tmp_path):
+    module, inputs = steep.eval(), (np.ones((1, 3, 8, 8), np.float32), np.ones(1, np.float32), np.ones((1, 2), np.float32))
     export_onnx(module, inputs, tmp_path / "steep.onnx", precision="float16")
     onnx.checker.check_model(str(tmp_path / "steep.onnx"), full_check=True)
     found = OnnxNetwork(tmp_path / "steep.onnx", 1, 8)(*inputs)
@@ -115,13 +121,12 @@ def test_float32_is_kept_where_half_overflows(tmp_path):
     assert TensorProto.FLOAT16 in {kind for name, kind in types.items() if name.startswith("first.weight")}
 
 
-def test_weights_beside_the_file_are_part_of_what_it_is(tmp_path, monkeypatch):
+def test_weights_beside_the_file_are_part_of_what_it_is(steep, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "MOST_WEIGHTS", 10)
     inputs = np.ones((1, 3, 8, 8), np.float32), np.ones(1, np.float32), np.ones((1, 2), np.float32)
-    module = Steep()
-    module.first = torch.nn.Conv2d(3, 4, 13, 1, 6)  # small tensors, such as axes and shapes, stay inside
+    steep.first = torch.nn.Conv2d(3, 4, 13, 1, 6)  # small tensors, such as axes and shapes, stay inside
     for _ in range(2):  # the second replaces the first
-        export_onnx(module, inputs, tmp_path / "steep.onnx")
+        export_onnx(steep, inputs, tmp_path / "steep.onnx")
     assert {path.name for path in tmp_path.iterdir()} == {"steep.onnx", "steep.onnx.data"}
     assert np.isfinite(OnnxNetwork(tmp_path / "steep.onnx", 1, 8)(*inputs)[0]).all()
     before, data = sha256(tmp_path / "steep.onnx"), bytearray((tmp_path / "steep.onnx.data").read_bytes())

@@ -8,23 +8,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
+from checkpoints import save_model
+from optional import lacking
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: no profile full")
-pytest.importorskip("diffusers", reason="diffusers is not installed: no profile full")
+from promptmid_core.cli import main
+from promptmid_core.descriptors import load, with_model
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Grid, Patch
+from promptmid_core.prompts.prompt import Modality, Prompt
+from promptmid_core.runtime.backend import Wanted
+from promptmid_core.simulation.world.simulate import simulate_world
 
-from checkpoints import save_model  # noqa: E402
+LACKING = lacking("torch", "accelerate", "diffusers", "onnx", "peft", "safetensors", "transformers")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no profile full")
+if not LACKING:
+    import torch
 
-from promptmid_core.cli import main  # noqa: E402
-from promptmid_core.descriptors import load, with_model  # noqa: E402
-from promptmid_core.errors import InputError  # noqa: E402
-from promptmid_core.geometry import Grid, Patch  # noqa: E402
-from promptmid_core.networks.backbones import Backbones  # noqa: E402
-from promptmid_core.networks.diffusion import DiffusionFeatures, load_unet, load_vae  # noqa: E402
-from promptmid_core.networks.teacher import build_teacher  # noqa: E402
-from promptmid_core.prompts.prompt import Modality, Prompt  # noqa: E402
-from promptmid_core.runtime.backend import Wanted  # noqa: E402
-from promptmid_core.simulation.world.simulate import simulate_world  # noqa: E402
-from promptmid_core.training.loop import STATE  # noqa: E402
+    from promptmid_core.networks.backbones import Backbones
+    from promptmid_core.networks.diffusion import DiffusionFeatures, load_unet, load_vae
+    from promptmid_core.networks.teacher import build_teacher
+    from promptmid_core.training.loop import STATE
 
 SMOKE = {"network": {"encoder": [8, 8, 8, 12], "middle": 12, "coarse": 16, "blocks": [1, 1, 1]},
          "cycles": [{"steps": 4, "batch": 2, "rate": 1e-3, "warm_up": 1, "every": 2}],

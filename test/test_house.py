@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -117,18 +118,35 @@ def imported_by(path: Path, *, at_the_top: bool) -> set[str]:
     return names
 
 
-def test_every_library_that_is_imported_is_a_requirement(built, manifest):
+@cache
+def required(built: Path, *extras: str) -> set[str]:
+    """The distributions that setup.py requires, and those of its extras."""
     sections = (built / "promptmid_ros.egg-info" / "requires.txt").read_text().split("\n\n[")
-    providers = importlib.metadata.packages_distributions()
+    lines = [line for section in sections[1:] for extra in extras if re.match(f"{extra}[]:]", section)
+             for line in section.splitlines()[1:]]
+    return {canonicalize_name(Requirement(line).name) for line in [*sections[0].splitlines(), *lines]}
+
+
+def provided() -> dict[str, set[str]]:
+    """The installed libraries, each with the distributions that it comes from."""
+    found = importlib.metadata.packages_distributions()
+    return {name: {canonicalize_name(distribution) for distribution in found[name]} for name in found}
+
+
+def test_every_library_that_is_imported_is_a_requirement(built, manifest):
+    providers = provided()
     # TensorRT is there under one of several names, or not at all; its type stubs have one name
     own = {"tensorrt", "promptmid_core", "promptmid_ros", *sys.stdlib_module_names, *(it.name for it in manifest.exec_depends)}
 
+    def comes_with(name: str, wanted: set[str]) -> bool:
+        if name in providers:
+            return bool(wanted & providers[name])
+        # not installed, so that its name has to do: `cuda` is of cuda-bindings
+        return any(f"{each}-".startswith(f"{canonicalize_name(name)}-") for each in wanted)
+
     def lacking(names: set[str], *extras: str) -> set[str]:
-        lines = [line for section in sections[1:] for extra in extras if re.match(f"{extra}[]:]", section)
-                 for line in section.splitlines()[1:]]
-        required = {canonicalize_name(Requirement(line).name) for line in [*sections[0].splitlines(), *lines]}
-        return {name for name in names - own
-                if not required & {canonicalize_name(provider) for provider in providers.get(name, ())}}
+        wanted = required(built, *extras)
+        return {name for name in names - own if not comes_with(name, wanted)}
 
     for package in ("promptmid_core", "promptmid_ros"):
         for path in ROOT.glob(f"{package}/**/*.py"):
@@ -137,6 +155,49 @@ def test_every_library_that_is_imported_is_a_requirement(built, manifest):
             at_once, later = imported_by(path, at_the_top=True), imported_by(path, at_the_top=False)
             assert not lacking(at_once, extra), f"{path} needs what setup.py or package.xml does not name"
             assert not lacking(later, *EXTRAS), f"{path} needs what setup.py or package.xml does not name"
+
+
+IMPORT_WITHOUT = """
+import importlib, importlib.machinery, pathlib, sys
+
+class Without(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, *place):
+        return None if name.split(".")[0] in sys.argv[1:] else super().find_spec(name, *place)
+
+sys.meta_path = [Without if finder is importlib.machinery.PathFinder else finder for finder in sys.meta_path]
+sys.path.insert(0, "test")
+for path in sorted(pathlib.Path("test").glob("test_*.py")):
+    try:
+        importlib.import_module(path.stem)
+    except BaseException as error:
+        print(path.name, type(error).__name__, error)
+print("done")
+"""
+
+
+def test_every_test_file_can_be_imported_without_the_extras(built):
+    """Under `colcon test` launch's plugin imports each: one that cannot be ends the run, one that is skipped then empties it."""
+    always = required(built, "test", "ros")
+    extras = required(built, "dev", *EXTRAS) - always
+    hidden = sorted(name for name, providers in provided().items() if providers & extras and not providers & always)
+    done = run(sys.executable, "-c", IMPORT_WITHOUT, *hidden)
+    # where ROS 2 is not installed there is no plugin either
+    told = [line for line in done.stdout.splitlines() if "ROS 2" not in line]
+    assert told == ["done"], done.stderr
+
+
+# what a requirement is called in the keys of rosdep, where that is not its own name
+ROSDEP_NAMES = {"opencv-python-headless": "opencv", "pyyaml": "yaml", "catkin-pkg": "catkin-pkg-modules"}
+NO_ROSDEP_KEY = {"affine", "dask", "distributed", "google-crc32c", "import-linter", "numcodecs", "threadpoolctl", "zarr"}
+# `colcon test` runs in one process
+ONLY_MAKE_TEST = {"pytest-xdist"}
+
+
+def test_manifest_names_the_requirements_of_pip_that_rosdep_knows(built, manifest):
+    keys = {depend.name for depend in (*manifest.exec_depends, *manifest.test_depends) if depend.name.startswith("python3-")}
+    wanted = {ROSDEP_NAMES.get(name, name) for name in required(built, "test") - NO_ROSDEP_KEY - ONLY_MAKE_TEST}
+    assert {key.removeprefix("python3-").removesuffix("-pip") for key in keys} == wanted
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:

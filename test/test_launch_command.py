@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-pytest.importorskip("ros2launch", reason="ROS 2's launch is not installed")
+pytest.importorskip("launch_testing", reason="ROS 2's launch is not installed")
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from launched import launch_file, scene
@@ -57,6 +57,11 @@ class Launched:
         except ProcessLookupError:
             return False
         return True
+
+
+@pytest.fixture(autouse=True)
+def ros2launch() -> None:
+    pytest.importorskip("ros2launch", reason="ROS 2's command `ros2 launch` is not installed")
 
 
 def prepare() -> None:

@@ -6,22 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from optional import lacking
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: no training")
+from promptmid_core.cli import main
+from promptmid_core.descriptors import load
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Grid, Patch
+from promptmid_core.prompts.prompt import Modality, Prompt
+from promptmid_core.simulation.world.simulate import simulate_world
 
-from promptmid_core.cli import main  # noqa: E402
-from promptmid_core.descriptors import load  # noqa: E402
-from promptmid_core.errors import InputError  # noqa: E402
-from promptmid_core.geometry import Grid, Patch  # noqa: E402
-from promptmid_core.networks.encoder import Depthwise  # noqa: E402
-from promptmid_core.prompts.prompt import Modality, Prompt  # noqa: E402
-from promptmid_core.simulation.world.simulate import simulate_world  # noqa: E402
-from promptmid_core.training.losses import peak_loss, score_surfaces  # noqa: E402
-from promptmid_core.training.publish import stressed  # noqa: E402
-from promptmid_core.training.recipe import Recipe  # noqa: E402
-from promptmid_core.training.samples import Geometry, Samples  # noqa: E402
-from promptmid_core.training.scenes import Scene, read_scenes  # noqa: E402
-from promptmid_core.training.student import train_student  # noqa: E402
+LACKING = lacking("torch", "accelerate", "safetensors")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no training")
+if not LACKING:
+    import torch
+
+    from promptmid_core.networks.encoder import Depthwise
+    from promptmid_core.training.losses import peak_loss, score_surfaces
+    from promptmid_core.training.publish import stressed
+    from promptmid_core.training.recipe import Recipe
+    from promptmid_core.training.samples import Geometry, Samples
+    from promptmid_core.training.scenes import Scene, read_scenes
+    from promptmid_core.training.student import train_student
 
 
 @pytest.fixture(scope="module")
