@@ -138,10 +138,15 @@ def test_every_library_that_is_imported_is_a_requirement(built, manifest):
     # TensorRT is there under one of several names, or not at all; its type stubs have one name
     own = {"tensorrt", "promptmid_core", "promptmid_ros", *sys.stdlib_module_names, *(it.name for it in manifest.exec_depends)}
 
+    def comes_with(name: str, wanted: set[str]) -> bool:
+        if name in providers:
+            return bool(wanted & providers[name])
+        # not installed, so that its name has to do: `cuda` is of cuda-bindings
+        return any(f"{each}-".startswith(f"{canonicalize_name(name)}-") for each in wanted)
+
     def lacking(names: set[str], *extras: str) -> set[str]:
-        # where a library of an extra is not installed, its own name is all that is known of it
-        return {name for name in names - own
-                if not required(built, *extras) & providers.get(name, {canonicalize_name(name)})}
+        wanted = required(built, *extras)
+        return {name for name in names - own if not comes_with(name, wanted)}
 
     for package in ("promptmid_core", "promptmid_ros"):
         for path in ROOT.glob(f"{package}/**/*.py"):
