@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -24,6 +31,7 @@ from promptmid_core.prompts import ClassTable
 from promptmid_core.refmap import map_info
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.refmap.sar import SarProduct
+from promptmid_core.refmap.sar.laying import laid
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 DEGREES = Affine(1e-4, 0, -118.4, 0, -1e-4, 34.1)  # in Los Angeles
@@ -313,3 +321,209 @@ def test_single_pixels_of_0_db_are_ground(tmp_path: Path) -> None:
     sar = raster(tmp_path / "sar.tif", values, *PLACES["own"])
     build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
     assert map_info(tmp_path / "map")["valid_fraction"] == 1
+
+
+def used(given: dict[str, Path], out: Path, use: str) -> None:
+    """Give rasters to what reads such: a map's build, the bench's cut, or a flight."""
+    if use == "build":
+        build_map(Sources(given["sar"], given["landcover"], given["dem"]), out, BuildOptions(BoxMean()))
+    elif use == "cut":
+        cut_pairs(given["optical"], given["sar"], out, side=96, landcover=given["landcover"], table=ClassTable.load("worldcover"))
+    else:
+        simulate_flight(given["optical"], out, dem=given["dem"], frames=2, seed=1, footprint_px=64, drift_px=5, yaw_error_deg=1,
+                        altitude_error_percent=1, image_size=(64, 64))
+
+
+USES = [("build", "sar"), ("build", "landcover"), ("build", "dem"), ("cut", "optical"), ("cut", "sar"), ("cut", "landcover"),
+        ("flight", "optical"), ("flight", "dem")]
+
+
+def refused(los_angeles: dict[str, dict[str, Path]], out: Path, use: str, name: str, bad: Path) -> str:
+    """The sentence by which a raster is refused, with nothing left behind."""
+    with pytest.raises(InputError) as refusal:
+        used(los_angeles["0"] | {name: bad}, out, use)
+    assert not out.exists() and "\n" not in str(refusal.value)
+    str(refusal.value).encode()
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(("turn", "fits"), [(6e-16, True), (2e-5, True), (1e-4, False), (0.05, False)])
+def test_rotation_of_less_than_a_hundredth_pixel_is_rounding(tmp_path: Path, turn: float, fits: bool) -> None:
+    pixels = speckle((150, 200))
+    transform = UTM @ Affine.rotation(np.degrees(turn))
+    sar = raster(tmp_path / "sar.tif", pixels, "EPSG:32611", transform)
+    if fits:
+        built = build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
+        seen = built.image(0, 0, built.grid.width, built.grid.height)
+        # what is turned overhangs an upright rectangle by a part of a pixel, for which there may be a row more
+        rows, cols = built.grid.height - 150, built.grid.width - 200
+        assert 0 <= rows <= 1 and 0 <= cols <= 1 and seen.valid.mean() > 0.98
+        moved = min((np.abs(seen.image[row:row + 150, col:col + 200] - pixels).mean(), row, col)
+                    for row in range(rows + 1) for col in range(cols + 1))
+        assert moved[0] < 0.5
+    else:
+        with pytest.raises(InputError, match=r"sar\.tif is rotated.*gdalwarp"):
+            build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
+
+
+@pytest.mark.parametrize(("use", "name"), USES)
+def test_numbers_of_a_palette_are_no_values(los_angeles: dict[str, dict[str, Path]], tmp_path: Path, use: str, name: str) -> None:
+    with rasterio.open(los_angeles["0"]["landcover"]) as source:
+        numbers, transform = source.read(1), source.transform
+    path = tmp_path / "palette.tif"
+    with rasterio.open(path, "w", driver="GTiff", width=numbers.shape[1], height=numbers.shape[0], count=1, dtype="uint8",
+                       crs="EPSG:4326", transform=transform) as target:
+        target.write_colormap(1, {10: (0, 100, 0), 50: (250, 0, 0), 80: (0, 100, 200)})
+        target.write(numbers, 1)
+    if name == "landcover":
+        used(los_angeles["0"] | {name: path}, tmp_path / "out", use)
+    else:
+        sentence = refused(los_angeles, tmp_path / "out", use, name, path)
+        assert sentence.startswith(f"{path} ") and "gdal_translate -expand" in sentence
+
+
+PLANETS = {
+    "Moon": "+proj=longlat +R=1737400 +no_defs", "Mars": "+proj=longlat +a=3396190 +b=3376200 +no_defs",
+    "Venus": "+proj=eqc +R=6051800 +units=m +no_defs",
+}
+
+
+@pytest.mark.parametrize(("use", "name", "planet"), [*((*use, "Moon") for use in USES), ("build", "sar", "Mars"),
+                                                     ("build", "dem", "Venus")])
+def test_raster_of_another_planet_is_refused(los_angeles: dict[str, dict[str, Path]], tmp_path: Path, use: str, name: str,
+                                             planet: str) -> None:
+    with rasterio.open(los_angeles["0"][name]) as source:
+        pixels, transform = source.read(), source.transform
+    bad = raster(tmp_path / f"{planet}.tif", pixels, PLANETS[planet], transform)
+    assert "does not lie on the Earth" in refused(los_angeles, tmp_path / "out", use, name, bad)
+
+
+@pytest.mark.parametrize("sphere", ["+proj=longlat +R=6371007.181 +no_defs", "+proj=longlat +R=6370997 +no_defs", "EPSG:4035",
+                                    "EPSG:4267", "EPSG:4284", "EPSG:4313"])
+def test_every_ellipsoid_of_the_earth_is_taken(tmp_path: Path, sphere: str) -> None:
+    check_raster(raster(tmp_path / "sar.tif", speckle(), sphere), "sar")
+
+
+def test_map_is_not_built_in_the_crs_of_another_planet(los_angeles: dict[str, dict[str, Path]], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a CRS of the Earth; use --crs EPSG:32611"):
+        map_frame(los_angeles["0"]["sar"], "+proj=tmerc +R=1737400 +units=m")
+
+
+def unreadable(folder: Path, what: str) -> Path:
+    """A path that is no raster that can be read."""
+    path = folder / "raster.tif"
+    if what == "folder":
+        path.mkdir()
+    elif what == "link to nothing":
+        path.symlink_to(folder / "nowhere")
+    elif what == "link to itself":
+        path.symlink_to(path)
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "name too long":
+        return folder / ("r" * 300 + ".tif")
+    elif what == "name not UTF-8":
+        path = Path(os.fsdecode(os.fsencode(folder) + b"/K\xf6ln.tif"))
+        raster(folder / "named.tif", speckle()).rename(path)
+    return path
+
+
+@pytest.mark.parametrize("what", ["folder", "link to nothing", "pipe", "name too long", "name not UTF-8"])
+@pytest.mark.parametrize(("use", "name"), USES)
+def test_path_that_is_no_raster_is_refused_and_not_waited_for(los_angeles: dict[str, dict[str, Path]], tmp_path: Path, use: str,
+                                                              name: str, what: str) -> None:
+    sentence = refused(los_angeles, tmp_path / "out", use, name, unreadable(tmp_path, what))
+    assert str(tmp_path) in sentence
+    # a build names what a link leads to
+    told = {"folder": "is a folder", "link to nothing": "nowhere is not a file" if use == "build" else "is a link to nothing",
+            "pipe": "is not a file", "name too long": "File name too long", "name not UTF-8": r"K\xf6ln.tif has a name that"}
+    assert told[what] in sentence
+
+
+@pytest.mark.parametrize("what", ["folder", "link to nothing", "link to itself", "pipe", "name too long", "name not UTF-8"])
+def test_scene_beside_others_that_is_no_raster_is_refused_too(los_angeles: dict[str, dict[str, Path]], tmp_path: Path,
+                                                              what: str) -> None:
+    rasters = {"sar": los_angeles["0"]["sar"], "sar2": unreadable(tmp_path, what)}
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+        laid(rasters, SarProduct(), 2, crs=None, gsd=None)
+
+
+@pytest.mark.parametrize("locked", ["file", "folder"])
+def test_raster_that_may_not_be_read_is_refused(locked: str) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        inner = folder / "inner"
+        inner.mkdir()
+        folder.chmod(0o755)
+        path = raster(inner / "sar.tif", speckle())
+        check_raster(path, "sar")
+        (path if locked == "file" else inner).chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)  # permissions do not hold for root
+        try:
+            with pytest.raises(InputError, match=r"sar\.tif cannot be read \(Permission denied\)"):
+                check_raster(path, "sar")
+        finally:
+            if root:
+                os.seteuid(0)
+            inner.chmod(0o755)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+{before}
+from promptmid_core.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def command(*arguments: object, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", PROGRAM.format(before=before), *map(str, arguments)], check=False, text=True,
+                          capture_output=True, env=os.environ | environment)
+
+
+@pytest.fixture(scope="module")
+def other_proj(tmp_path_factory: Any) -> Path:
+    """The data of a PROJ whose database is older than any library that is used."""
+    folder = tmp_path_factory.mktemp("proj")
+    with contextlib.closing(sqlite3.connect(folder / "proj.db")) as database:
+        database.execute("create table metadata (key text, value text)")
+        database.execute("insert into metadata values ('DATABASE.LAYOUT.VERSION.MAJOR', '1')")
+        database.execute("insert into metadata values ('DATABASE.LAYOUT.VERSION.MINOR', '0')")
+        database.commit()
+    return folder
+
+
+@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA"])
+@pytest.mark.parametrize("use", ["build", "cut", "flight", "world"])
+def test_data_of_another_proj_are_named_before_any_work(los_angeles: dict[str, dict[str, Path]], tmp_path: Path, other_proj: Path,
+                                                        variable: str, use: str) -> None:
+    given, out = los_angeles["0"], tmp_path / "out"
+    arguments = {
+        "build": ("map", "build", given["sar"], out, "--descriptor", "structural"),
+        "cut": ("bench", "cut", given["optical"], given["sar"], out, "--side", "96"),
+        "flight": ("simulate", "flight", "--optical", given["optical"], "--out", out),
+        "world": ("simulate", "world", "--out", out, "--size-px", "256"),
+    }[use]
+    done = command(*arguments, **{variable: str(other_proj)})
+    assert done.returncode == 1 and not out.exists()
+    assert f"{variable}={other_proj}" in done.stderr and f"unset {variable}" in done.stderr
+    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_pyproj_that_has_no_data_of_its_own_is_told_of_too(tmp_path: Path, other_proj: Path, named: bool) -> None:
+    """That of a distribution has none in its folder, and goes by the variable as rasterio does everywhere."""
+    found = Path(pyproj.__file__).parent
+    shutil.copytree(found, tmp_path / "pyproj", ignore=shutil.ignore_patterns("proj_dir", "__pycache__"))
+    if found.with_name("pyproj.libs").is_dir():
+        (tmp_path / "pyproj.libs").symlink_to(found.with_name("pyproj.libs"))
+    program = ("import sys; sys.path.insert(0, sys.argv[1])\nfrom promptmid_core.errors import InputError\n"
+               "from promptmid_core.georaster import MapFrame\nfrom promptmid_core.georaster.geodetic import Geodetic\n"
+               "try:\n    Geodetic(MapFrame('EPSG:32611', (0.0, 0.0)), 'unknown')\nexcept InputError as error:\n    print(error)")
+    where = str(other_proj if named else tmp_path / "nowhere")
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, text=True, capture_output=True,
+                          env=os.environ | {"PROJ_DATA": where})
+    assert f"PROJ_DATA={where}" in done.stdout and "unset PROJ_DATA" in done.stdout and not done.stderr, done.stderr

@@ -12,6 +12,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.frame import own_crs
 from promptmid_core.georaster.kind import BANDS, PLAUSIBLE, TYPES, Kind, Plausible, needs_all_bands
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 
@@ -20,6 +21,7 @@ Join = Callable[[Float32], Float32]
 MEDIAN_SAMPLE = 1_000_000
 ODD_SAMPLE = 100_000  # implausible values that are looked at to name the most frequent
 MOST_ODD = 0.5  # share of a raster's pixels
+MOST_ROTATION_PX = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +57,14 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
     InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
     rotated, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones. South-up rasters are fine.
     """
+    from rasterio.enums import ColorInterp
+
     with opened(path) as source:
-        if source.crs is None:
-            raise InputError(f"{path} has no CRS; set the one it was made in, e.g. with gdal_edit.py -a_srs EPSG:N")
+        own_crs(path, source.crs)
         t = source.transform
         if t.is_identity:
             raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
-        if t.b or t.d or t.a <= 0 or not t.e:
+        if _rotation_px(source) >= MOST_ROTATION_PX or t.a <= 0 or not t.e:
             raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
         there = data_bands(source)
         if bands is None and len(there) not in BANDS[kind]:
@@ -71,11 +74,22 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
         bands = bands or there
         if not set(bands) <= set(there):
             raise InputError(f"{path} has no band {max(bands)}; its bands are {', '.join(map(str, there))}")
+        if kind != "landcover" and any(source.colorinterp[band - 1] is ColorInterp.palette for band in bands):
+            grey = "rgb, or gray where its colours are greys" if kind == "optical" else "gray"
+            raise InputError(f"{path} holds numbers of colours, of a palette, where {kind} needs values; write them out with "
+                             f"gdal_translate -expand {grey}")
         dtype = source.dtypes[bands[0] - 1]
         if dtype not in TYPES[kind]:
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
         # GDAL opens a file that was cut short without a word; reading it to its end is what tells
         return _scan(path, source, bands, kind, join, plausible or PLAUSIBLE.get(kind))
+
+
+def _rotation_px(source: Any) -> float:
+    """By how many pixels the corners of a raster lie off an upright rectangle; rounding makes some of it."""
+    t = source.transform
+    across, down = abs(t.b) * source.height / (abs(t.a) or np.inf), abs(t.d) * source.width / (abs(t.e) or np.inf)
+    return float(max(across, down))
 
 
 def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None,

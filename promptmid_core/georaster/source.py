@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.proj import check_rasterio
 
 
 @contextmanager
@@ -21,10 +22,8 @@ def opened(path: Path) -> Iterator[Any]:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
-    # GDAL's errors come as exceptions; the log would tell each a second time
-    logging.getLogger("rasterio._err").setLevel(logging.CRITICAL)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; give a GeoTIFF that exists")
+    check_file(path)
+    check_rasterio()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -34,6 +33,23 @@ def opened(path: Path) -> Iterator[Any]:
         raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
     with source:
         yield source
+
+
+def check_file(path: Path) -> None:
+    """InputError where a raster is no file that can be read, or has a name that GDAL cannot open; no pipe is waited for."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError as error:
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        raise InputError(f"{name} has a name that is not UTF-8, which GDAL cannot open; rename it") from error
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is not a file"
+            raise InputError(f"{path} {what}; give a GeoTIFF that exists")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a file, in a folder, that you may read") from error
 
 
 def data_bands(source: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.georaster.proj import crs_of, transformer
 
 if TYPE_CHECKING:
     import pyproj
@@ -50,9 +51,7 @@ class Turn:
 @lru_cache(maxsize=64)
 def turn_of(wkt: str) -> Turn | None:
     """The turn of a CRS; None where its x does not come back to where it began, as in a UTM zone."""
-    import pyproj
-
-    crs = _plain(pyproj.CRS(wkt))
+    crs = _plain(crs_of(wkt))
     if crs.is_geographic:
         return Turn(360.0, 0.0) if crs.axis_info[0].unit_name == "degree" else None
     operation = crs.coordinate_operation
@@ -60,7 +59,7 @@ def turn_of(wkt: str) -> Turn | None:
     if operation is None or not any(word in method for word in CYLINDRICAL) or any(word in method for word in NOT_CYLINDRICAL):
         return None
     origin = next((float(parameter.value) for parameter in operation.params if parameter.name == ORIGIN), 0.0)
-    to_x = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+    to_x = transformer(crs.geodetic_crs, crs)
     (middle, quarter), _ = to_x.transform([origin, origin + 90.0], [0.0, 0.0])
     return Turn(4 * (quarter - middle), middle)
 
@@ -69,7 +68,7 @@ def turned_to(wkt: str, x: float) -> tuple[str, float]:
     """A CRS of the same datum whose x runs without a step for half a turn to both sides of `x`, and what to add to x for it."""
     import pyproj
 
-    crs, turn = pyproj.CRS(wkt), turn_of(wkt)
+    crs, turn = crs_of(wkt), turn_of(wkt)
     assert turn
     degrees = 360.0 * (x - turn.middle) / turn.length
     turned = pyproj.CRS.from_json_dict(_turned(crs.to_json_dict(), degrees))

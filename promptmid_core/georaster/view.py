@@ -15,6 +15,7 @@ from promptmid_core.georaster.covering import covered, own_grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
 from promptmid_core.georaster.kind import PLAUSIBLE, Kind, needs_all_bands, within
 from promptmid_core.georaster.positions import Mapping, positions
+from promptmid_core.georaster.proj import crs_of, transformer
 from promptmid_core.georaster.sampling import cubic, nearest
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 from promptmid_core.georaster.turn import turn_of, turned_to
@@ -163,10 +164,8 @@ class RasterView:
         Columns of places close together have no step between them, so that they may go on beyond the raster where it comes
         round the Earth.
         """
-        import pyproj
-
         wkt = source.crs.to_wkt()
-        to_source, turn = pyproj.Transformer.from_crs(self.frame.crs, wkt, always_xy=True), turn_of(wkt)
+        to_source, turn = transformer(self.frame.crs, wkt), turn_of(wkt)
         inverse, (east, north) = ~source.transform, self.frame.origin
         middle, _ = source.transform @ (source.width / 2, source.height / 2)
 
@@ -267,11 +266,8 @@ def _without_step(transform: Any, width: int, crs: Any) -> tuple[Any, Any]:
 
 def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:
     """Column and row of the raster's pixel that is the first of the grid; None where the two grids are not the same."""
-    import pyproj
-
     t = source.transform
-    own = pyproj.CRS.from_user_input(source.crs)
-    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not own.equals(frame.crs, ignore_axis_order=True):
+    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not crs_of(source.crs).equals(frame.crs, ignore_axis_order=True):
         return None
     col, row = ~t @ (grid.x + frame.origin[0], grid.y + frame.origin[1])
     whole = floor(col), floor(row)

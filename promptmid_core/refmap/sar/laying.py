@@ -11,6 +11,7 @@ import numpy as np
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame, raster_identity
+from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 from promptmid_core.refmap.sar.levelling import levels_db
 from promptmid_core.refmap.sar.product import SarProduct
@@ -94,6 +95,7 @@ def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence
 def _check_different(files: Sequence[Path]) -> None:
     known: dict[str, Path] = {}
     for file in files:
+        check_file(file)
         content = raster_identity(file) or str(file)
         if content in known:
             what = "is given twice" if known[content] == file else f"holds the same as {known[content]}"
