@@ -36,7 +36,7 @@ def ground_resolution(path: Path) -> float:
     with opened(path) as source:
         col, row = source.width / 2, source.height / 2
         ends = [source.transform @ end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
-        own = _own_crs(path, source.crs)
+        own = own_crs(path, source.crs)
     lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(*np.transpose(ends))
     # lengths on the ellipsoid, whatever the projection does to its own units
     _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
@@ -105,10 +105,11 @@ def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
     with opened(path) as source:
         col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
         x, y = source.transform @ (col, row)
-        return _own_crs(path, source.crs), x, y
+        return own_crs(path, source.crs), x, y
 
 
-def _own_crs(path: Path, crs: object) -> pyproj.CRS:
+def own_crs(path: Path, crs: object) -> pyproj.CRS:
+    """The CRS of a raster; InputError where it has none, or none of a place on the Earth."""
     import pyproj
 
     if crs is None:

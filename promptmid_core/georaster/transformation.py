@@ -1,0 +1,42 @@
+"""How a raster's places become places of the `map` frame, and how good that is known to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptmid_core.georaster.frame import MapFrame, own_crs
+from promptmid_core.georaster.source import opened
+
+SAME = "none: the raster lies in the CRS of the map"
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """The operation that PROJ takes from a raster's CRS to that of a map, by its name.
+
+    `accuracy_m` is what its makers say of it: metres, 0 where the datum stays the same, None where nobody knows.
+    """
+
+    name: str
+    accuracy_m: float | None
+
+
+def transformation(path: Path, frame: MapFrame) -> Transformation:
+    """Return the operation that takes the middle of a raster to the `map` frame, out of those that are installed.
+
+    Raises InputError where the raster cannot be opened or has no CRS of a place on the Earth.
+    """
+    import pyproj
+    from pyproj.exceptions import ProjError
+
+    with opened(path) as source:
+        own, middle = own_crs(path, source.crs), source.transform @ (source.width / 2, source.height / 2)
+    chosen = pyproj.Transformer.from_crs(own, frame.crs, always_xy=True)
+    chosen.transform(*middle)
+    try:
+        # which of several is taken depends on the place
+        chosen = chosen.get_last_used_operation()
+    except ProjError:
+        return Transformation(SAME, 0.0)
+    return Transformation(chosen.description, chosen.accuracy if chosen.accuracy >= 0 else None)
