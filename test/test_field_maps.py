@@ -15,7 +15,8 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_maps import BoxMean
+from rasterio.transform import from_origin
+from small_maps import BoxMean, write
 from test_regions import EAST, WEST, raster
 
 from promptmid_core import cli
@@ -26,6 +27,7 @@ from promptmid_core.refmap import ReferenceMap, map_info, read_regions, verify_m
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.manifest import Journal
+from promptmid_core.refmap.sar import SarProduct
 
 # the headers of maps that were built before their metadata were typed
 HEADERS: dict[str, Any] = json.loads((Path(__file__).parent / "map_headers.json").read_text())
@@ -277,3 +279,58 @@ def test_a_source_that_is_no_file_of_this_machine_is_refused(tmp_path: Path) -> 
     far = vrt(tmp_path / "far.vrt", "/vsicurl/http://127.0.0.1:1/sar.tif", relative=False)
     with pytest.raises(InputError, match=r"far\.vrt reads /vsicurl/.*gdal_translate"):
         raster_identity(far)
+
+
+def scattered(path: Path, share: float, **options: Any) -> Path:
+    """A raster of which so many pixels are valid, one here and one there."""
+    rng = np.random.default_rng(3)
+    pixels = np.where(rng.random((400, 400)) < share, rng.integers(1, 255, (400, 400)), 0).astype(np.uint8)
+    return write(path, pixels, nodata=0, crs="EPSG:32611", transform=from_origin(*WEST, 10, 10), **options)
+
+
+def steep(path: Path) -> Path:
+    """Ridges, each of which rises to the east by more than a radar that looks there can see into."""
+    heights = np.tile(np.arange(500, dtype=np.float32) % 8 * 40, (500, 1))
+    return write(path, heights, crs="EPSG:32611", transform=from_origin(WEST[0] - 500, WEST[1] + 500, 10, 10))
+
+
+def test_a_build_without_a_valid_pixel_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    sar, out = scattered(tmp_path / "sar.tif", 0.05), tmp_path / "map"
+    plain, coarse = BuildOptions(BoxMean()), BuildOptions(BoxMean(), gsd=40.0)
+    layover = BuildOptions(BoxMean(), SarProduct(incidence_deg=30, look_deg=90))
+    full = raster(tmp_path / "full.tif", "EPSG:32611", WEST, side=400)
+    far = np.full((900, 900), -9999, np.float32)
+    far[890:, 890:] = 12
+    low = write(tmp_path / "low.tif", far, nodata=-9999, crs="EPSG:32611", transform=from_origin(*WEST, 10, 10))
+    for sources, options, named in (
+            (Sources(sar), coarse, r"sar\.tif gives the map no valid pixel: at 40 m per pixel"),
+            (Sources([sar, scattered(tmp_path / "other.tif", 0.04)]), coarse, r"sar\.tif and the 1 other rasters give"),
+            (Sources(full, dem=steep(tmp_path / "dem.tif")), layover, r"full\.tif gives .* layover and shadow by --look-deg"),
+            (Sources(full, dem=low), plain, r"low\.tif holds no height where .*full\.tif lies")):
+        with pytest.raises(InputError, match=named):
+            build_map(sources, out, options)
+        assert not out.exists()
+    out.mkdir()
+    with pytest.raises(InputError, match="no valid pixel"):
+        build_map(Sources(sar), out, coarse)
+    assert list(out.iterdir()) == []
+    build_map(Sources(full), out, plain)
+
+
+def test_a_map_with_little_data_is_told_by_the_build_and_by_doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.zeros((600, 600), np.uint8)
+    pixels[:100, :100] = np.random.default_rng(1).integers(1, 255, (100, 100))
+    sar = write(tmp_path / "sar.tif", pixels, nodata=0, crs="EPSG:32611", transform=from_origin(*WEST, 10, 10))
+    assert cli.main(["map", "build", str(sar), str(tmp_path / "map"), "--descriptor", "structural"]) == 0
+    said = "map is all but empty: 2.7"
+    assert said in capsys.readouterr().err
+    cli.main(["doctor", "--json", "--map", str(tmp_path / "map")])
+    assert [sentence for sentence in json.loads(capsys.readouterr().out)["problems"] if said in sentence]
+
+
+def test_a_scene_that_gives_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (raster(tmp_path / f"{name}.tif", "EPSG:32611", WEST, seed, 400) for seed, name in enumerate(("vv", "vh")))
+    command = ["map", "build", str(first), str(second), str(tmp_path / "map"), "--descriptor", "structural"]
+    assert cli.main(command) == 0
+    told = capsys.readouterr().err
+    assert "vh.tif gives" in told and "leave it out, or name it first" in told and "all but empty" not in told

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.output import Bar
+from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, positive_count, positive_number
 
 if TYPE_CHECKING:
@@ -121,8 +121,13 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 
 def _tell(path: Path, built: ReferenceMap) -> None:
+    from promptmid_core.refmap import idle_scenes, little_data
+
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
+    for sentence in (little_data(path), *idle_scenes(path)):
+        if sentence:
+            say(f"warning: {sentence}")
 
 
 def _map_info(args: argparse.Namespace) -> None:

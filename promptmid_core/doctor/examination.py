@@ -112,7 +112,7 @@ def _examine_map(seen: Examination, path: Path | None) -> str:
     """The name of the descriptor that the map was built with, or of the default one."""
     from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
-    from promptmid_core.refmap import ReferenceMap
+    from promptmid_core.refmap import ReferenceMap, little_data
 
     name = "promptmid"
     if path is None:
@@ -125,6 +125,9 @@ def _examine_map(seen: Examination, path: Path | None) -> str:
             "gsd_m": round(reference.gsd, 3), "levels": reference.levels, "descriptor": name,
             "fingerprint": reference.fingerprint}
         Localizer(reference, load(name))
+    if "map" in seen.found:
+        with _problems_of(seen):
+            seen.problems += filter(None, [little_data(path)])
     return name
 
 

@@ -11,6 +11,8 @@ from promptmid_core.refmap.format.header import VERSION, Header
 from promptmid_core.refmap.format.manifest import Manifest
 from promptmid_core.refmap.regions import Region, read_regions
 
+LITTLE = 0.05  # of a map's ground: a raster that lies askew on its grid fills several times that
+
 
 def map_info(path: Path) -> dict[str, Any]:
     """Facts about a finished map, as JSON values; InputError where the folder is none.
@@ -65,6 +67,24 @@ def map_info(path: Path) -> dict[str, Any]:
         "built": built.time,
         "build_seconds": built.seconds,
     }
+
+
+def little_data(path: Path) -> str | None:
+    """Return a sentence where a finished map is all but empty. Raises InputError where the folder is none."""
+    content = Manifest.read(path).content
+    share = min(content.valid_fraction, content.described_fraction)
+    if share >= LITTLE:
+        return None
+    return (f"{path} is all but empty: {content.valid_fraction:.2%} of it has SAR pixels and {content.described_fraction:.2%} "
+            "descriptors; look at it with 'promptmid map preview', and check nodata, extent and CRS of its rasters")
+
+
+def idle_scenes(path: Path) -> list[str]:
+    """Return a sentence for each raster of a mosaic that gives no pixel. Raises InputError where the folder is no map."""
+    manifest = Manifest.read(path)
+    idle = [manifest.built.inputs.get(name, name) for name, share in manifest.content.scenes.items() if not share]
+    return [f"{raster} gives {path} no pixel, since those named before it have all of its ground, or it is empty there; leave it "
+            "out, or name it first" for raster in idle]
 
 
 def _region(path: Path, region: Region) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,8 +32,8 @@ def build_map(sources: Sources, out: Path | str, options: BuildOptions | None = 
 
     A build that was cut off goes on where it stopped; a finished map of the same inputs is returned as it is. Equal inputs give
     equal bytes but for the `built` part of the manifest. Raises InputError for any input that cannot be used, before any work,
-    for a folder that holds something else or cannot be written, and where another builder is at work; nothing is ever deleted
-    there.
+    for a folder that holds something else or cannot be written, and where another builder is at work; and after the finest level,
+    where that has no valid pixel, or no height where a DEM is given. Nothing is ever deleted there but what such a build made.
     """
     crew, started = crew or Crew(), time.monotonic()
     crew.check()
@@ -48,15 +48,13 @@ def make_map(out: Path, task: TileTask, crew: Crew, started: float) -> Reference
     if _check_target(out, task.header) and not (out / JOURNAL_FILE).exists():
         log.info("%s is already built from these inputs; nothing to do", out)
         return ReferenceMap.open(out)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        with locked(out):
-            # a kill may have come just after the manifest, or another builder have finished it by now
-            if not _check_target(out, task.header):
-                create(out, task.header)
-                task.vocabulary.write(out)
-                _finish(out, task, _make_tiles(task, crew), started)
-            (out / JOURNAL_FILE).unlink(missing_ok=True)
+    with writing(out), _folder(out), locked(out):
+        # a kill may have come just after the manifest, or another builder have finished it by now
+        if not _check_target(out, task.header):
+            create(out, task.header)
+            task.vocabulary.write(out)
+            _finish(out, task, _make_tiles(task, crew), started)
+        (out / JOURNAL_FILE).unlink(missing_ok=True)
     return ReferenceMap.open(out)
 
 
@@ -77,9 +75,46 @@ def _make_tiles(task: TileTask, crew: Crew) -> list[TileRecord]:
 
     crew.told(len(records), total)
     with crew.at_work() as run:
-        for tiles in levels:  # each from the one before
+        for level, tiles in enumerate(levels):  # each from the one before
             run(task.make, [tile for tile in tiles if tile not in records], finished)
+            if not level:
+                _check_ground(task, list(records.values()))
     return list(records.values())
+
+
+def _check_ground(task: TileTask, records: list[TileRecord]) -> None:
+    """Remove what was made and raise InputError where the finest level shows no ground at all."""
+    finest = [record for record in records if not record.tile.level]
+    first, *others = (scene.sar.view.path for scene in task.scenes)
+    if not any(record.valid for record in finest):
+        rasters = f"{first} and the {len(others)} other rasters give" if others else f"{first} gives"
+        hidden = ", or lies in layover and shadow by --look-deg and --incidence-deg" if task.scenes[0].sar.relief else ""
+        reason = (f"{rasters} the map no valid pixel: at {task.header.grid.gsd:.3g} m per pixel all is nodata, masked or empty"
+                  f"{hidden}; look at it with gdalinfo -stats, and give a raster, or a --gsd, that shows ground")
+    elif task.dem and not any(record.heights for record in finest):
+        reason = f"{task.dem.path} holds no height where {first} lies; give a DEM that does"
+    else:
+        return
+    made = [Path(file) for record in records for file in record.files]
+    for name in [*made, *metadata_files(task.header), *task.header.vocabulary.files, Path(JOURNAL_FILE)]:
+        (task.path / name).unlink(missing_ok=True)
+    for folder in sorted((path for path in task.path.rglob("*") if path.is_dir()), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()  # what is not empty is not ours
+    raise InputError(reason)
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """Have a folder; it goes with the block where that made it and left nothing in it."""
+    there = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not there:
+            with suppress(OSError):
+                out.rmdir()
 
 
 @contextmanager
@@ -109,8 +144,6 @@ def _check_target(out: Path, header: Header) -> bool:
 def _finish(out: Path, task: TileTask, records: list[TileRecord], started: float) -> None:
     """Write the manifest from the records of all tiles; its shares are those of level 0."""
     header, finest = task.header, [record for record in records if not record.tile.level]
-    if task.dem and not any(record.heights for record in finest):
-        raise InputError(f"{task.dem.path} holds no height where {task.scenes[0].sar.view.path} lies; give a DEM that does")
     files = {name: known for record in records for name, known in record.files.items()}
     whole = [*metadata_files(header), *header.vocabulary.files]
     files |= {file.as_posix(): sha256(out / file) or "" for file in whole}
