@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -39,20 +40,23 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
 
     The optical image is resampled to the SAR raster's pixels. A tile's label is the land use that covers more than half of it by
     the classes of `landcover`, which `table` tells; `labelled`: those without one are left out. InputError where a raster cannot
-    be used, where `out` has something in it, and where no tile is left.
+    be used, where `out` has something in it, and where no tile is left, all before anything is written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty; give a folder that is new or empty")
+    gsd_m, every = _tiles(optical, sar, side, landcover, table)
+    tiles = (tile for tile in every if tile.landuse or not labelled)
+    first = next(tiles, None)
+    if first is None:
+        raise InputError(f"{optical} and {sar} have no {'labelled ' * labelled}tile of {side} px in common; give images of one "
+                         "place, or a smaller --side")
     (out / "optical").mkdir(parents=True)
     (out / "sar").mkdir()
     counts: dict[str, int] = {}
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(FOLDER_COLUMNS)
-        gsd_m, tiles = _tiles(optical, sar, side, landcover, table)
-        for tile in tiles:
-            if labelled and tile.landuse is None:
-                continue
+        for tile in chain((first,), tiles):
             names = f"optical/{tile.name}.png", f"sar/{tile.name}.png"
             for name, image in zip(names, (cv2.cvtColor(tile.optical, cv2.COLOR_RGB2BGR), tile.sar), strict=True):
                 if not cv2.imwrite(str(out / name), image):
@@ -60,9 +64,6 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
             label = tile.landuse or ""
             writer.writerow([tile.name, *names, f"{gsd_m:g}", label, *np.ravel(IDENTITY)])
             counts[label] = counts.get(label, 0) + 1
-    if not counts:
-        raise InputError(f"{optical} and {sar} have no {'labelled ' * labelled}tile of {side} px in common; give images of one "
-                         "place, or a smaller --side")
     return counts
 
 

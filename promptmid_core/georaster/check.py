@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from promptmid_core.arrays import Float32
+from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.frame import own_crs
+from promptmid_core.georaster.kind import BANDS, PLAUSIBLE, TYPES, Kind, Plausible, needs_all_bands
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
 
-Kind = Literal["sar", "optical", "landcover", "dem"]
 Join = Callable[[Float32], Float32]
 
-TYPES: dict[Kind, tuple[str, ...]] = {
-    "sar": ("uint8", "uint16", "int16", "float32", "float64"),
-    "optical": ("uint8", "uint16"),
-    "landcover": ("uint8", "uint16", "int16", "int32"),
-    "dem": ("uint8", "uint16", "int16", "int32", "float32", "float64"),
-}
-BANDS: dict[Kind, tuple[int, ...]] = {"sar": (1,), "optical": (1, 3), "landcover": (1,), "dem": (1,)}
-
 MEDIAN_SAMPLE = 1_000_000
+ODD_SAMPLE = 100_000  # implausible values that are looked at to name the most frequent
+MOST_ODD = 0.5  # share of a raster's pixels
+MOST_ROTATION_PX = 0.01
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RasterFacts:
     """What reading a raster from end to end tells of its valid pixels: their share, least, greatest and median value.
 
-    The median is that of an even sample of about a million pixels; `dtype` is the file's own where it holds whole numbers that
-    stand for themselves, else float32. `classes` are the values of a land cover that occur.
+    Medians are those of an even sample of about a million pixels, `lit_median` of what is not 0 in it; `implausible` is the share
+    of the pixels that are not valid because nothing on the ground can have their value. `dtype` is the file's own where it holds
+    whole numbers that stand for themselves, else float32. `classes` are the values of a land cover that occur, `bands` those that
+    were read.
     """
 
     dtype: str
@@ -41,23 +42,29 @@ class RasterFacts:
     maximum: float
     median: float
     classes: frozenset[int] = frozenset()
+    lit_median: float = 0.0
+    implausible: float = 0.0
+    bands: tuple[int, ...] = ()
 
 
-def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, join: Join | None = None) -> RasterFacts:
+def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, join: Join | None = None,
+                 plausible: Plausible | None = None) -> RasterFacts:
     """Read a raster once and tell whether it can be used as `kind`, by all its bands or by those that are named, from 1.
 
-    `join` makes one value of the bands (B, N) of each pixel (N), of which the median is taken then.
+    `join` makes one value of the bands (B, N) of each pixel (N), of which the medians are taken then. Pixels whose value is not
+    `plausible`, by default for the `kind`, are not valid, which is logged as a warning.
 
     InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
-    rotated, of the wrong dtype or band count, or holds no valid pixel. South-up rasters are fine.
+    rotated, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones. South-up rasters are fine.
     """
+    from rasterio.enums import ColorInterp
+
     with opened(path) as source:
-        if source.crs is None:
-            raise InputError(f"{path} has no CRS; set the one it was made in, e.g. with gdal_edit.py -a_srs EPSG:N")
+        own_crs(path, source.crs)
         t = source.transform
         if t.is_identity:
             raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
-        if t.b or t.d or t.a <= 0 or not t.e:
+        if _rotation_px(source) >= MOST_ROTATION_PX or t.a <= 0 or not t.e:
             raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
         there = data_bands(source)
         if bands is None and len(there) not in BANDS[kind]:
@@ -67,20 +74,34 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
         bands = bands or there
         if not set(bands) <= set(there):
             raise InputError(f"{path} has no band {max(bands)}; its bands are {', '.join(map(str, there))}")
+        if kind != "landcover" and any(source.colorinterp[band - 1] is ColorInterp.palette for band in bands):
+            grey = "rgb, or gray where its colours are greys" if kind == "optical" else "gray"
+            raise InputError(f"{path} holds numbers of colours, of a palette, where {kind} needs values; write them out with "
+                             f"gdal_translate -expand {grey}")
         dtype = source.dtypes[bands[0] - 1]
         if dtype not in TYPES[kind]:
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
         # GDAL opens a file that was cut short without a word; reading it to its end is what tells
-        return _scan(path, source, bands, kind, join)
+        return _scan(path, source, bands, kind, join, plausible or PLAUSIBLE.get(kind))
 
 
-def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None) -> RasterFacts:
+def _rotation_px(source: Any) -> float:
+    """By how many pixels the corners of a raster lie off an upright rectangle; rounding makes some of it."""
+    t = source.transform
+    across, down = abs(t.b) * source.height / (abs(t.a) or np.inf), abs(t.d) * source.width / (abs(t.e) or np.inf)
+    return float(max(across, down))
+
+
+def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None,
+          plausible: Plausible | None) -> RasterFacts:
     count, minimum, maximum = 0, np.inf, -np.inf
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
-    sample = []
+    sample, odd = [], _Odd()
     classes: set[int] = set()
     for _, window in source.block_windows(1):
-        pixels, valid = read_pixels(source, bands, window)
+        pixels, valid = read_pixels(source, bands, window, needs_all_bands(kind))
+        if plausible:
+            valid = odd.taken_from(valid, pixels, plausible)
         if valid.any():
             count += int(valid.sum())
             known = pixels[:, valid]
@@ -89,11 +110,61 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
             sample.append((join(known) if join else known).ravel()[::step].copy())
             if kind == "landcover":
                 classes.update(_whole_numbers(known))
+    if plausible and odd.count:
+        odd.told(path, source, bands[0], plausible, count)
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
-    share = count / (source.width * source.height)
+    size, values = source.width * source.height, np.concatenate(sample)
+    lit = values[values != 0]
     dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
-    return RasterFacts(dtype, share, minimum, maximum, float(np.median(np.concatenate(sample))), frozenset(classes))
+    return RasterFacts(dtype, count / size, minimum, maximum, _median(values), frozenset(classes), _median(lit),
+                       odd.count / size, bands)
+
+
+def _median(values: Float32) -> float:
+    """The median, 0 of nothing."""
+    # the mean of two values, either of which may be as large as numbers go
+    with np.errstate(over="ignore"):
+        return float(np.median(values)) if values.size else 0.0
+
+
+class _Odd:
+    """The pixels of a raster whose value is not plausible."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sample: list[Float32] = []
+        self._left = ODD_SAMPLE
+
+    def taken_from(self, valid: Mask, pixels: Float32, plausible: Plausible) -> Mask:
+        """What is valid (H, W) without them, of a window's pixels (B, H, W)."""
+        odd = valid & ~plausible.holds(pixels)
+        if not odd.any():
+            return valid
+        self.count += int(odd.sum())
+        values = pixels[:, odd]
+        values = values[(values < np.float32(plausible.least)) | (values > np.float32(plausible.most))][:self._left]
+        self._sample.append(values)
+        self._left -= values.size
+        return valid & ~odd
+
+    def told(self, path: Path, source: Any, band: int, plausible: Plausible, others: int) -> None:
+        """Log what is masked; InputError where that is most of what is valid, `others` being the pixels that stay so."""
+        values, counts = np.unique(np.concatenate(self._sample), return_counts=True)
+        commonest = float(values[counts.argmax()])
+        # nodata is declared in the file's own numbers, which it may scale
+        stored = (commonest - source.offsets[band - 1]) / source.scales[band - 1]
+        if np.issubdtype(np.dtype(source.dtypes[band - 1]), np.integer):
+            stored = round(stored)
+        share = self.count / (self.count + others)
+        cure = f"declare it: gdal_edit.py -a_nodata {stored:.9g} {path}"
+        what = f"{share:.2g}" if share < 1e-4 else f"{share:.2%}"
+        sentence = (f"{path}: {what} of its valid pixels hold no {plausible.what} ({commonest:g} most often, and such values lie "
+                    f"from {plausible.least:g} to {plausible.most:g})")
+        if share > MOST_ODD:
+            otherwise = f"; {plausible.otherwise}" if plausible.otherwise else ""
+            raise InputError(f"{sentence}; if {commonest:g} means nodata, {cure}{otherwise}")
+        log.warning("%s; they are taken for nodata: to say so yourself, %s", sentence, cure)
 
 
 def _whole_numbers(values: Float32) -> list[int]:

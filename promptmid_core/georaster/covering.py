@@ -12,6 +12,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
+from promptmid_core.georaster.proj import crs_of, transformer
 from promptmid_core.georaster.source import opened
 
 
@@ -33,10 +34,8 @@ def covering_grid(path: Path, frame: MapFrame, gsd: float | None = None, others:
 
 def own_grid(source: Any, frame: MapFrame, gsd: float | None, ground: float) -> Grid:
     """As `covering_grid`, of one raster whose pixels have `ground` metres on the ground."""
-    import pyproj
-
     t = source.transform
-    crs, own = pyproj.CRS(frame.crs), pyproj.CRS.from_user_input(source.crs)
+    crs, own = crs_of(frame.crs), crs_of(source.crs)
     x, y = _outline(source, frame)
     fits = own.equals(crs, ignore_axis_order=True) and abs(t.a - abs(t.e)) < 1e-9 * t.a and (gsd is None or gsd == t.a)
     gsd = t.a if fits else (gsd or ground)
@@ -58,9 +57,6 @@ def covered(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int, int, in
 
 def _outline(source: Any, frame: MapFrame) -> tuple[Float64, Float64]:
     """Points of the `map` frame, in metres, spread over a raster from edge to edge."""
-    import pyproj
-
     u, v = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 41), np.linspace(0, source.height, 41)))
-    own = pyproj.CRS.from_user_input(source.crs)
-    x, y = pyproj.Transformer.from_crs(own, pyproj.CRS(frame.crs), always_xy=True).transform(*(source.transform @ (u, v)))
+    x, y = transformer(source.crs, frame.crs).transform(*(source.transform @ (u, v)))
     return x - frame.origin[0], y - frame.origin[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.frame import own_crs
 from promptmid_core.georaster.source import opened
 
 UNKNOWN_DATUM = "unknown"
@@ -16,10 +17,8 @@ def vertical_datum(path: Path) -> str:
 
     InputError where its heights are not in metres.
     """
-    import pyproj
-
     with opened(path) as source:
-        crs = pyproj.CRS.from_user_input(source.crs)
+        crs = own_crs(path, source.crs)
         band_unit = (source.units[0] or "metre").lower()
     vertical = next((part for part in crs.sub_crs_list if part.is_vertical), None)
     axes = vertical.axis_info if vertical else crs.axis_info[2:]

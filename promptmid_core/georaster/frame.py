@@ -12,13 +12,15 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
-from promptmid_core.georaster.source import opened
+from promptmid_core.georaster.proj import crs_of, of_the_earth, transformer
+from promptmid_core.georaster.source import one_line, opened
 
 if TYPE_CHECKING:
     import pyproj
 
 LARGEST_SCALE_ERROR = 1e-3
 ORIGIN_STEP_M = 1000
+FURTHEST_DEG = 540.0  # no raster counts longitudes beyond one turn and a half
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def ground_resolution(path: Path) -> float:
         col, row = source.width / 2, source.height / 2
         ends = [source.transform @ end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
         own = own_crs(path, source.crs)
-    lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(*np.transpose(ends))
+    lon, lat = transformer(own, "EPSG:4326").transform(*np.transpose(ends))
     # lengths on the ellipsoid, whatever the projection does to its own units
     _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
     return round(sqrt(float(length[0]) * float(length[1])), 6)
@@ -49,8 +51,6 @@ def map_frame(path: Path, crs: str | None = None, others: Sequence[Path] = ()) -
     The origin is the centre of the rasters' bounds, rounded to 1000 m. InputError where the CRS is not projected in metres
     to the east and north, is a Mercator projection, or has a point scale off by more than 0.1 % somewhere on the rasters.
     """
-    import pyproj
-
     lon, lat = _places(path)
     middle = float(lon[len(lon) // 2]), float(lat[len(lat) // 2])
     if others:
@@ -60,7 +60,7 @@ def map_frame(path: Path, crs: str | None = None, others: Sequence[Path] = ()) -
         lat = np.concatenate([north for _, north in known])
         middle = float(lon.min() + lon.max()) / 2, float(lat.min() + lat.max()) / 2
     utm = _utm_zone(*middle)
-    chosen = _projection(crs, utm) if crs else pyproj.CRS(utm)
+    chosen = _projection(crs, utm) if crs else crs_of(utm)
 
     error = _scale_error(chosen, lon, lat)
     if not error <= LARGEST_SCALE_ERROR:
@@ -82,21 +82,17 @@ def map_frame(path: Path, crs: str | None = None, others: Sequence[Path] = ()) -
 
 def _places(path: Path) -> tuple[Float64, Float64]:
     """Longitudes and latitudes (441,) of points spread over a raster; InputError where it has no place on the Earth."""
-    import pyproj
-
     own, x, y = _spread(path)
-    lon, lat = pyproj.Transformer.from_crs(own, "EPSG:4326", always_xy=True).transform(x, y)
-    if not (np.abs(lon) <= 360).all() or not (np.abs(lat) <= 90).all():
+    lon, lat = transformer(own, "EPSG:4326").transform(x, y)
+    if not (np.abs(lon) <= FURTHEST_DEG).all() or not (np.abs(lat) <= 90).all():
         raise InputError(f"{path} lies where its own CRS has no place on the Earth; check its geotransform and CRS")
     return lon, lat
 
 
 def _extent(path: Path, crs: pyproj.CRS) -> tuple[tuple[float, float], tuple[float, float]]:
     """Least and greatest easting, and northing, of a raster."""
-    import pyproj
-
     own, x, y = _spread(path)
-    east, north = pyproj.Transformer.from_crs(own, crs, always_xy=True).transform(x, y)
+    east, north = transformer(own, crs).transform(x, y)
     return (float(east.min()), float(east.max())), (float(north.min()), float(north.max()))
 
 
@@ -110,13 +106,21 @@ def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
 
 def own_crs(path: Path, crs: object) -> pyproj.CRS:
     """The CRS of a raster; InputError where it has none, or none of a place on the Earth."""
-    import pyproj
+    from pyproj.exceptions import CRSError
 
     if crs is None:
         raise InputError(f"{path} has no CRS; set the one it was made in, e.g. with gdal_edit.py -a_srs EPSG:N")
-    own = pyproj.CRS.from_user_input(crs)
+    try:
+        own = crs_of(crs)
+    except CRSError as error:
+        raise InputError(f"{path} has a CRS that PROJ cannot read ({one_line(error)}); set another with gdal_edit.py -a_srs "
+                         "EPSG:N") from error
     if not own.is_geographic and not own.is_projected:
         raise InputError(f"{path} has a CRS without a place on the Earth ({own.name}); give it a projected or geographic one")
+    if not of_the_earth(own):
+        radius = own.ellipsoid.semi_major_metre / 1e3 if own.ellipsoid else 0
+        raise InputError(f"{path} does not lie on the Earth: its CRS, {own.name}, is that of a body with a radius of "
+                         f"{radius:.0f} km; if that is a slip, set the right one with gdal_edit.py -a_srs EPSG:N")
     return own
 
 
@@ -131,14 +135,15 @@ def _utm_zone(lon: float, lat: float) -> str:
 
 def _projection(name: str, utm: str) -> pyproj.CRS:
     """The CRS of that name; InputError where a map cannot be made in it whatever its place."""
-    import pyproj
     from pyproj.exceptions import CRSError
 
     use = f"use --crs {utm}, the UTM zone of the raster's centre"
     try:
-        crs = pyproj.CRS.from_user_input(name)
+        crs = crs_of(name)
     except CRSError as error:
         raise InputError(f"'{name}' is no CRS that PROJ knows; {use}") from error
+    if not of_the_earth(crs):
+        raise InputError(f"{name} ({crs.name}) is not a CRS of the Earth; {use}")
     if not crs.is_projected or crs.is_compound:
         raise InputError(f"{name} ({crs.name}) is not a plain projected CRS; {use}")
     method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
@@ -162,11 +167,9 @@ def _scale_error(crs: pyproj.CRS, lon: Float64, lat: Float64) -> float:
 
 def _advice(utm: str | None, middle: tuple[float, float], lon: Float64, lat: Float64) -> str:
     """What to do about a CRS that does not fit: the UTM zone where it fits, a projection of its own, or smaller maps."""
-    import pyproj
-
-    if utm and _scale_error(pyproj.CRS(utm), lon, lat) <= LARGEST_SCALE_ERROR:
+    if utm and _scale_error(crs_of(utm), lon, lat) <= LARGEST_SCALE_ERROR:
         return f"use --crs {utm}"
     local = f"+proj=tmerc +lon_0={middle[0]:.1f} +k=0.9996 +x_0=500000 +datum=WGS84 +units=m +type=crs"
-    if _scale_error(pyproj.CRS(local), lon, lat) <= LARGEST_SCALE_ERROR:
+    if _scale_error(crs_of(local), lon, lat) <= LARGEST_SCALE_ERROR:
         return f"use a projection of its own: --crs '{local}'"
     return "it is too wide for one map: cut it into regions of at most 500 km and build a map of each"

@@ -11,6 +11,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.frame import MapFrame
+from promptmid_core.georaster.proj import check_pyproj, transformer
 
 if TYPE_CHECKING:
     import pyproj
@@ -32,16 +33,17 @@ class Place(NamedTuple):
 class Geodetic:
     """The `map` frame on the Earth; `vertical_datum` is the name that the map's metadata give.
 
-    InputError where PROJ does not know the CRS.
+    InputError where PROJ does not know the CRS, or any for want of its data.
     """
 
     def __init__(self, frame: MapFrame, vertical_datum: str) -> None:
+        check_pyproj()
         import pyproj
         from pyproj.exceptions import CRSError
 
         self._frame = frame
         try:
-            self._to_wgs84 = pyproj.Transformer.from_crs(frame.crs, WGS84, always_xy=True)
+            self._to_wgs84 = transformer(frame.crs, WGS84)
         except CRSError as error:
             raise InputError(f"the map's CRS '{frame.crs}' is none that PROJ knows ({error}); build the map again") from error
         self._geod = pyproj.Geod(ellps="WGS84")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.proj import check_rasterio
 
 
 @contextmanager
@@ -21,10 +22,8 @@ def opened(path: Path) -> Iterator[Any]:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
-    # GDAL's errors come as exceptions; the log would tell each a second time
-    logging.getLogger("rasterio._err").setLevel(logging.CRITICAL)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; give a GeoTIFF that exists")
+    check_file(path)
+    check_rasterio()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -34,6 +33,23 @@ def opened(path: Path) -> Iterator[Any]:
         raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
     with source:
         yield source
+
+
+def check_file(path: Path) -> None:
+    """InputError where a raster is no file that can be read, or has a name that GDAL cannot open; no pipe is waited for."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError as error:
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        raise InputError(f"{name} has a name that is not UTF-8, which GDAL cannot open; rename it") from error
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is not a file"
+            raise InputError(f"{path} {what}; give a GeoTIFF that exists")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a file, in a folder, that you may read") from error
 
 
 def data_bands(source: Any) -> tuple[int, ...]:
@@ -49,17 +65,17 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
     return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
 
 
-def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[Float32, Mask]:
+def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
     """A window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
-    A pixel is valid where its bands are finite and at least one of them is not nodata, masked or transparent.
+    A pixel is valid where its bands are finite and at least one of them, or `all_bands`, is not nodata, masked or transparent.
     InputError where the file is damaged.
     """
     from rasterio.errors import RasterioError
 
     try:
         values = source.read(bands, window=window)
-        known = source.read_masks(bands, window=window).any(axis=0)
+        masks = source.read_masks(bands, window=window)
     except RasterioError as error:
         raise InputError(f"{source.name} is truncated or damaged: {one_line(error)}; get a whole copy") from error
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
@@ -67,11 +83,14 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any) -> tuple[Float
         values = values * scale + offset
     with np.errstate(over="ignore"):
         pixels = values.astype(np.float32)
+    known = masks.all(axis=0) if all_bands else masks.any(axis=0)
     return pixels, known & np.isfinite(pixels).all(axis=0)
 
 
 def band_label(path: Path, bands: tuple[int, ...]) -> str:
     """The names and units that a raster gives these bands; empty where it gives none."""
+    if not bands:
+        return ""
     with opened(path) as source:
         parts = [part for band in bands for part in (source.descriptions[band - 1], source.units[band - 1]) if part]
     return " ".join(dict.fromkeys(parts))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptmid_core.georaster.frame import MapFrame, own_crs
+from promptmid_core.georaster.proj import transformer
 from promptmid_core.georaster.source import opened
 
 SAME = "none: the raster lies in the CRS of the map"
@@ -27,12 +28,11 @@ def transformation(path: Path, frame: MapFrame) -> Transformation:
 
     Raises InputError where the raster cannot be opened or has no CRS of a place on the Earth.
     """
-    import pyproj
     from pyproj.exceptions import ProjError
 
     with opened(path) as source:
         own, middle = own_crs(path, source.crs), source.transform @ (source.width / 2, source.height / 2)
-    chosen = pyproj.Transformer.from_crs(own, frame.crs, always_xy=True)
+    chosen = transformer(own, frame.crs)
     chosen.transform(*middle)
     try:
         # which of several is taken depends on the place

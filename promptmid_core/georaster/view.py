@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.covering import covered, own_grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
+from promptmid_core.georaster.kind import PLAUSIBLE, Kind, needs_all_bands, within
 from promptmid_core.georaster.positions import Mapping, positions
+from promptmid_core.georaster.proj import crs_of, transformer
 from promptmid_core.georaster.sampling import cubic, nearest
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
+from promptmid_core.georaster.turn import turn_of, turned_to
 
 # above this many source pixels per map pixel interpolation would alias, so pixels are averaged
 AVERAGED_FROM = 1.5
@@ -39,13 +42,13 @@ class GeoImage:
 
 
 def resample(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
-             bands: tuple[int, ...] | None = None, like: Grid | None = None) -> GeoImage:
+             bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> GeoImage:
     """A whole raster on a north-up grid with square pixels of `gsd` metres in `frame`, or on the grid `like`.
 
     Without `gsd` pixels keep their size: in the CRS where the raster already lies in that of the frame, else on the ground.
-    For `resampling`, `bands` (1-based) and the valid mask see RasterView.
+    For `resampling`, `bands` (1-based), `kind` and the valid mask see RasterView.
     """
-    view = RasterView.of(path, frame, gsd, resampling=resampling, bands=bands, like=like)
+    view = RasterView.of(path, frame, gsd, resampling=resampling, bands=bands, like=like, kind=kind)
     return view.read(0, 0, view.grid.width, view.grid.height)
 
 
@@ -55,9 +58,10 @@ class RasterView:
 
     `resampling` is a name of rasterio.enums.Resampling; above 1.5 source pixels per map pixel `average` (for `nearest`:
     `mode`) takes its place. A pixel is valid where the source pixel under its centre is (averaged: where at least half of
-    its source pixels are): not nodata, not masked, not transparent, finite. Its value comes from valid source pixels only,
-    scaled as the file declares, and is kept within `limits`, which cubic interpolation may overshoot. Where the raster already
-    lies on the grid, `shift` pixels off, its pixels are taken as they are.
+    its source pixels are): not nodata, not masked, not transparent, finite, within `limits`, and where `all_bands` are needed,
+    as for SAR, so in each of them. Its value comes from valid source pixels only, scaled as the file declares, and is kept within
+    `limits`, which cubic interpolation may overshoot. Where the raster already lies on the grid, `shift` pixels off, its pixels
+    are taken as they are.
     """
 
     path: Path
@@ -68,11 +72,12 @@ class RasterView:
     ratio: float  # source pixels per map pixel
     limits: tuple[float, float]
     shift: tuple[int, int] | None = None  # column and row of the raster's pixel that is the grid's first
+    all_bands: bool = False
 
     @staticmethod
     def of(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
-           bands: tuple[int, ...] | None = None, like: Grid | None = None) -> RasterView:
-        """The view of a raster; arguments as for `resample`."""
+           bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> RasterView:
+        """The view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible."""
         own = ground_resolution(path)
         with opened(path) as source:
             grid = like or own_grid(source, frame, gsd, own)
@@ -80,10 +85,12 @@ class RasterView:
             span = np.iinfo(source.dtypes[bands[0] - 1]) if holds_integers(source, bands) else None
             shift = _shift(source, frame, grid)
         limits = (float(span.min), float(span.max)) if span else (-np.inf, np.inf)
+        if kind in PLAUSIBLE:
+            limits = max(limits[0], PLAUSIBLE[kind].least), min(limits[1], PLAUSIBLE[kind].most)
         ratio = grid.gsd / own
         if ratio > AVERAGED_FROM:
             resampling = "mode" if resampling in ("nearest", "mode") else "average"
-        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift)
+        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift, needs_all_bands(kind))
 
     def read(self, col: int, row: int, width: int, height: int) -> GeoImage:
         """The window of whole grid pixels; it may reach beyond the grid and the raster, where pixels are not valid."""
@@ -103,14 +110,12 @@ class RasterView:
     def overlaps(self) -> bool:
         """Whether the raster's extent holds any of a lattice of points on the grid."""
         with opened(self.path) as source:
-            u, v = self._spread(source, self.grid, 65)
-            return bool(((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5)).any())
+            return bool(_inside(source, *self._spread(source, self.grid, 65)).any())
 
     def reaches(self, col: Float64, row: Float64) -> Mask:
         """Which of these places, in columns and rows of the grid, lie within the raster's extent."""
         with opened(self.path) as source:
-            u, v = self._mapping(source)(col, row)
-            return np.asarray((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5))
+            return _inside(source, *self._mapping(source)(col, row))
 
     def part(self) -> tuple[int, int, int, int]:
         """Column, row, width and height of the part of the grid that the raster's extent reaches into; 0 by 0 where none is."""
@@ -122,7 +127,7 @@ class RasterView:
     def _block(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float32, Mask]:
         """Pixels (B, H, W) and their validity (H, W) of a window."""
         if self.shift:
-            pixels = _cut(source, self.bands, col + self.shift[0], row + self.shift[1], width, height)
+            pixels = self._cut(source, col + self.shift[0], row + self.shift[1], width, height)
             valid = np.isfinite(pixels[0])
         elif self.resampling in ("nearest", "cubic"):
             pixels, valid = self._interpolated(source, col, row, width, height)
@@ -144,26 +149,33 @@ class RasterView:
         around, col, row = self._around(source, *self._spread(source, grid, 9))
         if around is None:
             return np.zeros((len(self.bands), *grid.shape), np.float32), np.zeros(grid.shape, bool)
-        corner = source.transform @ Affine.translation(col, row)
-        image = _warp_array(around, corner, source.crs, grid, self.frame, self.resampling)
+        corner, crs = _without_step(source.transform @ Affine.translation(col, row), around.shape[2], source.crs)
+        image = _warp_array(around, corner, crs, grid, self.frame, self.resampling)
         valid = np.asarray(np.isfinite(image).all(axis=0))
         if self.ratio > AVERAGED_FROM:
             known = np.isfinite(around[:1]).astype(np.float32)
-            share = _warp_array(known, corner, source.crs, grid, self.frame, "average")[0]
+            share = _warp_array(known, corner, crs, grid, self.frame, "average")[0]
             valid = valid & (share >= 0.5)
         return image, valid
 
     def _mapping(self, source: Any) -> Mapping:
-        """From columns and rows of the grid to those of the raster; far off the raster where the projections have no place."""
-        import pyproj
+        """From columns and rows of the grid to those of the raster; far off the raster where the projections have no place.
 
-        to_source = pyproj.Transformer.from_crs(self.frame.crs, source.crs.to_wkt(), always_xy=True)
+        Columns of places close together have no step between them, so that they may go on beyond the raster where it comes
+        round the Earth.
+        """
+        wkt = source.crs.to_wkt()
+        to_source, turn = transformer(self.frame.crs, wkt), turn_of(wkt)
         inverse, (east, north) = ~source.transform, self.frame.origin
+        middle, _ = source.transform @ (source.width / 2, source.height / 2)
 
         def mapping(col: Float64, row: Float64) -> tuple[Float64, Float64]:
             x, y = self.grid.to_map(col, row)
-            u, v = inverse @ to_source.transform(x + east, y + north)
-            there = np.isfinite(u) & np.isfinite(v)
+            right, up = to_source.transform(x + east, y + north)
+            there = np.isfinite(right) & np.isfinite(up)
+            if turn:
+                right[there] = turn.unbroken(right[there], middle)
+            u, v = inverse @ (np.where(there, right, 0.0), np.where(there, up, 0.0))
             return np.where(there, u - 0.5, NOWHERE), np.where(there, v - 0.5, NOWHERE)
 
         return mapping
@@ -182,40 +194,80 @@ class RasterView:
         """
         if not u.size:
             return None, 0, 0
-        margin = ceil(3 * max(self.ratio, 1.0)) + 2
-        (left, right), (top, bottom) = _span(u, source.width, margin), _span(v, source.height, margin)
-        if min(right, source.width) <= max(left, 0) or min(bottom, source.height) <= max(top, 0):
+        margin, again = ceil(3 * max(self.ratio, 1.0)) + 2, _columns_round(source)
+        (left, right), (top, bottom) = _span(u, source.width, margin, again), _span(v, source.height, margin)
+        copies = (0, -again, again) if again else (0,)
+        if min(bottom, source.height) <= max(top, 0) or not any(
+                min(right, source.width + begin) > max(left, begin) for begin in copies):
             return None, 0, 0
-        return _cut(source, self.bands, left, top, right - left, bottom - top), left, top
+        around = self._cut(source, left, top, right - left, bottom - top)
+        for begin in copies[1:]:
+            if min(right, source.width + begin) > max(left, begin):
+                other = self._cut(source, left - begin, top, right - left, bottom - top)
+                around = np.where(np.isfinite(around), around, other)
+        return around, left, top
+
+    def _cut(self, source: Any, col: int, row: int, width: int, height: int) -> Float32:
+        """A window of the raster (B, height, width), which may reach beyond it; NaN where not valid."""
+        from rasterio.windows import Window
+
+        pixels = np.full((len(self.bands), height, width), np.nan, np.float32)
+        left, top = max(col, 0), max(row, 0)
+        across, down = min(col + width, source.width) - left, min(row + height, source.height) - top
+        if across > 0 and down > 0:
+            values, valid = read_pixels(source, self.bands, Window(left, top, across, down), self.all_bands)
+            if np.isfinite(self.limits).any():
+                valid &= within(values, *self.limits)
+            pixels[:, top - row:top - row + down, left - col:left - col + across] = np.where(valid, values, np.nan)
+        return pixels
 
 
-def _cut(source: Any, bands: tuple[int, ...], col: int, row: int, width: int, height: int) -> Float32:
-    """A window of a raster (B, height, width), which may reach beyond it; NaN where not valid."""
-    from rasterio.windows import Window
-
-    pixels = np.full((len(bands), height, width), np.nan, np.float32)
-    left, top = max(col, 0), max(row, 0)
-    across, down = min(col + width, source.width) - left, min(row + height, source.height) - top
-    if across > 0 and down > 0:
-        values, valid = read_pixels(source, bands, Window(left, top, across, down))
-        pixels[:, top - row:top - row + down, left - col:left - col + across] = np.where(valid, values, np.nan)
-    return pixels
+def _inside(source: Any, u: Float64, v: Float64) -> Mask:
+    """Which of these columns and rows lie within a raster's extent, however often it comes round the Earth."""
+    if turn := turn_of(source.crs.to_wkt()):
+        columns = replace(turn, length=turn.length / source.transform.a)
+        u = columns.nearest(u, (source.width - 1) / 2)
+    return np.asarray((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5))
 
 
-def _span(positions: Float64, size: int, margin: int) -> tuple[int, int]:
-    """First and one-past-last pixel that these positions need, at most `margin` beyond an axis of `size` pixels."""
+def _columns_round(source: Any) -> int | None:
+    """After how many columns a raster comes to the same places again, to half a one; None where it never does."""
+    turn = turn_of(source.crs.to_wkt())
+    return round(turn.length / source.transform.a) if turn else None
+
+
+def _span(positions: Float64, size: int, margin: int, again: int | None = None) -> tuple[int, int]:
+    """First and one-past-last pixel that these positions need, at most `margin` beyond an axis of `size` pixels.
+
+    Beyond that they lie only where the axis has the same places `again`, so many pixels on.
+    """
     # the outline was sampled: a hundredth of its length is more than its curvature can hide
     slack = margin + 0.01 * float(np.ptp(positions))
-    return max(floor(positions.min() - slack), -margin), min(ceil(positions.max() + slack), size + margin)
+    first, last = floor(positions.min() - slack), ceil(positions.max() + slack)
+    if again and (first < size - again or last > again):
+        return first, last
+    return max(first, -margin), min(last, size + margin)
+
+
+def _without_step(transform: Any, width: int, crs: Any) -> tuple[Any, Any]:
+    """The geotransform and CRS of an array so many pixels wide, in which no longitude begins again within it."""
+    from affine import Affine
+    from rasterio.crs import CRS
+
+    turn, right = turn_of(crs.to_wkt()), transform.c + transform.a * width
+    if turn is None:
+        return transform, crs
+    shift = turn.shift(transform.c, right)
+    if shift is None:
+        wkt, shift = turned_to(crs.to_wkt(), (transform.c + right) / 2)
+        crs = CRS.from_wkt(wkt)
+    return Affine.translation(shift, 0.0) @ transform if shift else transform, crs
 
 
 def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:
     """Column and row of the raster's pixel that is the first of the grid; None where the two grids are not the same."""
-    import pyproj
-
     t = source.transform
-    own = pyproj.CRS.from_user_input(source.crs)
-    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not own.equals(frame.crs, ignore_axis_order=True):
+    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not crs_of(source.crs).equals(frame.crs, ignore_axis_order=True):
         return None
     col, row = ~t @ (grid.x + frame.origin[0], grid.y + frame.origin[1])
     whole = floor(col), floor(row)

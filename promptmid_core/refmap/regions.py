@@ -11,6 +11,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.proj import transformer
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE
@@ -42,10 +43,7 @@ class Region:
     @staticmethod
     def of(name: str, header: Header) -> Region:
         """The entry of a map; the region MAIN is the map itself."""
-        import pyproj
-
-        to_degrees = pyproj.Transformer.from_crs(header.frame.crs, "EPSG:4326", always_xy=True)
-        lon, lat = to_degrees.transform(*_outline(header))
+        lon, lat = transformer(header.frame.crs, "EPSG:4326").transform(*_outline(header))
         lon = (lon - lon[0] + 180) % 360 - 180 + lon[0]
         west, south, until, north = (round(float(value), 6) for value in (lon.min(), lat.min(), lon.max(), lat.max()))
         points = tuple((round(float(x), 6), round(float(y), 6)) for x, y in zip(lon, lat, strict=True))
@@ -144,9 +142,7 @@ def unfinished_regions(path: Path) -> list[str]:
 
 def holds(outer: Header, inner: Header) -> bool:
     """Whether a map lies within the bounds of another one, to 2 px of it."""
-    import pyproj
-
-    east, north = pyproj.Transformer.from_crs(inner.frame.crs, outer.frame.crs, always_xy=True).transform(*_outline(inner))
+    east, north = transformer(inner.frame.crs, outer.frame.crs).transform(*_outline(inner))
     x, y, slack = east - outer.frame.origin[0], north - outer.frame.origin[1], 2 * outer.grid.gsd
     x_min, y_min, x_max, y_max = outer.grid.bounds
     return bool(((x >= x_min - slack) & (x <= x_max + slack) & (y >= y_min - slack) & (y <= y_max + slack)).all())

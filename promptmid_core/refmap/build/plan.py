@@ -73,7 +73,7 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
     if dem:
         heights = check_raster(dem, "dem")
         datum = vertical_datum(dem)
-        coarse = _overlapping(RasterView.of(dem, frame, like=grid, resampling="bilinear"), lain)
+        coarse = _overlapping(RasterView.of(dem, frame, like=grid, resampling="bilinear", kind="dem"), lain)
 
     header = Header(
         frame, grid, datum if dem else UNKNOWN_DATUM,
@@ -88,7 +88,7 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         # heights are kept about as fine as they came: the largest divisor of a chunk that is no coarser
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps), dem_range=(heights.minimum, heights.maximum))
-        dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear")
+        dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear", kind="dem")
         if product.incidence_deg is not None and product.terrain_corrected == NO:
             header = replace(header, registration_sigma_m=height_error(dem_view, product.incidence_deg))
         if product.incidence_deg is not None and product.look_deg is not None:

@@ -10,9 +10,16 @@ import numpy as np
 
 from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import RasterFacts, band_label
+from promptmid_core.georaster import Plausible, RasterFacts, band_label
 
 SCALES = ("amplitude", "intensity", "db")
+# what a SAR image can hold: decibels from the noise of the best to uncalibrated digital numbers, linear values as far as their
+# squares can be reckoned with; and no reflector stands further above the median of a raster
+DECIBELS = -90.0, 120.0
+LARGEST = {"amplitude": 1e9, "intensity": 1e18}
+BRIGHTEST_DB = 120.0
+# how many medians below zero the noise that was subtracted may bring a pixel
+NOISE = {"amplitude": 1.0, "intensity": 100.0}
 LABELS = {"db": ("db", "decibel", "decibels"), "intensity": ("intensity", "power"), "amplitude": ("amplitude",)}
 
 
@@ -29,21 +36,36 @@ class AmplitudeScale:
     reason: str
 
     @staticmethod
-    def of(path: Path, facts: RasterFacts, scale: str = "auto", bands: tuple[int, ...] = ()) -> AmplitudeScale:
+    def of(path: Path, facts: RasterFacts, scale: str = "auto") -> AmplitudeScale:
         """The scale of a checked SAR raster; InputError where more than half of its valid pixels are zero.
 
         `auto` goes by the name and unit of the raster's bands, else by its values; what it took and why stands in `reason`.
         """
         if facts.median == 0:
             raise InputError(f"most valid pixels of {path} are zero; if that means nodata, declare it: gdal_edit.py -a_nodata 0")
-        taken, reason = (scale, "given") if scale != "auto" else _guessed(facts, band_label(path, bands) if bands else "")
-        if taken != "db" and facts.median < 0:
+        taken, reason = (scale, "given") if scale != "auto" else _guessed(facts, band_label(path, facts.bands))
+        if taken != "db" and DECIBELS[0] <= facts.median < 0:
             raise InputError(f"most pixels of {path} are negative, which no {taken} is; is it --sar-scale db?")
-        return AmplitudeScale(taken, facts.median, reason)
+        return AmplitudeScale(taken, facts.median, reason).around(facts)
+
+    def around(self, facts: RasterFacts) -> AmplitudeScale:
+        """This scale by which a raster has the median 1; where it is in decibels, a field of zeros has no part in that."""
+        return replace(self, median=facts.lit_median if self.decibel and facts.lit_median else facts.median)
 
     @property
     def decibel(self) -> bool:
         return self.scale == "db"
+
+    @property
+    def plausible(self) -> Plausible:
+        """What values a product of this scale and median can hold."""
+        other = "where such values mean something, give another --sar-scale"
+        if self.decibel:
+            least, most = DECIBELS
+            return Plausible("backscatter in dB", least, min(most, max(self.median, least) + BRIGHTEST_DB), other)
+        median, power = min(max(self.median, 0.0), LARGEST[self.scale]), 2 if self.scale == "intensity" else 1
+        brightest = median * 10 ** (power * BRIGHTEST_DB / 20)
+        return Plausible(f"{self.scale} of an echo", -median * NOISE[self.scale], min(LARGEST[self.scale], brightest), other)
 
     def amplitude(self, values: Float32) -> Float32:
         """Product values of any shape -> amplitude, not negative."""

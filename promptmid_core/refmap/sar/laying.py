@@ -11,6 +11,7 @@ import numpy as np
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame, raster_identity
+from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
 from promptmid_core.refmap.sar.levelling import levels_db
 from promptmid_core.refmap.sar.product import SarProduct
@@ -44,10 +45,10 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
     first, *others = rasters.values()
     if others:
         _check_different([first, *others])
-    facts = [check_raster(path, "sar", product.bands) for path in rasters.values()]
+    facts, scales = zip(*(_checked(path, product) for path in rasters.values()), strict=True)
     frame = map_frame(first, crs, others)
     grid = covering_grid(first, frame, gsd, others)
-    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands), limits=(fact.minimum, fact.maximum))
+    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar"), limits=(fact.minimum, fact.maximum))
              for path, fact in zip(rasters.values(), facts, strict=True)]
     parts = [view.part() for view in views]
     for view, (_, _, width, height) in zip(views, parts, strict=True):
@@ -58,15 +59,22 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
             raise InputError(f"{view.path} is smaller than a descriptor cell at {grid.gsd:g} m per pixel; give a larger one")
     if others:
         _check_covered(views, grid)
-    scales, taken = [], []
-    for view, fact in zip(views, facts, strict=True):
-        scale = AmplitudeScale.of(view.path, fact, product.scale, view.bands)
-        if product.combine:
-            fact = check_raster(view.path, "sar", product.bands, scale.span)
-            scale, fact = replace(scale, median=fact.median), replace(fact, dtype="float32")
-        scales.append(scale)
-        taken.append(fact)
-    return _levelled(list(rasters), views, parts, scales, taken, product)
+    return _levelled(list(rasters), views, parts, scales, facts, product)
+
+
+def _checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeScale]:
+    """What a SAR raster holds of what it can hold, and its scale."""
+    facts = check_raster(path, "sar", product.bands)
+    scale = AmplitudeScale.of(path, facts, product.scale)
+    plausible = scale.plausible
+    if product.combine:
+        facts = replace(check_raster(path, "sar", product.bands, scale.span, plausible), dtype="float32")
+        return facts, scale.around(facts)
+    if not plausible.least <= facts.minimum <= facts.maximum <= plausible.most:
+        facts = check_raster(path, "sar", product.bands, plausible=plausible)
+        # what was no echo had its part in the median
+        scale = AmplitudeScale.of(path, facts, product.scale)
+    return facts, scale
 
 
 def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence[tuple[int, int, int, int]],
@@ -87,6 +95,7 @@ def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence
 def _check_different(files: Sequence[Path]) -> None:
     known: dict[str, Path] = {}
     for file in files:
+        check_file(file)
         content = raster_identity(file) or str(file)
         if content in known:
             what = "is given twice" if known[content] == file else f"holds the same as {known[content]}"

@@ -79,7 +79,7 @@ def height_error(dem: RasterView, incidence_deg: float) -> float:
     512 x 512 cells.
     """
     step = max(1, ceil(max(dem.grid.shape) / SAMPLE))
-    coarse = RasterView.of(dem.path, dem.frame, like=dem.grid.every(step), resampling="bilinear")
+    coarse = RasterView.of(dem.path, dem.frame, like=dem.grid.every(step), resampling="bilinear", kind="dem")
     heights = coarse.read(0, 0, coarse.grid.width, coarse.grid.height)
     known = heights.image[heights.valid]
     return float(known.std(dtype=np.float64)) / tan(radians(incidence_deg)) if known.size else 0.0

@@ -34,8 +34,11 @@ class SarView:
         """
         reach = EMPTY_PX + RIM_PX + self.filter_px
         around = self.view.read(col - reach, row - reach, width + 2 * reach, height + 2 * reach)
-        values = self.scale.span(around.image.transpose(2, 0, 1)) if around.image.ndim == 3 else around.image
-        valid = around.valid & ~_empty(values, around.valid, self.scale)
+        bands = around.image.transpose(2, 0, 1) if around.image.ndim == 3 else around.image[None]
+        values = self.scale.span(bands) if len(bands) > 1 else bands[0]
+        # decibels of no power are nothing, and one band without an echo would make a bright pixel of two
+        zero = (bands == 0).any(axis=0) if self.scale.decibel else values <= 0
+        valid = around.valid & ~_empty(zero & around.valid, around.valid)
         if self.relief:
             valid &= ~self.relief.hidden(col - reach, row - reach, *valid.shape[::-1])
         values = np.where(valid, values, np.float32(0))
@@ -66,14 +69,13 @@ class SarView:
         return lee_px + self.product.multilook // 2
 
 
-def _empty(values: Float32, valid: Mask, scale: AmplitudeScale) -> Mask:
+def _empty(zero: Mask, valid: Mask) -> Mask:
     """Pixels (H, W) in zeros as far as a square of 9 x 9 fits into these and nodata, and the rim of what they border on.
 
-    Single zeros are dark ground; a field of nothing but zeros is the ground beside a swath whose nodata was not declared, or
-    ground too dark for the product's digits, and tells nothing either way.
+    Single zeros are dark ground, in decibels ground like any other; a field of nothing but zeros is the ground beside a swath
+    whose nodata was not declared, or ground too dark for the product's digits, and tells nothing either way.
     """
-    zero = valid & (values <= 0)
-    if scale.decibel or not zero.any():
+    if not zero.any():
         return np.zeros(valid.shape, bool)
     side = np.ones((EMPTY_PX, EMPTY_PX), np.uint8)
     opened = cv2.morphologyEx((zero | ~valid).astype(np.uint8), cv2.MORPH_OPEN, side)

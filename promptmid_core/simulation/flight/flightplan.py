@@ -80,7 +80,7 @@ def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
     west, south, east, north = ortho.grid.bounds
     gsd = max(ground_resolution(dem), float(np.sqrt((east - west) * (north - south) / DEM_CELLS)))
     grid = Grid(west, north, gsd, int((east - west) / gsd) + 2, int((north - south) / gsd) + 2)
-    heights = resample(dem, ortho.frame, like=grid, resampling="bilinear")
+    heights = resample(dem, ortho.frame, like=grid, resampling="bilinear", kind="dem")
     seen = _coarser(ortho, max(gsd, sight.shorter / 160))
     rows, cols = np.nonzero(seen.valid)
     col, row = (np.rint(a).astype(int) for a in grid.to_pixel(*seen.grid.to_map(cols, rows)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry.grid import GeoTransform
+from promptmid_core.georaster.proj import check_rasterio
 from promptmid_core.simulation.world.landscape import landscape
 from promptmid_core.simulation.world.optical import Sun, optical_image
 from promptmid_core.simulation.world.sar import CALIBRATION, Radar, sar_image
@@ -107,6 +108,7 @@ def _crs(epsg: int) -> CRS:
 
     if not (32601 <= epsg <= 32660 or 32701 <= epsg <= 32760):
         raise InputError(f"EPSG:{epsg} is not a UTM zone of WGS 84; give 32601 to 32660 (north) or 32701 to 32760 (south)")
+    check_rasterio()
     return CRS.from_epsg(epsg)
 
 
