@@ -22,7 +22,7 @@ from test_regions import EAST, WEST, raster
 from promptmid_core import cli
 from promptmid_core.errors import InputError
 from promptmid_core.files import digest
-from promptmid_core.georaster import raster_identity
+from promptmid_core.georaster import map_frame, raster_identity, transformation
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions, verify_map
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
 from promptmid_core.refmap.format.header import Header
@@ -334,3 +334,41 @@ def test_a_scene_that_gives_nothing_is_told(tmp_path: Path, capsys: pytest.Captu
     assert cli.main(command) == 0
     told = capsys.readouterr().err
     assert "vh.tif gives" in told and "leave it out, or name it first" in told and "all but empty" not in told
+
+
+def test_accuracy_of_the_datum_stands_in_the_map_and_in_its_uncertainty(tmp_path: Path,
+                                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    old = raster(tmp_path / "nad27.tif", "EPSG:26711", WEST, side=SIDE)
+    new = raster(tmp_path / "wgs84.tif", "EPSG:32611", WEST, 1, SIDE)
+    taken = transformation(old, map_frame(old))
+    assert taken.accuracy_m and taken.accuracy_m >= 5
+    for rasters in (old, [new, old]):
+        out = tmp_path / f"map_{isinstance(rasters, list)}"
+        reference = build_map(Sources(rasters), out, BuildOptions(BoxMean()))
+        assert reference.registration_sigma_m == taken.accuracy_m
+        assert ReferenceMap.open(out).header.transformation == taken
+        assert map_info(out)["transformation"] == {"name": taken.name, "accuracy_m": taken.accuracy_m}
+    assert cli.main(["map", "info", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert taken.name in told and f'"accuracy_m": {taken.accuracy_m}' in told
+    heights = np.add.outer(np.arange(SIDE), np.arange(SIDE)).astype(np.float32)
+    dem = write(tmp_path / "dem.tif", heights, crs="EPSG:26711", transform=from_origin(*WEST, 10, 10))
+    product, alone = SarProduct(terrain_corrected="no", incidence_deg=40), tmp_path / "heights"
+    sigma = build_map(Sources(old, dem=dem), alone, BuildOptions(BoxMean(), product, crs="EPSG:26711")).registration_sigma_m
+    both = build_map(Sources(old, dem=dem), tmp_path / "both", BuildOptions(BoxMean(), product)).registration_sigma_m
+    assert map_info(alone)["transformation"] is None and sigma > 30
+    assert both == pytest.approx(np.hypot(sigma, taken.accuracy_m), rel=0.01)
+
+
+def test_a_datum_that_nobody_knows_is_told_and_none_that_is_the_maps_own(tmp_path: Path,
+                                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = raster(tmp_path / "unknown.tif", "+proj=utm +zone=11 +ellps=clrk66 +units=m +no_defs", WEST, side=SIDE)
+    out = tmp_path / "unknown"
+    assert cli.main(["map", "build", str(unknown), str(out), "--descriptor", "structural"]) == 0
+    assert "lies on the ground is unknown" in capsys.readouterr().err
+    told = map_info(out)["transformation"]
+    assert "allpark" in told["name"] and told["accuracy_m"] is None
+    same = raster(tmp_path / "same.tif", "EPSG:32611", WEST, side=SIDE)
+    out = build_map(Sources(same), tmp_path / "same", BuildOptions(BoxMean())).path
+    assert map_info(out)["transformation"] is None
+    assert "transformation" not in json.loads((out / "zarr.json").read_text())["attributes"]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from promptmid_core.errors import InputError
 from promptmid_core.files import digest, sha256
-from promptmid_core.georaster.source import opened
+from promptmid_core.georaster.source import check_file, opened
 
 OVERVIEWS = (".ovr", ".rrd")  # copies of pixels for viewers, which nothing here reads
 AUXILIARY = ".aux.xml"
@@ -30,6 +30,10 @@ def raster_identity(path: Path) -> str | None:
 
 def _identity(path: Path, within: frozenset[Path]) -> str | None:
     """As `raster_identity`; rasters `within` which this one lies are left out, as those that lie in themselves."""
+    try:
+        check_file(path)
+    except InputError:
+        return None
     known = sha256(path)
     try:
         with opened(path) as source:

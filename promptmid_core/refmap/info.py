@@ -21,6 +21,8 @@ def map_info(path: Path) -> dict[str, Any]:
     class code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each
     raster of a mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those
     that were appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north.
+    `transformation` is the `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in
+    metres, None where nobody knows that; it is None where the datum is the same.
     """
     header = Header.read(path)
     manifest = Manifest.read(path)
@@ -52,6 +54,7 @@ def map_info(path: Path) -> dict[str, Any]:
         "amplitude": told["amplitude"],
         "sar": told["sar"],
         "registration_sigma_m": header.registration_sigma_m,
+        "transformation": told.get("transformation"),
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
         "dem_fraction": content.dem_fraction,
@@ -85,6 +88,15 @@ def idle_scenes(path: Path) -> list[str]:
     idle = [manifest.built.inputs.get(name, name) for name, share in manifest.content.scenes.items() if not share]
     return [f"{raster} gives {path} no pixel, since those named before it have all of its ground, or it is empty there; leave it "
             "out, or name it first" for raster in idle]
+
+
+def unsure_place(path: Path) -> str | None:
+    """Return a sentence where nobody knows how well a map lies on the ground. Raises InputError where the folder is none."""
+    taken = Header.read(path).transformation
+    if taken is None or taken.accuracy_m is not None:
+        return None
+    return (f"how well {path} lies on the ground is unknown, since PROJ knows no transformation from the datum of its raster "
+            f"({taken.name}); give the raster the CRS that it was made in, datum and all")
 
 
 def _region(path: Path, region: Region) -> dict[str, Any]:

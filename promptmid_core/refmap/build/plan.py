@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import hypot, inf
 from pathlib import Path
 
 import numpy as np
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
-from promptmid_core.georaster import UNKNOWN_DATUM, RasterView, check_raster, raster_identity, vertical_datum
+from promptmid_core.georaster import (
+    UNKNOWN_DATUM,
+    MapFrame,
+    RasterView,
+    Transformation,
+    check_raster,
+    raster_identity,
+    transformation,
+    vertical_datum,
+)
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
 from promptmid_core.prompts.vocabulary import Vocabulary
@@ -84,6 +94,10 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         if product.incidence_deg is not None and product.look_deg is not None:
             span = heights.maximum - heights.minimum
             relief = Relief(dem_view, header.dem_stride, product.incidence_deg, product.look_deg, span)
+    taken = _transformation(rasters, frame)
+    if taken:
+        sigma = hypot(header.registration_sigma_m, taken.accuracy_m or 0.0)
+        header = replace(header, transformation=taken, registration_sigma_m=sigma)
     scenes = tuple(replace(scene, sar=replace(scene.sar, relief=relief)) for scene in lain.scenes)
     return TileTask(out, header, descriptor, scenes, cover, vocabulary, dem_view)
 
@@ -95,6 +109,13 @@ def _encoder(descriptor: Descriptor, name: str | None) -> TextEncoder | None:
         raise InputError(f"descriptor {descriptor.name} needs the embeddings of {needed}, not of {name}; leave --embeddings out")
     chosen = name or needed
     return load_encoder(chosen) if chosen else None
+
+
+def _transformation(rasters: dict[str, Path], frame: MapFrame) -> Transformation | None:
+    """The transformation of the raster that lies least accurately on the map; None where all have the datum of the map."""
+    taken = [transformation(path, frame) for path in rasters.values()]
+    worst = max(taken, key=lambda one: inf if one.accuracy_m is None else one.accuracy_m)
+    return None if worst.accuracy_m == 0 else worst
 
 
 def _identity(path: Path) -> str:

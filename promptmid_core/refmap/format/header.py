@@ -10,7 +10,7 @@ from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
-from promptmid_core.georaster import MapFrame
+from promptmid_core.georaster import MapFrame, Transformation
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.identity import DescriptorIdentity
 from promptmid_core.refmap.format.quantisation import STORES
@@ -55,11 +55,12 @@ class Header:
 
     `grid` are the level-0 pixels; a pixel of level k covers 2^k by 2^k of them. `amplitude` says how the product's values became
     SAR amplitude, `sar` what was said of it and which bands were read; `registration_sigma_m` is the standard deviation per axis
-    of the ground's place in the product, as far as it is known to be off; `dem_stride` is the number of level-0 pixels per height
-    cell, 0 without a DEM, and `dem_range` its lowest and highest height in metres; `store` is the element type of the
-    descriptors; `inputs` maps sar, landcover and dem to the SHA-256 of the file; `options` are those of the build as they were
-    given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a pixel; empty where
-    there is one raster only.
+    of the ground's place in the product, as far as it is known to be off, by heights and by its datum; `dem_stride` is the number
+    of level-0 pixels per height cell, 0 without a DEM, and `dem_range` its lowest and highest height in metres; `store` is the
+    element type of the descriptors; `inputs` maps sar, landcover and dem to their `raster_identity`; `options` are those of the
+    build as they were given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a
+    pixel; empty where there is one raster only. `transformation` is the one from the datum of the SAR raster, of several that of
+    the least accurate; None where the datum is that of the map, and in maps from before it was noted.
     """
 
     frame: MapFrame
@@ -79,6 +80,7 @@ class Header:
     inputs: dict[str, str]
     options: GridOptions
     scenes: tuple[SceneFacts, ...] = ()
+    transformation: Transformation | None = None
 
     @property
     def chunk_px(self) -> int:
@@ -149,6 +151,8 @@ class Header:
         # what a map does not have is left out, so that maps from before it could have it keep their bytes
         if self.scenes:
             values["scenes"] = [asdict(scene) for scene in self.scenes]
+        if self.transformation:
+            values["transformation"] = asdict(self.transformation)
         transform = list(self.grid.to_transform(self.frame.origin))
         return sealed(values | {"format": FORMAT, "version": VERSION, "transform": transform})
 
@@ -177,6 +181,7 @@ class Header:
             fields.whole("levels", 1), fields.word("store", STORES), VocabularyFacts.from_dict(fields.part("vocabulary")),
             _inputs(fields.part("inputs")), _options(fields.part("options")),
             tuple(map(_scene, fields.parts("scenes"))) if fields.holds("scenes") else (),
+            _transformation(fields.part("transformation")) if fields.holds("transformation") else None,
         )
         header._check(fields)
         return header
@@ -246,6 +251,13 @@ def _scene(fields: Fields) -> SceneFacts:
     scene = SceneFacts(fields.word("name"), fields.number("gain_db"))
     fields.done()
     return scene
+
+
+def _transformation(fields: Fields) -> Transformation:
+    accuracy = None if fields.empty("accuracy_m") else fields.positive("accuracy_m")
+    transformation = Transformation(fields.word("name"), accuracy)
+    fields.done()
+    return transformation
 
 
 def attributes_of(path: Path) -> dict[str, Any] | None:
