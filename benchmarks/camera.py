@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 def round_trip(bag: Path, raw: bool) -> tuple[list[Event], int]:
-    """The messages of one flight there and back, in order, and how long that takes in ns.
+    """Return the messages of one flight there and back, in order, and how long that takes in ns.
 
     Stamps, poses and images fit together as in the recorded flight; nothing jumps where the flight turns round.
     """

@@ -79,7 +79,8 @@ class Rate:
 
 
 def simulated_sar(path: Path, side: int, seed: int = 1) -> Path:
-    """A square GeoTIFF of `side` pixels of 10 m in World Mercator, speckle over rolling brightness, written block by block."""
+    """Return a square GeoTIFF of `side` pixels of 10 m in World Mercator, speckle over rolling brightness, written block by
+    block."""
     import rasterio
     from rasterio.transform import from_origin
     from rasterio.windows import Window
@@ -99,7 +100,7 @@ def simulated_sar(path: Path, side: int, seed: int = 1) -> Path:
 
 
 def build_rate(sar: Path, folder: Path, workers: int, repeats: int = 3, name: str = "structural") -> Rate:
-    """The build whose wall time is the median of `repeats`."""
+    """Return the build whose wall time is the median of `repeats`."""
     rates = []
     for i in range(repeats):
         descriptor, out = Timed(load(name, threads=1)), folder / f"rate_{i}"
@@ -129,7 +130,7 @@ class Size:
 
 
 def sizes(sar: Path, folder: Path, workers: int) -> list[Size]:
-    """The room of a map of this raster by store."""
+    """Return the room of a map of this raster by store."""
     found = []
     for store in STORES:
         built = build_map(Sources(sar), folder / f"size_{store}", BuildOptions(load("structural"), store=store),
@@ -159,7 +160,7 @@ class Cost:
 
 
 def query_costs(sar: Path, folder: Path, sizes: tuple[int, ...], repeats: int = 5) -> list[Cost]:
-    """The cost of queries on sparse maps of about so many tiles; the maps take turns, so that all see the same machine."""
+    """Return the cost of queries on sparse maps of about so many tiles; the maps take turns, so that all see the same machine."""
     maps = [_sparse(sar, folder / f"sparse_{tiles}", tiles) for tiles in sizes]
     taken: list[list[tuple[float, ...]]] = [[] for _ in maps]
     for _ in range(repeats):
@@ -219,7 +220,7 @@ def _command(sar: Path, out: Path, workers: int) -> list[str]:
 
 
 def peak_memory(sar: Path, out: Path, workers: int) -> int:
-    """Bytes that a build in a process of its own had in memory at most."""
+    """Return how many bytes a build in a process of its own had in memory at most."""
     # not ru_maxrss, which begins with what the process had that started this one
     program = ("import sys; from pathlib import Path; from promptmid_core import cli; code = cli.main(sys.argv[1:]); "
                "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]); sys.exit(code)")
@@ -259,7 +260,7 @@ def _equal(one: Path, other: Path) -> bool:
 
 
 def flipped_bits(path: Path, flips: int, seed: int = 1) -> int:
-    """How many of so many single bits, flipped at random places of a map one at a time, `verify` finds."""
+    """Return how many of so many single bits, flipped at random places of a map one at a time, `verify` finds."""
     rng, found = np.random.default_rng(seed), 0
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != "manifest.json"]
     sizes = np.array([file.stat().st_size for file in files], float)

@@ -59,7 +59,8 @@ class Watch:
 
 
 def soak(bag: Path, reference: Path, out: Path, *, raw: bool, seconds: float, stop: threading.Event) -> dict[str, Any]:
-    """Run the node for `seconds` on the images of a camera process; the figures. InputError where a process fails."""
+    """Run the node for `seconds` on the images of a camera process and return the figures. Raises InputError where a process
+    fails."""
     name = "raw" if raw else "compressed"
     memory: list[tuple[float, dict[str, float]]] = []
     calls: list[float] = []
@@ -167,7 +168,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def prepare(out: Path) -> tuple[Path, Path]:
-    """A simulated world, its map and a flight of full-HD frames in the folder `out`; taken as they are where they exist."""
+    """Return a simulated world, its map and a flight of full-HD frames in the folder `out`; taken as they are where they
+    exist."""
     from promptmid_core.descriptors import load
     from promptmid_core.refmap.build import BuildOptions, Sources, build_map
     from promptmid_core.simulation.flight.simulate import simulate_flight
@@ -184,12 +186,12 @@ def prepare(out: Path) -> tuple[Path, Path]:
 
 
 def lost(result: dict[str, Any]) -> int:
-    """Images that the camera sent and the node never received."""
+    """Return how many images the camera sent and the node never received."""
     return int(result["camera"]["sent"]) - int(result["health"].get("images_received", 0))
 
 
 def bars_missed(result: dict[str, Any]) -> list[str]:
-    """The bars that a soak did not clear, each as a sentence."""
+    """Return the bars that a soak did not clear, each as a sentence."""
     missed = []
     grown, call_ms = result["memory_mb"]["resident_growth"], result["call_ms"]["max"]
     if grown > MOST_GROWTH_MB:
@@ -206,7 +208,7 @@ def bars_missed(result: dict[str, Any]) -> list[str]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The figures as aligned plain text, a column for each transport."""
+    """Return the figures as aligned plain text, a column for each transport."""
     rows: list[tuple[str, list[str]]] = [("", [result["transport"] for result in results])]
 
     def row(name: str, *path: str) -> None:

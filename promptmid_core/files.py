@@ -16,7 +16,7 @@ CURE = "name a file in a writable folder"
 
 
 def partial_of(path: Path, folder: Path | None = None) -> Path:
-    """Where a file is written before it takes its name: in `folder`, or beside `path`.
+    """Return where a file is written before it takes its name: in `folder`, or beside `path`.
 
     The name is always the same, so that a program killed while it wrote leaves nothing that its next run does not overwrite.
     """
@@ -107,7 +107,7 @@ def make_folder(path: Path) -> None:
 
 
 def cannot_write(path: Path, error: Exception, cure: str = CURE) -> InputError:
-    """What to raise where writing `path` failed."""
+    """Return what to raise where writing `path` failed."""
     return InputError(f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); {cure}")
 
 

@@ -28,7 +28,7 @@ def time(stamp_ns: int) -> Time:
 
 
 def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> PoseWithCovarianceStamped:
-    """A pose in `map`; `covariance` (6, 6) in ROS order."""
+    """Return a pose in `map`; `covariance` (6, 6) in ROS order."""
     message = PoseWithCovarianceStamped(header=Header(stamp=time(stamp_ns), frame_id=MAP_FRAME))
     message.pose.pose = _pose(pose)
     message.pose.covariance = covariance.ravel()
@@ -50,7 +50,7 @@ def correction(stamp_ns: int, fix: Pose, prior: Pose, covariance: Float64) -> Po
 
 
 def navsat_fix(stamp_ns: int, pose: Pose, covariance: Float64, geodetic: Geodetic, frame_id: str) -> NavSatFix:
-    """A pose in `map` with covariance (6, 6) as WGS84, its covariance turned from grid north to true north."""
+    """Return a pose in `map` with covariance (6, 6) as WGS84, its covariance turned from grid north to true north."""
     x, y, z = (float(value) for value in pose.position)
     place = geodetic.place(x, y, z)
     message = NavSatFix(header=Header(stamp=time(stamp_ns), frame_id=frame_id))
@@ -64,7 +64,7 @@ def navsat_fix(stamp_ns: int, pose: Pose, covariance: Float64, geodetic: Geodeti
 
 def diagnostics(stamp_ns: int, name: str, hardware: str, summary: str, keys: Mapping[str, Key],
                 values: Mapping[str, Value]) -> DiagnosticArray:
-    """One status whose level comes from the rules of its keys; `summary` is followed by the keys that are to blame."""
+    """Make one status whose level comes from the rules of its keys; `summary` is followed by the keys that are to blame."""
     its_level, blamed = level(keys, values)
     message = summary + (f" ({', '.join(blamed)})" if blamed else "")
     status = DiagnosticStatus(

@@ -55,7 +55,7 @@ class StampGaps:
             self._gaps.append(gap)
 
     def camera_hz(self) -> float | None:
-        """From the shorter gaps: where images are lost, most of them may be multiples of the camera's own."""
+        """Return the rate of the shorter gaps: where images are lost, most of them may be multiples of the camera's own."""
         gaps = tuple(self._gaps)
         return 1e9 / float(np.percentile(gaps, 10)) if len(gaps) >= 5 else None
 
@@ -108,7 +108,7 @@ class Verdicts:
 
 
 def latency_ms(now_ns: int, stamp_ns: int) -> float | None:
-    """From a stamp until now; None where the stamp is of another clock."""
+    """Return the ms from a stamp until now; None where the stamp is of another clock."""
     elapsed = (now_ns - stamp_ns) / 1e6
     return elapsed if abs(elapsed) < LONGEST_LATENCY_MS else None
 

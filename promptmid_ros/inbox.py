@@ -38,7 +38,7 @@ class Inbox:
             self._filled.notify()
 
     def take(self) -> Arrival | None:
-        """The newest image, waited for; None once the inbox is closed."""
+        """Return the newest image, waited for; None once the inbox is closed."""
         with self._filled:
             self._filled.wait_for(lambda: self._arrival is not None or self._closed)
             if self._closed or self._arrival is None:

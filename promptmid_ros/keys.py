@@ -74,14 +74,15 @@ def values_of(keys: Mapping[str, Key], source: Any) -> dict[str, Value]:
 
 
 def level(keys: Mapping[str, Key], values: Mapping[str, Value]) -> tuple[int, list[str]]:
-    """The highest level that any value is worth, and the keys that are worth it; KeyError for a key that is not documented."""
+    """Return the highest level that any value is worth, and the keys that are worth it; KeyError for a key that is not
+    documented."""
     levels = {name: keys[name].level(value) for name, value in values.items()}
     highest = max(levels.values(), default=OK)
     return highest, [name for name, its_level in levels.items() if its_level == highest and highest > OK]
 
 
 def text(value: Value) -> str:
-    """A value as diagnostics carry it."""
+    """Return a value as diagnostics carry it."""
     if value is None or (isinstance(value, float) and isnan(value)):
         return "unknown"
     return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -132,7 +132,7 @@ class LocalizerNode(LifecycleNode):
         return SUCCESS
 
     def start(self) -> bool:
-        """With `autostart`, once, configure and activate; whether the node may go on. What failed has been logged."""
+        """Configure and activate with `autostart`, and return whether the node may go on. What failed has been logged."""
         autostart = self._parameters_of_node.autostart
         return not autostart or (self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
 

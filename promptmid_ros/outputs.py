@@ -27,7 +27,7 @@ TF_PERIOD_NS = 50_000_000
 
 
 class Outputs:
-    """The publishers of a configured node. InputError where a transform is asked for and tf2_msgs is not installed."""
+    """The publishers of a configured node. Raises InputError where a transform is asked for and tf2_msgs is not installed."""
 
     def __init__(self, node: LifecycleNode, geodetic: Geodetic, base_frame: str, publish_tf: bool) -> None:
         self._node, self._geodetic, self._base_frame = node, geodetic, base_frame

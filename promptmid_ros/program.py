@@ -28,7 +28,7 @@ TURN_S = 0.0005
 
 
 def main(args: list[str] | None = None) -> int:
-    """The program `localizer`."""
+    """Return the program `localizer`."""
     # blocked before anything else, so that no thread and no import is ever interrupted: run() asks for them when it is ready
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     status = _answered(sys.argv if args is None else ["localizer", *args])
@@ -54,7 +54,7 @@ def _answered(words: list[str]) -> int | None:
 
 
 def play() -> int:
-    """The program `play`."""
+    """Return the program `play`."""
     # until it has its own handlers
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     from promptmid_ros.rehearsal.player import main

@@ -74,7 +74,7 @@ class Services:
         return _answer(response, True, str(saved))
 
     async def _aside(self, work: Callable[[], Any]) -> Any:
-        """The result of work that takes a while, done in another thread."""
+        """Return the result of work that takes a while, done in another thread."""
         done: Future[Any] = Future(executor=self._node.executor)
         pending = self._background.submit(work)
 

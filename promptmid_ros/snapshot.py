@@ -20,7 +20,7 @@ CURE = "set snapshot_dir to a writable folder"
 def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap) -> Path:
     """Write `frame.png`, `arrays.npz` (patch, valid, seen, found, weight) and `verdict.json` into a new folder below `folder`.
 
-    What the image did not get as far as is left out. Returns the new folder; InputError where it cannot be written.
+    What the image did not get as far as is left out. Returns the new folder. Raises InputError where it cannot be written.
     """
     fix, frame = outcome.fix, outcome.frame
     target = folder / f"{fix.stamp_ns}_{fix.reason}"

@@ -13,7 +13,7 @@ PROFILE = "config/fastdds.xml"
 
 
 def profile() -> Path:
-    """The profile's file: of the source tree, of a ROS 2 workspace, or of a Python environment."""
+    """Return the profile's file: of the source tree, of a ROS 2 workspace, or of a Python environment."""
     shares = [Path(prefix, "share/promptmid_ros") for prefix in [*os.environ.get("AMENT_PREFIX_PATH", "").split(":"), sys.prefix]]
     for folder in (Path(__file__).resolve().parent.parent, *shares):
         if (folder / PROFILE).is_file():

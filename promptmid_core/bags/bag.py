@@ -30,7 +30,7 @@ class Topics:
     ground_truth: str = "/ground_truth"
 
     def of(self, role: str) -> tuple[str, ...]:
-        """The names that the topic of a role, one of TYPES, may have, the preferred one first."""
+        """Return the names that the topic of a role, one of TYPES, may have, the preferred one first."""
         name: str | None = getattr(self, role)
         return IMAGE_TOPICS if name is None else (name,)
 
@@ -82,11 +82,12 @@ class FlightBag:
 
     @property
     def image_topic(self) -> str:
-        """The topic of the camera's images; InputError where the bag has none."""
+        """The topic of the camera's images. Raises InputError where the bag has none."""
         return self.topic("image")
 
     def topic(self, role: str) -> str:
-        """The name of the topic of a role, one of TYPES. InputError where it has no messages or those of another type."""
+        """Return the name of the topic of a role, one of TYPES. Raises InputError where it has no messages or those of another
+        type."""
         for name in self.names.of(role):
             if name in self.topics:
                 self._check_type(name, role)
@@ -94,10 +95,10 @@ class FlightBag:
         raise self._missing(self.names.of(role), role)
 
     def messages(self, *topics: str) -> Iterator[tuple[str, int, Any]]:
-        """(topic, log time in ns, message) in the order of recording, of the given topics.
+        """Yield (topic, log time in ns, message) in the order of recording, of the given topics.
 
-        Without any: the images, camera_info and odometry that a localization needs. InputError where one has no messages, or
-        has a role in the flight and messages of another type.
+        Without any: the images, camera_info and odometry that a localization needs. Raises InputError where one has no messages,
+        or has a role in the flight and messages of another type.
         """
         chosen = topics or tuple(self.topic(role) for role in ("image", "camera_info", "odometry"))
         for name in chosen:
@@ -111,7 +112,7 @@ class FlightBag:
                 yield connection.topic, log_ns, content
 
     def serialized(self, *topics: str) -> Iterator[tuple[str, int, bytes]]:
-        """(topic, log time in ns, message as it is stored, in CDR) in the order of recording, of the given topics."""
+        """Yield (topic, log time in ns, message as it is stored, in CDR) in the order of recording, of the given topics."""
         with _reader(self.path) as reader:
             for connection, log_ns, data in self._stored(reader, topics):
                 yield connection.topic, log_ns, bytes(data)
@@ -129,13 +130,13 @@ class FlightBag:
             yield entry
 
     def count(self, topic: str) -> int:
-        """Number of messages on a topic, as the bag's index tells it."""
+        """Return the number of messages on a topic, as the bag's index tells it."""
         return self.recorded[topic].count if topic in self.recorded else 0
 
     def ground_truth(self) -> list[tuple[int, Pose]]:
-        """(stamp in ns, true pose of `base_link` in `map`), by stamp; empty where the bag has no such topic.
+        """Return (stamp in ns, true pose of `base_link` in `map`), by stamp; empty where the bag has no such topic.
 
-        InputError where it has places without attitude, which a map alone tells: `replay.truth` reads them.
+        Raises InputError where it has places without attitude, which a map alone tells: `replay.truth` reads them.
         """
         topic = self.names.ground_truth
         if topic not in self.topics:
@@ -147,7 +148,7 @@ class FlightBag:
         return sorted(poses, key=lambda entry: entry[0])
 
     def odometry(self) -> list[Prior]:
-        """Every prior of the bag, by stamp."""
+        """Return every prior of the bag, by stamp."""
         with self._usable(self.names.odometry):
             priors = [prior_from(m) for _, _, m in self.messages(self.topic("odometry"))]
         return sorted(priors, key=lambda prior: prior.stamp_ns)
@@ -183,7 +184,7 @@ class FlightBag:
 
 
 def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
-    """A rosbag2 folder; InputError where it is missing, unfinished or damaged."""
+    """Return a rosbag2 folder. Raises InputError where it is missing, unfinished or damaged."""
     _check_folder(path)
     recorded: dict[str, Recorded] = {}
     with _reader(path) as reader:

@@ -43,10 +43,11 @@ JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
 
 def image_from(msg: Any) -> UInt8:
-    """The pixels of a sensor_msgs/Image: (H, W) grey or (H, W, 3) RGB, uint8; 16 bits are stretched by the image's own range.
+    """Return the pixels of a sensor_msgs/Image: (H, W) grey or (H, W, 3) RGB, uint8; 16 bits are stretched by the image's own
+    range.
 
-    `8UC3` is taken as BGR, as OpenCV and cv_bridge do. Where nothing needs converting the result is a view of the message.
-    Raises Refusal: IMAGE_ENCODING, IMAGE_SIZE, or IMAGE_CORRUPT where step or data do not fit the size.
+    `8UC3` is taken as BGR, as OpenCV and cv_bridge do. Where nothing needs converting the result is a view of the message. Raises
+    Refusal: IMAGE_ENCODING, IMAGE_SIZE, or IMAGE_CORRUPT where step or data do not fit the size.
     """
     if msg.encoding not in ENCODINGS:
         raise Refusal(Reason.IMAGE_ENCODING, f"encoding '{msg.encoding}' is not one of {', '.join(ENCODINGS)}")
@@ -70,11 +71,11 @@ def image_from(msg: Any) -> UInt8:
 
 
 def image_from_compressed(msg: Any) -> UInt8:
-    """The pixels of a sensor_msgs/CompressedImage (JPEG or PNG): (H, W) grey or (H, W, 3) RGB, uint8.
+    """Return the pixels of a sensor_msgs/CompressedImage (JPEG or PNG): (H, W) grey or (H, W, 3) RGB, uint8.
 
     `format` is read as image_transport writes it: the encoding before compression, `;`, and what was compressed. The mosaic of a
-    bayer sensor is undone, 16 bits are stretched by the image's own range. Raises Refusal: IMAGE_ENCODING for any other
-    format, IMAGE_CORRUPT for data that are truncated or damaged.
+    bayer sensor is undone, 16 bits are stretched by the image's own range. Raises Refusal: IMAGE_ENCODING for any other format,
+    IMAGE_CORRUPT for data that are truncated or damaged.
     """
     data = np.frombuffer(msg.data, np.uint8).tobytes()
     if data.startswith(JPEG):

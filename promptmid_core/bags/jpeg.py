@@ -20,10 +20,10 @@ BARE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 
 
 def decode(data: bytes) -> UInt8:
-    """The pixels (H, W) or (H, W, 3) RGB of a JPEG; those that OpenCV decodes.
+    """Return the pixels (H, W) or (H, W, 3) RGB of a JPEG; those that OpenCV decodes.
 
-    Bytes before a marker that belong to nothing, as UVC cameras write them, and wrong words in the header that decide nothing
-    are passed over. Raises ValueError where anything of the image is missing or damaged; OpenCV shows grey blocks there.
+    Bytes before a marker that belong to nothing, as UVC cameras write them, and wrong words in the header that decide nothing are
+    passed over. Raises ValueError where anything of the image is missing or damaged; OpenCV shows grey blocks there.
     """
     try:
         return _pixels(data)
@@ -63,7 +63,7 @@ class _Header:
     interval: int
 
     def sized(self, blocks: int) -> bytes:
-        """The header of an image of fewer blocks: whole rows of them, or a single one."""
+        """Return the header of an image of fewer blocks: whole rows of them, or a single one."""
         rows, rest = divmod(blocks, self.across)
         width, height = (self.across, rows) if rows and not rest else (blocks, 1)
         width, height = width * self.block[0], height * self.block[1]

@@ -20,12 +20,12 @@ TOLERANCE = 1e-6
 
 
 def stamp_ns(header: Any) -> int:
-    """The stamp of a std_msgs/Header in nanoseconds."""
+    """Return the stamp of a std_msgs/Header in nanoseconds."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def camera_from(info: Any, mount: Pose = NADIR) -> Camera:
-    """The camera of the images that a sensor_msgs/CameraInfo comes with; `roi` and `binning` are applied to it.
+    """Return the camera of the images that a sensor_msgs/CameraInfo comes with; `roi` and `binning` are applied to it.
 
     A lens that goes by several names and numbers of coefficients comes out the same; `r` and `p`, which are of rectified images,
     are not looked at. Raises Refusal CAMERA_INFO_INVALID.
@@ -53,7 +53,8 @@ def camera_from(info: Any, mount: Pose = NADIR) -> Camera:
 
 
 def pose_from(msg: Any) -> Pose:
-    """The pose of a geometry_msgs/Pose. Raises Refusal PRIOR_INVALID for NaN and for quaternions that are not of unit length."""
+    """Return the pose of a geometry_msgs/Pose. Raises Refusal PRIOR_INVALID for NaN and for quaternions that are not of unit
+    length."""
     position = np.array([msg.position.x, msg.position.y, msg.position.z], np.float64)
     quaternion = np.array([msg.orientation.x, msg.orientation.y, msg.orientation.z, msg.orientation.w], np.float64)
     if not (np.isfinite(position).all() and np.isfinite(quaternion).all()):
@@ -66,12 +67,12 @@ def pose_from(msg: Any) -> Pose:
 
 
 def pose_in(msg: Any) -> Pose:
-    """The pose that a message of one of POSE_TYPES carries. Raises Refusal PRIOR_INVALID as `pose_from` does."""
+    """Return the pose that a message of one of POSE_TYPES carries. Raises Refusal PRIOR_INVALID as `pose_from` does."""
     return pose_from(msg.pose.pose if hasattr(msg.pose, "pose") else msg.pose)
 
 
 def place_from(msg: Any) -> tuple[float, float, float]:
-    """Latitude and longitude in degrees and altitude of a sensor_msgs/NavSatFix; the altitude may be NaN.
+    """Return latitude and longitude in degrees and altitude of a sensor_msgs/NavSatFix; the altitude may be NaN.
 
     Raises Refusal PRIOR_INVALID where the receiver had no fix or the place is none on the Earth.
     """
@@ -85,7 +86,7 @@ def place_from(msg: Any) -> tuple[float, float, float]:
 
 
 def prior_from(msg: Any) -> Prior:
-    """The prior of a nav_msgs/Odometry or a geometry_msgs/PoseWithCovarianceStamped.
+    """Return the prior of a nav_msgs/Odometry or a geometry_msgs/PoseWithCovarianceStamped.
 
     Raises Refusal PRIOR_INVALID where pose or covariance cannot be believed.
     """

@@ -17,7 +17,7 @@ LEAST_COUNTS, NOISE_COUNTS = 16, 1020
 
 
 def eight_bits(wide: NDArray[np.uint16]) -> UInt8:
-    """Pixels (H, W) or (H, W, C) stretched by their own range, all channels alike; the same image gives the same pixels.
+    """Return pixels (H, W) or (H, W, C) stretched by their own range, all channels alike; the same image gives the same pixels.
 
     What shows nothing is not stretched: noise stays faint, and a constant image has its own level among those of 16 bits, or is
     white where its pixels are full.

@@ -15,14 +15,14 @@ MAP_FRAME, BODY_FRAME, CAMERA_FRAME = "map", "base_link", "camera_optical"
 
 @lru_cache(maxsize=1)
 def typestore() -> Any:
-    """The message types of ROS 2 Kilted, as rosbags knows them."""
+    """Return the message types of ROS 2 Kilted, as rosbags knows them."""
     from rosbags.typesys import Stores, get_typestore
 
     return get_typestore(Stores.ROS2_KILTED)
 
 
 def message(name: str, *fields: object) -> Any:
-    """A message such as `sensor_msgs/msg/Image`, its fields in the order of its definition."""
+    """Return a message such as `sensor_msgs/msg/Image`, its fields in the order of its definition."""
     return typestore().types[name](*fields)
 
 
@@ -57,13 +57,14 @@ def odometry(stamp_ns: int, pose: Pose, covariance: Float64, velocity: Float64, 
 
 
 def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> Any:
-    """A PoseWithCovarianceStamped of `base_link` in `map`; `covariance` (6, 6) in ROS order."""
+    """Return a PoseWithCovarianceStamped of `base_link` in `map`; `covariance` (6, 6) in ROS order."""
     inner = message("geometry_msgs/msg/PoseWithCovariance", _pose(pose), np.ascontiguousarray(covariance, np.float64).ravel())
     return message("geometry_msgs/msg/PoseWithCovarianceStamped", header(stamp_ns, MAP_FRAME), inner)
 
 
 def navsat_fix(stamp_ns: int, place: tuple[float, float, float], covariance: Float64) -> Any:
-    """A NavSatFix of `base_link` at latitude, longitude in degrees and altitude; `covariance` (3, 3) east, north, up, known."""
+    """Return a NavSatFix of `base_link` at latitude, longitude in degrees and altitude; `covariance` (3, 3) east, north, up,
+    known."""
     status = message("sensor_msgs/msg/NavSatStatus", 0, 0)
     return message("sensor_msgs/msg/NavSatFix", header(stamp_ns, BODY_FRAME), status, *place, np.asarray(covariance).ravel(), 3)
 

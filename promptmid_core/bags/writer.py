@@ -35,8 +35,8 @@ class BagWriter:
     """Writes a rosbag2 folder in mcap storage.
 
     The folder appears under its name when it is complete: it is written beside it and renamed when the block ends, and removed
-    where the block fails. `custom` becomes `custom_data` of metadata.yaml. InputError where the name is taken or the folder
-    cannot be written, at whatever message.
+    where the block fails. `custom` becomes `custom_data` of metadata.yaml. Raises InputError where the name is taken or the
+    folder cannot be written, at whatever message.
     """
 
     def __init__(self, path: Path, custom: Mapping[str, str] | None = None) -> None:

@@ -17,9 +17,10 @@ FIRST = 1.0  # the tables count pixels from 1, as MATLAB does
 
 
 def fitted_affine(optical: Path) -> Float64:
-    """The affine (2, 3), optical to SAR pixels, with the least squared distance at the checkpoints beside the optical image.
+    """Return the affine (2, 3), optical to SAR pixels, with the least squared distance at the checkpoints beside the optical
+    image.
 
-    X_optical.png and Xb.png have X_checkpoints.csv. InputError where that table is missing, incomplete or too short.
+    X_optical.png and Xb.png have X_checkpoints.csv. Raises InputError where that table is missing, incomplete or too short.
     """
     name = optical.stem.removesuffix("_optical")
     name = name.removesuffix("b") if name == optical.stem else name

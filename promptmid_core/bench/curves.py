@@ -21,7 +21,7 @@ PANEL, COLUMNS = (4.4, 3.6), 3
 def write_curves(path: Path, results: Sequence[Result], rows: Sequence[dict[str, Any]]) -> None:
     """One panel a source, one line a method; the dashed line marks the error that the source is judged at.
 
-    InputError where `path` cannot be written.
+    Raises InputError where `path` cannot be written.
     """
     sources = list(dict.fromkeys(row["source"] for row in rows))
     methods = list(dict.fromkeys(row["method"] for row in rows))

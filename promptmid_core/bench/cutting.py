@@ -40,8 +40,8 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
     """Write a pair folder of tiles of `side` px and return how many there are of each label, '' being none.
 
     The optical image is resampled to the SAR raster's pixels. A tile's label is the land use that covers more than half of it by
-    the classes of `landcover`, which `table` tells; `labelled`: those without one are left out. InputError where a raster cannot
-    be used, where `out` has something in it, and where no tile is left, all before anything is written.
+    the classes of `landcover`, which `table` tells; `labelled`: those without one are left out. Raises InputError where a raster
+    cannot be used, where `out` has something in it, and where no tile is left, all before anything is written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty; give a folder that is new or empty")

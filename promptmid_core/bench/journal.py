@@ -25,7 +25,7 @@ class BenchJournal:
         self._file: TextIO | None = None
 
     def read(self) -> Done:
-        """What an earlier run of the same fingerprint wrote; InputError where the file is another run's."""
+        """Return what an earlier run of the same fingerprint wrote. Raises InputError where the file is another run's."""
         try:
             text = self._path.read_bytes().decode()
         except FileNotFoundError:

@@ -61,11 +61,11 @@ class Images:
 
 
 def read_pairs(folder: Path, sources: Sequence[str] | None = None) -> list[Pair]:
-    """The pairs that `folder`/pairs.csv lists, of the named sources or of all, in the order of the table.
+    """Return the pairs that `folder`/pairs.csv lists, of the named sources or of all, in the order of the table.
 
     Two layouts are known: a pair folder (one source, named after the folder), and a data set of several sources, in which
-    pixel-aligned pairs get the identity and checkpoint pairs an affine fitted to their checkpoints. InputError, in one sentence
-    with file and row, where a table or a row cannot be used, where a source is unknown, and where no pair is left.
+    pixel-aligned pairs get the identity and checkpoint pairs an affine fitted to their checkpoints. Raises InputError, in one
+    sentence with file and row, where a table or a row cannot be used, where a source is unknown, and where no pair is left.
     """
     table = folder / TABLE
     columns, rows = _rows(table)
@@ -90,13 +90,13 @@ def read_pairs(folder: Path, sources: Sequence[str] | None = None) -> list[Pair]
 
 
 def landuse_of(label: str | None) -> str | None:
-    """The word of LAND_USES that a pair's label means, or None: then the prompt is neutral."""
+    """Return the word of LAND_USES that a pair's label means, or None: then the prompt is neutral."""
     word = LABELS.get(label or "", label)
     return word if word in LAND_USES else None
 
 
 def several(folder: Path) -> bool:
-    """Whether `folder`/pairs.csv lists a data set of several sources; InputError where it cannot be read."""
+    """Return whether `folder`/pairs.csv lists a data set of several sources. Raises InputError where it cannot be read."""
     return set(DATASET_COLUMNS) <= set(_rows(folder / TABLE)[0])
 
 
@@ -112,7 +112,7 @@ def _images(optical: Path, sar: Path) -> Images:
 
 
 def read_images(pair: Pair) -> Images:
-    """Both images of a pair; InputError where one cannot be read or has other than 8-bit pixels."""
+    """Return both images of a pair. Raises InputError where one cannot be read or has other than 8-bit pixels."""
     return _images(pair.optical, pair.sar)
 
 
@@ -220,6 +220,6 @@ def _image(path: Path, conversion: int) -> UInt8:
 
 
 def by_source(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair]]]:
-    """The pairs of each source, sources in the order of their first pair."""
+    """Yield the pairs of each source, sources in the order of their first pair."""
     for source in dict.fromkeys(pair.source for pair in pairs):
         yield source, [pair for pair in pairs if pair.source == source]

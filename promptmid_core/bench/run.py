@@ -41,10 +41,11 @@ class Result:
 
 def run(pairs: Sequence[Pair], trials: Sequence[Trial], matchers: Sequence[Matcher], setting: Setting, *,
         journal: Path | None = None, progress: Progress | None = None) -> list[Result]:
-    """Every method on every trial, on one thread; the methods take turns, so that what else the machine does hits all alike.
+    """Run every method on every trial, on one thread; the methods take turns, so that what else the machine does hits all
+    alike.
 
     With a `journal` each result is written down at once, and a run with the same journal, trials, setting and methods goes on
-    after the last of them; InputError where the journal belongs to another run, or where a method fails.
+    after the last of them. Raises InputError where the journal belongs to another run, or where a method fails.
     """
     known = {(pair.source, pair.id): pair for pair in pairs}
     log = BenchJournal(journal, _fingerprint(pairs, trials, matchers, setting)) if journal else None

@@ -22,12 +22,12 @@ SAME_GSD = 1.1
 
 
 def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[Matcher], setting: Setting) -> list[Row]:
-    """One row per source and method, ready for JSON; null where there is nothing to say.
+    """Return one row per source and method, ready for JSON; null where there is nothing to say.
 
-    `success`: share of trials with an error of at most so many px; `interval95`: its bootstrap interval over pairs, which is
-    what a new place would vary by. `median_px`, `rmse_px` are over the trials within `score_px`; `fix_rate`: share that the
-    method's gate accepts; `false_fix_rate`: share of all trials accepted with an error above `score_px`. `versus` holds the
-    difference and the ratio of the success at 5 px to the first method's, paired over trials.
+    `success`: share of trials with an error of at most so many px; `interval95`: its bootstrap interval over pairs, which is what
+    a new place would vary by. `median_px`, `rmse_px` are over the trials within `score_px`; `fix_rate`: share that the method's
+    gate accepts; `false_fix_rate`: share of all trials accepted with an error above `score_px`. `versus` holds the difference and
+    the ratio of the success at 5 px to the first method's, paired over trials.
     """
     rows = []
     for source, group in by_source(pairs):
@@ -47,7 +47,7 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
 
 
 def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
-    """The rows as aligned plain text, with what they were made with."""
+    """Return the rows as aligned plain text, with what they were made with."""
     lines = []
     wide = max((len(row["method"]) for row in rows), default=0) + 2
     for source in dict.fromkeys(row["source"] for row in rows):

@@ -22,7 +22,8 @@ SAME_PX = 0.01
 
 
 def write_trials(path: Path, trials: Sequence[Trial], pairs: Sequence[Pair], setting: Setting) -> None:
-    """One row a trial; `truth_x`, `truth_y` is the SAR pixel of the patch's centre. InputError where `path` cannot be written."""
+    """Write one row a trial; `truth_x`, `truth_y` is the SAR pixel of the patch's centre. Raises InputError where `path` cannot
+    be written."""
     known = {(pair.source, pair.id): pair for pair in pairs}
     common = [getattr(setting, name) for name in SETTINGS.values()]
     text = io.StringIO(newline="")
@@ -36,10 +37,10 @@ def write_trials(path: Path, trials: Sequence[Trial], pairs: Sequence[Pair], set
 
 
 def read_trials(path: Path, pairs: Sequence[Pair], setting: Setting) -> list[Trial]:
-    """The trials of the file that are of sources of `pairs`, in the order of the file.
+    """Return the trials of the file that are of sources of `pairs`, in the order of the file.
 
-    InputError where the file is no table of trials, was drawn with another setting, lacks a source or names a pair that is not
-    there or lies elsewhere.
+    Raises InputError where the file is no table of trials, was drawn with another setting, lacks a source or names a pair that is
+    not there or lies elsewhere.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:

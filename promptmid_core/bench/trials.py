@@ -71,7 +71,7 @@ class Trial:
 
 
 def truth(pair: Pair, trial: Trial) -> Float64:
-    """Where the centre of the patch lies in the SAR image: (x, y)."""
+    """Return where the centre of the patch lies in the SAR image: (x, y)."""
     place: Float64 = pair.affine[:, :2] @ np.array(trial.centre) + pair.affine[:, 2]
     return place
 
@@ -79,7 +79,8 @@ def truth(pair: Pair, trial: Trial) -> Float64:
 def draw(pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], dict[str, int]]:
     """`setting.trials` trials in total, evenly over all pairs; and per source how many pairs have no place for a trial.
 
-    What is drawn of a pair depends on nothing but the seed and its name. InputError where a source is left without a trial.
+    What is drawn of a pair depends on nothing but the seed and its name. Raises InputError where a source is left without a
+    trial.
     """
     streams = {i: np.random.default_rng([setting.seed, crc32(pair.source.encode()), crc32(pair.id.encode())])
                for i, pair in enumerate(pairs)}
@@ -111,7 +112,7 @@ def draw(pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], dict[str
 
 
 def cut(pair: Pair, trial: Trial, setting: Setting) -> tuple[Patch, Window]:
-    """What a method is given: the patch, and the SAR window around the prior, whose centre is the truth plus the shift."""
+    """Return what a method is given: the patch, and the SAR window around the prior, whose centre is the truth plus the shift."""
     images = read_images(pair)
     image, valid = _patch(images.optical, pair, trial, setting.patch)
     side = setting.window_px

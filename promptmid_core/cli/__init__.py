@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command with its options."""
+    """Return every command with its options."""
     whole = Parser(prog="promptmid", description="Localize aircraft without satellite navigation: frames against a SAR map.")
     whole.add_argument("--version", action="version", version=f"promptmid {__version__}")
     whole.set_defaults(command=f"promptmid {' '.join(sys.argv[1:])}")

@@ -32,13 +32,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def group(commands: Any, name: str, text: str) -> Any:
-    """A command that has commands of its own, which `command` adds to what this returns."""
+    """Return a command that has commands of its own, which `command` adds to what this returns."""
     return commands.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
 
 
 def command(group: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str,
             example: str) -> argparse.ArgumentParser:
-    """A command that calls `run`, which returns its exit status, None for 0; `text` and `example` are its help."""
+    """Return a command that calls `run`, which returns its exit status, None for 0; `text` and `example` are its help."""
     parser: argparse.ArgumentParser = group.add_parser(
         name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(run=run)
@@ -47,7 +47,7 @@ def command(group: Any, name: str, run: Callable[[argparse.Namespace], int | Non
 
 def word(parent: argparse.ArgumentParser, name: str, run: Callable[[argparse.Namespace], int | None], text: str,
          example: str) -> argparse.ArgumentParser:
-    """A command whose name follows that of `parent`, in the place of the parent's own arguments."""
+    """Return a command whose name follows that of `parent`, in the place of the parent's own arguments."""
     assert isinstance(parent, Parser)
     parser = Parser(prog=f"{parent.prog} {name}", description=text, epilog=f"example:\n  {example}",
                     formatter_class=argparse.RawDescriptionHelpFormatter)

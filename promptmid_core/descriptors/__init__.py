@@ -68,7 +68,7 @@ def with_model(name: str, model: Path | None) -> str:
 
 
 def load(name: str, threads: int = 0, backend: str = AUTO, *, wanted: Wanted | None = None) -> Descriptor:
-    """The descriptor of that name; InputError where there is none, or its network cannot be run as wanted.
+    """Return the descriptor of that name. Raises InputError where there is none, or its network cannot be run as wanted.
 
     `promptmid` is `promptmid:compact`, the profile that is shipped; `promptmid:FOLDER` one that was trained. Its network runs on
     `backend` with so many threads, 0 for one a core; `wanted` says more, instead of both.

@@ -20,14 +20,14 @@ def cells(image: Float32, stride: int) -> Float32:
 
 
 def whole_cells(valid: Mask, stride: int) -> Mask:
-    """Cells (H // stride, W // stride) all of whose pixels are valid (H, W)."""
+    """Return the cells (H // stride, W // stride) all of whose pixels are valid (H, W)."""
     height, width = (n // stride for n in valid.shape)
     cut = valid[:height * stride, :width * stride]
     return np.asarray(cut.reshape(height, stride, width, stride).all(axis=(1, 3)), bool)
 
 
 def filled(image: Float32, valid: Mask) -> Float32:
-    """An image (H, W) or (H, W, C) whose holes take the mean around them, so that their rim is no edge."""
+    """Return an image (H, W) or (H, W, C) whose holes take the mean around them, so that their rim is no edge."""
     if valid.all():
         return image
     mask = valid if image.ndim == 2 else valid[..., None]
@@ -38,7 +38,7 @@ def filled(image: Float32, valid: Mask) -> Float32:
 
 
 def eroded(valid: Mask, reach: int) -> Mask:
-    """Pixels that are more than `reach` px from any hole."""
+    """Return the pixels that are more than `reach` px from any hole."""
     if valid.all():
         return valid
     size = 2 * reach + 1

@@ -12,17 +12,17 @@ Gradient = tuple[Float32, Float32]
 
 
 def optical_gradient(grey: Float32, sigma: float) -> Gradient:
-    """Across and down (H, W) each: Gaussian derivatives of the root of the intensity (H, W)."""
+    """Return across and down (H, W) each: Gaussian derivatives of the root of the intensity (H, W)."""
     return plain_gradient(f32(cv2.GaussianBlur(np.sqrt(grey), (0, 0), sigma)))
 
 
 def plain_gradient(image: Float32) -> Gradient:
-    """Across and down (H, W) each of an image (H, W)."""
+    """Return across and down (H, W) each of an image (H, W)."""
     return f32(cv2.Scharr(image, cv2.CV_32F, 1, 0)), f32(cv2.Scharr(image, cv2.CV_32F, 0, 1))
 
 
 def ratio_gradient(amplitude: Float32, decay: float, sigma: float, floor: float, power: float) -> Gradient:
-    """Across and down (H, W) each: log-ratios of one-sided exponential means of SAR amplitude (H, W) with median near 1.
+    """Return across and down (H, W) each: log-ratios of one-sided exponential means of SAR amplitude (H, W) with median near 1.
 
     ROEWA (Fjortoft et al. 1998, IEEE TGRS 36(3)): its false-alarm rate under speckle does not depend on the brightness. `decay`
     in px ahead, `sigma` in px aside; `floor` is added to the amplitude. Weighted by the local amplitude to the given `power`,

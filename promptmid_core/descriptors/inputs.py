@@ -14,7 +14,8 @@ SAR_REACH = max(BOXES_PX) // 2  # px around that an input pixel depends on
 
 
 def optical_input(image: Float32, valid: Mask) -> Float32:
-    """Grey or RGB (H, W[, 3]) from 0 to 255 -> (3, H, W): less the mean brightness of valid pixels, by its standard deviation.
+    """Return grey or RGB (H, W[, 3]) from 0 to 255 -> (3, H, W): less the mean brightness of valid pixels, by its standard
+    deviation.
 
     Both are of the whole patch, which the localizer always describes at once.
     """
@@ -26,11 +27,11 @@ def optical_input(image: Float32, valid: Mask) -> Float32:
 
 
 def sar_input(amplitude: Float32) -> Float32:
-    """Amplitude (H, W), median near 1 -> (3, H, W): 3 (a - 1) / (a + 1), a logarithm with soft ends, -3 to 3; and the same less
-    its mean, by its standard deviation, in the box of each of BOXES_PX around.
+    """Return amplitude (H, W), median near 1 -> (3, H, W): 3 (a - 1) / (a + 1), a logarithm with soft ends, -3 to 3; and the same
+    less its mean, by its standard deviation, in the box of each of BOXES_PX around.
 
-    Products stretch contrast in ways that differ more than places do: the same fields may vary by half or by a twentieth.
-    Nothing farther than SAR_REACH matters, so that tiles of a map agree.
+    Products stretch contrast in ways that differ more than places do: the same fields may vary by half or by a twentieth. Nothing
+    farther than SAR_REACH matters, so that tiles of a map agree.
     """
     whole = np.asarray(3 * (amplitude - 1) / (np.maximum(amplitude, 0) + 1), np.float32)
     return np.stack([whole, *(_by_its_box(whole, side) for side in BOXES_PX)])

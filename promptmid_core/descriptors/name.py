@@ -57,7 +57,7 @@ class DescriptorName:
 
     @staticmethod
     def is_meant(text: str) -> bool:
-        """Whether a name begins with one of FAMILIES, and is thus that of a descriptor or a wrong one."""
+        """Return whether a name begins with one of FAMILIES, and is thus that of a descriptor or a wrong one."""
         return re.split("[:/@]", text, maxsplit=1)[0] in FAMILIES
 
     @property

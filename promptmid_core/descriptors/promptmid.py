@@ -65,7 +65,7 @@ class PromptMid:
         return *self.structural.groups(modality), learned
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        """Patch (H, W[, C]) -> descriptors (C', H // 2, W // 2), float32: those of Structural, then the network's."""
+        """Return patch (H, W[, C]) -> descriptors (C', H // 2, W // 2), float32: those of Structural, then the network's."""
         known = self.structural.describe(patch, prompt)
         image = filled(np.ascontiguousarray(patch.image, np.float32), patch.valid)
         if prompt.modality is Modality.SAR:

@@ -37,7 +37,8 @@ def optical_radiometry(image: Float32, valid: Mask, stride: int) -> Float32:
 
 
 def sar_radiometry(amplitude: Float32, stride: int, floor: float, span: float) -> Float32:
-    """SAR amplitude (H, W), median near 1 -> brightness, its distance from the middle, broad brightness, roughness (4, h, w).
+    """Return SAR amplitude (H, W), median near 1 -> brightness, its distance from the middle, broad brightness, roughness (4, h,
+    w).
 
     Brightness is the logarithm with a `floor` added, relative to that of the median amplitude, in units of `span`, clipped.
     """
@@ -49,7 +50,7 @@ def sar_radiometry(amplitude: Float32, stride: int, floor: float, span: float) -
 
 
 def reach(stride: int) -> int:
-    """Pixels on each side that a cell depends on."""
+    """Return pixels on each side that a cell depends on."""
     return stride * (2 * (SURROUNDINGS // 2) + 8)
 
 

@@ -70,7 +70,7 @@ class Structural:
         return f"structural-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        """Patch (H, W[, C]) -> descriptors (C', H // 2, W // 2), float32: 19 channels of an optical, 14 of a SAR image."""
+        """Return patch (H, W[, C]) -> descriptors (C', H // 2, W // 2), float32: 19 channels of an optical, 14 of a SAR image."""
         seen = whole_cells(patch.valid, self.stride)
         valid = whole_cells(eroded(patch.valid, self._reach()), self.stride)
         image = filled(np.ascontiguousarray(patch.image, np.float32), patch.valid)

@@ -31,12 +31,12 @@ class DdsProfile:
 
 
 def variable(environment: Mapping[str, str]) -> str:
-    """The one that Fast DDS of this environment's ROS distribution reads."""
+    """Return the one that Fast DDS of this environment's ROS distribution reads."""
     return VARIABLE_OF_FAST_DDS_2 if environment.get("ROS_DISTRO") in FAST_DDS_2 else VARIABLE
 
 
 def read_profile(environment: Mapping[str, str]) -> DdsProfile:
-    """What the environment's profile comes to."""
+    """Return what the environment's profile comes to."""
     name = variable(environment)
     other = VARIABLE if name == VARIABLE_OF_FAST_DDS_2 else VARIABLE_OF_FAST_DDS_2
     file = environment.get(name)

@@ -47,7 +47,7 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
 
 
 def table(seen: Examination) -> str:
-    """The examination for people: a line a subject, then a line a problem."""
+    """Return the examination for people: a line a subject, then a line a problem."""
     lines = []
     for subject, values in seen.found.items():
         told = values.items() if isinstance(values, dict) else [("", values)]
@@ -146,7 +146,7 @@ def _examine_backend(seen: Examination, name: str, backend: str) -> None:
 
 
 def describe_ms(descriptor: Any, side: int) -> float:
-    """Median time of describing an optical patch, after one to warm up."""
+    """Return the median time of describing an optical patch, after one to warm up."""
     import numpy as np
 
     from promptmid_core.geometry import Grid, Patch

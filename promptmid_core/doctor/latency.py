@@ -64,7 +64,7 @@ class TimedFrame:
 def measure(load: Load, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Times of a simulated flight over a map of its own, as JSON values: percentiles over the frames that end in a fix.
 
-    World, map and compressed images are made beforehand in a temporary folder. InputError where no frame ends in a fix.
+    World, map and compressed images are made beforehand in a temporary folder. Raises InputError where no frame ends in a fix.
     """
     flying = load_descriptor(load.descriptor, wanted=Wanted(load.backend, side_px=load.patch_px))
     with tempfile.TemporaryDirectory(prefix="promptmid_latency_") as folder:
@@ -114,7 +114,7 @@ def timed(localizer: Localizer, recording: Recording, images: Sequence[RecordedI
 
 
 def contents(fix: Fix, geodetic: Geodetic) -> list[bytes]:
-    """The messages `pose` and `navsat_fix` of a fix as they travel, in CDR; none where it is no fix."""
+    """Return the messages `pose` and `navsat_fix` of a fix as they travel, in CDR; none where it is no fix."""
     if fix.pose is None or fix.covariance is None:
         return []
     types = telemetry.typestore()
@@ -125,13 +125,13 @@ def contents(fix: Fix, geodetic: Geodetic) -> list[bytes]:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """PERCENTILES of values as {"p50": ...}, rounded to microseconds."""
+    """Return PERCENTILES of values as {"p50": ...}, rounded to microseconds."""
     found = np.percentile(values, PERCENTILES)
     return {f"p{share}": round(float(value), 3) for share, value in zip(PERCENTILES, found, strict=True)}
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The result for people."""
+    """Return the result for people."""
     machine, fixed, frames = result["device"], result["frames_fixed"], result["frames"]
     width, height = result["image_px"]
     lines = [f"{result['descriptor']}, {width}x{height} JPEG, patch {result['patch_px']} px, radius {result['radius_px']} px, on "

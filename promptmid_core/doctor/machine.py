@@ -20,7 +20,7 @@ ASK_S = 10.0
 
 
 def device() -> dict[str, Any]:
-    """The machine as JSON values; None where it does not tell.
+    """Return the machine as JSON values; None where it does not tell.
 
     `cores` are those that this process may use, `cpu_quota` how many of them at a time a container grants; `load_1m` is the load
     average of the last minute, and 0 on a machine that does nothing else.

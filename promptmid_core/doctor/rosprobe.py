@@ -12,7 +12,7 @@ WAIT_S = 30.0
 
 
 def probe_ros(environment: Mapping[str, str] | None = None) -> tuple[str | None, str]:
-    """The middleware's name and "", or None and what is wrong, in a few words."""
+    """Return the middleware's name and "", or None and what is wrong, in a few words."""
     try:
         probe = subprocess.run([sys.executable, "-m", PROBE], capture_output=True, text=True, check=False, timeout=WAIT_S,
                                env=dict(os.environ if environment is None else environment))

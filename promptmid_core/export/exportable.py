@@ -29,7 +29,7 @@ class Exportable:
     prompts: Float32
 
     def side(self, wanted: int | None, default: int) -> int:
-        """The side of an image, px; InputError where the network does not take the one that is wanted."""
+        """Return the side of an image, px. Raises InputError where the network does not take the one that is wanted."""
         side = wanted or self.side_px or default
         if self.side_px not in (None, side) or side % self.multiple:
             takes = f"{self.side_px} px" if self.side_px else f"multiples of {self.multiple} px"
@@ -38,7 +38,8 @@ class Exportable:
 
 
 def exportable(profile: str, model: Path | None) -> Exportable:
-    """By the name of a profile, or its folder; `model` is the configuration of profile full. InputError where it is not there."""
+    """Return the profile of a name or folder; `model` is the configuration of profile full. Raises InputError where it is not
+    there."""
     try:
         import onnxscript  # noqa: F401
         import torch  # noqa: F401

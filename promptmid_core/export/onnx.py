@@ -47,8 +47,8 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
     image that stay free, by axis, as torch.export knows them.
 
     Weights are inside the file, or where they are 2 GB or more beside it in FILE.onnx.data. float16 is mixed (`precision.py`),
-    and the submodules that `module.FLOAT32` names, if it has that, stay float32 as a whole. InputError where the file cannot be
-    written.
+    and the submodules that `module.FLOAT32` names, if it has that, stay float32 as a whole. Raises InputError where the file
+    cannot be written.
     """
     for name in ("onnx_ir", "onnxscript", "torch.onnx"):  # they tell of every constant that they fold
         logging.getLogger(name).setLevel(logging.ERROR)

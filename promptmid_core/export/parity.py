@@ -33,7 +33,7 @@ class Parity:
 
 
 def compare(reference: Run, other: Run, side_px: int, prompts: Float32) -> Parity:
-    """Both on views of a simulated world, optical and SAR, each with another of the prompts (2, P, ...)."""
+    """Compare both on views of a simulated world, optical and SAR, each with another of the prompts (2, P, ...)."""
     cosines, confidences = [], []
     views = list(simulated_views(side_px, prompts))
     for view in views:
@@ -48,7 +48,8 @@ def compare(reference: Run, other: Run, side_px: int, prompts: Float32) -> Parit
 
 
 def simulated_views(side_px: int, prompts: Float32) -> Iterator[tuple[Float32, Float32, Float32]]:
-    """Images (1, 3, side, side) as the network takes them, the modality, and a prompt: four places of a world in both sensors."""
+    """Yield images (1, 3, side, side) as the network takes them, the modality, and a prompt: four places of a world in both
+    sensors."""
     import rasterio
 
     with TemporaryDirectory() as folder:

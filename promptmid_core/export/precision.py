@@ -74,7 +74,7 @@ def _rewrite(graph: onnx.GraphProto, floats: set[str], weights: dict[str, Tensor
     cast: dict[tuple[str, int], str] = {}
 
     def as_kind(name: str, kind: int) -> str:
-        """The name of a value of that type, cast where it is of the other."""
+        """Return the name of a value of that type, cast where it is of the other."""
         if name not in kinds or kinds[name] == kind:
             return name
         if (name, kind) not in cast:

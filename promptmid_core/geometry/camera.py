@@ -54,12 +54,13 @@ class Camera:
             raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}', it has {counts}")
 
     def project(self, points: Float64) -> tuple[Float64, Mask]:
-        """Points (N, 3) in the optical frame -> pixels (N, 2) and whether each lies in front and inside the image."""
+        """Project points (N, 3) in the optical frame to pixels (N, 2), and tell whether each lies in front and inside the
+        image."""
         col, row, seen = self.image_of(*np.asarray(points, np.float64).reshape(-1, 3).T)
         return np.stack([col, row], axis=1), seen
 
     def image_of(self, across: Float64, down: Float64, depth: Float64) -> tuple[Float64, Float64, Mask]:
-        """As `project`, by coordinates (N,) to the right, down and ahead: column, row and whether seen, (N,) each."""
+        """Do what `project` does, by coordinates (N,) to the right, down and ahead: column, row and whether seen, (N,) each."""
         ahead = depth > 1e-6 * np.sqrt(across * across + down * down + depth * depth)
         if not ahead.all():
             across, down, depth = np.where(ahead, across, 0.0), np.where(ahead, down, 0.0), np.where(ahead, depth, 1.0)
@@ -72,7 +73,7 @@ class Camera:
         return col, row, ahead & inside & invertible
 
     def rays(self, pixels: Float64) -> Float64:
-        """Pixels (N, 2) -> unit directions (N, 3) in the optical frame."""
+        """Turn pixels (N, 2) into unit directions (N, 3) in the optical frame."""
         pixels = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
         # OpenCV's default of five iterations leaves tenths of a pixel at the rim of a strong lens
         criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-10)
@@ -86,7 +87,7 @@ class Camera:
         return unit
 
     def boresight(self) -> Float64:
-        """Unit direction (3,) in the optical frame through the image centre."""
+        """Return the unit direction (3,) in the optical frame through the image centre."""
         direction: Float64 = self.rays(np.array([[(self.width - 1) / 2, (self.height - 1) / 2]]))[0]
         return direction
 

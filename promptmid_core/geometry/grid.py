@@ -43,7 +43,7 @@ class Grid:
         return across, down
 
     def to_pixel(self, x: ArrayLike, y: ArrayLike) -> tuple[Float64, Float64]:
-        """Metres in `map` -> pixel coordinates (col, row)."""
+        """Turn metres in `map` into pixel coordinates (col, row)."""
         col: Float64 = (np.asarray(x, np.float64) - self.x) / self.gsd
         row: Float64 = (self.y - np.asarray(y, np.float64)) / self.gsd
         return col, row
@@ -53,21 +53,21 @@ class Grid:
         return self.to_map(np.arange(self.width), 0)[0], self.to_map(0, np.arange(self.height))[1]
 
     def cut(self, col: int, row: int, width: int, height: int) -> Grid:
-        """The grid of a window, in whole pixels; it may reach beyond this one."""
+        """Return the grid of a window, in whole pixels; it may reach beyond this one."""
         return Grid(self.x + col * self.gsd, self.y - row * self.gsd, self.gsd, width, height)
 
     def every(self, stride: int) -> Grid:
-        """The grid of the cells of `stride` x `stride` pixels; a rest of less than a cell is left out."""
+        """Return the grid of the cells of `stride` x `stride` pixels; a rest of less than a cell is left out."""
         shift = (stride - 1) / 2 * self.gsd
         return Grid(self.x + shift, self.y - shift, self.gsd * stride, self.width // stride, self.height // stride)
 
     def to_transform(self, origin: tuple[float, float]) -> GeoTransform:
-        """The GeoTransform in the map CRS; `origin` is (E0, N0) of the `map` frame."""
+        """Return the GeoTransform in the map CRS; `origin` is (E0, N0) of the `map` frame."""
         half = self.gsd / 2
         return (self.gsd, 0.0, origin[0] + self.x - half, 0.0, -self.gsd, origin[1] + self.y + half)
 
     @staticmethod
     def from_transform(transform: GeoTransform, width: int, height: int, origin: tuple[float, float]) -> Grid:
-        """The grid of a north-up raster with square pixels; the caller has refused any other."""
+        """Return the grid of a north-up raster with square pixels; the caller has refused any other."""
         gsd, _, east, _, _, north = transform[:6]
         return Grid(east + gsd / 2 - origin[0], north - gsd / 2 - origin[1], gsd, width, height)

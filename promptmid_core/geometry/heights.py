@@ -25,11 +25,11 @@ class Heights(Protocol):
     def highest(self) -> float: ...
 
     def at(self, rows: Cells, cols: Cells) -> Float32:
-        """The heights (N,) of cells (N,) that lie on the grid."""
+        """Return the heights (N,) of cells (N,) that lie on the grid."""
         ...
 
     def window(self, rows: slice, cols: slice) -> Float32:
-        """The heights (h, w) of a window that lies on the grid."""
+        """Return the heights (h, w) of a window that lies on the grid."""
         ...
 
 
@@ -60,7 +60,7 @@ class HeightArray:
 
 
 def filled(heights: Float32, known: Mask) -> Float32:
-    """Heights (H, W) with the nearest known one in place of each that is not known; some must be."""
+    """Return heights (H, W) with the nearest known one in place of each that is not known; some must be."""
     if known.all():
         return heights
     from scipy.ndimage import distance_transform_edt

@@ -58,14 +58,15 @@ class DescriptorMap:
     groups: tuple[ChannelGroup, ...] = ()
 
     def parts(self, kind: Measure | str | None = None) -> list[tuple[ChannelGroup, NDArray[np.floating]]]:
-        """Each group with its channels (C', H, W); where a `kind` is given, those with that measure, or of that name, alone."""
+        """Return each group with its channels (C', H, W); where a `kind` is given, those with that measure, or of that name,
+        alone."""
         groups = self.groups or ((ChannelGroup("all", len(self.array)),) if len(self.array) else ())
         ends = np.cumsum([group.channels for group in groups])
         return [(group, self.array[end - group.channels:end]) for group, end in zip(groups, ends, strict=True)
                 if kind is None or kind in (group.measure, group.name)]
 
     def only(self, kind: Measure | str) -> DescriptorMap:
-        """The groups with that measure, or of that name, alone."""
+        """Return the groups with that measure, or of that name, alone."""
         kept = self.parts(kind)
         array = np.concatenate([array for _, array in kept]) if len(kept) > 1 else kept[0][1] if kept else self.array[:0]
         return DescriptorMap(array, self.valid, self.grid, self.stride, tuple(group for group, _ in kept))

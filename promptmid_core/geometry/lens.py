@@ -18,7 +18,7 @@ PINHOLE = ("", "none", "pinhole")  # names of no distortion, which say nothing o
 
 
 def plainly(model: str, d: Float64) -> tuple[str, Float64]:
-    """The name and the fewest coefficients of COEFFICIENTS that mean the same lens; another lens comes back as it is."""
+    """Return the name and the fewest coefficients of COEFFICIENTS that mean the same lens; another lens comes back as it is."""
     name = model.strip().lower()
     name = ALIASES.get(name, name)
     if name in PINHOLE and not d.any():

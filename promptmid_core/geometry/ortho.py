@@ -16,7 +16,8 @@ from promptmid_core.reasons import Reason
 
 
 def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
-    """The ground point (3,) in `map` that the image centre looks at; Refusal VIEW_NOT_DOWN where it looks past the ground."""
+    """Return the ground point (3,) in `map` that the image centre looks at; Refusal VIEW_NOT_DOWN where it looks past the
+    ground."""
     eye = pose @ camera.mount
     points, hit = terrain.intersect(eye.position, (eye.rotation @ camera.boresight())[None])
     if not hit[0]:
@@ -26,7 +27,7 @@ def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
 
 
 def ground_resolution(camera: Camera, pose: Pose, terrain: Terrain) -> float:
-    """Metres on the ground per image pixel around the image centre, the finer of the two image axes."""
+    """Return the metres on the ground per image pixel around the image centre, the finer of the two image axes."""
     eye = pose @ camera.mount
     middle = np.array([(camera.width - 1) / 2, (camera.height - 1) / 2])
     rays = camera.rays(middle + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))

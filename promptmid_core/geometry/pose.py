@@ -19,7 +19,8 @@ class Pose:
 
     @staticmethod
     def from_quaternion(position: Float64, xyzw: Float64) -> Pose:
-        """From a unit quaternion in ROS order (x, y, z, w); ValueError where it is not of unit length within 1 %."""
+        """Return the pose of a unit quaternion in ROS order (x, y, z, w). Raises ValueError where it is not of unit length within
+        1 %."""
         q = np.asarray(xyzw, float)
         norm = float(np.linalg.norm(q))
         if not abs(norm - 1.0) < 0.01:
@@ -34,11 +35,11 @@ class Pose:
 
     @staticmethod
     def from_rpy(position: Float64, roll: float, pitch: float, yaw: float) -> Pose:
-        """From fixed-axis roll, pitch, yaw in radians (REP-103)."""
+        """Return the pose of fixed-axis roll, pitch, yaw in radians (REP-103)."""
         return Pose(np.asarray(position, float), rotation_rpy(roll, pitch, yaw))
 
     def quaternion(self) -> Float64:
-        """Unit quaternion (x, y, z, w) with w >= 0."""
+        """Return the unit quaternion (x, y, z, w) with w >= 0."""
         m = self.rotation
         # the largest of the four squared components keeps the division well conditioned
         squares = np.array([1 + m[0, 0] - m[1, 1] - m[2, 2], 1 - m[0, 0] + m[1, 1] - m[2, 2],
@@ -77,7 +78,7 @@ class Pose:
         return Pose(self.position + delta[:3], rotation_vector(delta[3:]) @ self.rotation)
 
     def correction_from(self, other: Pose) -> Float64:
-        """The `delta` (6,) with `other.corrected(delta) == self`."""
+        """Return the `delta` (6,) with `other.corrected(delta) == self`."""
         return np.concatenate([self.position - other.position, log_rotation(self.rotation @ other.rotation.T)])
 
 
@@ -91,7 +92,7 @@ class Prior:
 
 
 def rotation_rpy(roll: float, pitch: float, yaw: float) -> Float64:
-    """Rotation matrix of fixed-axis roll, pitch, yaw in radians: Rz(yaw) Ry(pitch) Rx(roll)."""
+    """Return the rotation matrix of fixed-axis roll, pitch, yaw in radians: Rz(yaw) Ry(pitch) Rx(roll)."""
     cr, sr, cp, sp, cy, sy = np.cos(roll), np.sin(roll), np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
     return np.array([
         [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
@@ -101,7 +102,7 @@ def rotation_rpy(roll: float, pitch: float, yaw: float) -> Float64:
 
 
 def rotation_vector(vector: Float64) -> Float64:
-    """Rotation matrix of a rotation vector (3,) in radians (Rodrigues)."""
+    """Return the rotation matrix of a rotation vector (3,) in radians (Rodrigues)."""
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:
         return np.eye(3) + skew(vector)
@@ -111,7 +112,7 @@ def rotation_vector(vector: Float64) -> Float64:
 
 
 def log_rotation(rotation: Float64) -> Float64:
-    """Rotation vector (3,) of a rotation matrix, of length at most pi."""
+    """Return the rotation vector (3,) of a rotation matrix, of length at most pi."""
     x, y, z, w = Pose(np.zeros(3), rotation).quaternion()
     axis = np.array([x, y, z])
     sine = float(np.linalg.norm(axis))
@@ -120,12 +121,12 @@ def log_rotation(rotation: Float64) -> Float64:
 
 
 def skew(v: Float64) -> Float64:
-    """The matrix with skew(v) @ u = v x u."""
+    """Return the matrix with skew(v) @ u = v x u."""
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
 def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
-    """The prior between two odometry samples: position linear, rotation along the geodesic, covariance linear."""
+    """Return the prior between two odometry samples: position linear, rotation along the geodesic, covariance linear."""
     span = after.stamp_ns - before.stamp_ns
     share = (stamp_ns - before.stamp_ns) / span if span else 0.0
     pose = before.pose.corrected(share * after.pose.correction_from(before.pose))

@@ -33,11 +33,11 @@ class Terrain:
 
     @staticmethod
     def of(heights: Float32, grid: Grid) -> Terrain:
-        """Of heights (H, W) in memory."""
+        """Return the terrain of heights (H, W) in memory."""
         return Terrain(HeightArray(heights), grid)
 
     def height(self, x: Float64, y: Float64) -> Float64:
-        """Height of the ground under each (x, y) in `map`, by bilinear interpolation; same shape as `x`."""
+        """Return the height of the ground under each (x, y) in `map`, by bilinear interpolation; same shape as `x`."""
         x = np.asarray(x, float)
         if self.heights is None or self.grid is None:
             return np.full(x.shape, self.level)
@@ -55,7 +55,7 @@ class Terrain:
         return heights
 
     def on_grid(self, grid: Grid) -> Float64:
-        """Heights (H, W) at the pixel centres of a grid."""
+        """Return the heights (H, W) at the pixel centres of a grid."""
         if self.heights is None or self.grid is None:
             return np.full(grid.shape, self.level)
         x, y = grid.axes()
@@ -70,7 +70,7 @@ class Terrain:
         return cv2.remap(window, across, down, cv2.INTER_LINEAR).astype(np.float64)
 
     def intersect(self, origin: Float64, directions: Float64) -> tuple[Float64, Mask]:
-        """Where rays from `origin` (3,) along `directions` (N, 3) first meet the ground.
+        """Return where rays from `origin` (3,) along `directions` (N, 3) first meet the ground.
 
         Returns points (N, 3) and whether each ray hits; rays that never come down are False and hold NaN.
         """

@@ -54,7 +54,7 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
     `join` makes one value of the bands (B, N) of each pixel (N), of which the medians are taken then. Pixels whose value is not
     `plausible`, by default for the `kind`, are not valid, which is logged as a warning.
 
-    InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
+    Raises InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
     rotated, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones. South-up rasters are fine.
     """
     from rasterio.enums import ColorInterp
@@ -138,7 +138,7 @@ class _Odd:
         self._left = ODD_SAMPLE
 
     def taken_from(self, valid: Mask, pixels: Float32, plausible: Plausible) -> Mask:
-        """What is valid (H, W) without them, of a window's pixels (B, H, W)."""
+        """Return what is valid (H, W) without them, of a window's pixels (B, H, W)."""
         odd = valid & ~plausible.holds(pixels)
         if not odd.any():
             return valid
@@ -150,7 +150,7 @@ class _Odd:
         return valid & ~odd
 
     def told(self, path: Path, source: Any, band: int, plausible: Plausible, others: int) -> None:
-        """Log what is masked; InputError where that is most of what is valid, `others` being the pixels that stay so."""
+        """Log what is masked. Raises InputError where that is most of what is valid, `others` being the pixels that stay so."""
         values, counts = np.unique(np.concatenate(self._sample), return_counts=True)
         commonest = float(values[counts.argmax()])
         # nodata is declared in the file's own numbers, which it may scale

@@ -17,10 +17,10 @@ from promptmid_core.georaster.source import opened
 
 
 def covering_grid(path: Path, frame: MapFrame, gsd: float | None = None, others: Sequence[Path] = ()) -> Grid:
-    """The grid of pixels that covers a raster, and in whole pixels more of them the `others` too; `gsd` as for `resample`.
+    """Return the grid of pixels that covers a raster, and in whole pixels more of them the `others` too; `gsd` as for `resample`.
 
-    It is the raster's own grid where that already is one of the frame; else its pixel edges lie at multiples of the GSD from
-    the origin, so that the grids of several rasters fall together.
+    It is the raster's own grid where that already is one of the frame; else its pixel edges lie at multiples of the GSD from the
+    origin, so that the grids of several rasters fall together.
     """
     with opened(path) as source:
         grid = own_grid(source, frame, gsd, ground_resolution(path))

@@ -13,9 +13,9 @@ METRES = ("metre", "meter")
 
 
 def vertical_datum(path: Path) -> str:
-    """The name of the vertical CRS or ellipsoid that a DEM's heights refer to, "unknown" where the file does not say.
+    """Return the name of the vertical CRS or ellipsoid that a DEM's heights refer to, "unknown" where the file does not say.
 
-    InputError where its heights are not in metres.
+    Raises InputError where its heights are not in metres.
     """
     with opened(path) as source:
         crs = own_crs(path, source.crs)

@@ -32,7 +32,7 @@ class MapFrame:
 
 
 def ground_resolution(path: Path) -> float:
-    """Metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ."""
+    """Return the metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ."""
     import pyproj
 
     with opened(path) as source:
@@ -46,9 +46,9 @@ def ground_resolution(path: Path) -> float:
 
 
 def map_frame(path: Path, crs: str | None = None, others: Sequence[Path] = ()) -> MapFrame:
-    """The `map` frame for a raster, or for several that make one map: the UTM zone of their middle, or `crs`.
+    """Return the `map` frame for a raster, or for several that make one map: the UTM zone of their middle, or `crs`.
 
-    The origin is the centre of the rasters' bounds, rounded to 1000 m. InputError where the CRS is not projected in metres
+    The origin is the centre of the rasters' bounds, rounded to 1000 m. Raises InputError where the CRS is not projected in metres
     to the east and north, is a Mercator projection, or has a point scale off by more than 0.1 % somewhere on the rasters.
     """
     lon, lat = _places(path)
@@ -105,7 +105,7 @@ def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
 
 
 def own_crs(path: Path, crs: object) -> pyproj.CRS:
-    """The CRS of a raster; InputError where it has none, or none of a place on the Earth."""
+    """Return the CRS of a raster. Raises InputError where it has none, or none of a place on the Earth."""
     from pyproj.exceptions import CRSError
 
     if crs is None:

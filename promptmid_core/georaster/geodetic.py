@@ -33,7 +33,7 @@ class Place(NamedTuple):
 class Geodetic:
     """The `map` frame on the Earth; `vertical_datum` is the name that the map's metadata give.
 
-    InputError where PROJ does not know the CRS, or any for want of its data.
+    Raises InputError where PROJ does not know the CRS, or any for want of its data.
     """
 
     def __init__(self, frame: MapFrame, vertical_datum: str) -> None:
@@ -51,7 +51,7 @@ class Geodetic:
         self._heights = None if self._ellipsoidal else _heights(frame.crs, vertical_datum)
 
     def place(self, x: float, y: float, z: float) -> Place:
-        """Metres in `map` -> WGS84."""
+        """Turn metres in `map` into WGS84."""
         east, north = self._frame.origin[0] + x, self._frame.origin[1] + y
         longitude, latitude = self._to_wgs84.transform(east, north)
         altitude = z if self._ellipsoidal else nan
@@ -68,14 +68,14 @@ class Geodetic:
         return float(east) - self._frame.origin[0], float(north) - self._frame.origin[1], z if isfinite(z) else nan
 
     def convergence(self, x: float, y: float) -> float:
-        """The azimuth of grid north in radians: clockwise from true north."""
+        """Return the azimuth of grid north in radians: clockwise from true north."""
         east, north = self._frame.origin[0] + x, self._frame.origin[1] + y
         longitude, latitude = self._to_wgs84.transform([east, east], [north, north + NORTHWARD_M])
         azimuth, _, _ = self._geod.inv(longitude[0], latitude[0], longitude[1], latitude[1])
         return radians(float(azimuth))
 
     def turned(self, x: float, y: float, covariance: Float64) -> Float64:
-        """A covariance (3, 3) in m2 by the axes of `map` at a place -> by east, north and up there."""
+        """Return a covariance (3, 3) in m2 by the axes of `map` at a place -> by east, north and up there."""
         azimuth = self.convergence(x, y)
         # a grid axis of azimuth a points to sin(a) east and cos(a) north
         turn = np.array([[cos(azimuth), sin(azimuth), 0.0], [-sin(azimuth), cos(azimuth), 0.0], [0.0, 0.0, 1.0]])

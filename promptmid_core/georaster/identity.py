@@ -23,7 +23,7 @@ def raster_identity(path: Path) -> str | None:
 
     To these belong the sources of a VRT, whatever lies between, and files beside a raster that change its pixels or their place;
     not overviews, nor what a viewer wrote beside it. Where they lie does not matter. None where the file cannot be read. Raises
-    InputError where a source is no file of this machine.
+    Raises InputError where a source is no file of this machine.
     """
     return _identity(path, frozenset())
 

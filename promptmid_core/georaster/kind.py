@@ -33,7 +33,7 @@ class Plausible:
     otherwise: str = ""
 
     def holds(self, pixels: Float32) -> Mask:
-        """Which pixels (H, W) have such values in all their bands (B, H, W)."""
+        """Return which pixels (H, W) have such values in all their bands (B, H, W)."""
         return within(pixels, self.least, self.most)
 
 
@@ -44,10 +44,10 @@ PLAUSIBLE: dict[Kind, Plausible] = {"dem": HEIGHTS}
 
 
 def needs_all_bands(kind: Kind | None) -> bool:
-    """Whether a pixel is valid only where every band is: polarisations are joined, and black in one colour is a colour."""
+    """Return whether a pixel is valid only where every band is: polarisations are joined, and black in one colour is a colour."""
     return kind == "sar"
 
 
 def within(pixels: Float32, least: float, most: float) -> Mask:
-    """Which pixels (H, W) lie between two values in all their bands (B, H, W)."""
+    """Return which pixels (H, W) lie between two values in all their bands (B, H, W)."""
     return np.asarray(((pixels >= np.float32(least)) & (pixels <= np.float32(most))).all(axis=0), np.bool_)

@@ -16,7 +16,7 @@ MOST_BEND = 1e-2
 
 
 def positions(to_source: Mapping, col: int, row: int, width: int, height: int) -> tuple[Float64, Float64]:
-    """Columns and rows (height, width) of the raster under a window's pixels, within 3e-4 px of `to_source`.
+    """Return columns and rows (height, width) of the raster under a window's pixels, within 3e-4 px of `to_source`.
 
     `to_source` takes grid columns and rows of any shape to those of the raster. The lattice is that of the grid, so that windows
     agree where they overlap. Where it bends too much, as at the edge of what a projection can show, every pixel is asked for.

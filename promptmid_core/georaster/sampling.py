@@ -17,13 +17,14 @@ REACH_PX = 3  # pixels around a position that its value may come from
 
 
 def nearest(image: Float32, valid: Mask, u: Float64, v: Float64) -> tuple[Float32, Mask]:
-    """The pixels of an image (B, H, W), valid (H, W) or not, nearest to columns `u` and rows `v` (h, w): (B, h, w), (h, w)."""
+    """Return the pixels of an image (B, H, W), valid (H, W) or not, nearest to columns `u` and rows `v` (h, w): (B, h, w), (h,
+    w)."""
     place = _places(*_rounded(valid, u, v, 1))
     return np.stack([_remap(band, place, NO_PARTS) for band in image]), _known(valid, place)
 
 
 def cubic(image: Float32, valid: Mask, u: Float64, v: Float64) -> tuple[Float32, Mask]:
-    """As `nearest`, by Keys' cubic (1981, IEEE TASSP 29(6), a = -1/2, as GDAL's) at positions rounded to 1/32 pixel.
+    """Do what `nearest` does, by Keys' cubic (1981, IEEE TASSP 29(6), a = -1/2, as GDAL's) at positions rounded to 1/32 pixel.
 
     A value is valid where the pixel nearest to it is, and comes from valid pixels alone: what is not valid is taken to be the
     mean of those around it.

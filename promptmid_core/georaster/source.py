@@ -18,7 +18,7 @@ from promptmid_core.georaster.proj import check_rasterio
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The open rasterio dataset; InputError where there is none."""
+    """Open a rasterio dataset. Raises InputError where there is none."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def check_file(path: Path) -> None:
-    """InputError where a raster is no file that can be read, or has a name that GDAL cannot open; no pipe is waited for."""
+    """Raise InputError where a raster is no file that can be read, or has a name that GDAL cannot open; no pipe is waited for."""
     try:
         os.fsencode(path).decode()
     except UnicodeDecodeError as error:
@@ -53,23 +53,23 @@ def check_file(path: Path) -> None:
 
 
 def data_bands(source: Any) -> tuple[int, ...]:
-    """The 1-based indexes of the bands that hold data, not transparency."""
+    """Return the 1-based indexes of the bands that hold data, not transparency."""
     from rasterio.enums import ColorInterp
 
     return tuple(i for i, meaning in zip(source.indexes, source.colorinterp, strict=True) if meaning is not ColorInterp.alpha)
 
 
 def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
-    """Whether the values of these bands are whole numbers, not scaled to anything else."""
+    """Return whether the values of these bands are whole numbers, not scaled to anything else."""
     plain = all(source.scales[b - 1] == 1 and source.offsets[b - 1] == 0 for b in bands)
     return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
 
 
 def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
-    """A window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
+    """Return a window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
     A pixel is valid where its bands are finite and at least one of them, or `all_bands`, is not nodata, masked or transparent.
-    InputError where the file is damaged.
+    Raises InputError where the file is damaged.
     """
     from rasterio.errors import RasterioError
 
@@ -88,7 +88,7 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: boo
 
 
 def band_label(path: Path, bands: tuple[int, ...]) -> str:
-    """The names and units that a raster gives these bands; empty where it gives none."""
+    """Return the names and units that a raster gives these bands; empty where it gives none."""
     if not bands:
         return ""
     with opened(path) as source:

@@ -42,7 +42,7 @@ class Turn:
         return np.asarray(x - self.length * np.round((x - near) / self.length), np.float64)
 
     def shift(self, left: float, right: float) -> float | None:
-        """What to add to a span of x so that PROJ gives all of it without a step; None where a step lies within."""
+        """Return what to add to a span of x so that PROJ gives all of it without a step; None where a step lies within."""
         full = -self.length * round(((left + right) / 2 - self.middle) / self.length)
         inside = max(abs(left + full - self.middle), abs(right + full - self.middle)) <= self.length / 2
         return full if inside else None
@@ -50,7 +50,7 @@ class Turn:
 
 @lru_cache(maxsize=64)
 def turn_of(wkt: str) -> Turn | None:
-    """The turn of a CRS; None where its x does not come back to where it began, as in a UTM zone."""
+    """Return the turn of a CRS; None where its x does not come back to where it began, as in a UTM zone."""
     crs = _plain(crs_of(wkt))
     if crs.is_geographic:
         return Turn(360.0, 0.0) if crs.axis_info[0].unit_name == "degree" else None
@@ -65,7 +65,8 @@ def turn_of(wkt: str) -> Turn | None:
 
 
 def turned_to(wkt: str, x: float) -> tuple[str, float]:
-    """A CRS of the same datum whose x runs without a step for half a turn to both sides of `x`, and what to add to x for it."""
+    """Return a CRS of the same datum whose x runs without a step for half a turn to both sides of `x`, and what to add to x for
+    it."""
     import pyproj
 
     crs, turn = crs_of(wkt), turn_of(wkt)

@@ -43,10 +43,10 @@ class GeoImage:
 
 def resample(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
              bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> GeoImage:
-    """A whole raster on a north-up grid with square pixels of `gsd` metres in `frame`, or on the grid `like`.
+    """Return a whole raster on a north-up grid with square pixels of `gsd` metres in `frame`, or on the grid `like`.
 
-    Without `gsd` pixels keep their size: in the CRS where the raster already lies in that of the frame, else on the ground.
-    For `resampling`, `bands` (1-based), `kind` and the valid mask see RasterView.
+    Without `gsd` pixels keep their size: in the CRS where the raster already lies in that of the frame, else on the ground. For
+    `resampling`, `bands` (1-based), `kind` and the valid mask see RasterView.
     """
     view = RasterView.of(path, frame, gsd, resampling=resampling, bands=bands, like=like, kind=kind)
     return view.read(0, 0, view.grid.width, view.grid.height)
@@ -77,7 +77,7 @@ class RasterView:
     @staticmethod
     def of(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
            bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> RasterView:
-        """The view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible."""
+        """Return the view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible."""
         own = ground_resolution(path)
         with opened(path) as source:
             grid = like or own_grid(source, frame, gsd, own)
@@ -93,7 +93,7 @@ class RasterView:
         return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift, needs_all_bands(kind))
 
     def read(self, col: int, row: int, width: int, height: int) -> GeoImage:
-        """The window of whole grid pixels; it may reach beyond the grid and the raster, where pixels are not valid."""
+        """Return the window of whole grid pixels; it may reach beyond the grid and the raster, where pixels are not valid."""
         image = np.zeros((len(self.bands), height, width), np.float32)
         valid = np.zeros((height, width), bool)
         with opened(self.path) as source:
@@ -108,17 +108,18 @@ class RasterView:
         return GeoImage(pixels, valid, self.grid.cut(col, row, width, height), self.frame)
 
     def overlaps(self) -> bool:
-        """Whether the raster's extent holds any of a lattice of points on the grid."""
+        """Return whether the raster's extent holds any of a lattice of points on the grid."""
         with opened(self.path) as source:
             return bool(_inside(source, *self._spread(source, self.grid, 65)).any())
 
     def reaches(self, col: Float64, row: Float64) -> Mask:
-        """Which of these places, in columns and rows of the grid, lie within the raster's extent."""
+        """Return which of these places, in columns and rows of the grid, lie within the raster's extent."""
         with opened(self.path) as source:
             return _inside(source, *self._mapping(source)(col, row))
 
     def part(self) -> tuple[int, int, int, int]:
-        """Column, row, width and height of the part of the grid that the raster's extent reaches into; 0 by 0 where none is."""
+        """Return column, row, width and height of the part of the grid that the raster's extent reaches into; 0 by 0 where none
+        is."""
         with opened(self.path) as source:
             left, top, right, bottom = covered(source, self.frame, self.grid)
         left, top = min(max(left, 0), self.grid.width), min(max(top, 0), self.grid.height)

@@ -45,7 +45,7 @@ class CameraInfos:
         return bool(self._infos)
 
     def ready(self, stamp: int) -> bool:
-        """Whether waiting longer cannot bring a camera_info that belongs better to an image."""
+        """Return whether waiting longer cannot bring a camera_info that belongs better to an image."""
         if not self._infos:
             return False
         return not self._each_its_own or self._infos[-1][0] >= stamp

@@ -93,5 +93,5 @@ class Intake:
 
 
 def pixels(message: Any) -> UInt8:
-    """Return (H, W) grey or (H, W, 3) RGB of an Image or a CompressedImage. Raises Refusal where it cannot be decoded."""
+    """Return the (H, W) grey or (H, W, 3) RGB of an Image or a CompressedImage. Raises Refusal where it cannot be decoded."""
     return image_from(message) if hasattr(message, "encoding") else image_from_compressed(message)

@@ -76,7 +76,7 @@ def check_ties(ties: TiePoints, agree: Mask, side: float, options: Options) -> N
 
 
 def evidence(verification: Verification, agree: Mask, weights: Evidence) -> float:
-    """Natural log-odds that the match is true, from how its place stands out and how many tie points agree (N,).
+    """Return the natural log-odds that the match is true, from how its place stands out and how many tie points agree (N,).
 
     `weights` are the descriptor's, since each has scores of its own scale.
     """
@@ -85,7 +85,7 @@ def evidence(verification: Verification, agree: Mask, weights: Evidence) -> floa
 
 
 def surplus(agree: Mask) -> float:
-    """How many more tie points agree (N,) than by chance, in standard deviations.
+    """Return how many more tie points agree (N,) than by chance, in standard deviations.
 
     CHANCE_SHARE of them agree with a wrong solution too, since it was fitted to them.
     """
@@ -94,7 +94,7 @@ def surplus(agree: Mask) -> float:
 
 
 def spread(points: Float64) -> float:
-    """Standard deviation of points (N, 2) along their narrowest direction."""
+    """Return the standard deviation of points (N, 2) along their narrowest direction."""
     return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0))) if len(points) > 2 else 0.0
 
 

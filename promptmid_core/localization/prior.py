@@ -71,7 +71,8 @@ class PriorBuffer:
         return self._samples[-1].stamp_ns if self._samples else None
 
     def at(self, stamp_ns: int) -> Prior:
-        """The prior at `stamp_ns`, between the samples that bracket it; Refusal PRIOR_MISSING where none do closely enough.
+        """Return the prior at `stamp_ns`, between the samples that bracket it; Refusal PRIOR_MISSING where none do closely
+        enough.
 
         Where a sample that cannot be used lies between, its own Refusal.
         """
@@ -101,7 +102,7 @@ class PriorBuffer:
 
 
 def check_prior(prior: Prior) -> None:
-    """Refusal PRIOR_INVALID where a pose or covariance is not one."""
+    """Raise Refusal PRIOR_INVALID where a pose or covariance is not one."""
     covariance = prior.covariance
     if not (np.isfinite(prior.pose.position).all() and np.isfinite(prior.pose.rotation).all()):
         raise Refusal(Reason.PRIOR_INVALID, "the prior's pose has NaN or infinite values")

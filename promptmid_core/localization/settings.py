@@ -104,7 +104,8 @@ def read_parameter_file(path: Path, node: str = f"/{NODE}") -> dict[str, Any]:
 
 
 def names_node(pattern: str, node: str) -> bool:
-    """Whether a section of a parameter file is that of a node of this full name: `*` stands for a name, `**` for any number."""
+    """Return whether a section of a parameter file is that of a node of this full name: `*` stands for a name, `**` for any
+    number."""
     def fits(left: list[str], right: list[str]) -> bool:
         if not left:
             return not right

@@ -72,7 +72,7 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
 
 
 def moved_ground(points: Float64, camera: Camera, start: Pose, pose: Pose) -> Float64:
-    """Ground points (N, 3) seen from `start`, and where (N, 3), at the same heights, `pose` sees what looks the same."""
+    """Return ground points (N, 3) seen from `start`, and where (N, 3), at the same heights, `pose` sees what looks the same."""
     before, after = start @ camera.mount, pose @ camera.mount
     rays = (points - before.position) @ before.rotation @ after.rotation.T
     reach = (points[:, 2] - after.position[2]) / rays[:, 2]

@@ -48,7 +48,7 @@ class Tracker:
         return self._state
 
     def track(self, candidate: Candidate) -> Fix:
-        """The verdict on a candidate; candidates must come in the order of their stamps."""
+        """Return the verdict on a candidate; candidates must come in the order of their stamps."""
         try:
             correction = self._checked(candidate)
         except Refusal as refusal:

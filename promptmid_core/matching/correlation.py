@@ -34,14 +34,14 @@ class Surfaces:
         return int(self.products.shape[-1]) // 2
 
     def scores(self) -> Float32:
-        """Normalised correlation (B, 2r+1, 2r+1), -1 to 1; 0 where too few cells meet."""
+        """Return the normalised correlation (B, 2r+1, 2r+1), -1 to 1; 0 where too few cells meet."""
         scale = np.sqrt(self.energy * self.own[:, None, None])
         scores: Float32 = np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
         return scores
 
 
 def centred(array: NDArray[np.floating], valid: Mask, margin: int = 0) -> Float32:
-    """Descriptors (C, H, W) less their mean over valid cells, zero elsewhere; a mean says nothing about a place.
+    """Return descriptors (C, H, W) less their mean over valid cells, zero elsewhere; a mean says nothing about a place.
 
     The mean is taken without `margin` cells on every side.
     """
@@ -69,13 +69,13 @@ class Spectra:
 
     @staticmethod
     def of(windows: Float32, valid: Mask) -> Spectra:
-        """Of windows that are centred, and zero where not valid (B, w, w)."""
+        """Return the spectra of windows that are centred, and zero where not valid (B, w, w)."""
         size = windows.shape[-1]
         return Spectra(size, spectrum(windows, size), spectrum(np.einsum("bcij,bcij->bij", windows, windows), size),
                        spectrum(valid, size))
 
     def only(self, used: Mask) -> Spectra:
-        """Those of the windows that `used` (B,) says."""
+        """Return the windows that `used` (B,) says."""
         return self if used.all() else Spectra(self.size, self.values[used], self.energy[used], self.valid[used])
 
 
@@ -125,7 +125,8 @@ class Sums:
 
 
 def spectrum(array: NDArray[np.generic], size: int) -> NDArray[np.complex64]:
-    """The transform over the last two axes, for windows of `size` cells; rows that are only zeros behind a block cost nothing."""
+    """Return the transform over the last two axes, for windows of `size` cells; rows that are only zeros behind a block cost
+    nothing."""
     n = scipy.fft.next_fast_len(size, real=True)
     rows = scipy.fft.rfft(np.asarray(array, np.float32), n, axis=-1)
     return np.asarray(scipy.fft.fft(rows, n, axis=-2, overwrite_x=True))

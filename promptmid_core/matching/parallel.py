@@ -11,7 +11,7 @@ Second = TypeVar("Second")
 
 
 def together(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
-    """The results of two functions that share nothing that either changes; `second` runs in a thread of its own.
+    """Return the results of two functions that share nothing that either changes; `second` runs in a thread of its own.
 
     The thread costs a tenth of a millisecond and, unlike one that is kept, nothing in a process that forks.
     """

@@ -49,11 +49,11 @@ class Peak:
 
 
 def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[Peak]:
-    """The best peaks, best first, of the score of `patch` in the map `window` around it.
+    """Return the best peaks, best first, of the score of `patch` in the map `window` around it.
 
-    The window has the patch's cells plus a margin of equal width on all sides; its margin must hold `extent`. The patch is
-    scored in blocks, once; every heading and scale is then a sum of the block surfaces, each read at its own shift.
-    Returns an empty list where no block has enough valid cells.
+    The window has the patch's cells plus a margin of equal width on all sides; its margin must hold `extent`. The patch is scored
+    in blocks, once; every heading and scale is then a sum of the block surfaces, each read at its own shift. Returns an empty
+    list where no block has enough valid cells.
     """
     seen = pooled(patch, COARSE_FACTOR)
     cell = seen.grid.gsd
@@ -95,7 +95,7 @@ class _Blocks:
 
     @staticmethod
     def cut(channels: NDArray[np.floating], valid: Mask, layout: Layout) -> _Blocks:
-        """Blocks of the patch's channels (C, h, w)."""
+        """Return blocks of the patch's channels (C, h, w)."""
         (height, width), size, count = valid.shape, layout.size, layout.count
         masks = tiles(valid, size, size, count)
         used = np.asarray(masks.mean(axis=(1, 2)) > 0.5)

@@ -20,18 +20,18 @@ class Similarity:
     scale: float = 1.0
 
     def apply(self, points: Float64) -> Float64:
-        """Ground points (N, 2) of the frame, as the prior sees them -> where they lie on the map."""
+        """Return ground points (N, 2) of the frame, as the prior sees them -> where they lie on the map."""
         return np.column_stack(self.moved(*points.T))
 
     def moved(self, x: Float64, y: Float64) -> tuple[Float64, Float64]:
-        """As `apply`, by coordinates that broadcast against each other."""
+        """Do what `apply` does, by coordinates that broadcast against each other."""
         c, s = self.scale * np.cos(self.yaw), self.scale * np.sin(self.yaw)
         across, down = x - self.centre[0], y - self.centre[1]
         return c * across - s * down + (self.centre[0] + self.east), s * across + c * down + (self.centre[1] + self.north)
 
     @staticmethod
     def between(points: Float64, moved: Float64) -> Similarity:
-        """The similarity that takes points (N, 2), N >= 2, to `moved` with the least squared distance (Umeyama 1991)."""
+        """Return the similarity that takes points (N, 2), N >= 2, to `moved` with the least squared distance (Umeyama 1991)."""
         middle = points.mean(axis=0)
         a, b = points - middle, moved - moved.mean(axis=0)
         size = float((a ** 2).sum())

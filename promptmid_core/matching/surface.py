@@ -12,7 +12,8 @@ from promptmid_core.matching.dependence import Moments, dependence
 
 
 def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure | None = None) -> Float32:
-    """Score (2r+1, 2r+1) of `patch` (h, w cells) in `window` (h+2r, w+2r cells), by displacement of -r..r cells; rows run south.
+    """Return the score (2r+1, 2r+1) of `patch` (h, w cells) in `window` (h+2r, w+2r cells), by displacement of -r..r cells; rows
+    run south.
 
     A correlation is between -1 and 1, a dependence in nats per cell; each counts with its group's weight. 0 where too few cells
     meet. Of the groups of one `measure`, or of all.
@@ -30,7 +31,7 @@ def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure 
 
 
 def vertex(surface: NDArray[np.floating], row: int, col: int) -> tuple[float, float]:
-    """Offset (column, row) of the parabola's vertex through a maximum and its neighbours, at most half a cell."""
+    """Return the offset (column, row) of the parabola's vertex through a maximum and its neighbours, at most half a cell."""
     offsets = []
     for line, i in ((surface[row], col), (surface[:, col], row)):
         if 0 < i < len(line) - 1:

@@ -10,7 +10,8 @@ from promptmid_core.matching.similarity import Similarity
 
 
 def warped(window: DescriptorMap, by: Similarity, grid: Grid, measure: Measure | None = None) -> DescriptorMap:
-    """The map window as the frame would show it if `by` were true, on the cells of `grid`: groups of one `measure`, or all."""
+    """Return the map window as the frame would show it if `by` were true, on the cells of `grid`: groups of one `measure`, or
+    all."""
     x, y = grid.axes()
     col, row = window.grid.to_pixel(*by.moved(x, y[:, None]))
     # once for all channels, as remap would for each

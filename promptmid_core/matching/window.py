@@ -28,7 +28,7 @@ class Layout:
 
     @staticmethod
     def of(shape: tuple[int, int], size: int, reach: int) -> Layout:
-        """Blocks of `size` cells, or of the patch's short side where that is less."""
+        """Return blocks of `size` cells, or of the patch's short side where that is less."""
         size = min(size, *shape)
         return Layout(shape, size, (shape[0] // size, shape[1] // size), reach)
 
@@ -43,14 +43,14 @@ class SearchWindow:
         self._moments: dict[str, tuple[Layout, Sequence[Moments]]] = {}
 
     def spectra(self, group: str, layout: Layout) -> Spectra:
-        """Those of the windows around all blocks of the patch in its middle."""
+        """Return the windows around all blocks of the patch in its middle."""
         kept = self._spectra.get(group)
         if kept is None or kept[0] != layout:
             kept = self._spectra[group] = layout, Spectra.of(*self._around(group, layout, self._reach(layout)))
         return kept[1]
 
     def moments(self, group: str, layout: Layout) -> Sequence[Moments]:
-        """As `spectra`, one of each block."""
+        """Return what `spectra` does, one of each block."""
         kept = self._moments.get(group)
         if kept is None or kept[0] != layout:
             margin = self._margin(layout)

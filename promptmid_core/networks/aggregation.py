@@ -32,7 +32,7 @@ class Aggregation(nn.Module):
         self.head = nn.Conv2d(width, channels + 1, 1)
 
     def forward(self, image: Tensor, maps: list[Tensor], modality: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, H, W), maps (N, C, h, w) of any grid over them, `modality` (N,), prompts (N, E)
+        """Return images (N, 3, H, W), maps (N, C, h, w) of any grid over them, `modality` (N,), prompts (N, E)
         -> descriptors (N, C, H/2, W/2) of unit norm, confidence (N, 1, H/2, W/2) from 0 to 1."""
         condition = self.conditioning(modality, prompt)
         size = image.shape[2] // 4, image.shape[3] // 4

@@ -45,7 +45,7 @@ class Backbones:
 
     @staticmethod
     def of(values: dict[str, Any], path: Path) -> Backbones:
-        """From what `path` says; InputError where a word is unknown, missing or makes no sense."""
+        """Read what `path` says. Raises InputError where a word is unknown, missing or makes no sense."""
         try:
             lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
             for part in ("diffusion", "vision", "unet"):
@@ -68,7 +68,7 @@ class Backbones:
 
     @staticmethod
     def read(path: Path) -> Backbones:
-        """Of a CONFIG.yaml, or of the profile that 'promptmid train aggregate' made."""
+        """Read the backbones of a CONFIG.yaml, or of the profile that 'promptmid train aggregate' made."""
         import yaml
 
         try:
@@ -81,7 +81,7 @@ class Backbones:
         return Backbones.of(values.get("network", values), path)
 
     def values(self) -> dict[str, Any]:
-        """As YAML takes them."""
+        """Return the values as YAML takes them."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @property
@@ -89,7 +89,7 @@ class Backbones:
         return self.side_px - 2 * self.margin_px
 
     def folder(self, part: str) -> Path:
-        """The folder of a part: `unet`, `vae` or `vision`, whose weights have the hash that is pinned."""
+        """Return the folder of a part: `unet`, `vae` or `vision`, whose weights have the hash that is pinned."""
         folder = Path(self.vision) if part == VISION else Path(self.unet if self.unet and part == UNET else self.diffusion) / part
         weights = folder / WEIGHTS[part]
         if not weights.is_file():
@@ -106,7 +106,7 @@ class Backbones:
         return folder
 
     def downloaded(self) -> Backbones:
-        """With the folders of a model hub's ids, fetched where they are not in its cache; asks the network."""
+        """Return them with the folders of a model hub's ids, fetched where they are not in its cache; asks the network."""
         return replace(self, diffusion=_fetched(self.diffusion), vision=_fetched(self.vision))
 
 

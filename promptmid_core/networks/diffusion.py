@@ -42,7 +42,7 @@ class DiffusionFeatures(nn.Module):
         return int(2 ** (len(self.encoder.down_blocks) - 1 + downs))
 
     def forward(self, image: Tensor, prompt: Tensor) -> list[Tensor]:
-        """Images (N, 3, H, W) as `descriptors/inputs.py` makes them, prompts (N, L, E) -> a map (N, C, h, w) a block."""
+        """Return images (N, 3, H, W) as `descriptors/inputs.py` makes them, prompts (N, L, E) -> a map (N, C, h, w) a block."""
         moments = self.encoder(vae_input(image))
         if self.quantiser is not None:
             moments = self.quantiser(moments)
@@ -68,26 +68,26 @@ class DiffusionFeatures(nn.Module):
 
 
 def vae_input(images: Tensor) -> Tensor:
-    """Images as `descriptors/inputs.py` makes them, of about unit size -> from -1 to 1, as an AutoencoderKL takes them."""
+    """Return images as `descriptors/inputs.py` makes them, of about unit size -> from -1 to 1, as an AutoencoderKL takes them."""
     return (images / 3).clamp(-1, 1)
 
 
 def cut(unet: Any, up_blocks: int) -> Any:
-    """The U-Net without the blocks of its decoder that are not used, and without what comes after them."""
+    """Return the U-Net without the blocks of its decoder that are not used, and without what comes after them."""
     unet.up_blocks = nn.ModuleList(list(unet.up_blocks)[:up_blocks])
     unet.conv_norm_out, unet.conv_out = None, None
     return unet
 
 
 def load_unet(folder: Path) -> Any:
-    """A UNet2DConditionModel from safetensors; InputError where the folder holds none."""
+    """Return a UNet2DConditionModel from safetensors. Raises InputError where the folder holds none."""
     from diffusers import UNet2DConditionModel
 
     return _loaded(UNet2DConditionModel, folder)
 
 
 def load_vae(folder: Path) -> Any:
-    """An AutoencoderKL from safetensors; InputError where the folder holds none."""
+    """Return an AutoencoderKL from safetensors. Raises InputError where the folder holds none."""
     from diffusers import AutoencoderKL
 
     return _loaded(AutoencoderKL, folder)

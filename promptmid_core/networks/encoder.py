@@ -83,7 +83,8 @@ class Encoder(nn.Module):
         return pixels
 
     def forward(self, image: Tensor, condition: Condition) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Images (N, 3, H, W), sides multiples of 8 -> maps of as many channels as the widths say, at strides 2, 2, 4 and 8."""
+        """Return images (N, 3, H, W), sides multiples of 8 -> maps of as many channels as the widths say, at strides 2, 2, 4 and
+        8."""
         if condition.only is not None:
             seen = self.first[condition.only](image)
         else:

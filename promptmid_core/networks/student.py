@@ -62,7 +62,7 @@ class Student(nn.Module):
         return self.encoder.reach + 8 * 2 * coarse + 4 * 2 * middle + 2 * 2 * fine + 8
 
     def forward(self, image: Tensor, modality: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, H, W), sides multiples of 8; `modality` (N,) 0 optical, 1 SAR; prompts (N, E)
+        """Return images (N, 3, H, W), sides multiples of 8; `modality` (N,) 0 optical, 1 SAR; prompts (N, E)
         -> descriptors (N, C, H/2, W/2) of unit norm, confidence (N, 1, H/2, W/2) from 0 to 1."""
         condition = self.conditioning(modality, prompt)
         first, fine, middle, coarse = self.encoder(image, condition)
@@ -73,7 +73,7 @@ class Student(nn.Module):
 
 
 def unit(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Channels (N, C + 1, h, w) -> the first C at unit norm, and the last as confidence (N, 1, h, w) from 0 to 1."""
+    """Return channels (N, C + 1, h, w) -> the first C at unit norm, and the last as confidence (N, 1, h, w) from 0 to 1."""
     descriptors, confidence = raw[:, :-1], raw[:, -1:]
     length = torch.sqrt((descriptors * descriptors).sum(1, keepdim=True) + 1e-6)
     return descriptors / length, torch.sigmoid(confidence)

@@ -33,7 +33,7 @@ class Teacher(nn.Module):
         return max(8, self.diffusion.multiple if self.diffusion else 8)
 
     def train(self, mode: bool = True) -> Teacher:
-        """The frozen branches stay as they are."""
+        """Return the frozen branches stay as they are."""
         super().train(mode)
         for frozen in (self.diffusion, self.vision):
             if frozen is not None:
@@ -41,20 +41,21 @@ class Teacher(nn.Module):
         return self
 
     def forward(self, image: Tensor, modality: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, H, W), sides multiples of `multiple`; `modality` (N,) 0 optical, 1 SAR; prompts (N, L, E)
+        """Return images (N, 3, H, W), sides multiples of `multiple`; `modality` (N,) 0 optical, 1 SAR; prompts (N, L, E)
         -> descriptors (N, C, H/2, W/2) of unit norm, confidence (N, 1, H/2, W/2) from 0 to 1."""
         found: tuple[Tensor, Tensor] = self.aggregation(image, self.maps(image, prompt), modality, prompt.mean(1))
         return found
 
     @torch.no_grad()
     def maps(self, image: Tensor, prompt: Tensor) -> list[Tensor]:
-        """What the frozen branches see, a map (N, C, h, w) a granularity."""
+        """Return what the frozen branches see, a map (N, C, h, w) a granularity."""
         found = self.diffusion(image, prompt) if self.diffusion else []
         return [*found, *(self.vision(image) if self.vision else [])]
 
 
 def build_teacher(backbones: Backbones, prompt_size: int) -> Teacher:
-    """With the weights of the checkpoints, and an aggregation that is not trained. InputError where a checkpoint does not fit."""
+    """Return a teacher with the weights of the checkpoints, and an aggregation that is not trained. Raises InputError where a
+    checkpoint does not fit."""
     diffusion, vision = None, None
     if "diffusion" not in backbones.without:
         unet, vae = load_unet(backbones.folder(UNET)), load_vae(backbones.folder(VAE))
@@ -68,7 +69,8 @@ def build_teacher(backbones: Backbones, prompt_size: int) -> Teacher:
 
 
 def load_teacher(network: dict[str, Any], prompt_size: int, weights: Path) -> Teacher:
-    """The network of a profile that 'promptmid train aggregate' made; InputError where something is not what it was."""
+    """Return the network of a profile that 'promptmid train aggregate' made. Raises InputError where something is not what it
+    was."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

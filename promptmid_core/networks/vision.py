@@ -29,7 +29,7 @@ class VisionFeatures(nn.Module):
         self.channels = (int(model.config.hidden_size),) * len(layers)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Images (N, 3, H, W) of about unit size -> a map (N, C, h, w) a layer."""
+        """Return images (N, 3, H, W) of about unit size -> a map (N, C, h, w) a layer."""
         height, width = (max(round(side * self.input_px / USUAL_PX / self.patch), 1) for side in image.shape[2:])
         size = height * self.patch, width * self.patch
         pixels = nn.functional.interpolate(image, size, mode="bilinear", align_corners=False)
@@ -38,7 +38,7 @@ class VisionFeatures(nn.Module):
 
 
 def load_vision(folder: Path) -> Any:
-    """A Dinov2Model from safetensors; InputError where the folder holds none."""
+    """Return a Dinov2Model from safetensors. Raises InputError where the folder holds none."""
     from transformers import Dinov2Model
     from transformers.utils import logging
 

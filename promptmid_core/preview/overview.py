@@ -15,7 +15,7 @@ STRIP_PX = 1 << 22
 
 
 def overview(reference: ReferenceMap, window: Bounds) -> tuple[UInt8, Bounds]:
-    """The SAR map in `window` (col_min, row_min, col_max, row_max), averaged to at most BACKDROP_PX on a side.
+    """Return the SAR map in `window` (col_min, row_min, col_max, row_max), averaged to at most BACKDROP_PX on a side.
 
     Returns the grey image (H, W) and its bounds in metres in `map`. Read in strips, so that a wide territory fits in memory.
     """

@@ -38,8 +38,8 @@ COVERAGE = {"no data": (226, 230, 236), "SAR alone": (244, 190, 96), "described"
 def write_preview(path: Path, reference: ReferenceMap) -> None:
     """Draw a map into a PNG, or into an HTML page that carries the picture and what `map_info` tells; its regions below it.
 
-    InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest level
-    that still has SIDE pixels along its longer side.
+    Raises InputError where `path` is of another kind or cannot be written. What is shown, and read tile by tile, is the coarsest
+    level that still has SIDE pixels along its longer side.
     """
     check_target(path, KINDS)
     regions = [ReferenceMap.open(reference.path / region.path) for region in read_regions(reference.path)[1:]]
@@ -48,7 +48,8 @@ def write_preview(path: Path, reference: ReferenceMap) -> None:
 
 
 def components(array: NDArray[np.floating], valid: Mask) -> UInt8:
-    """Descriptors (C, H, W) as colours (H, W, 3): their three principal components, channels scaled alike; white if not valid."""
+    """Return descriptors (C, H, W) as colours (H, W, 3): their three principal components, channels scaled alike; white if not
+    valid."""
     picture = np.full((*valid.shape, 3), 255, np.uint8)
     sample = array[:, valid].astype(np.float64)
     if sample.shape[1] < 2:

@@ -25,12 +25,12 @@ class TextEncoder(Protocol):
     def name(self) -> str: ...
 
     def encode(self, texts: Sequence[str]) -> Float32:
-        """Texts (N) -> embeddings (N, ...)."""
+        """Turn texts (N) into embeddings (N, ...)."""
         ...
 
 
 def load_encoder(name: str) -> TextEncoder:
-    """`minilm`, or `clip:FOLDER`; InputError where there is none such or it cannot be loaded."""
+    """Return the encoder `minilm`, or `clip:FOLDER`. Raises InputError where there is none such or it cannot be loaded."""
     kind, _, folder = name.partition(":")
     if kind == "minilm" and not folder:
         return MiniLm()

@@ -12,7 +12,7 @@ KINDS = len(LAND_USES) + 1
 
 
 def mix(ids: UInt8, block: int) -> NDArray[np.uint16]:
-    """Pixels (KINDS, h, w) of each prompt id (H, W) in blocks of `block` x `block`; blocks at the far edges may be cut."""
+    """Return pixels (KINDS, h, w) of each prompt id (H, W) in blocks of `block` x `block`; blocks at the far edges may be cut."""
     height, width = (-(-size // block) for size in ids.shape)
     # what is beyond the edge is of no kind at all
     whole = np.full((height * block, width * block), KINDS, np.uint8)
@@ -22,7 +22,7 @@ def mix(ids: UInt8, block: int) -> NDArray[np.uint16]:
 
 
 def dominant(counts: NDArray[np.generic]) -> UInt8:
-    """The prompt id (...) that speaks for each place, from its pixels (KINDS, ...).
+    """Return the prompt id (...) that speaks for each place, from its pixels (KINDS, ...).
 
     That of the land use which covers more than half of all its pixels, those of unknown use counted among them; NEUTRAL where
     none does.

@@ -30,11 +30,12 @@ class ClassTable:
 
     @staticmethod
     def load(name: str) -> ClassTable:
-        """One of TABLES by its name, or a user's own by the path of a YAML file; InputError where it cannot be used."""
+        """Return one of TABLES by its name, or a user's own by the path of a YAML file. Raises InputError where it cannot be
+        used."""
         return _read(FOLDER / f"{name}.yaml", name) if name in TABLES else _read(Path(name), Path(name).stem)
 
     def check(self, codes: frozenset[int], raster: Path) -> None:
-        """InputError where the raster has a class code that the table does not know."""
+        """Raise InputError where the raster has a class code that the table does not know."""
         unknown = sorted(codes - set(self.landuse))
         if unknown:
             some = ", ".join(map(str, unknown[:8])) + (" and more" if len(unknown) > 8 else "")
@@ -42,7 +43,7 @@ class ClassTable:
                              f"name the table that belongs to the raster with --landcover-table")
 
     def prompt_ids(self) -> UInt8:
-        """The prompt id (65536,) of every class code; NEUTRAL where there is no land use."""
+        """Return the prompt id (65536,) of every class code; NEUTRAL where there is no land use."""
         ids = np.full(MOST_CODES + 1, NEUTRAL, np.uint8)
         for code, word in self.landuse.items():
             ids[code] = LAND_USES.index(word) + 1 if word else NEUTRAL

@@ -43,7 +43,7 @@ class Vocabulary:
         return Prompt(modality, landuse, embedding)
 
     def texts(self) -> dict[Modality, list[str]]:
-        """The prompts' texts by id."""
+        """Return the prompts' texts by id."""
         return {modality: [Prompt(modality, word).text for word in (None, *self.land_uses)] for modality in MODALITIES}
 
     def write(self, path: Path) -> None:

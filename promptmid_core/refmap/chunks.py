@@ -63,7 +63,7 @@ class ChunkReader:
         self.damaged: set[Index] = set()
 
     def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.generic], Mask]:
-        """Values (..., height, width), 0 where there are none, and where (height, width) they were read.
+        """Return values (..., height, width), 0 where there are none, and where (height, width) they were read.
 
         The window may reach beyond the array.
         """
@@ -87,7 +87,7 @@ class ChunkReader:
             self._chunk(index)
 
     def touched(self, row: int, col: int, height: int, width: int) -> list[Index]:
-        """The chunks that a window needs."""
+        """Return the chunks that a window needs."""
         rows = _chunks_of(row, height, self.array.shape[-2], self.chunk[0])
         return [(r, c) for r in rows for c in _chunks_of(col, width, self.array.shape[-1], self.chunk[1])]
 

@@ -35,7 +35,7 @@ class StoredHeights:
         self._count = 0
 
     def at(self, rows: Cells, cols: Cells) -> Float32:
-        """The heights (N,) of cells (N,)."""
+        """Return the heights (N,) of cells (N,)."""
         (down, across), chunks = self._reader.chunk, (rows // self._reader.chunk[0], cols // self._reader.chunk[1])
         places = self._place[chunks]
         if (places < 0).any():
@@ -44,7 +44,7 @@ class StoredHeights:
         return self._pages[places, rows % down, cols % across]
 
     def window(self, rows: slice, cols: slice) -> Float32:
-        """The heights (h, w) of a window."""
+        """Return the heights (h, w) of a window."""
         down, across = self._reader.chunk
         heights = np.empty((rows.stop - rows.start, cols.stop - cols.start), np.float32)
         # page by page: a gather of every cell takes longer than all the rest of laying a frame on the ground

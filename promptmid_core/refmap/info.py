@@ -15,14 +15,14 @@ LITTLE = 0.05  # of a map's ground: a raster that lies askew on its grid fills s
 
 
 def map_info(path: Path) -> dict[str, Any]:
-    """Facts about a finished map, as JSON values; InputError where the folder is none.
+    """Return the facts about a finished map, as JSON values. Raises InputError where the folder is none.
 
-    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each
-    class code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each
-    raster of a mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those
-    that were appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north.
-    `transformation` is the `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in
-    metres, None where nobody knows that; it is None where the datum is the same.
+    `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
+    code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each raster of a
+    mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those that were
+    appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north. `transformation` is the
+    `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in metres, None where nobody
+    knows that; it is None where the datum is the same.
     """
     header = Header.read(path)
     manifest = Manifest.read(path)

@@ -62,7 +62,8 @@ class ReferenceMap:
 
     @staticmethod
     def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
-        """Open a map at level 0 by its header alone; InputError where it is no map, unfinished, damaged, or of a newer format.
+        """Open a map at level 0 by its header alone. Raises InputError where it is no map, unfinished, damaged, or of a newer
+        format.
 
         With `prefetch` a background thread reads the descriptors that are likely to be asked for next.
         """
@@ -71,9 +72,9 @@ class ReferenceMap:
         return ReferenceMap(path, header, 0, header.vocabulary.read(path), ChunkCache(cache_bytes), prefetch)
 
     def at(self, level: int) -> ReferenceMap:
-        """The map at another level, opened when it is first asked for; ValueError where it has no such level.
+        """Return the map at another level, opened when it is first asked for. Raises ValueError where it has no such level.
 
-        InputError where that level's metadata are damaged.
+        Raises InputError where that level's metadata are damaged.
         """
         if not 0 <= level < self.levels:
             raise ValueError(f"{self.path} has levels 0 to {self.levels - 1}, not {level}")
@@ -84,9 +85,9 @@ class ReferenceMap:
         return self._others[level]
 
     def descriptors(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
-        """The descriptors of a window, float32, not valid and 0 where the map has none or is damaged.
+        """Return the descriptors of a window, float32, not valid and 0 where the map has none or is damaged.
 
-        ValueError where the window is not in multiples of the stride.
+        Raises ValueError where the window is not in multiples of the stride.
         """
         if any(value % self.stride for value in (col, row, width, height)):
             raise ValueError(f"window {col} {row} {width} {height} is not in multiples of the stride {self.stride}")
@@ -103,14 +104,15 @@ class ReferenceMap:
         return DescriptorMap(values, valid, grid, self.stride, groups)
 
     def image(self, col: int, row: int, width: int, height: int) -> Patch:
-        """The SAR pixels of a window, float32, 0 where not valid: in the values of the product, above level 0 as amplitude."""
+        """Return the SAR pixels of a window, float32, 0 where not valid: in the values of the product, above level 0 as
+        amplitude."""
         window = (row, col, height, width)
         values, known = self._readers["sar"].read(*window)
         valid = known & self._mask("sar_valid", window)
         return Patch(np.where(valid, values, 0).astype(np.float32), valid, self.grid.cut(col, row, width, height))
 
     def landuse(self, col: int, row: int, width: int, height: int) -> Patch | None:
-        """The land-cover class codes of a window, uint16, valid where known; None where the map was built without."""
+        """Return the land-cover class codes of a window, uint16, valid where known; None where the map was built without."""
         if not self.has_landuse:
             return None
         values, known = self._readers["landuse"].read(row, col, height, width)
@@ -118,7 +120,8 @@ class ReferenceMap:
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
     def scene(self, col: int, row: int, width: int, height: int) -> Patch | None:
-        """The index of the scene that each pixel of a window comes from, uint16, valid where known; None but in a mosaic."""
+        """Return the index of the scene that each pixel of a window comes from, uint16, valid where known; None but in a
+        mosaic."""
         if not self.header.scenes:
             return None
         values, known = self._readers["scene"].read(row, col, height, width)
@@ -126,7 +129,8 @@ class ReferenceMap:
         return Patch(np.where(valid, values, 0).astype(np.uint16), valid, self.grid.cut(col, row, width, height))
 
     def landuse_mix(self, col: int, row: int, width: int, height: int) -> Float64:
-        """Level pixels (KINDS,) of each prompt id in a window, blocks counted as far as it covers them; 0 without land use."""
+        """Return the level pixels (KINDS,) of each prompt id in a window, blocks counted as far as it covers them; 0 without land
+        use."""
         if not self.has_landuse:
             return np.zeros(KINDS)
         if self.level:
@@ -142,13 +146,14 @@ class ReferenceMap:
         return counts.astype(np.float64) @ columns @ rows
 
     def prompt(self, col: int, row: int, width: int, height: int, modality: Modality = Modality.OPTICAL) -> Prompt:
-        """That of the land use which covers more than half of a window, as far as it lies on the map; neutral where none does."""
+        """Return the prompt of the land use that covers more than half of a window, as far as it lies on the map; neutral where
+        none does."""
         landuse = dominant(self.landuse_mix(col, row, width, height))
         return self.vocabulary.prompt(modality, int(landuse))
 
     def terrain(self) -> Terrain:
-        """The ground, read where it is asked for; where the DEM has a gap the nearest known height holds. Flat at 0 where the map
-        was built without a DEM."""
+        """Return the ground, read where it is asked for; where the DEM has a gap the nearest known height holds. Flat at 0 where
+        the map was built without a DEM."""
         if not self.has_dem:
             return Terrain.flat()
         if self.level:
@@ -158,7 +163,7 @@ class ReferenceMap:
         return self._terrain
 
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
-        """Whether what was read so far showed damage to any file behind this window."""
+        """Return whether what was read so far showed damage to any file behind this window."""
         arrays = plan(self.header, self.level)
         if any(self._is_damaged(name, array.stride, col, row, width, height) for name, array in arrays.items()):
             return True

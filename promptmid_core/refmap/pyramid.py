@@ -12,7 +12,7 @@ MOST_LEVELS = 4
 
 
 def default_levels(width: int, height: int) -> int:
-    """As many levels as leave the coarsest LEAST_SIDE_PX on its short side, at least one and at most MOST_LEVELS."""
+    """Return as many levels as leave the coarsest LEAST_SIDE_PX on its short side, at least one and at most MOST_LEVELS."""
     levels = 1
     while levels < MOST_LEVELS and min(width, height) >> levels >= LEAST_SIDE_PX:
         levels += 1
@@ -20,7 +20,7 @@ def default_levels(width: int, height: int) -> int:
 
 
 def averaged(image: Float32, valid: Mask) -> tuple[Float32, Mask]:
-    """The mean of the valid ones of each 2 x 2 pixels, 0 where fewer than two are: (2H, 2W) -> (H, W)."""
+    """Return the mean of the valid ones of each 2 x 2 pixels, 0 where fewer than two are: (2H, 2W) -> (H, W)."""
     count = _quarters(valid).sum(axis=0, dtype=np.int64)
     total = _quarters(np.where(valid, image, np.float32(0))).sum(axis=0, dtype=np.float32)
     known = count >= 2
@@ -28,7 +28,7 @@ def averaged(image: Float32, valid: Mask) -> tuple[Float32, Mask]:
 
 
 def majority(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """The most frequent code of each 2 x 2 pixels, the least of several: (2H, 2W) -> (H, W)."""
+    """Return the most frequent code of each 2 x 2 pixels, the least of several: (2H, 2W) -> (H, W)."""
     four = np.sort(_quarters(codes), axis=0)
     votes = (four[:, None] == four[None]).sum(axis=1)
     return np.asarray(np.take_along_axis(four, votes.argmax(axis=0)[None], axis=0)[0])

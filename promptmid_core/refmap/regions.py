@@ -42,7 +42,7 @@ class Region:
 
     @staticmethod
     def of(name: str, header: Header) -> Region:
-        """The entry of a map; the region MAIN is the map itself."""
+        """Return the entry of a map; the region MAIN is the map itself."""
         lon, lat = transformer(header.frame.crs, "EPSG:4326").transform(*_outline(header))
         lon = (lon - lon[0] + 180) % 360 - 180 + lon[0]
         west, south, until, north = (round(float(value), 6) for value in (lon.min(), lat.min(), lon.max(), lat.max()))
@@ -69,7 +69,8 @@ class Region:
 
 
 def read_regions(path: Path) -> list[Region]:
-    """The regions of a map folder, first the map itself as MAIN; InputError where it is none or the table is damaged."""
+    """Return the regions of a map folder, first the map itself as MAIN. Raises InputError where it is none or the table is
+    damaged."""
     if not (path / REGIONS_FILE).exists():
         return [Region.of(MAIN, Header.read(path))]
     file = path / REGIONS_FILE
@@ -99,7 +100,8 @@ def _folder(name: str) -> str:
 
 
 def region_path(path: Path, name: str = "") -> Path:
-    """The map folder of a region, of the map itself for no name or MAIN; InputError, which names those there are, for another."""
+    """Return the map folder of a region, of the map itself for no name or MAIN. Raises InputError, which names those there are,
+    for another."""
     if name in ("", MAIN):
         return path
     regions = read_regions(path)
@@ -110,9 +112,9 @@ def region_path(path: Path, name: str = "") -> Path:
 
 
 def verify_map(path: Path) -> list[str]:
-    """Files of a map and its regions that are damaged, missing or not theirs, relative to it; empty where all is well.
+    """Return the files of a map and its regions that are damaged, missing or not theirs, relative to it; empty where all is well.
 
-    An append that was cut off is no damage: `unfinished_regions` names it. InputError where the folder is no finished map.
+    An append that was cut off is no damage: `unfinished_regions` names it. Raises InputError where the folder is no finished map.
     """
     damaged, listed = damaged_files(path), set[str]()
     try:
@@ -134,14 +136,14 @@ def verify_map(path: Path) -> list[str]:
 
 
 def unfinished_regions(path: Path) -> list[str]:
-    """The names of regions whose append was cut off."""
+    """Return the names of regions whose append was cut off."""
     listed = {region.name for region in read_regions(path)}
     folders = (path / REGIONS_FOLDER).iterdir() if (path / REGIONS_FOLDER).is_dir() else iter(())
     return sorted(entry.name for entry in folders if entry.name not in listed and attributes_of(entry) is not None)
 
 
 def holds(outer: Header, inner: Header) -> bool:
-    """Whether a map lies within the bounds of another one, to 2 px of it."""
+    """Return whether a map lies within the bounds of another one, to 2 px of it."""
     east, north = transformer(inner.frame.crs, outer.frame.crs).transform(*_outline(inner))
     x, y, slack = east - outer.frame.origin[0], north - outer.frame.origin[1], 2 * outer.grid.gsd
     x_min, y_min, x_max, y_max = outer.grid.bounds

@@ -62,7 +62,8 @@ def trajectory(flight: Flight, reference: ReferenceMap) -> str | None:
 
 
 def errors_over_time(flight: Flight) -> str | None:
-    """Horizontal error and its 95 % band over time, the prior's error, and refused frames on the axis; None without frames."""
+    """Draw the horizontal error and its 95 % band over time, the prior's error, and refused frames on the axis; None without
+    frames."""
     if not flight.frames:
         return None
     fixes = [frame for frame in flight.frames if frame.fix.accepted]
@@ -127,7 +128,7 @@ def ground_errors(flight: Flight) -> str | None:
 
 
 def calibration(flight: Flight) -> str | None:
-    """Share of errors inside the ellipse of each confidence, against that confidence; None where none was judged."""
+    """Draw the share of errors inside the ellipse of each confidence, against that confidence; None where none was judged."""
     d2 = np.array([frame.d2 for frame in flight.frames if frame.d2 is not None])
     if not len(d2):
         return None
@@ -150,7 +151,7 @@ def calibration(flight: Flight) -> str | None:
 
 
 def radius95_px(frame: ReplayedFrame, gsd_m: float) -> float:
-    """Half the long axis of the horizontal 95 % ellipse of an accepted fix, in map pixels."""
+    """Return half the long axis of the horizontal 95 % ellipse of an accepted fix, in map pixels."""
     if frame.fix.covariance is None:
         raise ValueError("a refused frame has no covariance")
     return float(np.sqrt(D2_95 * np.linalg.eigvalsh(frame.fix.covariance[:2, :2])[-1])) / gsd_m

@@ -90,7 +90,7 @@ def read_live(folder: Path) -> LiveFlight | NotRun:
 
 
 def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
-    """The verdicts among a node's recorded outputs, those of accepted frames with their pose."""
+    """Return the verdicts among a node's recorded outputs, those of accepted frames with their pose."""
     pose_topic, diagnostics_topic = f"{node}/pose", f"{node}/match_diagnostics"
     poses: dict[int, deque[Any]] = defaultdict(deque)
     verdicts: list[Verdict] = []
@@ -153,7 +153,7 @@ def compare(flown: LiveFlight | NotRun, offline: Flight, reference: ReferenceMap
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison, ready for JSON."""
+    """Return the comparison, ready for JSON."""
     if comparison.not_run:
         return {"not_run": comparison.not_run}
     names = ("rate", "sent", "judged", "dropped", "common", "same_verdicts", "common_fixes", "furthest", "matched",
@@ -163,7 +163,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def rows(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """(what, live, offline), for people."""
+    """Return (what, live, offline), for people."""
     live, offline = comparison.live, comparison.offline
     if live is None or offline is None:
         return []
@@ -182,7 +182,7 @@ def rows(comparison: Comparison) -> list[tuple[str, str, str]]:
 
 
 def sentence(comparison: Comparison) -> str:
-    """How live and offline agree, in one or two sentences."""
+    """Return how live and offline agree, in one or two sentences."""
     if comparison.not_run:
         return f"The flight was not flown live: {comparison.not_run}."
     text = f"{comparison.same_verdicts} of {comparison.common} frames judged on both sides have the same verdict"
@@ -196,7 +196,7 @@ def sentence(comparison: Comparison) -> str:
 
 
 def table(comparison: Comparison) -> str:
-    """The comparison as aligned plain text."""
+    """Return the comparison as aligned plain text."""
     lines = [f"{'live and offline':28}{'live':>12}{'offline':>12}"] if not comparison.not_run else []
     lines += [f"{name:28}{live:>12}{offline:>12}" for name, live, offline in rows(comparison)]
     return "\n".join([*lines, sentence(comparison), *comparison.differences])

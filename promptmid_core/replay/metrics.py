@@ -23,14 +23,14 @@ D2_BOUND = 9.0
 
 
 def summarise(flight: Flight) -> Summary:
-    """The figures of a flight, ready for JSON; null where there are no samples.
+    """Return the figures of a flight, ready for JSON; null where there are no samples.
 
     px are level-0 map pixels; rates and coverages are fractions. `ground_error_px`: distance on the ground between the boresight
     points of fix and truth. `error_px`, `error_m`: horizontal distance of `base_link`. `false_fixes` and `misleading`: accepted
-    fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose
-    horizontal Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own
-    ellipse. `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of
-    `error_px`. `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too.
+    fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose horizontal
+    Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse.
+    `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
+    `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too.
     """
     frames = flight.frames
     fixes = [frame for frame in frames if frame.fix.accepted]
@@ -74,7 +74,7 @@ def summarise(flight: Flight) -> Summary:
 
 
 def table(summary: Summary) -> str:
-    """The summary as aligned plain text."""
+    """Return the summary as aligned plain text."""
     frames = summary["frames"]
     lines = [
         f"bag         {summary['bag']}",

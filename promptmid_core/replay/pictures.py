@@ -28,7 +28,7 @@ class MatchPictures:
 
 
 def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:
-    """The pictures of an example; None where its frame was refused before it could be laid on the ground."""
+    """Return the pictures of an example; None where its frame was refused before it could be laid on the ground."""
     candidate = example.candidate
     if candidate.patch is None or candidate.prior is None:
         return None

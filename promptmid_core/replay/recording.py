@@ -107,7 +107,7 @@ class Recording:
         self._note_odometry()
 
     def truth(self, stamp: int) -> Pose | None:
-        """The true pose at a stamp; None where none was recorded around it."""
+        """Return the true pose at a stamp; None where none was recorded around it."""
         return self._truth.at(stamp, lambda at: self.intake.odometry.at(at)[0])
 
     def _take_odometry(self, message: Any) -> None:
@@ -162,7 +162,7 @@ def _messages(count: int) -> str:
 
 
 def same_crs(one: str, other: str) -> bool:
-    """Whether two names mean the same CRS; InputError where PROJ does not know the one of a bag."""
+    """Return whether two names mean the same CRS. Raises InputError where PROJ does not know the one of a bag."""
     if one == other:
         return True
     from pyproj import CRS

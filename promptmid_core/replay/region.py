@@ -15,7 +15,8 @@ from promptmid_core.replay.recording import INITIALPOSE, POSE_TYPE, same_crs
 
 
 def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path:
-    """The map folder of the region that a bag's frame `map` belongs to: its CRS, and where several have it, its first position.
+    """Return the map folder of the region that a bag's frame `map` belongs to: its CRS, and where several have it, its first
+    position.
 
     A map without regions is returned as it is. Raises InputError where no region has the CRS, and where the first position does
     not lie in just one of those that do.

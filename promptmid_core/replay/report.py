@@ -39,7 +39,7 @@ class Judgement(NamedTuple):
 
 def write_report(path: Path, flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
                  command: str | None = None) -> None:
-    """Write the report of `flight` to `path`, replacing it at once or not at all; InputError where it cannot be written.
+    """Write the report of `flight` to `path`, replacing it at once or not at all. Raises InputError where it cannot be written.
 
     `live` is the comparison with the same flight flown live, where there is one.
     """
@@ -48,7 +48,7 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
 
 def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
            command: str | None = None) -> str:
-    """The report as HTML; every text from outside is escaped."""
+    """Return the report as HTML; every text from outside is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -83,7 +83,7 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
 
 
 def verdict(summary: Summary) -> Judgement:
-    """The flight in one headline and a few sentences."""
+    """Return the flight in one headline and a few sentences."""
     frames, fixes, reasons = summary["frames"], summary["fixes"], summary["reasons"]
     mostly = next(iter(reasons.items()), None)
     if not frames:

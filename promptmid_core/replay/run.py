@@ -100,7 +100,7 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
 
 
 def judge(frame: ReplayedFrame, terrain: Terrain, gsd_m: float) -> ReplayedFrame:
-    """The frame with its errors against its own `truth`; those that cannot be known stay None."""
+    """Return the frame with its errors against its own `truth`; those that cannot be known stay None."""
     fix, truth = frame.fix, frame.truth
     if fix.covariance is not None:
         frame = replace(frame, sigma_px=float(np.sqrt(np.trace(fix.covariance[:2, :2]))) / gsd_m)

@@ -26,7 +26,7 @@ class Truth:
     """The true poses of a flight; `notes` say what they lack.
 
     `shift` (3,) takes a position from the bag's `map` frame to `frame`, the reference map's, whose heights refer to
-    `vertical_datum`. InputError where the topic has messages of a type that tells no place.
+    `vertical_datum`. Raises InputError where the topic has messages of a type that tells no place.
     """
 
     def __init__(self, bag: FlightBag, frame: MapFrame, vertical_datum: str, shift: Float64) -> None:
@@ -61,7 +61,8 @@ class Truth:
             self.notes.append(f"The ground truth is given in the frame {told}, which was taken for {MAP_FRAME}.")
 
     def at(self, stamp: int, prior: Callable[[int], Prior]) -> Pose | None:
-        """The true pose at a stamp, None where none was recorded around it; what it does not tell is that of the `prior` then."""
+        """Return the true pose at a stamp, None where none was recorded around it; what it does not tell is that of the `prior`
+        then."""
         pose = self._interpolated(stamp)
         if pose is None or self._geodetic is None:
             return pose

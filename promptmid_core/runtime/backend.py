@@ -40,8 +40,8 @@ class Wanted:
 
 
 def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
-    """The network of a profile, ready to run. A backend that is named runs it or is an InputError; `auto` takes the first of
-    BACKENDS that is available, and a damaged file is an InputError all the same."""
+    """Return the network of a profile, ready to run. A backend that is named runs it or is an InputError; `auto` takes the first
+    of BACKENDS that is available, and a damaged file is an InputError all the same."""
     name = wanted.backend
     if name not in (AUTO, *BACKENDS):
         raise InputError(f"there is no backend '{name}'; known are {', '.join((AUTO, *BACKENDS))}")
@@ -61,7 +61,8 @@ def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
 
 
 def onnx_file(profile: Profile, network: Path | None) -> Path:
-    """The ONNX file to run; InputError where `network` is no export of this profile, Unavailable where there is none at all."""
+    """Return the ONNX file to run. Raises InputError where `network` is no export of this profile, Unavailable where there is
+    none at all."""
     if network is None:
         name = f"{profile.name}.onnx"
         if name not in profile.files:

@@ -14,7 +14,7 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """`metadata_props` of a model; InputError where the file cannot be read or is no whole protobuf message.
+    """Return the `metadata_props` of a model. Raises InputError where the file cannot be read or is no whole protobuf message.
 
     (Encoding: protobuf.dev/programming-guides/encoding.)
     """
@@ -29,12 +29,13 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def data_of(path: Path) -> Path:
-    """Where the weights of an ONNX file lie that would be too large with them."""
+    """Return where the weights of an ONNX file lie that would be too large with them."""
     return path.with_name(f"{path.name}.data")
 
 
 def sha256(path: Path) -> str:
-    """Of an ONNX file, and of the weights beside it, if it has any; InputError where they cannot be read."""
+    """Return the SHA-256 of an ONNX file, and of the weights beside it, if it has any. Raises InputError where they cannot be
+    read."""
     digest = hashlib.sha256()
     try:
         for part in (path, data_of(path)):

@@ -39,7 +39,8 @@ class Profile:
 
     @staticmethod
     def read(folder: Path) -> Profile:
-        """Of a folder, or of the YAML file in it; InputError where it is no profile or a file is not the one that it names."""
+        """Read the profile of a folder, or of the YAML file in it. Raises InputError where it is no profile or a file is not the
+        one that it names."""
         import yaml
 
         if folder.is_file():
@@ -57,7 +58,7 @@ class Profile:
         return profile
 
     def check(self, name: str) -> Path:
-        """The path of a file of the profile, whose hash is the one that it names."""
+        """Return the path of a file of the profile, whose hash is the one that it names."""
         path = self.folder / name
         if (found := sha256(path)) is None:
             raise InputError(f"{path} is missing or cannot be read; install the package again")
@@ -81,7 +82,7 @@ class Profile:
         return (self.network["side_px"], self.network["margin_px"]) if "side_px" in self.network else None
 
     def embedding(self, prompt: Prompt) -> Float32:
-        """The prompt as the network takes it (1, E); InputError where the profile does not know its land use."""
+        """Return the prompt as the network takes it (1, E). Raises InputError where the profile does not know its land use."""
         words = (None, *LAND_USES)
         if prompt.landuse not in words:
             raise InputError(f"profile {self.name} knows no prompt '{prompt.text}'; known land uses are {', '.join(LAND_USES)}")

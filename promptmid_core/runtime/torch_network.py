@@ -54,7 +54,7 @@ class TorchNetwork(ModuleNetwork):
 
 
 def load_module(profile: Profile) -> nn.Module:
-    """The network of a profile, with the inputs and outputs that `network.py` names, in evaluation mode on the CPU."""
+    """Return the network of a profile, with the inputs and outputs that `network.py` names, in evaluation mode on the CPU."""
     if profile.windows is None:
         return load_student(profile)
     from promptmid_core.networks.teacher import load_teacher
@@ -63,7 +63,8 @@ def load_module(profile: Profile) -> nn.Module:
 
 
 def load_student(profile: Profile) -> Student:
-    """The network of a profile with its weights, in float32; InputError where the file is not the one that belongs there."""
+    """Return the network of a profile with its weights, in float32. Raises InputError where the file is not the one that belongs
+    there."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

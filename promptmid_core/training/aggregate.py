@@ -24,8 +24,8 @@ Progress = Callable[[int, int], None]
 
 def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[TrainingScene], prompts: np.ndarray, out: Path,
                       progress: Progress | None = None) -> tuple[Teacher, float]:
-    """A teacher whose aggregation is trained by a recipe, with the running average of its weights, and the temperature of the
-    softmax over its scores. `out` gets a folder a cycle, from which the same call resumes."""
+    """Return a teacher whose aggregation is trained by a recipe, with the running average of its weights, and the temperature of
+    the softmax over its scores. `out` gets a folder a cycle, from which the same call resumes."""
     learnt, held_back = recipe.divided(scenes)
     validation = validation_batches(recipe, held_back or learnt)
     torch.manual_seed(recipe.seed)

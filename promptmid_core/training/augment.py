@@ -11,7 +11,7 @@ Rng = np.random.Generator
 
 
 def optical_augmented(image: Float32, rng: Rng) -> Float32:
-    """RGB (H, W, 3) from 0 to 255 as another camera, band set, hour or weather might give it; 0 to 255, whole numbers."""
+    """Return RGB (H, W, 3) from 0 to 255 as another camera, band set, hour or weather might give it; 0 to 255, whole numbers."""
     x = np.asarray(image / np.float32(255), np.float32)
     kind = rng.random()
     if kind < 0.25:
@@ -38,7 +38,7 @@ def optical_augmented(image: Float32, rng: Rng) -> Float32:
 
 
 def sar_augmented(amplitude: Float32, rng: Rng) -> Float32:
-    """SAR amplitude (H, W), median near 1, as another pass, processor or band might give it."""
+    """Return SAR amplitude (H, W), median near 1, as another pass, processor or band might give it."""
     x = np.maximum(amplitude, 0) ** np.float32(np.exp(rng.normal(0, 0.25)))
     if rng.random() < 0.3:
         x = x * np.exp(0.25 * _slow(x.shape, rng))

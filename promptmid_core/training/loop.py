@@ -40,7 +40,7 @@ class Schedule:
     every: int = 500
 
     def at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         if step < self.warm_up:
             return self.rate * (step + 1) / self.warm_up
         done = (step - self.warm_up) / max(self.steps - self.warm_up, 1)
@@ -96,12 +96,12 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes."""
+    """Return whether this process is the one that writes."""
     return bool(Accelerator().is_main_process)
 
 
 def device() -> torch.device:
-    """Where this process trains."""
+    """Return where this process trains."""
     found: torch.device = Accelerator().device
     return found
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 def score_surfaces(patches: Tensor, windows: Tensor) -> Tensor:
-    """Normalised correlation (N, 2r+1, 2r+1) of patches (N, C, p, p) in windows (N, C, p+2r, p+2r), as in `matching/`."""
+    """Return the normalised correlation (N, 2r+1, 2r+1) of patches (N, C, p, p) in windows (N, C, p+2r, p+2r), as in
+    `matching/`."""
     size, side = windows.shape[-1], windows.shape[-1] - patches.shape[-1] + 1
     patches = patches - patches.mean((2, 3), keepdim=True)
     windows = windows - windows.mean((2, 3), keepdim=True)

@@ -45,7 +45,8 @@ class Describer(nn.Module):
         return int(self.net.stride)  # type: ignore[arg-type]
 
     def described(self, images: Tensor, modality: int, landuse: Tensor, *, half: bool = True) -> Tensor:
-        """Images (N, 3, H, W) -> descriptors times confidence (N, C, H/2, W/2); `half`: mostly in bfloat16 where that is fast."""
+        """Return images (N, 3, H, W) -> descriptors times confidence (N, C, H/2, W/2); `half`: mostly in bfloat16 where that is
+        fast."""
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half and fast_in_half(images.device)):
             told, prompt = torch.full((len(images),), float(modality), device=images.device), self.prompts[modality][landuse]
@@ -58,7 +59,7 @@ class Describer(nn.Module):
 
 
 def fast_in_half(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16; a processor that only imitates it takes ten times as long as in float32."""
+    """Return whether the device computes in bfloat16; a processor that only imitates it takes ten times as long as in float32."""
     if device.type == "cpu":
         able = torch.cpu.get_capabilities()
         return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
@@ -76,13 +77,14 @@ class Numbered(Dataset[Sample]):
 
 
 def place_loss(scores: Tensor, part: Tensor, shifts: Tensor, describer: Describer) -> Tensor:
-    """Of the surfaces of the whole patch and of a part of it, against the true shifts in cells."""
+    """Return the loss of the surfaces of the whole patch and of a part of it, against the true shifts in cells."""
     whole = peak_loss(scores, shifts, describer.temp[0].exp()).mean()
     return whole + peak_loss(part, shifts, describer.temp[1].exp()).mean()
 
 
 def surfaces(patches: Tensor, windows: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Scores of whole patches (N, C, p, p) in windows (N, C, p+2r, p+2r), and of a part of them that changes with the step."""
+    """Return scores of whole patches (N, C, p, p) in windows (N, C, p+2r, p+2r), and of a part of them that changes with the
+    step."""
     size, around = patches.shape[-1], windows.shape[-1]
     block = round(PART * size)
     row, col = (int(at) for at in np.random.default_rng(step).integers(0, size - block + 1, 2))
@@ -92,7 +94,7 @@ def surfaces(patches: Tensor, windows: Tensor, step: int) -> tuple[Tensor, Tenso
 
 
 def batches_of(samples: Samples, cycle: Schedule) -> Callable[[int], Iterable[Batch]]:
-    """The batches of a cycle from a step on."""
+    """Return the batches of a cycle from a step on."""
     def batches(step: int) -> Iterable[Batch]:
         return DataLoader(Numbered(samples), batch_size=cycle.batch, sampler=own_share(step, cycle), num_workers=1,
                           collate_fn=_stacked, prefetch_factor=6)
@@ -101,14 +103,14 @@ def batches_of(samples: Samples, cycle: Schedule) -> Callable[[int], Iterable[Ba
 
 
 def own_share(step: int, cycle: Schedule) -> list[int]:
-    """Numbers of the samples that this process takes from a step on: of each step's samples a batch a process."""
+    """Return the numbers of the samples that this process takes from a step on: of each step's samples a batch a process."""
     state = PartialState()
     shares = (now * state.num_processes + state.process_index for now in range(step, cycle.steps))
     return [number for share in shares for number in range(share * cycle.batch, (share + 1) * cycle.batch)]
 
 
 def validation_batches(recipe: Recipe, scenes: Sequence[TrainingScene]) -> dict[str, list[Batch]]:
-    """As a bench would draw them, as many of each source: patches of 64 px in windows of 128, unchanged."""
+    """Draw samples as a bench would draw them, as many of each source: patches of 64 px in windows of 128, unchanged."""
     geometry, size = Geometry(patch=64, window=128, zoom=(1.0, 1.0), raw_share=1.0), 16
     sources = sorted({scene.source for scene in scenes})
     found = {}
@@ -121,7 +123,8 @@ def validation_batches(recipe: Recipe, scenes: Sequence[TrainingScene]) -> dict[
 
 @torch.no_grad()
 def judged(model: nn.Module, validation: Mapping[str, Sequence[Batch]]) -> dict[str, float]:
-    """The mean loss and the share within 5 px on validation samples, with the neutral prompt, and that share for each source."""
+    """Return the mean loss and the share within 5 px on validation samples, with the neutral prompt, and that share for each
+    source."""
     by_source = {source: _judged(model, batches) for source, batches in validation.items()}
     losses, hits = (torch.cat(values) for values in zip(*by_source.values(), strict=True))
     return {"validation_loss": float(losses.mean()), "validation_within_5px": float(hits.mean()),

@@ -21,8 +21,8 @@ from promptmid_core.training.state import CURE, write_tensors
 
 
 def stressed(prompts: Float32, strength: float) -> Float32:
-    """Prompts (2, P, E), the neutral one first: what the others say beyond it counts `strength` times. Those of SAR images differ
-    little as they come."""
+    """Return prompts (2, P, E), the neutral one first: what the others say beyond it counts `strength` times. Those of SAR images
+    differ little as they come."""
     neutral = prompts[:, :1]
     return np.asarray(neutral + np.float32(strength) * (prompts - neutral), np.float32)
 
@@ -76,6 +76,6 @@ def _finish(out: Path, profile: dict[str, Any], files: tuple[str, ...], prompts:
 
 
 def temperature_of(weights: Path) -> float:
-    """What `publish_teacher` noted with the weights."""
+    """Return what `publish_teacher` noted with the weights."""
     with safe_open(weights, "pt") as file:
         return float(file.metadata()["temperature"])

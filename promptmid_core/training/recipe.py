@@ -39,7 +39,7 @@ class Recipe:
 
     @staticmethod
     def read(name: str) -> Recipe:
-        """A recipe of this package by name, or a YAML file; InputError where it cannot be used."""
+        """Return a recipe of this package by name, or a YAML file. Raises InputError where it cannot be used."""
         import yaml
 
         path = FOLDER / f"{name}.yaml" if (FOLDER / f"{name}.yaml").is_file() else Path(name)
@@ -55,7 +55,7 @@ class Recipe:
                              f"{FOLDER / 'compact.yaml'}") from error
 
     def divided(self, scenes: Sequence[TrainingScene]) -> tuple[list[TrainingScene], list[TrainingScene]]:
-        """What is learnt from, and what is held back. InputError where nothing is left to learn from."""
+        """Return what is learnt from, and what is held back. Raises InputError where nothing is left to learn from."""
         held = [scene for scene in scenes if self._holds(scene)]
         learnt = [scene for scene in scenes if not self._holds(scene)]
         if not learnt:

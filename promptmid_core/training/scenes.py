@@ -35,9 +35,9 @@ class TrainingScene:
 
 
 def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -> list[TrainingScene]:
-    """The scenes of pair folders (`pairs.csv`) and of folders with `optical.tif`, `sar.tif` and, optionally, `landcover.tif` in
-    classes of ESA WorldCover, as `promptmid simulate world` writes them. Of a data set of several sources only the named ones
-    are read. InputError where a folder is neither."""
+    """Return the scenes of pair folders (`pairs.csv`) and of folders with `optical.tif`, `sar.tif` and, optionally,
+    `landcover.tif` in classes of ESA WorldCover, as `promptmid simulate world` writes them. Of a data set of several sources only
+    the named ones are read. Raises InputError where a folder is neither."""
     scenes = []
     for folder in folders:
         if all((folder / name).is_file() for name in WORLD_FILES):
@@ -52,7 +52,7 @@ def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -
 
 
 def digest(scenes: Sequence[TrainingScene]) -> str:
-    """SHA-256 of all pixels, for the run record."""
+    """Return the SHA-256 of all pixels, for the run record."""
     total = hashlib.sha256()
     for scene in scenes:
         for array in (scene.optical, scene.sar, scene.valid, scene.landuse):

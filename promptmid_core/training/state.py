@@ -41,7 +41,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 
 def load_state(path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Put back what `save_state` wrote; returns the step. InputError where the file is damaged or of another model."""
+    """Put back what `save_state` wrote and return the step. Raises InputError where the file is damaged or of another model."""
     try:
         with safe_open(path, "pt") as file:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

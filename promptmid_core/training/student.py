@@ -49,7 +49,7 @@ def train_student(recipe: Recipe, scenes: Sequence[TrainingScene], prompts: np.n
 
 
 def as_describer(teacher: Teacher, prompts: np.ndarray, temperature: float) -> Describer:
-    """A trained teacher as one who only looks; `temperature` of its softmax over normalised correlations."""
+    """Return a trained teacher as one who only looks; `temperature` of its softmax over normalised correlations."""
     multiple = teacher.multiple
 
     class Padded(nn.Module):

@@ -37,8 +37,8 @@ def run_live(bag: Path, reference: Path, out: Path, *, rate: float = 1.0, parame
              stop: threading.Event | None = None) -> LiveRun:
     """Fly `bag` through the node over the map folder `reference`, into the folder `out`; returns what that says of the run.
 
-    OUTPUTS in it is the rosbag2 folder of what the node published, and LOG what the node printed. InputError where `out` is taken
-    or any part of it fails.
+    OUTPUTS in it is the rosbag2 folder of what the node published, and LOG what the node printed. Raises InputError where `out`
+    is taken or any part of it fails.
     """
     recorded = open_bag(bag)
     stop = stop or threading.Event()

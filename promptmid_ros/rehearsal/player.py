@@ -43,8 +43,8 @@ class Sent(NamedTuple):
 class Player:
     """Publishes a bag's messages as they were recorded, at their log times divided by `rate`.
 
-    Images go out best effort, as cameras send them; all else reliably. Topics whose message type is not installed are left
-    out and named in `skipped`. `images` are those of the flight's own image topic. InputError where nothing is left to play.
+    Images go out best effort, as cameras send them; all else reliably. Topics whose message type is not installed are left out
+    and named in `skipped`. `images` are those of the flight's own image topic. Raises InputError where nothing is left to play.
     """
 
     def __init__(self, node: Node, bag: FlightBag, rate: float = 1.0) -> None:
@@ -169,7 +169,7 @@ def _message_class(kind: str) -> Any | None:
 
 
 def stamp_of(data: bytes) -> int:
-    """The stamp of a message that begins with a std_msgs/Header: two words after the four bytes that name the encoding."""
+    """Return the stamp of a message that begins with a std_msgs/Header: two words after the four bytes that name the encoding."""
     order: Literal["little", "big"] = "little" if data[1] & 1 else "big"
     return int.from_bytes(data[4:8], order, signed=True) * 1_000_000_000 + int.from_bytes(data[8:12], order)
 

@@ -32,8 +32,8 @@ LOG_LINES = 8
 class LocalizerProcess:
     """Starts the node, configures and activates it; stops it with SIGINT when the block ends.
 
-    `node` must be spun by somebody else, in another thread. What the process prints goes to the file `log`. InputError, with
-    the end of the log, where the node does not start, refuses a transition, or ends with an error.
+    `node` must be spun by somebody else, in another thread. What the process prints goes to the file `log`. Raises InputError,
+    with the end of the log, where the node does not start, refuses a transition, or ends with an error.
     """
 
     def __init__(self, node: Node, parameters: Mapping[str, Any], log: Path, name: str = "/localizer") -> None:
@@ -68,7 +68,8 @@ class LocalizerProcess:
         return self._process.pid
 
     def call(self, name: str, request: Any, timeout_s: float = CALL_S) -> Any:
-        """The answer of the service client `name`; InputError where none comes within `timeout_s` or the process ends."""
+        """Return the answer of the service client `name`. Raises InputError where none comes within `timeout_s` or the process
+        ends."""
         done = threading.Event()
         future = self._clients[name].call_async(request)
         future.add_done_callback(lambda _: done.set())
@@ -84,12 +85,12 @@ class LocalizerProcess:
         self._clients[name] = self._node.create_client(kind, f"{self._name}/{name}")
 
     def change_state(self, transition: int, name: str, timeout_s: float) -> None:
-        """Ask for a lifecycle transition; InputError where the node refuses it."""
+        """Ask for a lifecycle transition. Raises InputError where the node refuses it."""
         if not self.call("change_state", ChangeState.Request(transition=Transition(id=transition)), timeout_s).success:
             raise self._error(f"refused to {name}")
 
     def state(self) -> int:
-        """The lifecycle state, one of lifecycle_msgs/State's constants."""
+        """Return the lifecycle state, one of lifecycle_msgs/State's constants."""
         answer: State = self.call("get_state", GetState.Request()).current_state
         return int(answer.id)
 

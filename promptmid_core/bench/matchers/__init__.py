@@ -28,12 +28,12 @@ METHODS = (*FAMILIES, *_CLASSES)
 
 def load_methods(names: Sequence[str], tellings: Sequence[str] = ("right",), backend: str = "auto",
                  model: Path | None = None) -> list[Matcher]:
-    """The methods of those names: descriptors, also parts of one as `DescriptorName` knows them, the classes of this package, and
-    as `package.module:Class` any class that is a Matcher, made without arguments.
+    """Return the methods of those names: descriptors, also parts of one as `DescriptorName` knows them, the classes of this
+    package, and as `package.module:Class` any class that is a Matcher, made without arguments.
 
     Each descriptor comes once for each of `tellings`: what its prompt says of the land use, right, neutral or wrong; `backend`
-    runs its network, if it has one; `model` describes `promptmid:full`.
-    InputError where a method is unknown, lacks a library, is no Matcher, or has the name of another.
+    runs its network, if it has one; `model` describes `promptmid:full`. Raises InputError where a method is unknown, lacks a
+    library, is no Matcher, or has the name of another.
     """
     matchers = [matcher for name in names for matcher in _load(name, tellings, backend, model)]
     for matcher in matchers:

@@ -31,7 +31,7 @@ class Cfog(SurfaceMatcher):
 
 
 def channels(image: UInt8) -> Float32:
-    """Grey (H, W) -> (9, H, W), of norm 1 at every pixel that has a gradient."""
+    """Return grey (H, W) -> (9, H, W), of norm 1 at every pixel that has a gradient."""
     across, down = cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1)
     angles = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS
     raw = np.stack([cv2.GaussianBlur(np.abs(np.float32(np.cos(a)) * across + np.float32(np.sin(a)) * down), (0, 0), SIGMA)

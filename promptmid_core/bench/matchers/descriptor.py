@@ -31,7 +31,7 @@ class Telling(StrEnum):
     WRONG = "wrong"
 
     def told(self, label: str | None) -> str | None:
-        """A word of LAND_USES, None for the neutral prompt: always where the pair's own label means none of them."""
+        """Return a word of LAND_USES, None for the neutral prompt: always where the pair's own label means none of them."""
         landuse = landuse_of(label)
         if self is Telling.NEUTRAL or landuse is None:
             return None
@@ -43,7 +43,7 @@ class DescriptorMatcher(SurfaceMatcher):
     """A descriptor of `promptmid_core.descriptors`, matched as the localizer matches it; the land use stands in the prompt.
 
     Where the name has groups, only those are matched; where it has a store, one of STORES, the SAR side is as a map keeps it,
-    else in full precision. InputError where the descriptor has no such group or maps no such store.
+    else in full precision. Raises InputError where the descriptor has no such group or maps no such store.
     """
 
     def __init__(self, name: DescriptorName, telling: Telling = Telling.RIGHT, backend: str = "auto",

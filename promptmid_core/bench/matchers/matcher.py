@@ -34,7 +34,7 @@ class Window:
     median: float
 
     def turned(self, yaw: float, scale: float, size: int) -> Window:
-        """What a frame of `size` pixels would show at the window's centre with this turn (radians) and scale."""
+        """Return what a frame of `size` pixels would show at the window's centre with this turn (radians) and scale."""
         side = len(self.image)
         if yaw == 0 and scale == 1 and size <= side and (side - size) % 2 == 0:
             cut = np.s_[(side - size) // 2:(side + size) // 2]
@@ -92,5 +92,5 @@ def rotation(yaw: float) -> Float64:
 
 
 def grey(patch: Patch) -> UInt8:
-    """The patch in grey (P, P)."""
+    """Return the patch in grey (P, P)."""
     return np.asarray(cv2.cvtColor(patch.image, cv2.COLOR_RGB2GRAY), np.uint8)

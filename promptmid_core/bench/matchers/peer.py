@@ -9,7 +9,7 @@ from promptmid_core.errors import InputError
 
 
 def peer(module: str, method: str) -> Any:
-    """The module of another project; InputError with the command that installs it where it is missing."""
+    """Return the module of another project. Raises InputError with the command that installs it where it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

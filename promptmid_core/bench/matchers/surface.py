@@ -31,10 +31,11 @@ class SurfaceMatcher(ABC):
 
     @abstractmethod
     def surface(self, patch: Patch, window: Window) -> Array:
-        """Scores (2r+1, 2r+1) of a patch of P px in a window of P + 2 r stride px; row and column r are no shift."""
+        """Return scores (2r+1, 2r+1) of a patch of P px in a window of P + 2 r stride px; row and column r are no shift."""
 
     def locate(self, patch: Patch, window: Window, reach: Reach) -> Answer | None:
-        """Each heading and scale in reach turns the window, so that the patch keeps all its pixels; the best maximum wins."""
+        """Turn the window by each heading and scale in reach, so that the patch keeps all its pixels; the best maximum
+        wins."""
         peaks = [self._peak(patch, window, reach.radius, yaw, scale) for yaw, scale in hypotheses(len(patch.image), reach)]
         best = max(range(len(peaks)), key=lambda i: peaks[i][1])
         answer, score, runner_up, deviation = peaks[best]

@@ -119,7 +119,7 @@ def _folder(out: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """InputError where the disk of a map folder takes nothing more."""
+    """Raise InputError where the disk of a map folder takes nothing more."""
     try:
         yield
     except OSError as error:

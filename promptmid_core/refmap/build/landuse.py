@@ -30,12 +30,13 @@ class LandCover:
     table: ClassTable
 
     def codes(self, tile: Tile) -> NDArray[np.uint16]:
-        """A tile's class codes (H, W), UNKNOWN_CLASS where there are none."""
+        """Return a tile's class codes (H, W), UNKNOWN_CLASS where there are none."""
         cover = self.view.read(tile.col, tile.row, tile.width, tile.height)
         return np.where(cover.valid, cover.image, UNKNOWN_CLASS).astype(np.uint16)
 
     def told_by(self, codes: NDArray[np.uint16], block: int) -> TileLandUse:
-        """What a tile's class codes (H, W) come to: by blocks of `block` pixels a mix (KINDS, h, w) and a prompt id (h, w)."""
+        """Return what a tile's class codes (H, W) come to: by blocks of `block` pixels a mix (KINDS, h, w) and a prompt id (h,
+        w)."""
         counts = mix(self.table.prompt_ids()[codes], block)
         found, pixels = np.unique(codes, return_counts=True)
         return TileLandUse(

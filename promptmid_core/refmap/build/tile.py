@@ -44,7 +44,7 @@ class TileTask:
 
         Above level 0 the level below must be there. With several scenes each is described alone, with its own valid mask, at
         every level, and pixels and descriptors come from the first that is valid there, so that no scene's edge is described.
-        ValueError where the descriptor does not keep to what it says of itself.
+        Raises ValueError where the descriptor does not keep to what it says of itself.
         """
         around = self._with_rim(tile, self.descriptor.halo, self.header.descriptor.stride)
         landuse = self.landcover.told_by(self._codes(tile, self.landcover), self.header.block_px) if self.landcover else None

@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 def default_workers() -> int:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -39,8 +39,8 @@ class ArrayPlan:
 
 
 def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
-    """The arrays of a level by name; above level 0 `sar` is the amplitude; heights and what blocks tell of land use
-    are stored once. In a mosaic `scene` is the index of the scene that a pixel comes from."""
+    """Return the arrays of a level by name; above level 0 `sar` is the amplitude; heights and what blocks tell of land use are
+    stored once. In a mosaic `scene` is the index of the scene that a pixel comes from."""
     cells, pixels, identity = header.cells(level), header.pixels(level), header.descriptor
     stride, described = identity.stride, (identity.channels, *cells.shape)
     arrays = {
@@ -101,7 +101,7 @@ def _create_level(folder: Path, header: Header, level: int) -> None:
 
 
 def metadata_files(header: Header) -> list[Path]:
-    """What `create` writes, relative to the map."""
+    """Return what `create` writes, relative to the map."""
     files = [Path("zarr.json")]
     for level in range(header.levels):
         folder, coordinates = Path(str(level)), _coordinates(header, level)
@@ -111,7 +111,7 @@ def metadata_files(header: Header) -> list[Path]:
 
 
 def shard_files(header: Header, tile: Tile) -> dict[str, Path]:
-    """The files of a tile by the name of their array, relative to the map."""
+    """Return the files of a tile by the name of their array, relative to the map."""
     files = {}
     for name, array in plan(header, tile.level).items():
         # a rest of less than a cell at the map's edge has none
@@ -143,7 +143,7 @@ def write_shard(file: Path, header: Header, array: ArrayPlan, values: NDArray[np
 
 
 def read_window(path: Path, header: Header, name: str, window: Tile) -> NDArray[np.generic]:
-    """A window of an array (H, W) of one element a pixel, while the map is being built."""
+    """Return a window of an array (H, W) of one element a pixel, while the map is being built."""
     array, side = plan(header, window.level)[name], header.chunk_px
     values = np.zeros((window.height, window.width), array.dtype)
     for row in range(window.row // side, -(-(window.row + window.height) // side)):
@@ -158,12 +158,12 @@ def read_window(path: Path, header: Header, name: str, window: Tile) -> NDArray[
 
 
 def shard_file(dimensions: int, row: int, col: int) -> Path:
-    """The file of a shard, relative to its array."""
+    """Return the file of a shard, relative to its array."""
     return Path("c", *["0"] * (dimensions - 2), str(row), str(col))
 
 
 def open_arrays(path: Path, header: Header, level: int) -> dict[str, zarr.Array[Any]]:
-    """The arrays of a level for reading; ValueError where one is not what the header says."""
+    """Return the arrays of a level for reading. Raises ValueError where one is not what the header says."""
     import zarr
 
     arrays = {}

@@ -39,11 +39,11 @@ class Fields:
         return list(self._values)
 
     def holds(self, name: str) -> bool:
-        """Whether a field is there."""
+        """Return whether a field is there."""
         return name in self._values
 
     def empty(self, name: str) -> bool:
-        """Whether a field is null."""
+        """Return whether a field is null."""
         return self._take(name) is None
 
     def flag(self, name: str) -> bool:

@@ -94,11 +94,11 @@ class Header:
         return self.chunk_px * CHUNKS_PER_TILE
 
     def pixels(self, level: int) -> Grid:
-        """The grid of a level's pixels; a rest of less than a pixel is left out."""
+        """Return the grid of a level's pixels; a rest of less than a pixel is left out."""
         return self.grid.every(2 ** level)
 
     def cells(self, level: int) -> Grid:
-        """The grid of a level's descriptor cells."""
+        """Return the grid of a level's descriptor cells."""
         return self.pixels(level).every(self.descriptor.stride)
 
     @property
@@ -122,7 +122,7 @@ class Header:
                     -(-self.grid.width // stride), -(-self.grid.height // stride))
 
     def tiles(self, level: int = 0) -> Iterator[Tile]:
-        """The tiles of a level in row order, cut at the map's edge."""
+        """Yield the tiles of a level in row order, cut at the map's edge."""
         step, grid = self.tile_px, self.pixels(level)
         for row in range(0, grid.height, step):
             for col in range(0, grid.width, step):

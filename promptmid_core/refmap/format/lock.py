@@ -17,7 +17,7 @@ LOCK_FILE = "building.lock"
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the map folder `path` for building; InputError, with the other's process id and host, where another one does.
+    """Hold the map folder `path` for building. Raises InputError, with the other's process id and host, where another one does.
 
     The lock of a process that is no more on this host counts for nothing; that of another host, which cannot be asked, holds.
     """

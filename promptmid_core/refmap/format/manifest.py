@@ -61,7 +61,7 @@ class Journal:
             lines.write(json.dumps(record.to_dict(), sort_keys=True) + "\n")
 
     def finished(self) -> dict[Tile, TileRecord]:
-        """The tiles whose files are still as they were written."""
+        """Return the tiles whose files are still as they were written."""
         records: dict[Tile, TileRecord] = {}
         for line in self.file.read_text().splitlines() if self.file.exists() else []:
             try:
@@ -170,15 +170,15 @@ def _shares(fields: Fields) -> dict[str, float]:
 
 
 def require_finished(path: Path) -> None:
-    """InputError where a map has no manifest, without reading it."""
+    """Raise InputError where a map has no manifest, without reading it."""
     if not (path / MANIFEST_FILE).is_file():
         raise InputError(f"{path} is an unfinished map (no {MANIFEST_FILE}); run its 'promptmid map build' again to finish it")
 
 
 def damaged_files(path: Path) -> list[str]:
-    """Files of a map that are damaged, missing, or not of the map, as paths relative to it, its regions left aside.
+    """Return the files of a map that are damaged, missing, or not of the map, as paths relative to it, its regions left aside.
 
-    InputError where the folder is no finished map.
+    Raises InputError where the folder is no finished map.
     """
     if not path.is_dir():
         raise InputError(f"{path} is not a map folder; build one with: promptmid map build SAR.tif {path}")

@@ -13,12 +13,12 @@ STEPS = 127
 
 
 def scales(groups: tuple[ChannelGroup, ...]) -> Float32:
-    """What one step of a byte stands for, by channel (C,): from the bound of its group, so that no tile knows another."""
+    """Return what one step of a byte stands for, by channel (C,): from the bound of its group, so that no tile knows another."""
     return np.repeat([group.bound / STEPS for group in groups], [group.channels for group in groups]).astype(np.float32)
 
 
 def encoded(array: Float32, store: str, groups: tuple[ChannelGroup, ...]) -> NDArray[np.generic]:
-    """Descriptors (C, H, W) as they are stored; as bytes, what lies beyond its group's bound is moved to it."""
+    """Return descriptors (C, H, W) as they are stored; as bytes, what lies beyond its group's bound is moved to it."""
     if store == "float16":
         return array.astype(np.float16)
     steps = np.rint(array / scales(groups)[:, None, None])

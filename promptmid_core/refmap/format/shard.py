@@ -44,7 +44,8 @@ def write(file: Path, values: NDArray[np.generic], chunk: int, across: int, fill
 
 
 def read(file: Path, row: int, col: int, shape: tuple[int, ...], across: int, dtype: str) -> NDArray[np.generic]:
-    """The chunk (..., H, W) at `row` and `col` of a shard of `across` x `across` chunks; ValueError where it is damaged."""
+    """Return the chunk (..., H, W) at `row` and `col` of a shard of `across` x `across` chunks. Raises ValueError where it is
+    damaged."""
     from numcodecs.zstd import Zstd
 
     with file.open("rb") as shard:

@@ -37,7 +37,7 @@ class AmplitudeScale:
 
     @staticmethod
     def of(path: Path, facts: RasterFacts, scale: str = "auto") -> AmplitudeScale:
-        """The scale of a checked SAR raster; InputError where more than half of its valid pixels are zero.
+        """Return the scale of a checked SAR raster. Raises InputError where more than half of its valid pixels are zero.
 
         `auto` goes by the name and unit of the raster's bands, else by its values; what it took and why stands in `reason`.
         """
@@ -68,14 +68,14 @@ class AmplitudeScale:
         return Plausible(f"{self.scale} of an echo", -median * NOISE[self.scale], min(LARGEST[self.scale], brightest), other)
 
     def amplitude(self, values: Float32) -> Float32:
-        """Product values of any shape -> amplitude, not negative."""
+        """Return the product values of any shape -> amplitude, not negative."""
         if self.decibel:
             return np.asarray(10 ** ((values - np.float32(self.median)) / np.float32(20)), np.float32)
         linear = np.maximum(values / np.float32(self.median), 0)
         return np.asarray(np.sqrt(linear) if self.scale == "intensity" else linear, np.float32)
 
     def moved(self, values: Float32, gain_db: float) -> Float32:
-        """Product values of any shape with so many decibels more amplitude."""
+        """Return the product values of any shape with so many decibels more amplitude."""
         if not gain_db:
             return values
         if self.decibel:
@@ -83,19 +83,20 @@ class AmplitudeScale:
         return np.asarray(values * np.float32(10 ** (gain_db / (10 if self.scale == "intensity" else 20))), np.float32)
 
     def levelled(self, level_db: float) -> AmplitudeScale:
-        """The scale by which amplitudes have a median of so many decibels, where the median was 1."""
+        """Return the scale by which amplitudes have a median of so many decibels, where the median was 1."""
         if self.decibel:
             return replace(self, median=self.median - level_db)
         return replace(self, median=self.median / 10 ** (level_db / (10 if self.scale == "intensity" else 20)))
 
     def gain_db(self, other: AmplitudeScale) -> float:
-        """The decibels that this scale's values have to be given, so that the `other` makes the same amplitudes of them."""
+        """Return the decibels that this scale's values have to be given, so that the `other` makes the same amplitudes of
+        them."""
         if self.decibel:
             return other.median - self.median
         return (10 if self.scale == "intensity" else 20) * log10(other.median / self.median)
 
     def span(self, values: Float32) -> Float32:
-        """The total power of the polarisations (B, ...), in the scale of the product (...)."""
+        """Return the total power of the polarisations (B, ...), in the scale of the product (...)."""
         if self.decibel:
             return np.asarray(10 * np.log10((10 ** (values / np.float32(10))).sum(axis=0)), np.float32)
         powers = values if self.scale == "intensity" else values * values

@@ -43,7 +43,7 @@ class Laid:
 
 
 def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None) -> Laid:
-    """Check the SAR rasters of a map, by name, and lay them on one grid; InputError for any that cannot be used.
+    """Check the SAR rasters of a map, by name, and lay them on one grid. Raises InputError for any that cannot be used.
 
     The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell.
     """

@@ -15,11 +15,11 @@ SAMPLE = 512
 
 
 def hidden(heights: Float32, cell_m: float, incidence: float, look: float) -> Mask:
-    """Cells (H, W) of a relief in metres, NaN where unknown, that lie in layover or shadow; angles in radians.
+    """Return the cells (H, W) of a relief in metres, NaN where unknown, that lie in layover or shadow; angles in radians.
 
     Rays are parallel, at `incidence` from the vertical and towards `look`, clockwise from north. A cell is in shadow where some
-    ground towards the radar stands above its ray; in layover where ground further off has no larger slant range, or nearer
-    ground no smaller one, so that their echoes mix (Kropatsch and Strobl 1990, IEEE TGRS 28(1), 98-107).
+    ground towards the radar stands above its ray; in layover where ground further off has no larger slant range, or nearer ground
+    no smaller one, so that their echoes mix (Kropatsch and Strobl 1990, IEEE TGRS 28(1), 98-107).
     """
     known = heights[np.isfinite(heights)]
     mask = np.zeros(heights.shape, bool)
@@ -37,7 +37,7 @@ def hidden(heights: Float32, cell_m: float, incidence: float, look: float) -> Ma
 
 
 def reach_m(relief: float, incidence: float) -> float:
-    """How far off ground may be that hides other ground, where heights differ by `relief` metres at most."""
+    """Return how far off ground may be that hides other ground, where heights differ by `relief` metres at most."""
     return relief * max(tan(incidence), 1 / tan(incidence))
 
 
@@ -60,7 +60,8 @@ class Relief:
     range_m: float
 
     def hidden(self, col: int, row: int, width: int, height: int) -> Mask:
-        """Level pixels (height, width) of a window that lie in layover or shadow; the window may reach beyond the map."""
+        """Return the level pixels (height, width) of a window that lie in layover or shadow; the window may reach beyond the
+        map."""
         stride, cell_m, incidence = self.stride, self.dem.grid.gsd, radians(self.incidence_deg)
         reach = ceil(reach_m(self.range_m, incidence) / cell_m) + 2
         left, top = col // stride - reach, row // stride - reach
@@ -73,10 +74,10 @@ class Relief:
 
 
 def height_error(dem: RasterView, incidence_deg: float) -> float:
-    """Standard deviation in metres of the ground's displacement in a product that was not terrain-corrected.
+    """Return the standard deviation in metres of the ground's displacement in a product that was not terrain-corrected.
 
-    A point that stands h above the mean height lies h / tan(incidence) nearer to the radar. Heights are means over at most
-    512 x 512 cells.
+    A point that stands h above the mean height lies h / tan(incidence) nearer to the radar. Heights are means over at most 512 x
+    512 cells.
     """
     step = max(1, ceil(max(dem.grid.shape) / SAMPLE))
     coarse = RasterView.of(dem.path, dem.frame, like=dem.grid.every(step), resampling="bilinear", kind="dem")

@@ -18,7 +18,7 @@ LEAST_PX = 1000  # less common ground than that tells nothing
 
 
 def levels_db(scenes: Sequence[SarView], parts: Sequence[Part], areas: Sequence[float]) -> Float64:
-    """By how many decibels the median of each scene stands above that of the mosaic (N,), once they are equally bright.
+    """Return by how many decibels the median of each scene stands above that of the mosaic (N,), once they are equally bright.
 
     For each two scenes with common ground the difference of their median amplitudes there is to vanish, by least squares with
     the common pixels as weights; among the answers that do this equally well, which differ by what groups of scenes without

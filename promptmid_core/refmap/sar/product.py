@@ -35,7 +35,7 @@ class SarProduct:
         return (1, 2) if self.combine else (self.band,) if self.band else None
 
     def check(self, has_dem: bool) -> None:
-        """InputError where what is said makes no sense, or does not go together."""
+        """Raise InputError where what is said makes no sense, or does not go together."""
         if self.scale not in ("auto", *SCALES):
             raise InputError(f"--sar-scale {self.scale} is none; give auto, {', '.join(SCALES)}")
         if self.combine not in (None, "span") or (self.combine and self.band):

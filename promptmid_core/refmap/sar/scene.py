@@ -27,13 +27,13 @@ class Scene:
     part: tuple[int, int, int, int]
 
     def touches(self, window: Tile) -> bool:
-        """Whether the raster reaches into a window of any level."""
+        """Return whether the raster reaches into a window of any level."""
         col, row, width, height = (value << window.level for value in (window.col, window.row, window.width, window.height))
         left, top, across, down = self.part
         return left < col + width and col < left + across and top < row + height and row < top + down
 
     def read(self, window: Tile) -> tuple[Float32, Float32, Mask]:
-        """A window (H, W): what the map holds of the scene there, its amplitude, where it is valid.
+        """Return a window (H, W): what the map holds of the scene there, its amplitude, where it is valid.
 
         At level 0 that is the product's values with the gain, above it the amplitude: the mean of the level below by 2 x 2.
         """

@@ -11,12 +11,12 @@ LEE_WINDOW = 7
 
 
 def multilooked(intensity: Float32, valid: Mask, side: int) -> Float32:
-    """The mean (H, W) of the valid intensities (H, W) around each pixel, in a square of `side` pixels."""
+    """Return the mean (H, W) of the valid intensities (H, W) around each pixel, in a square of `side` pixels."""
     return _mean(intensity, valid, side)
 
 
 def lee(intensity: Float32, valid: Mask, looks: float) -> Float32:
-    """Intensity (H, W) drawn towards the mean of the 7 x 7 pixels around it where these vary no more than speckle does.
+    """Return intensity (H, W) drawn towards the mean of the 7 x 7 pixels around it where these vary no more than speckle does.
 
     The minimum mean square error filter for multiplicative noise of variance 1 / `looks` (Lee 1980, IEEE TPAMI 2(2), 165-168;
     1981, Computer Graphics and Image Processing 17(1), 24-32).

@@ -28,7 +28,7 @@ class SarView:
     relief: Relief | None
 
     def read(self, col: int, row: int, width: int, height: int) -> tuple[GeoImage, Float32]:
-        """The window in the values of the product, and as amplitude (H, W) with median 1, filtered, 0 where not valid.
+        """Return the window in the values of the product, and as amplitude (H, W) with median 1, filtered, 0 where not valid.
 
         Not valid are nodata, the empty ground beside the swath, and with a `relief` layover and shadow.
         """
@@ -47,7 +47,8 @@ class SarView:
         return GeoImage(values[inner], valid[inner], grid, self.view.frame), self.amplitude(values, valid)[inner]
 
     def amplitude(self, values: Float32, valid: Mask) -> Float32:
-        """Product values (H, W) as amplitude with median 1, filtered, 0 where not valid; as `read` from `filter_px` inwards."""
+        """Return product values (H, W) as amplitude with median 1, filtered, 0 where not valid; as `read` from `filter_px`
+        inwards."""
         amplitude = np.where(valid, self.scale.amplitude(values), np.float32(0))
         if not self._filters:
             return amplitude

@@ -16,11 +16,11 @@ Shapes = dict[str, tuple[int, ...]]
 
 def build(onnx: Path, side_px: int, compute_capability: str | None, timing: bytes = b"",
           progress: Progress | None = None) -> tuple[bytes, bytes, Shapes]:
-    """The engine, TensorRT's timing cache, and the shapes of its inputs: fixed, of one image of side `side_px`.
+    """Return the engine, TensorRT's timing cache, and the shapes of its inputs: fixed, of one image of side `side_px`.
 
     The network is strongly typed: what runs in float16 is what the file says. For another GPU than the machine's own where
-    `compute_capability` names one, which TensorRT-RTX alone can. InputError where the file is damaged, holds an operator that the
-    library does not know, is no network of ours, has another side, or the engine cannot be built.
+    `compute_capability` names one, which TensorRT-RTX alone can. Raises InputError where the file is damaged, holds an operator
+    that the library does not know, is no network of ours, has another side, or the engine cannot be built.
     """
     log = Log()
     builder = trt.Builder(log)

@@ -23,7 +23,7 @@ class Gpu:
 
 
 def cudart() -> Any:
-    """The CUDA runtime of cuda-python; Unavailable where that is not installed."""
+    """Return the CUDA runtime of cuda-python; Unavailable where that is not installed."""
     try:
         from cuda.bindings import runtime
     except ImportError as error:
@@ -46,7 +46,7 @@ def find_gpu() -> Gpu:
 
 
 def done(runtime: Any, answer: tuple[Any, ...]) -> Any:
-    """The value of a call; RuntimeError with CUDA's own name of what went wrong."""
+    """Return the value of a call; RuntimeError with CUDA's own name of what went wrong."""
     status, *values = answer
     if status != runtime.cudaError_t.cudaSuccess:
         raise RuntimeError(getattr(status, "name", str(status)))

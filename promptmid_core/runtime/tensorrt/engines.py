@@ -49,13 +49,14 @@ class EngineKey:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def differences(self, other: EngineKey) -> str:
-        """What the other has that this has not, in words."""
+        """Return what the other has that this has not, in words."""
         return ", ".join(f"{each.name} {getattr(other, each.name)} instead of {getattr(self, each.name)}" for each in fields(self)
                          if getattr(self, each.name) != getattr(other, each.name))
 
 
 def folder() -> Path:
-    """Where engines are kept; made where it is not there, for this user alone. InputError where it can be nowhere."""
+    """Return where engines are kept; made where it is not there, for this user alone. Raises InputError where it can be
+    nowhere."""
     named, caches = os.environ.get(FOLDER), os.environ.get("XDG_CACHE_HOME")
     try:
         path = Path(named) if named else Path(caches or Path.home() / ".cache") / "promptmid" / "engines"
@@ -69,12 +70,12 @@ def folder() -> Path:
 
 
 def name_of(onnx: Path, key: EngineKey) -> str:
-    """The file name that an engine is looked for under."""
+    """Return the file name that an engine is looked for under."""
     return f"{onnx.stem}-{key.digest}.engine"
 
 
 def write(path: Path, key: EngineKey, engine: bytes) -> None:
-    """The engine and what it is made for; InputError where they cannot be written."""
+    """Write the engine and what it is made for. Raises InputError where they cannot be written."""
     sidecar = {"format": FORMAT, **asdict(key), "engine_bytes": len(engine), "engine_sha256": hashlib.sha256(engine).hexdigest()}
     try:
         with _locked(path.parent):
@@ -85,8 +86,9 @@ def write(path: Path, key: EngineKey, engine: bytes) -> None:
 
 
 def read(onnx: Path, key: EngineKey, command: str) -> bytes:
-    """The engine for `key`, from the folder of engines. Unavailable, with the `command` that builds it, where there is none;
-    InputError where folder or file can be written by others, is not what its sidecar says, or that is for something else."""
+    """Return the engine for `key`, from the folder of engines. Unavailable, with the `command` that builds it, where there is
+    none; Raises InputError where folder or file can be written by others, is not what its sidecar says, or that is for something
+    else."""
     home = folder()
     path = home / name_of(onnx, key)
     _check_safe(home.lstat(), home, stat.S_ISDIR)
@@ -118,7 +120,7 @@ def sidecar_of(path: Path) -> Path:
 
 
 def timing_cache(key: EngineKey) -> bytes:
-    """What was timed by earlier builds with this library on this GPU; empty where nothing was."""
+    """Return what was timed by earlier builds with this library on this GPU; empty where nothing was."""
     home = folder()
     path = home / _timing_name(key)
     _check_safe(home.lstat(), home, stat.S_ISDIR)

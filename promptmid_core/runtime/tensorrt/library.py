@@ -63,5 +63,5 @@ class Log(trt.ILogger):  # type: ignore[misc, unused-ignore]
             self.errors.append(" ".join(msg.split()))
 
     def said(self) -> str:
-        """The first thing that went wrong."""
+        """Return the first thing that went wrong."""
         return self.errors[0] if self.errors else "the library says no more"

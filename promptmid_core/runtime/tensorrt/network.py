@@ -22,7 +22,8 @@ Progress = Callable[[int, int], None]
 
 
 def engine_key(onnx: Path, side_px: int, compute_capability: str | None = None) -> EngineKey:
-    """What an engine of that file has to be made for: the machine's own GPU, or for TensorRT-RTX any of a compute capability."""
+    """Return what an engine of that file has to be made for: the machine's own GPU, or for TensorRT-RTX any of a compute
+    capability."""
     gpu = Gpu("", compute_capability, "") if compute_capability is not None else find_gpu()
     name, cuda = ("", built_for_cuda()) if RTX else (gpu.name, gpu.cuda)
     return EngineKey(sha256(onnx), FLAVOUR, VERSION, name, gpu.compute_capability, cuda, (1, 3, side_px, side_px))
@@ -46,7 +47,7 @@ def export_engine(onnx: Path, side_px: int, compute_capability: str | None = Non
 
 
 def open_engine(onnx: Path, side_px: int, allow_build: bool = False, progress: Progress | None = None) -> EngineNetwork:
-    """The engine of that file for this machine's GPU, read from the folder of engines and warmed up.
+    """Return the engine of that file for this machine's GPU, read from the folder of engines and warmed up.
 
     With `allow_build` one that is missing is built; Unavailable, with the command that builds it, where it is missing otherwise.
     """

@@ -29,7 +29,7 @@ class WorstErrors:
     attitude: float
 
     def errors(self, rng: np.random.Generator, times: Float64, heights: Float64, instants: Float64) -> Float64:
-        """Errors (N, 6) of x, y, z, roll, pitch, yaw at `times` (N,), evenly spaced; `heights` (N,) above ground.
+        """Return errors (N, 6) of x, y, z, roll, pitch, yaw at `times` (N,), evenly spaced; `heights` (N,) above ground.
 
         The worst error, linearly interpolated at the `instants` when frames are taken, is exactly the one asked for.
         """
@@ -49,7 +49,8 @@ class WorstErrors:
         return np.column_stack([place, share * heights[:, None], *attitude, yaw])
 
     def covariance(self, height: float, floor_m: float) -> Float64:
-        """The constant covariance (6, 6) that goes with these errors at a height above ground; no sigma is below its floor."""
+        """Return the constant covariance (6, 6) that goes with these errors at a height above ground; no sigma is below its
+        floor."""
         worst = np.array([self.horizontal, self.horizontal, self.altitude * height, self.attitude, self.attitude, self.yaw])
         floors = np.array([floor_m] * 3 + [FLOOR_RAD] * 3)
         return np.diag(np.maximum(worst / WORST_TO_SIGMA, floors) ** 2)

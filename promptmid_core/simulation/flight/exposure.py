@@ -33,7 +33,7 @@ class Exposure:
         return Exposure(seed, gain, gamma)
 
     def expose(self, image: UInt8, index: int) -> UInt8:
-        """The image (h, w) or (h, w, 3) as frame `index` records it."""
+        """Return the image (h, w) or (h, w, 3) as frame `index` records it."""
         soft = cv2.GaussianBlur(image, (0, 0), BLUR_PX)
         levels = (255 * self.gain[index] * (np.arange(256) / 255) ** self.gamma[index]).astype(np.float32)
         light = cv2.LUT(soft, levels) * _vignette(image.shape)

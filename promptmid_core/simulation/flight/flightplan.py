@@ -55,7 +55,8 @@ class Plan:
 
 def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, sight: Sight, seconds: float, instants: Float64,
                 speed: float | None) -> Plan:
-    """A flight of `seconds` over the orthophoto with frames at `instants` (N,); InputError where there is no room for one."""
+    """Return a flight of `seconds` over the orthophoto with frames at `instants` (N,). Raises InputError where there is no room
+    for one."""
     wanted = speed or float(np.clip(sight.shorter / FOOTPRINT_S, SLOWEST_WANTED, FASTEST))
     overview = _coarser(ortho, sight.shorter / 160)
     worst, frame = 1.0, 0
@@ -74,7 +75,8 @@ def plan_flight(rng: np.random.Generator, ortho: RasterView, terrain: Terrain, s
 
 
 def drape(dem: Path | None, ortho: RasterView, sight: Sight) -> Terrain:
-    """The ground under the orthophoto: the DEM, or flat at 0 without one. InputError where the DEM does not cover it."""
+    """Return the ground under the orthophoto: the DEM, or flat at 0 without one. Raises InputError where the DEM does not cover
+    it."""
     if dem is None:
         return Terrain.flat()
     west, south, east, north = ortho.grid.bounds

@@ -38,7 +38,7 @@ class Room:
         return free
 
     def at(self, mask: Mask, x: float, y: float) -> bool:
-        """The value of a mask (H, W) of this room at a position in `map`; False outside."""
+        """Return the value of a mask (H, W) of this room at a position in `map`; False outside."""
         col, row = round((x - self.grid.x) / self.grid.gsd), round((self.grid.y - y) / self.grid.gsd)
         return 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and bool(mask[row, col])
 
@@ -48,7 +48,7 @@ class Room:
 
 
 def room_for(valid: Mask, grid: Grid, along: float, across: float, margin: float, share: float) -> Room:
-    """The room of a footprint of `along` x `across` metres (in and across the direction of flight).
+    """Return the room of a footprint of `along` x `across` metres (in and across the direction of flight).
 
     `margin` metres are kept free on every side for what moves the footprint off its centre; at least `share` of the footprint
     itself stays on valid pixels wherever it is inside the widened one.

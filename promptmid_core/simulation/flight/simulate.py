@@ -125,7 +125,7 @@ def simulate_flight(
 
 
 def nadir_sight(width: int, height: int, shorter_m: float) -> Sight:
-    """A camera of mild distortion, and the height from which the shorter side of its image covers `shorter_m` metres."""
+    """Return a camera of mild distortion, and the height from which the shorter side of its image covers `shorter_m` metres."""
     focal = min(width, height) / 2 / np.tan(np.radians(VIEW_ANGLE_DEG / 2))
     # an optical axis is never quite in the middle
     k = np.array([[focal, 0.0, (width - 1) / 2 + 3.2], [0.0, focal, (height - 1) / 2 - 2.1], [0.0, 0.0, 1.0]])

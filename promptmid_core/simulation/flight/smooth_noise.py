@@ -8,7 +8,8 @@ from promptmid_core.arrays import Float64
 
 
 def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlation_s: float) -> Float64:
-    """A stationary Gaussian signal (count,) of mean 0 and variance 1, sampled every `step_s` and smooth over `correlation_s`."""
+    """Return a stationary Gaussian signal (count,) of mean 0 and variance 1, sampled every `step_s` and smooth over
+    `correlation_s`."""
     from scipy.ndimage import gaussian_filter1d
 
     sigma = correlation_s / step_s
@@ -22,13 +23,13 @@ def smooth_noise(rng: np.random.Generator, count: int, step_s: float, correlatio
 
 
 def limited(signal: Float64, limit: float) -> Float64:
-    """The signal bent smoothly so that it never exceeds `limit` in size; small values are left nearly as they are."""
+    """Return the signal bent smoothly so that it never exceeds `limit` in size; small values are left nearly as they are."""
     bent: Float64 = limit * np.tanh(signal / limit)
     return bent
 
 
 def smooth_walk(rng: np.random.Generator, count: int, step_s: float, correlation_s: float, before_s: float) -> Float64:
-    """The end (count,) of a smooth random walk that began `before_s` earlier and is zero at a random instant.
+    """Return the end (count,) of a smooth random walk that began `before_s` earlier and is zero at a random instant.
 
     It is the integral of smooth noise; its scale is left to the caller.
     """

@@ -65,7 +65,7 @@ class _Pilot:
         return _Aircraft(float(x) + self.radius * sin(heading), float(y) - self.radius * cos(heading), heading, 1)
 
     def fly(self, steps: int) -> Float64:
-        """Positions (steps, 2) every STEP_S."""
+        """Return positions (steps, 2) every STEP_S."""
         aircraft = self.start()
         aim, patience = (aircraft.x, aircraft.y), 0
         path = np.empty((steps, 2))
@@ -108,7 +108,7 @@ class _Pilot:
 
 def fly_track(rng: np.random.Generator, room: Room, free: Mask, speed: float, turn_rate: float,
               times: Float64) -> Float64:
-    """Positions (N, 2) in `map` at `times` (N,), seconds from 0, at `speed` m/s and turning at most `turn_rate` rad/s.
+    """Return positions (N, 2) in `map` at `times` (N,), seconds from 0, at `speed` m/s and turning at most `turn_rate` rad/s.
 
     `free` are the centres of `room.circles(speed / turn_rate)`; at least one must be true. At every step a full circle inside the
     room stays open, so the track never runs into a corner it cannot leave.

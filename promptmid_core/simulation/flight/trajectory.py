@@ -32,7 +32,7 @@ class Trajectory:
         return Pose.from_rpy(self._position(second), *self._rpy(second))
 
     def at(self, seconds: Float64) -> tuple[Float64, Float64]:
-        """Positions (N, 3) and roll, pitch, yaw (N, 3)."""
+        """Return positions (N, 3) and roll, pitch, yaw (N, 3)."""
         return self._position(seconds), self._rpy(seconds)
 
     def rates(self, seconds: Float64 | float) -> tuple[Float64, Float64]:
@@ -64,7 +64,7 @@ class Motion:
 
 def plan_trajectory(rng: np.random.Generator, room: Room, free: Mask, motion: Motion, terrain: Terrain,
                     seconds: float) -> Trajectory:
-    """A flight of `seconds` inside the room; `free` are the centres of the circles that the room has for this motion."""
+    """Return a flight of `seconds` inside the room; `free` are the centres of the circles that the room has for this motion."""
     from scipy.ndimage import gaussian_filter1d
 
     times: Float64 = np.arange(np.ceil(seconds / STEP_S) + 2, dtype=np.float64) * STEP_S

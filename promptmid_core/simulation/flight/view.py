@@ -34,7 +34,7 @@ class View:
     camera: Camera
 
     def render(self, pose: Pose) -> tuple[UInt8, float]:
-        """The image (h, w) or (h, w, 3) seen from a pose of `base_link`, and the share of it that shows valid ground."""
+        """Return the image (h, w) or (h, w, 3) seen from a pose of `base_link`, and the share of it that shows valid ground."""
         col, row = self.ground_pixels(pose)
         left, top = max(0, int(col.min()) - EDGE_PX), max(0, int(row.min()) - EDGE_PX)
         right, bottom = min(self.grid.width, int(col.max()) + EDGE_PX + 2), min(self.grid.height, int(row.max()) + EDGE_PX + 2)
@@ -47,7 +47,7 @@ class View:
         return seen.astype(np.uint8, copy=False), float(known.mean())
 
     def ground_pixels(self, pose: Pose) -> tuple[Float32, Float32]:
-        """Column and row (h, w) of the place in the orthophoto that every camera pixel sees."""
+        """Return column and row (h, w) of the place in the orthophoto that every camera pixel sees."""
         eye = pose @ self.camera.mount
         (x, y, above), directions = eye.position, self._rays @ eye.rotation.T
         level = float(self.terrain.height(x, y))

@@ -26,11 +26,11 @@ class Drainage:
 
 
 def drainage(rng: np.random.Generator, size: int, gsd_m: float) -> Drainage:
-    """A river valley of `size` pixels with its catchment.
+    """Return a river valley of `size` pixels with its catchment.
 
     Heights solve the detachment-limited steady state: slopes fall with the area drained (Whipple and Tucker 1999, JGR 104, doi
-    10.1029/1999JB900120). The drainage tree is that of cheapest ways to the river over random ground; a second pass makes
-    the height the cost of the way itself, which is continuous across every divide.
+    10.1029/1999JB900120). The drainage tree is that of cheapest ways to the river over random ground; a second pass makes the
+    height the cost of the way itself, which is continuous across every divide.
     """
     cell = max(2, round(CELL_M / gsd_m), size // 256)
     n = -(-size // cell) + 1

@@ -19,7 +19,7 @@ def slopes(surface: Float32, gsd_m: float) -> tuple[Float32, Float32]:
 
 
 def shifted(field: Float32, azimuth: float, distance_px: float) -> Float32:
-    """What lies `distance_px` away from each pixel in the direction `azimuth` (radians clockwise from north)."""
+    """Return what lies `distance_px` away from each pixel in the direction `azimuth` (radians clockwise from north)."""
     move = np.array([[1, 0, distance_px * sin(azimuth)], [0, 1, -distance_px * cos(azimuth)]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     rows, cols = field.shape
@@ -27,10 +27,10 @@ def shifted(field: Float32, azimuth: float, distance_px: float) -> Float32:
 
 
 def shadow(surface: Float32, gsd_m: float, azimuth: float, elevation: float) -> Float32:
-    """How far each point of a surface (H, W) lies in the dark, 0 to 1, for a source at `azimuth`, `elevation` (radians).
+    """Return how far each point of a surface (H, W) lies in the dark, 0 to 1, for a source at `azimuth`, `elevation` (radians).
 
-    A point is dark by the metres of what stands between it and the source above its line of sight; 3 m make full shadow,
-    which stands for the partial shadow of a coarse pixel.
+    A point is dark by the metres of what stands between it and the source above its line of sight; 3 m make full shadow, which
+    stands for the partial shadow of a coarse pixel.
     """
     drop = tan(elevation) * gsd_m
     reach = float(surface.max() - surface.min()) / drop

@@ -67,7 +67,8 @@ class Landscape:
         return len(self.dem)
 
     def worked(self, salt: int, share: float) -> Keys:
-        """(H, W) keys of the land as it was worked at one time: `share` of the fields was in halves then, each with a key.
+        """Return the (H, W) keys of the land as it was worked at one time: `share` of the fields was in halves then, each with a
+        key.
 
         Two images of different days, with a salt each, do not show the same divisions.
         """
@@ -76,12 +77,12 @@ class Landscape:
         return np.where(half > 0, mixed(self.parcel, salt), self.parcel)
 
     def surface(self) -> Float32:
-        """(H, W) height of what the sky sees: ground, crowns and roofs, averaged over each pixel."""
+        """Return the (H, W) height of what the sky sees: ground, crowns and roofs, averaged over each pixel."""
         return np.asarray(self.dem + np.maximum(self.roof * self.roof_m, self.canopy * self.canopy_m), np.float32)
 
 
 def landscape(rng: np.random.Generator, size: int, gsd_m: float, salt: int) -> Landscape:
-    """A land of `size` x `size` pixels. `salt` separates the hashed parcels of one land from those of another."""
+    """Return a land of `size` x `size` pixels. `salt` separates the hashed parcels of one land from those of another."""
     ground = terrain(rng, size, gsd_m)
     settled = places(rng, ground)
     network = roads(rng, ground, settled)

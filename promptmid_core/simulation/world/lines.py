@@ -32,7 +32,7 @@ class Tree:
     next: NDArray[np.int64]
 
     def gathered(self, own: Float64) -> Float64:
-        """What arrives at each cell when all cells send their `own` down the tree."""
+        """Return what arrives at each cell when all cells send their `own` down the tree."""
         total = own.tolist()
         onward = self.next.tolist()
         for cell in np.argsort(-self.cost, kind="stable").tolist():
@@ -41,7 +41,7 @@ class Tree:
         return np.asarray(total)
 
     def trunks(self, wanted: Mask) -> list[NDArray[np.int64]]:
-        """The ways down through the `wanted` cells, each from its head to where it meets a longer one or the mouth."""
+        """Return the ways down through the `wanted` cells, each from its head to where it meets a longer one or the mouth."""
         onward = self.next.tolist()
         fed = np.zeros(len(self.cost), bool)
         fed[self.next[wanted & (self.next >= 0)]] = True
@@ -88,7 +88,8 @@ class Ways:
         return coo_array((values, ends), shape=(cells + 1, cells + 1)).tocsr()
 
     def to(self, level: Float64) -> Tree:
-        """The ways from everywhere to the mouths: the cells (N,) of finite `level` above 0, which their cost begins with."""
+        """Return the ways from everywhere to the mouths: the cells (N,) of finite `level` above 0, which their cost begins
+        with."""
         from scipy.sparse.csgraph import dijkstra
 
         mouths = np.flatnonzero(np.isfinite(level))
@@ -100,7 +101,7 @@ class Ways:
         return Tree(cost[:cells], before)
 
     def between(self, start: tuple[int, int], ends: Sequence[tuple[int, int]]) -> list[Line]:
-        """The ways (N, 2) from one cell (row, column) to each of several."""
+        """Return the ways (N, 2) from one cell (row, column) to each of several."""
         height, width = self._cost.shape
         level = np.full(height * width, np.inf)
         level[start[0] * width + start[1]] = 1.0
@@ -115,7 +116,7 @@ class Ways:
 
 
 def smoothed(way: Line, sigma: float, spacing: float) -> Line:
-    """A way rounded over `sigma` of its points and resampled about every `spacing`; the ends stay."""
+    """Return a way rounded over `sigma` of its points and resampled about every `spacing`; the ends stay."""
     from scipy.ndimage import gaussian_filter1d
 
     if len(way) < 3:
@@ -130,7 +131,7 @@ def smoothed(way: Line, sigma: float, spacing: float) -> Line:
 
 
 def curved(rng: np.random.Generator, line: Line, swing: float, bend: float) -> Line:
-    """An evenly spaced line swung to both sides by about `swing`, in bends of about `bend`."""
+    """Return an evenly spaced line swung to both sides by about `swing`, in bends of about `bend`."""
     from scipy.ndimage import gaussian_filter1d
 
     spacing = float(np.median(np.hypot(*np.diff(line, axis=0).T)))
@@ -142,7 +143,7 @@ def curved(rng: np.random.Generator, line: Line, swing: float, bend: float) -> L
 
 
 def painted(size: int, lines: Sequence[Line], widths_px: Sequence[ArrayLike]) -> Float32:
-    """The share of each pixel (size, size) that lies under lines of the given widths (one a line, or one a point)."""
+    """Return the share of each pixel (size, size) that lies under lines of the given widths (one a line, or one a point)."""
     canvas = np.zeros((size * FINE, size * FINE), np.uint8)
     for line, width in zip(lines, widths_px, strict=True):
         # integers at pixel centres: sub-pixel (FINE - 1) / 2 is the centre of pixel 0

@@ -12,7 +12,7 @@ Keys = NDArray[np.uint32]
 
 
 def fractal(rng: np.random.Generator, size: int, longest_px: float, shortest_px: float, decay: float) -> Float32:
-    """A random field (size, size) of mean 0 and deviation 1 with wavelengths between the two given, in pixels.
+    """Return a random field (size, size) of mean 0 and deviation 1 with wavelengths between the two given, in pixels.
 
     The amplitude falls with frequency as f^-decay: 1 is cloud-like texture, 2 is terrain. Made in the frequency domain, on a
     canvas wider than the field by the longest wavelength, so that it shows neither a lattice nor a repetition.
@@ -39,7 +39,7 @@ def fractal(rng: np.random.Generator, size: int, longest_px: float, shortest_px:
 
 
 def mixed(key: Keys | int, *more: ArrayLike) -> Keys:
-    """One key of several, element by element: a key that differs in any part is unrelated to the others.
+    """Return one key of several, element by element: a key that differs in any part is unrelated to the others.
 
     The finaliser of MurmurHash3 (Appleby, public domain) after each part.
     """
@@ -55,32 +55,32 @@ def mixed(key: Keys | int, *more: ArrayLike) -> Keys:
 
 
 def uniform(key: Keys, salt: int) -> Float32:
-    """A number in [0, 1) that belongs to each key; another salt gives an independent one."""
+    """Return a number in [0, 1) that belongs to each key; another salt gives an independent one."""
     return (mixed(key, salt) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
 def normal(key: Keys, salt: int) -> Float32:
-    """A standard normal number that belongs to each key (sum of four uniforms: bounded, which suits materials)."""
+    """Return a standard normal number that belongs to each key (sum of four uniforms: bounded, which suits materials)."""
     total = uniform(key, salt) + uniform(key, salt + 7919) + uniform(key, salt + 15881) + uniform(key, salt + 23917)
     return (total - np.float32(2)) * np.float32(3**0.5)
 
 
 def ramp(x: Float32, low: float, high: float) -> Float32:
-    """Smooth step from 0 at `low` to 1 at `high` (or falling, where high < low)."""
+    """Return the smooth step from 0 at `low` to 1 at `high` (or falling, where high < low)."""
     t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def enlarged(field: Float32, size: int) -> Float32:
-    """A coarse square field brought to (size, size)."""
+    """Return a coarse square field brought to (size, size)."""
     return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def shrunk(field: Float32, size: int) -> Float32:
-    """A square field averaged into (size, size) cells."""
+    """Return a square field averaged into (size, size) cells."""
     return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def blurred(field: Float32, sigma_px: float) -> Float32:
-    """A field under a Gaussian of deviation `sigma_px`."""
+    """Return a field under a Gaussian of deviation `sigma_px`."""
     return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma_px), np.float32)

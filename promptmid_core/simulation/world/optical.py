@@ -62,7 +62,7 @@ FULL_SCALE = 0.30  # reflectance that is shown white
 
 
 def optical_image(rng: np.random.Generator, land: Landscape, sun: Sun) -> UInt8:
-    """RGB (H, W, 3) as an orthophoto of a multispectral satellite: no pixel is black, which stands for nodata.
+    """Return RGB (H, W, 3) as an orthophoto of a multispectral satellite: no pixel is black, which stands for nodata.
 
     Reflectance by material and parcel, mixed by their shares of a pixel; Lambertian shading and cast shadows under sun and sky
     light; haze; a point spread of about one pixel; a mild tone curve to 8 bits.

@@ -20,7 +20,7 @@ class Districts:
     seeds: Float64
 
     def borders(self) -> Keys:
-        """(H, W) key of the border that runs through a pixel, the same along one border; 0 where there is none."""
+        """Return the (H, W) key of the border that runs through a pixel, the same along one border; 0 where there is none."""
         a = self.label
         out = np.zeros(a.shape, np.uint32)
         for b, window in ((a[:, 1:], np.s_[:, :-1]), (a[1:], np.s_[:-1])):
@@ -51,7 +51,7 @@ class Cells:
         return np.minimum(np.minimum(self.low_u, self.high_u), np.minimum(self.low_v, self.high_v))
 
     def only(self, chosen: Mask) -> Cells:
-        """The cells of the chosen points."""
+        """Return the cells of the chosen points."""
         return Cells(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 

@@ -64,7 +64,7 @@ def places(rng: np.random.Generator, ground: Landform) -> list[Site]:
 
 
 def roads(rng: np.random.Generator, ground: Landform, settled: list[Site]) -> Roads:
-    """A trunk road through the land, main roads between towns and to its rim, minor roads to the villages.
+    """Return a trunk road through the land, main roads between towns and to its rim, minor roads to the villages.
 
     Each is the cheapest way where slopes and water cost, and what has been built before is cheap to follow.
     """

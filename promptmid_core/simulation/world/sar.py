@@ -47,14 +47,15 @@ CANOPY_DB, PAVED_DB, ROOF_DB = -9.4, -18.5, -9.0
 
 
 def sar_image(rng: np.random.Generator, land: Landscape, radar: Radar) -> NDArray[np.uint16]:
-    """Amplitude (H, W) as digital numbers of a terrain-corrected, multi-looked C-band product; no pixel is 0, which is nodata.
+    """Return amplitude (H, W) as digital numbers of a terrain-corrected, multi-looked C-band product; no pixel is 0, which is
+    nodata.
 
     Geometry: every echo lies at its true map position, as after orthorectification with the dem; only the walls of buildings,
     which no dem holds, lie over towards the radar. Radiometry: sigma0 on the ellipsoid, not flattened, so slopes that face the
-    radar are bright by the foreshortening gain (Ulander 1996, doi 10.1109/36.536527; Small 2011, doi
-    10.1109/TGRS.2011.2120616) and what is hidden is dark. Each parcel has a roughness and a moisture of its own, independent of
-    its colour. Speckle is fully developed: `looks` averaged circular Gaussian fields give a gamma distributed intensity
-    (Goodman, Speckle Phenomena in Optics, 2007), correlated over the resolution cell, which is wider than a pixel.
+    radar are bright by the foreshortening gain (Ulander 1996, doi 10.1109/36.536527; Small 2011, doi 10.1109/TGRS.2011.2120616)
+    and what is hidden is dark. Each parcel has a roughness and a moisture of its own, independent of its colour. Speckle is fully
+    developed: `looks` averaged circular Gaussian fields give a gamma distributed intensity (Goodman, Speckle Phenomena in Optics,
+    2007), correlated over the resolution cell, which is wider than a pixel.
     """
     gsd_m, size = land.gsd_m, land.size
     # crowns are half transparent to the radar: they shadow with the height of their scattering centre

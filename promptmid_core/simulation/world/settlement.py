@@ -82,7 +82,7 @@ def settlement(rng: np.random.Generator, ground: Landform, settled: list[Site], 
     _, _, street_m, setback, depth, lot_m, gap = QUARTERS[quarter].T
 
     def share(inner: Float32) -> Float32:
-        """How much of a pixel lies inside an outline that is `inner` metres away."""
+        """Return how much of a pixel lies inside an outline that is `inner` metres away."""
         return np.asarray(np.clip(inner * np.float32(1 / gsd_m) + np.float32(0.5), 0, 1), np.float32)
 
     border = division.borders()[rows, cols]

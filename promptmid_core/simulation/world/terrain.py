@@ -38,13 +38,13 @@ class Landform:
         return len(self.dem)
 
     def steepness(self) -> Float32:
-        """(H, W) slope of the ground smoothed over some 50 m, metres per metre."""
+        """Return the (H, W) slope of the ground smoothed over some 50 m, metres per metre."""
         east, north = slopes(blurred(self.dem, max(1.0, 50 / self.gsd_m)), self.gsd_m)
         return np.hypot(east, north)
 
 
 def terrain(rng: np.random.Generator, size: int, gsd_m: float) -> Landform:
-    """Ground of `size` x `size` pixels: relief of some 150 to 400 m over 15 km, plains and hills side by side."""
+    """Return ground of `size` x `size` pixels: relief of some 150 to 400 m over 15 km, plains and hills side by side."""
     basin = drainage(rng, size, gsd_m)
     n = len(basin.height)
     dem = np.asarray(cv2.resize(basin.height, (n * basin.cell, n * basin.cell), interpolation=cv2.INTER_CUBIC), np.float32)
@@ -84,7 +84,8 @@ def _basins(rng: np.random.Generator, dem: Float32, gsd_m: float, from_flow: Flo
     taken: list[tuple[float, float, float]] = []
 
     def shore(near_m: float, far_m: float, radius: float, sign: float) -> Float32 | None:
-        """Metres from the shore (inside negative) of a basin at the lowest (sign 1) or highest (-1) of some free places."""
+        """Return metres from the shore (inside negative) of a basin at the lowest (sign 1) or highest (-1) of some free
+        places."""
         spots = rng.integers(0, small, (300, 2))
         edge = np.minimum(spots, small - 1 - spots).min(axis=1) * cell_m
         away = river_m[spots[:, 0], spots[:, 1]]
