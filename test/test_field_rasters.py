@@ -496,8 +496,9 @@ def other_proj(tmp_path_factory: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA"])
-@pytest.mark.parametrize("use", ["build", "cut", "flight", "world"])
+@pytest.mark.parametrize(("use", "variable"), [
+    ("build", "PROJ_LIB"), ("build", "PROJ_DATA"), ("cut", "PROJ_DATA"), ("flight", "PROJ_LIB"), ("world", "PROJ_DATA"),
+])
 def test_data_of_another_proj_are_named_before_any_work(los_angeles: dict[str, dict[str, Path]], tmp_path: Path, other_proj: Path,
                                                         variable: str, use: str) -> None:
     given, out = los_angeles["0"], tmp_path / "out"
@@ -527,3 +528,27 @@ def test_pyproj_that_has_no_data_of_its_own_is_told_of_too(tmp_path: Path, other
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, text=True, capture_output=True,
                           env=os.environ | {"PROJ_DATA": where})
     assert f"PROJ_DATA={where}" in done.stdout and "unset PROJ_DATA" in done.stdout and not done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("what", ["polarisation", "part", "polarisation with a rim of its own", "neighbour"])
+def test_scene_that_adds_nothing_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str) -> None:
+    vv, vh = speckle((300, 320)), speckle((300, 320), 1) / 4
+    vv[:60] = vh[:60] = np.nan
+    vv[100, 100] = np.nan
+    if what == "polarisation with a rim of its own":
+        vh[59] = 30
+    else:
+        vh[100, 100] = np.nan
+    transform = UTM @ Affine.translation(160, 0) if what == "neighbour" else UTM
+    if what == "part":
+        vh = vh[70:200, 150:300]
+        transform = UTM @ Affine.translation(150, 70)
+    files = [raster(tmp_path / "vv.tif", vv, "EPSG:32611", UTM), raster(tmp_path / "vh.tif", vh, "EPSG:32611", transform)]
+    if what in ("polarisation", "part"):
+        with pytest.raises(InputError, match=r"vh\.tif adds nothing to the map.*gdalbuildvrt -separate .*vv\.tif .*--combine"):
+            build_map(files, tmp_path / "map", descriptor=BoxMean())
+        assert not (tmp_path / "map").exists()
+        return
+    build_map(files, tmp_path / "map", descriptor=BoxMean())
+    assert map_info(tmp_path / "map")["scenes"][1]["share"] > 0
+    assert ("vh.tif adds next to nothing" in caplog.text) == (what != "neighbour")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +14,18 @@ from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame, raster_identity
 from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
-from promptmid_core.refmap.sar.levelling import levels_db
+from promptmid_core.refmap.sar.levelling import Part, levels_db
 from promptmid_core.refmap.sar.product import SarProduct
 from promptmid_core.refmap.sar.scene import Scene
 from promptmid_core.refmap.sar.view import SarView
 
+log = logging.getLogger(__name__)
+
 # source pixels per map pixel beyond which a GSD is a slip of the pen, and its map too large or empty
 FINEST, COARSEST = 1 / 16, 100.0
 LEAST_COVERED = 0.25
+LEAST_ADDED = 0.01  # share of a scene's pixels that are in the map
+SAMPLED_BLOCKS, BLOCK_PX = 32, 256  # of a scene, to see what it adds
 LATTICE = 65
 
 
@@ -77,12 +82,14 @@ def _checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeSca
     return facts, scale
 
 
-def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence[tuple[int, int, int, int]],
+def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence[Part],
               scales: Sequence[AmplitudeScale], facts: Sequence[RasterFacts], product: SarProduct) -> Laid:
     _check_alike(views, scales)
     gains = [0.0] * len(views)
     if len(views) > 1:
         scenes = [SarView(view, scale, product, None) for view, scale in zip(views, scales, strict=True)]
+        for index in range(1, len(scenes)):
+            _check_adds(scenes[:index + 1], parts[:index + 1])
         areas = [fact.valid_fraction * width * height for fact, (_, _, width, height) in zip(facts, parts, strict=True)]
         scales = [scale.levelled(float(level)) for scale, level in zip(scales, levels_db(scenes, parts, areas), strict=True)]
         gains = [round(scale.gain_db(scales[0]), 6) + 0.0 for scale in scales]
@@ -109,6 +116,38 @@ def _check_alike(views: Sequence[RasterView], scales: Sequence[AmplitudeScale]) 
             raise InputError(f"{view.path} holds {scale.scale} ({scale.reason}) and {views[0].path} {scales[0].scale} "
                              f"({scales[0].reason}), and one map takes one kind; convert one of them, or say with --sar-scale "
                              "what both are")
+
+
+def _check_adds(scenes: Sequence[SarView], parts: Sequence[Part]) -> None:
+    """InputError where all that the last of several scenes has is won by those before it; a warning where almost all is."""
+    col, row, width, height = parts[-1]
+    blocks = [(col + left, row + top, min(BLOCK_PX, width - left), min(BLOCK_PX, height - top))
+              for top in range(0, height, BLOCK_PX) for left in range(0, width, BLOCK_PX)]
+    np.random.default_rng(0).shuffle(blocks)
+    own = added = 0
+    for count, block in enumerate(blocks):
+        # a sample tells, unless it finds nothing at all
+        if count >= SAMPLED_BLOCKS and added:
+            break
+        valid = scenes[-1].read(*block)[0].valid
+        own += int(valid.sum())
+        for scene in scenes[:-1]:
+            if not valid.any():
+                break
+            valid &= ~scene.read(*block)[0].valid
+        added += int(valid.sum())
+    if added and added >= LEAST_ADDED * own:
+        return
+    path = scenes[-1].view.path
+    twin = parts.index(parts[-1])
+    alike = scenes[twin if twin < len(parts) - 1 else 0].view.path
+    why = (f"{path} adds {'next to ' if added else ''}nothing to the map, for where it is valid a scene before it is too, and "
+           "the first of them counts")
+    cure = (f"polarisations of one scene are joined with 'gdalbuildvrt -separate both.vrt {alike} {path}', and both.vrt is given "
+            "with --combine span")
+    if not added:
+        raise InputError(f"{why}; leave it out, or, {cure}")
+    log.warning("%s; %s", why, cure)
 
 
 def _check_covered(views: Sequence[RasterView], grid: Grid) -> None:
