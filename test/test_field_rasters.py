@@ -546,9 +546,9 @@ def test_scene_that_adds_nothing_is_told_of(tmp_path: Path, caplog: pytest.LogCa
     files = [raster(tmp_path / "vv.tif", vv, "EPSG:32611", UTM), raster(tmp_path / "vh.tif", vh, "EPSG:32611", transform)]
     if what in ("polarisation", "part"):
         with pytest.raises(InputError, match=r"vh\.tif adds nothing to the map.*gdalbuildvrt -separate .*vv\.tif .*--combine"):
-            build_map(files, tmp_path / "map", descriptor=BoxMean())
+            build_map(Sources(files), tmp_path / "map", BuildOptions(BoxMean()))
         assert not (tmp_path / "map").exists()
         return
-    build_map(files, tmp_path / "map", descriptor=BoxMean())
+    build_map(Sources(files), tmp_path / "map", BuildOptions(BoxMean()))
     assert map_info(tmp_path / "map")["scenes"][1]["share"] > 0
     assert ("vh.tif adds next to nothing" in caplog.text) == (what != "neighbour")
