@@ -304,7 +304,9 @@ def test_a_build_without_a_valid_pixel_is_an_error_and_leaves_nothing(tmp_path: 
     low = write(tmp_path / "low.tif", far, nodata=-9999, crs="EPSG:32611", transform=from_origin(*WEST, 10, 10))
     for sources, options, named in (
             (Sources(sar), coarse, r"sar\.tif gives the map no valid pixel: at 40 m per pixel"),
-            (Sources([sar, scattered(tmp_path / "other.tif", 0.04)]), coarse, r"sar\.tif and the 1 other rasters give"),
+            (Sources([full, scattered(tmp_path / "other.tif", 0.04)]), coarse, r"other\.tif gives the map no valid pixel"),
+            (Sources([full, raster(tmp_path / "next.tif", "EPSG:32611", (WEST[0] + 1200, WEST[1]), 1, 300)], dem=steep(
+                tmp_path / "dem.tif")), layover, r"full\.tif and the 1 other rasters give .* layover"),
             (Sources(full, dem=steep(tmp_path / "dem.tif")), layover, r"full\.tif gives .* layover and shadow by --look-deg"),
             (Sources(full, dem=low), plain, r"low\.tif holds no height where .*full\.tif lies")):
         with pytest.raises(InputError, match=named):
@@ -326,14 +328,6 @@ def test_a_map_with_little_data_is_told_by_the_build_and_by_doctor(tmp_path: Pat
     assert said in capsys.readouterr().err
     cli.main(["doctor", "--json", "--map", str(tmp_path / "map")])
     assert [sentence for sentence in json.loads(capsys.readouterr().out)["problems"] if said in sentence]
-
-
-def test_a_scene_that_gives_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = (raster(tmp_path / f"{name}.tif", "EPSG:32611", WEST, seed, 400) for seed, name in enumerate(("vv", "vh")))
-    command = ["map", "build", str(first), str(second), str(tmp_path / "map"), "--descriptor", "structural"]
-    assert cli.main(command) == 0
-    told = capsys.readouterr().err
-    assert "vh.tif gives" in told and "leave it out, or name it first" in told and "all but empty" not in told
 
 
 def test_accuracy_of_the_datum_stands_in_the_map_and_in_its_uncertainty(tmp_path: Path,

@@ -121,11 +121,11 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 
 def _tell(path: Path, built: ReferenceMap) -> None:
-    from promptmid_core.refmap import idle_scenes, little_data, unsure_place
+    from promptmid_core.refmap import little_data, unsure_place
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
-    for sentence in (little_data(path), unsure_place(path), *idle_scenes(path)):
+    for sentence in (little_data(path), unsure_place(path)):
         if sentence:
             say(f"warning: {sentence}")
 

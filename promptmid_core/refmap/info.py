@@ -82,14 +82,6 @@ def little_data(path: Path) -> str | None:
             "descriptors; look at it with 'promptmid map preview', and check nodata, extent and CRS of its rasters")
 
 
-def idle_scenes(path: Path) -> list[str]:
-    """Return a sentence for each raster of a mosaic that gives no pixel. Raises InputError where the folder is no map."""
-    manifest = Manifest.read(path)
-    idle = [manifest.built.inputs.get(name, name) for name, share in manifest.content.scenes.items() if not share]
-    return [f"{raster} gives {path} no pixel, since those named before it have all of its ground, or it is empty there; leave it "
-            "out, or name it first" for raster in idle]
-
-
 def unsure_place(path: Path) -> str | None:
     """Return a sentence where nobody knows how well a map lies on the ground. Raises InputError where the folder is none."""
     taken = Header.read(path).transformation

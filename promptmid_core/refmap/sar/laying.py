@@ -138,7 +138,10 @@ def _check_adds(scenes: Sequence[SarView], parts: Sequence[Part]) -> None:
         added += int(valid.sum())
     if added and added >= LEAST_ADDED * own:
         return
-    path = scenes[-1].view.path
+    path, gsd = scenes[-1].view.path, scenes[-1].view.grid.gsd
+    if not own:
+        raise InputError(f"{path} gives the map no valid pixel: at {gsd:.3g} m per pixel all is nodata, masked or empty; leave "
+                         "it out, or give a --gsd at which it shows ground")
     twin = parts.index(parts[-1])
     alike = scenes[twin if twin < len(parts) - 1 else 0].view.path
     why = (f"{path} adds {'next to ' if added else ''}nothing to the map, for where it is valid a scene before it is too, and "
