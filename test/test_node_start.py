@@ -33,7 +33,7 @@ def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: 
             assert localizer.change(transition)
         time.sleep(0.5)
         assert localizer.state() == "inactive", "later transitions are the operator's"
-        assert end(localizer, (0.0, signal.SIGINT))[0] == 0, localizer.log()
+        assert end(localizer, (0.0, signal.SIGINT)) == 0, localizer.log()
 
 
 def test_it_is_active_soon(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
