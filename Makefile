@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak scale weights test test-full lint ruff mypy layers clean
+.PHONY: help install demo soak scale weights test check test-full lint ruff mypy layers clean
 
 export PYTHON
 
@@ -9,7 +9,8 @@ help:
 	@echo 'make soak      minutes of full-HD images at 30 Hz into the node: memory, drops, service calls, latency; SECONDS=300 each'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
-	@echo 'make test      the whole test suite'
+	@echo 'make test      the whole test suite; about 6 minutes on two idle cores'
+	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
 	@echo 'make clean     remove .venv and everything made'
@@ -45,10 +46,13 @@ else
 endif
 
 # the test processes share the cores, so each keeps to one thread
-test: export OMP_NUM_THREADS = 1
-test: export OPENBLAS_NUM_THREADS = 1
+test check: export OMP_NUM_THREADS = 1
+test check: export OPENBLAS_NUM_THREADS = 1
 test: install
 	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile
+
+check: ruff
+	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile -m 'not slow'
 
 test-full: install
 	.venv/bin/python test/full_size.py full_out

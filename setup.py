@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.py").read_text(), re.MULTILINE)
 SHARE = "share/promptmid_ros"
+# no repository is public yet: the same example domain as that of the maintainers
+SITE = "https://promptmid-ros.example"
 TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
 
 # diffusers, peft and transformers also load the checkpoints of the profile full; efficientnet-lite0 is what the profile compact
@@ -29,7 +31,28 @@ setup(
     name="promptmid_ros",
     version=VERSION.group(1),
     description="Where an aircraft is, from its optical camera and a SAR map, without satellite navigation",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
+    url=SITE,
+    project_urls={
+        "Documentation": f"{SITE}/docs/index.md",
+        "Source": f"{SITE}/source",
+        "Changelog": f"{SITE}/CHANGELOG.md",
+        "Issues": f"{SITE}/issues",
+    },
+    keywords=["ROS 2", "SAR", "aircraft", "image matching", "localization", "map", "navigation without GNSS"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: GIS",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     maintainer="promptmid_ros maintainers",
     maintainer_email="maintainers@promptmid-ros.example",
     packages=find_packages(include=["promptmid_core", "promptmid_core.*", "promptmid_ros", "promptmid_ros.*"]),

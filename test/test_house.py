@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import email
 import importlib
 import importlib.metadata
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from functools import cache
 from pathlib import Path
 
@@ -77,6 +79,30 @@ def test_installation_leaves_no_file_of_the_packages_out(built):
         wanted = {path.relative_to(ROOT) for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix != ".pyc"}
         found = {path.relative_to(built / "lib") for path in (built / "lib" / package).rglob("*") if path.is_file()}
         assert wanted - found == set()
+
+
+def test_source_distribution_leaves_no_file_of_the_repository_out(tmp_path):
+    """Of a copy, as setuptools links and writes beside setup.py."""
+    listed = run("git", "ls-files", "-z") if shutil.which("git") else None
+    if listed is None or listed.returncode or not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout of git, so that nothing tells what belongs to the repository")
+    tracked = {name for name in listed.stdout.split("\0") if (ROOT / name).is_file()}
+    for name in tracked:
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tmp_path / "tree" / name)
+    done = run(sys.executable, "-W", "ignore", "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path), cwd=tmp_path / "tree")
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames() if "/" in name}
+    assert tracked - held == set()
+
+
+def test_metadata_tells_a_stranger_what_it_is(built):
+    metadata = email.message_from_string((built / "promptmid_ros.egg-info" / "PKG-INFO").read_text())
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload().strip() == (ROOT / "README.md").read_text().strip()
+    assert {line.split(", ")[0] for line in metadata.get_all("Project-URL")} >= {"Documentation", "Source", "Changelog"}
+    assert metadata["Home-page"] and metadata["Keywords"] and len(metadata.get_all("Classifier")) > 5
 
 
 def test_every_command_exists(built):
