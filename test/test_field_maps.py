@@ -366,3 +366,11 @@ def test_a_datum_that_nobody_knows_is_told_and_none_that_is_the_maps_own(tmp_pat
     out = build_map(Sources(same), tmp_path / "same", BuildOptions(BoxMean())).path
     assert map_info(out)["transformation"] is None
     assert "transformation" not in json.loads((out / "zarr.json").read_text())["attributes"]
+
+
+def test_two_lines_build_a_map_of_the_products_own_descriptor(tmp_path: Path) -> None:
+    sar = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=100)
+    reference = build_map(Sources(str(sar)), str(tmp_path / "map"))
+    assert (reference.descriptor_name, reference.header.store) == ("promptmid:compact", "float16")
+    with pytest.raises(InputError, match="no SAR raster is given"):
+        build_map(Sources([]), tmp_path / "none")
