@@ -115,11 +115,10 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
     size, values = source.width * source.height, np.concatenate(sample)
-    sample.clear()
-    lit = values[values != 0]
+    median = _median(values)
+    lit_median = _median(values[values != 0]) if not values.all() else median
     dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
-    return RasterFacts(dtype, count / size, minimum, maximum, _median(values), frozenset(classes), _median(lit),
-                       odd.count / size, bands)
+    return RasterFacts(dtype, count / size, minimum, maximum, median, frozenset(classes), lit_median, odd.count / size, bands)
 
 
 def _median(values: Float32) -> float:
