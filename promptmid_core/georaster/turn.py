@@ -37,10 +37,6 @@ class Turn:
         turns = np.round((x - first) / self.length) + np.round((first - near) / self.length)
         return np.asarray(x - self.length * turns, np.float64)
 
-    def nearest(self, x: Float64, near: float) -> Float64:
-        """Take away full turns, so that each x (N,) comes nearest to `near`."""
-        return np.asarray(x - self.length * np.round((x - near) / self.length), np.float64)
-
     def shift(self, left: float, right: float) -> float | None:
         """Return what to add to a span of x so that PROJ gives all of it without a step; None where a step lies within."""
         full = -self.length * round(((left + right) / 2 - self.middle) / self.length)

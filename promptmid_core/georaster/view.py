@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -226,8 +226,8 @@ class RasterView:
 def _inside(source: Any, u: Float64, v: Float64) -> Mask:
     """Which of these columns and rows lie within a raster's extent, however often it comes round the Earth."""
     if turn := turn_of(source.crs.to_wkt()):
-        columns = replace(turn, length=turn.length / source.transform.a)
-        u = columns.nearest(u, (source.width - 1) / 2)
+        again = turn.length / source.transform.a
+        u = u - again * np.round((u - (source.width - 1) / 2) / again)
     return np.asarray((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5))
 
 
