@@ -15,6 +15,7 @@ from promptmid_core.doctor import dds
 from promptmid_core.doctor.machine import device, versions
 from promptmid_core.doctor.rosprobe import probe_ros
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.proj import check_pyproj, check_rasterio
 
 LEAST_PYTHON = (3, 11)
 DESCRIBED = 9  # patches that the time of a description is the median of
@@ -39,6 +40,7 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
     if sys.version_info < LEAST_PYTHON:
         seen.problems.append(f"Python {sys.version.split()[0]} is too old; use {'.'.join(map(str, LEAST_PYTHON))} or newer")
     _examine_ros(seen, environment)
+    _examine_proj(seen)
     _examine_runtimes(seen)
     _examine_weights(seen)
     descriptor = _examine_map(seen, reference)
@@ -74,6 +76,12 @@ def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
         seen.warnings.append(f"{rmw} is used, not Fast DDS: see to it by its own settings that images of megabytes get through")
     elif profile.sentence:
         (seen.warnings if profile.sound else seen.problems).append(profile.sentence)
+
+
+def _examine_proj(seen: Examination) -> None:
+    for check in (check_pyproj, check_rasterio):
+        with _problems_of(seen):
+            check()
 
 
 def _examine_runtimes(seen: Examination) -> None:

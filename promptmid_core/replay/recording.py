@@ -165,10 +165,11 @@ def same_crs(one: str, other: str) -> bool:
     """Return whether two names mean the same CRS. Raises InputError where PROJ does not know the one of a bag."""
     if one == other:
         return True
-    from pyproj import CRS
     from pyproj.exceptions import CRSError
 
+    from promptmid_core.georaster.proj import crs_of
+
     try:
-        return bool(CRS.from_user_input(one) == CRS.from_user_input(other))
+        return bool(crs_of(one) == crs_of(other))
     except CRSError as error:
         raise InputError(f"the frame map of the bag is in '{one}', which is no CRS that PROJ knows ({error})") from error

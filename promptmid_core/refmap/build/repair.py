@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
 from promptmid_core.georaster import raster_identity
+from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.build.builder import writing
 from promptmid_core.refmap.build.options import BuildOptions
 from promptmid_core.refmap.build.plan import plan_build
@@ -63,7 +65,8 @@ def _found(header: Header, sources: Sources, known: dict[str, str]) -> Sources:
     """The rasters of a map, those of the SAR told by their content; InputError where one is missing or another."""
     given = {name: file for name, file in sources.files.items() if not name.startswith("sar")}
     for file in sources.scenes:
-        digest = raster_identity(file.resolve())
+        check_file(file)
+        digest = raster_identity(Path(os.path.realpath(file)))
         name = next((name for name in header.inputs if name.startswith("sar") and header.inputs[name] == digest), None)
         if name is None:
             which = f"one of the {len(header.scenes)} SAR rasters" if header.scenes else "the sar raster"
@@ -72,7 +75,9 @@ def _found(header: Header, sources: Sources, known: dict[str, str]) -> Sources:
     found: dict[str, Path] = {}
     for name, digest in header.inputs.items():
         file = given.get(name) or Path(known.get(name, name))
-        if raster_identity(file.resolve()) != digest:
+        if name in given:
+            check_file(file)
+        if raster_identity(Path(os.path.realpath(file))) != digest:
             if name.startswith("sar"):
                 raise InputError(f"the SAR raster {name} is missing, which was {file} when the map was built; give it too, "
                                  "to repair the map")

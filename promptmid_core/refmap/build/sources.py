@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,4 +34,5 @@ class Sources:
         """The absolute paths by the names that a map's header gives its inputs: sar, sar2, sar3, ..., landcover, dem."""
         named = {f"sar{number if number > 1 else ''}": path for number, path in enumerate(self.scenes, 1)}
         named |= {name: Path(path) for name, path in (("landcover", self.landcover), ("dem", self.dem)) if path is not None}
-        return {name: path.resolve() for name, path in named.items()}
+        # what a ring of links comes to, which `resolve` would not tell, is no file and refused as such where it is read
+        return {name: Path(os.path.realpath(path)) for name, path in named.items()}
