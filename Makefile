@@ -51,8 +51,9 @@ test check: export OPENBLAS_NUM_THREADS = 1
 test: install
 	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile
 
+# under 2 minutes on two idle cores: 190 s of processor time
 check: ruff
-	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile -m 'not slow'
+	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile -m 'not slow and not real_data'
 
 test-full: install
 	.venv/bin/python test/full_size.py full_out

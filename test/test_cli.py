@@ -13,6 +13,8 @@ from simulated import Scene, scene  # noqa: F401
 
 from promptmid_core.cli import main
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = {
     "frames",
     "fixes",

@@ -20,7 +20,7 @@ from promptmid_core.runtime.profile import COMPACT, Profile
 from promptmid_core.runtime.torch_network import TorchNetwork
 
 LACKING = lacking("torch", "onnx", "onnxscript")
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no export")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no export")]
 if not LACKING:
     import onnx
     import torch

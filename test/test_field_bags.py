@@ -35,6 +35,8 @@ from promptmid_core.replay.run import replay
 from promptmid_core.runtime.tensorrt import engines
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
+pytestmark = pytest.mark.slow
+
 
 def refused(reason, decode, *args):
     with pytest.raises(Refusal) as caught:

@@ -34,6 +34,8 @@ from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.refmap.sar.laying import laid
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
+pytestmark = pytest.mark.slow
+
 DEGREES = Affine(1e-4, 0, -118.4, 0, -1e-4, 34.1)  # in Los Angeles
 UTM = Affine(10, 0, 380_000, 0, -10, 3_770_000)
 

@@ -18,6 +18,8 @@ from promptmid_core.georaster import RasterView
 from promptmid_core.simulation.flight.simulate import nadir_sight, simulate_flight
 from promptmid_core.simulation.flight.view import View
 
+pytestmark = pytest.mark.slow
+
 EAST, NORTH, GSD = 400_000.0, 3_750_000.0, 10.0
 OPTIONS = {
     "frames": 12, "seed": 5, "footprint_px": 150.0, "drift_px": 20.0, "yaw_error_deg": 3.0, "altitude_error_percent": 2.0,

@@ -20,7 +20,7 @@ from promptmid_core.runtime.backend import Wanted
 from promptmid_core.simulation.world.simulate import simulate_world
 
 LACKING = lacking("torch", "accelerate", "diffusers", "onnx", "peft", "safetensors", "transformers")
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no profile full")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no profile full")]
 if not LACKING:
     import torch
 

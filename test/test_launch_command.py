@@ -19,6 +19,8 @@ from launched import launch_file, scene
 from promptmid_ros.rehearsal.live import ros_node
 from promptmid_ros.rehearsal.player import RELIABLE
 
+pytestmark = pytest.mark.slow
+
 
 class Launched:
     """`ros2 launch` with what it printed so far, in a process group of its own as a terminal gives it."""

@@ -27,6 +27,8 @@ from promptmid_core.bags.messages import stamp_ns
 from promptmid_ros.rehearsal.live import ros_node
 from promptmid_ros.rehearsal.player import RELIABLE, Player
 
+pytestmark = pytest.mark.slow
+
 # a simulated second passes in a quarter of one
 RATE = 4.0
 # twice the error that makes a fix misleading: 10 map pixels of 10 m

@@ -15,6 +15,8 @@ import launch_testing.markers
 from launch.actions import ExecuteProcess
 from launched import launch_file, scene
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.launch_test
 @launch_testing.markers.keep_alive

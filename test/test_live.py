@@ -18,6 +18,8 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.replay.live import Comparison, compare, read_live, table
 from promptmid_core.replay.run import replay
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 # frames come once a second: half a second for each at this rate, several times what one takes

@@ -32,6 +32,8 @@ from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map, 
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE
 
+pytestmark = pytest.mark.slow
+
 SIDE = 1100  # three tiles each way, the last of them narrow, and a second level of two
 
 

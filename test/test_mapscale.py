@@ -8,6 +8,8 @@ from benchmarks.mapscale import GIB, build_rate, flipped_bits, peak_memory, quer
 from promptmid_core.descriptors import load
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:

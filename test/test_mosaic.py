@@ -27,6 +27,8 @@ from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map, 
 from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.refmap.sar.levelling import levels_db
 
+pytestmark = pytest.mark.slow
+
 EAST, NORTH, PIXEL = 380_000.0, 3_770_000.0, 10.0
 HEIGHT, WIDTH = 560, 1160
 FROM, TO = 500, 700  # the columns that both scenes have; the first wins them

@@ -13,6 +13,8 @@ import pytest
 from harness import ACTIVATE, CONFIGURE, SHUTDOWN, Flight, Localizer, end
 from simulated import Scene, scene  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 ONCE = ((0.0, signal.SIGINT),)
 TWICE = ((0.0, signal.SIGINT), (0.02, signal.SIGINT))
 TERM = ((0.0, signal.SIGTERM),)

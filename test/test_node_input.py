@@ -17,6 +17,8 @@ from simulated import Scene, scene  # noqa: F401
 
 from promptmid_core.bags.messages import stamp_ns
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def flight(scene: Scene) -> Flight:  # noqa: F811

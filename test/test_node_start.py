@@ -23,6 +23,8 @@ from promptmid_core.refmap.build import BuildOptions, Sources, append_region
 from promptmid_core.refmap.format.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
     with Localizer(tmp_path, map=scene.map_path, autostart=True) as localizer:

@@ -32,6 +32,8 @@ from promptmid_core.refmap.sar.view import SarView
 from promptmid_core.simulation.world.illumination import shadow
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float32]
 
 

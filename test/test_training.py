@@ -16,7 +16,7 @@ from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.simulation.world.simulate import simulate_world
 
 LACKING = lacking("torch", "accelerate", "safetensors")
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no training")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no training")]
 if not LACKING:
     import torch
 
@@ -161,7 +161,6 @@ def test_stressed_prompts_keep_the_neutral_one_and_move_the_others_away(prompts)
     np.testing.assert_allclose(moved[:, 1:] - moved[:, :1], 2 * (prompts[:, 1:] - prompts[:, :1]), atol=1e-6)
 
 
-@pytest.mark.slow
 def test_from_data_to_a_profile_that_flies(world, tmp_path, capfd):
     out = tmp_path / "trained"
     command = ["train", "student", "--recipe", "smoke", "--data", str(world), "--out", str(out)]
