@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from promptmid_core.localization.fix import State
+from promptmid_core.localization.mounts import NOT_JOINED
 from promptmid_core.localization.odometry import ODOM
 from promptmid_ros.activation import Activation, Setup
 from promptmid_ros.health import Value, memory_mb
@@ -82,7 +83,9 @@ HEALTH = {
                           error=above(2000)),
     "camera_info": Key(_active(lambda active: "received" if active.intake.cameras.received else "missing"),
                        "`received` or `missing`.", error=is_one_of(["missing"])),
-    "camera_mount": Key(_active(lambda active: active.intake.mounts.source), "What tells how the camera is mounted."),
+    "camera_mount": Key(_active(lambda active: active.intake.mounts.source), "What tells how the camera is mounted.",
+                        warn=Rule("static transforms that do not join the aircraft and its camera",
+                                  lambda value: isinstance(value, str) and NOT_JOINED in value)),
     "odometry_rate_hz": Key(_active(lambda active: active.odometry_rate.hz()),
                             "Odometry messages received a second, over the last ten seconds.", warn=below(10), error=below(2)),
     "odometry_age_s": Key(_active(lambda active: active.odometry_rate.age_s()), "Seconds since the last odometry message came.",

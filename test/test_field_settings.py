@@ -144,6 +144,12 @@ def test_transforms_that_do_not_join_or_are_none_are_told() -> None:
     with pytest.raises(Refusal, match="no static transforms join 'base_link' and 'camera_optical'") as caught:
         mounts.mount("camera_optical")
     assert caught.value.reason is Reason.CAMERA_MOUNT_UNKNOWN
+    guessed = Mounts(Rig(mounted_by="auto"))
+    guessed.mount("camera_optical")
+    assert guessed.source == "straight down: neither parameters nor static transforms tell"
+    guessed.add(transforms(("elsewhere", "camera_optical", TILTED)))
+    guessed.mount("camera_optical")
+    assert guessed.source == "straight down, though static transforms do not join 'base_link' and 'camera_optical'"
     # the aircraft's own frame may stand below the camera's, and a ring of frames ends
     mounts.add(transforms(("camera_optical", "base_link", TILTED.inverse()), ("ring", "elsewhere", TILTED),
                           ("elsewhere", "ring", TILTED)))

@@ -15,6 +15,8 @@ from promptmid_core.geometry import Pose
 from promptmid_core.localization.rig import AUTO, BY_PARAMETERS, Rig
 from promptmid_core.reasons import Reason
 
+NOT_JOINED = "do not join"
+
 
 class Mounts:
     """The camera's optical frame in `base_frame`; for use by several threads.
@@ -65,7 +67,8 @@ class Mounts:
             self.source = f"static transforms from {rig.base_frame} to {frame_id}"
             return pose
         if rig.mounted_by == AUTO:
-            self.source = "straight down: neither parameters nor static transforms tell"
+            self.source = (f"straight down, though static transforms {NOT_JOINED} '{rig.base_frame}' and '{frame_id}'"
+                           if self._parents else "straight down: neither parameters nor static transforms tell")
             return rig.mount
         raise Refusal(Reason.CAMERA_MOUNT_UNKNOWN, f"no static transforms join '{rig.base_frame}' and '{frame_id}', the frame of "
                                                    "the images; publish them on /tf_static, or set camera_mount to 'parameters'")

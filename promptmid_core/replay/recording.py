@@ -15,6 +15,7 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
 from promptmid_core.localization.intake import Intake
+from promptmid_core.localization.mounts import NOT_JOINED
 from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.rig import Rig
@@ -141,8 +142,11 @@ class Recording:
         for axes, count in self._unstated.items():
             self.notes.append(f"{count} odometry {_messages(count)} stated no covariance of {', '.join(axes)}; the parameters "
                               "default_sigma_* were taken.")
-        if self.intake.mounts.source.startswith("static"):
-            self.notes.append(f"The camera is mounted as {self.intake.mounts.source} say.")
+        source = self.intake.mounts.source
+        if source.startswith("static"):
+            self.notes.append(f"The camera is mounted as {source} say.")
+        elif NOT_JOINED in source:
+            self.notes.append(f"The camera was taken to look {source}.")
 
     def _shift_to(self, frame: MapFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What takes a position from the bag's `map` frame to that of the reference map."""
