@@ -114,6 +114,7 @@ def test_what_lives_as_long_as_the_map_is_not_searched_for_garbage(scene: Scene)
     context = rclpy.Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(scene.map_path))])
+    gc.unfreeze()  # Python 3.12 itself begins with some hundred objects
     try:
         assert gc.get_freeze_count() == 0
         node.trigger_configure()
