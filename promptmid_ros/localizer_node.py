@@ -133,8 +133,10 @@ class LocalizerNode(LifecycleNode):
 
     def start(self) -> bool:
         """Configure and activate with `autostart`, and return whether the node may go on. What failed has been logged."""
-        autostart = self._parameters_of_node.autostart
-        return not autostart or (self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
+        if not self._parameters_of_node.autostart:
+            self.get_logger().info(f"waiting to be configured: ros2 lifecycle set {self.get_fully_qualified_name()} configure")
+            return True
+        return bool(self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS)
 
     def stop(self, seconds: float) -> bool:
         """Before the process ends: publish nothing more; whether no thread is at work after at most `seconds`."""

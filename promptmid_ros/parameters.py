@@ -9,8 +9,6 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -20,7 +18,7 @@ from rclpy.parameter import Parameter as RosParameter
 
 from promptmid_core.errors import InputError
 from promptmid_core.localization.parameter import Parameter
-from promptmid_core.localization.settings import PARAMETERS, Settings, check_names, names_node, read_sections
+from promptmid_core.localization.settings import PARAMETERS, Settings, check_names, names_node, parameter_files, read_sections
 
 
 class Parameters:
@@ -108,11 +106,6 @@ def descriptor(name: str, parameter: Parameter) -> ParameterDescriptor:
             described.floating_point_range = [
                 FloatingPointRange(from_value=float(parameter.least), to_value=float(parameter.most), step=0.0)]
     return described
-
-
-def parameter_files(words: list[str]) -> list[Path]:
-    """Return the files that the arguments of a process name with --params-file."""
-    return [Path(file) for word, file in pairwise(words) if word == "--params-file"]
 
 
 def document() -> str:

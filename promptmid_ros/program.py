@@ -31,10 +31,10 @@ def main(args: list[str] | None = None) -> int:
     """Return the program `localizer`."""
     # blocked before anything else, so that no thread and no import is ever interrupted: run() asks for them when it is ready
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    bound()
     status = _answered(sys.argv if args is None else ["localizer", *args])
     if status is not None:
         return status
-    bound()
     from promptmid_ros.localizer_node import LocalizerNode
 
     return run(LocalizerNode, args)
@@ -42,6 +42,9 @@ def main(args: list[str] | None = None) -> int:
 
 def _answered(words: list[str]) -> int | None:
     """The exit status where the words of the command are no start of the node: a question, or what is no argument of ROS."""
+    from promptmid_core.errors import InputError
+    from promptmid_core.localization.settings import parameter_files, read_sections
+
     own = words[1:words.index("--ros-args")] if "--ros-args" in words else words[1:]
     if {"-h", "--help"} & set(own):
         print(USAGE)
@@ -50,6 +53,12 @@ def _answered(words: list[str]) -> int | None:
         print(f"localizer: '{own[0]}' is no argument of it; all is set by parameters: localizer --ros-args -p map:=MAP",
               file=sys.stderr)
         return 2
+    try:
+        for file in parameter_files(words):
+            read_sections(file)
+    except InputError as error:
+        print(f"localizer: {error}", file=sys.stderr)
+        return 1
     return None
 
 

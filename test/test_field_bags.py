@@ -844,3 +844,11 @@ def test_without_a_home_engines_want_a_folder_by_name(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert as_nobody(engines.folder) == (
         f"InputError: this user has no home to keep engines in; name a folder for them in {engines.FOLDER}")
+
+
+@pytest.mark.parametrize(("role", "topic"), [("odometry", "/camera_info"), ("odometry", "/image/compressed"),
+                                             ("camera_info", "/image/compressed"), ("ground_truth", "/camera_info")])
+def test_a_topic_that_has_another_role_is_refused_by_its_type(scene: Scene, role: str, topic: str) -> None:  # noqa: F811
+    reference = scene.reference()
+    with pytest.raises(InputError, match=f"topic {topic} is of type .*; {role} is taken from messages of type"):
+        replay(scene.bag, Localizer(reference, load("structural")), reference, topics=Topics(**{role: topic}))

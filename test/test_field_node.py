@@ -27,6 +27,15 @@ def test_help_is_given_and_what_is_no_argument_is_told() -> None:
     assert done.returncode == 2 and "'--map' is no argument" in done.stderr and "-p map:=MAP" in done.stderr
 
 
+@pytest.mark.parametrize("content", [None, "localizer: [1\n", "localizer:\n  patch_px: 128\n"])
+def test_a_parameter_file_that_cannot_be_read_is_told_before_ros_starts(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "params.yaml"
+    if content is not None:
+        file.write_text(content)
+    done = run("--ros-args", "--params-file", str(file))
+    assert done.returncode == 1 and done.stderr.startswith(f"localizer: {file} ") and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(("name", "meant"), [("most_radius", "is most_radius_px meant?"),
                                              ("something_else", "config/localizer.yaml has all parameters")])
 def test_a_misspelt_parameter_is_told(scene: Scene, tmp_path: Path, name: str, meant: str) -> None:  # noqa: F811

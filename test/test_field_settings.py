@@ -103,6 +103,13 @@ def recorded(path: Path, scene: Scene, *more: tuple[str, int, Any], frames: int 
     return path
 
 
+def test_a_camera_that_looks_ahead_or_to_the_left_has_the_signs_that_are_told() -> None:
+    """As the meaning of camera_rpy_deg says."""
+    for rpy, ahead, left in (([0.0, -10.0, 0.0], 1, 0), ([10.0, 0.0, 0.0], 0, 1)):
+        axis = Settings.read(DEFAULTS | {"camera_rpy_deg": rpy}).rig.mount.rotation[:, 2]
+        assert axis == pytest.approx([np.sin(np.deg2rad(10)) * ahead, np.sin(np.deg2rad(10)) * left, -np.cos(np.deg2rad(10))])
+
+
 def fixes(scene: Scene, bag: Path, **values: Any) -> int:  # noqa: F811
     from promptmid_core.descriptors import load
 

@@ -138,6 +138,16 @@ def test_a_heading_that_is_hardly_known_is_searched(flown: Flown) -> None:
     assert abs(np.rad2deg(found.pose.correction_from(flown.truths[5])[5])) < 1.5
 
 
+@pytest.mark.parametrize("height", [100.0, 3.0, 0.01, 1e-6, 0.0, -1e-6, -5.0])
+def test_a_frame_from_just_above_the_ground_is_refused(flown: Flown, height: float) -> None:
+    """As of an aircraft that stands on the ground: its footprint is less than a pixel of the map."""
+    prior = flown.priors[5]
+    ground = float(flown.localizer.terrain.height(*(prior.pose.position[:2, None]))[0])
+    low = Pose.from_rpy(np.append(prior.pose.position[:2], ground + height), 0.0, 0.0, 0.3)
+    found = flown.localizer.match(flown.frames[5], replace(prior, pose=low))
+    assert found.reason in (Reason.FOOTPRINT_SMALL, Reason.VIEW_NOT_DOWN), found.sentence
+
+
 def test_a_view_of_elsewhere_gives_no_fix(flown: Flown) -> None:
     """The mirrored frame is of ground that is not on the map."""
     for index in range(0, 16, 2):

@@ -102,8 +102,7 @@ class FlightBag:
         """
         chosen = topics or tuple(self.topic(role) for role in ("image", "camera_info", "odometry"))
         for name in chosen:
-            role = self._role(name)
-            if role is not None and name in self.topics:
+            for role in self._roles(name) if name in self.topics else ():
                 self._check_type(name, role)
         with _reader(self.path) as reader:
             for connection, log_ns, data in self._stored(reader, chosen):
@@ -120,7 +119,7 @@ class FlightBag:
     def _stored(self, reader: Any, topics: tuple[str, ...]) -> Iterator[tuple[Any, int, bytes]]:
         for topic in topics:
             if topic not in self.topics:
-                raise self._missing((topic,), self._role(topic))
+                raise self._missing((topic,), next(iter(self._roles(topic)), None))
         stored = reader.messages([connection for connection in reader.connections if connection.topic in topics])
         while True:
             with _reading(self.path):
@@ -160,8 +159,8 @@ class FlightBag:
         except Refusal as refusal:
             raise InputError(f"{self.path}: a message on {topic} cannot be used: {refusal}") from refusal
 
-    def _role(self, topic: str) -> str | None:
-        return next((role for role in TYPES if topic in self.names.of(role)), None)
+    def _roles(self, topic: str) -> list[str]:
+        return [role for role in TYPES if topic in self.names.of(role)]
 
     def _check_type(self, topic: str, role: str) -> None:
         if self.topics[topic] not in TYPES[role]:

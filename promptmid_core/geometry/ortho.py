@@ -43,7 +43,9 @@ def orthorectify(image: UInt8, camera: Camera, pose: Pose, terrain: Terrain, gri
     the lens model is needed. Where the frame is finer than the grid it is averaged first: a bare look-up would alias.
     """
     col, row, visible = _project_grid(camera, pose, terrain, grid)
-    factor = max(int(grid.gsd / ground_resolution(camera, pose, terrain) + 0.25), 1)
+    # a frame that covers less than a pixel of the grid is averaged as a whole
+    ratio = min(grid.gsd / max(ground_resolution(camera, pose, terrain), 1e-9), float(min(image.shape[:2])))
+    factor = max(int(ratio + 0.25), 1)
     height, width = image.shape[0] // factor, image.shape[1] // factor
     if factor > 1:
         col, row = (col - (factor - 1) / 2) / factor, (row - (factor - 1) / 2) / factor

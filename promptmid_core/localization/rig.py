@@ -52,7 +52,8 @@ class RigOptions:
                                             "metres.")
     camera_rpy_deg: list[float] = option(STRAIGHT, "How the camera's housing is turned in base_frame: fixed-axis roll, "
                                          "pitch and yaw in degrees, all 0 where it looks straight down with the image's top "
-                                         "forward.")
+                                         "forward. One that looks 10 degrees ahead has [0.0, -10.0, 0.0], one that looks to the "
+                                         "left [10.0, 0.0, 0.0].")
 
 
 @dataclass(frozen=True)

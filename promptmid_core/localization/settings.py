@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,11 @@ class Settings:
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
             values["prior_wait_ms"] / 1e3, Rig.read(values, options.track), options, values["publish_tf"],
             _path(values["snapshot_dir"]))
+
+
+def parameter_files(words: Sequence[str]) -> list[Path]:
+    """Return the files that the words of a ROS command line name with --params-file."""
+    return [Path(file) for word, file in pairwise(words) if word == "--params-file"]
 
 
 def check_names(names: Collection[str], where: str) -> None:

@@ -145,6 +145,8 @@ class Recording:
         source = self.intake.mounts.source
         if source.startswith("static"):
             self.notes.append(f"The camera is mounted as {source} say.")
+        elif source == "parameters":
+            self.notes.append("The camera is mounted as the parameters say.")
         elif NOT_JOINED in source:
             self.notes.append(f"The camera was taken to look {source}.")
 
@@ -156,8 +158,8 @@ class Recording:
                               f"origin {frame.origin[0]:.0f} E {frame.origin[1]:.0f} N.")
             return np.zeros(3)
         if not same_crs(own.crs, frame.crs):
-            raise InputError(f"{self._bag.path} was flown in {own.crs}, but the map is in {frame.crs}; "
-                             f"build the map again with --crs {own.crs}")
+            raise InputError(f"{self._bag.path} was flown in {own.crs}, but the map is in {frame.crs}; give the map of that "
+                             f"flight, or build this one again with --crs {own.crs}")
         return np.array([own.origin[0] - frame.origin[0], own.origin[1] - frame.origin[1], 0.0])
 
 

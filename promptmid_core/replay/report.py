@@ -118,11 +118,16 @@ def _doubt(summary: Summary) -> str | None:
     """What is wrong with the covariance, if there are enough fixes to say so."""
     if summary["judged"] < ENOUGH_FIXES:
         return None
+    words: list[str] = []
+    told: list[str] = []
     for confidence, key, (least, most) in ((95, "coverage95", COVERAGE95), (50, "coverage50", COVERAGE50)):
-        word = "overconfident" if summary[key] < least else "too cautious"
         if not least <= summary[key] <= most:
-            return (f"The covariance is {word}: the {confidence}{NBSP}% ellipse holds {_percent(summary[key])} of the errors, "
-                    f"accepted are {_range((least, most))}.")
+            words.append("overconfident" if summary[key] < least else "too cautious")
+            told.append(f"the {confidence}{NBSP}% ellipse holds {_percent(summary[key])} of the errors, accepted are "
+                        f"{_range((least, most))}")
+    if told:
+        word = words[0] if len(set(words)) == 1 else "of another shape than the errors"
+        return f"The covariance is {word}: {'; '.join(told)}."
     ratio = summary["sigma_over_rms"]
     if ratio is not None and ratio > MOST_SIGMA_OVER_RMS:
         return f"The covariance is too cautious: the median sigma is {ratio:.1f} times the RMS error."
