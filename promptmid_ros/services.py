@@ -47,6 +47,10 @@ class Services:
         try:
             localizer = await self._aside(lambda: open_localizer(setup.settings))
             old, new = setup.localizer.reference.frame, localizer.reference.frame
+            datum, its = setup.localizer.reference.vertical_datum, localizer.reference.vertical_datum
+            if its != datum:
+                raise InputError(f"{setup.settings.map} now has the vertical datum {its}, not {datum}; clean up and configure "
+                                 "the node for it")
             if new != old:
                 raise InputError(f"{setup.settings.map} now has the frame {new.crs} with origin {new.origin}, not {old.crs} with "
                                  f"{old.origin} as the odometry counts on; clean up and configure the node for it")

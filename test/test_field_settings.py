@@ -67,11 +67,26 @@ def test_sections_are_those_of_the_nodes_that_their_names_mean(pattern: str, nod
     ("localizer:\n  patch_px: 128\n", "needs the name of a node, below it 'ros__parameters:'"),
     ("localizer: [\n", "is no YAML that can be read"),
     ("", "is no parameter file"),
+    ("a: &a\n  b: *a\n", "without end"),
+    ("localizer:\n  ros__parameters:\n    patch_px: 1_00\n", "patch_px is '1_00'; it has to be a whole number"),
+    ("localizer:\n  ros__parameters:\n    patch_px: '128'\n", "patch_px is '128'; it has to be a whole number"),
 ])
 def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         read_parameter_file(written(tmp_path, text))
     assert words in str(caught.value)
+
+
+def test_values_are_those_that_ros_reads(tmp_path: Path) -> None:
+    """No dates, no null, decimal exponents without a point; sections of one node add up; what is of other nodes is nobody's."""
+    file = written(tmp_path, "other:\n  ros__parameters:\n    day: 2024-13-45\n    count: !!int abc\n"
+                             "localizer:\n  ros__parameters:\n    drift_share: 1e-1\n    region: ~\n    publish_tf: yes\n"
+                             "localizer:\n  ros__parameters:\n    prior_wait_ms: 50\n    camera_rpy_deg: [0.0, -1.0, 2.5]\n")
+    assert read_parameter_file(file) == {"drift_share": 0.1, "region": "~", "publish_tf": True, "prior_wait_ms": 50,
+                                         "camera_rpy_deg": [0.0, -1.0, 2.5]}
+    for odd in ("/dev/zero", str(tmp_path)):
+        with pytest.raises(InputError, match="is no file"):
+            read_parameter_file(Path(odd))
 
 
 def test_contradictions_are_told_as_the_node_tells_them() -> None:
@@ -161,10 +176,15 @@ def test_transforms_that_do_not_join_or_are_none_are_told() -> None:
     mounts.add(transforms(("camera_optical", "base_link", TILTED.inverse()), ("ring", "elsewhere", TILTED),
                           ("elsewhere", "ring", TILTED)))
     assert mounts.mount("camera_optical").rotation == pytest.approx(TILTED.rotation)
-    bad = transforms(("base_link", "camera_optical", TILTED))
+    bad = transforms(("base_link", "gps", TILTED), ("/base_link", "camera_optical", NADIR))
     bad.transforms[0].transform.rotation.w = float("nan")
-    with pytest.raises(Refusal, match="from 'base_link' to 'camera_optical' cannot be used"):
+    with pytest.raises(Refusal, match="from 'base_link' to 'gps' cannot be used"):
         mounts.add(SimpleNamespace(transforms=bad.transforms))
+    # the good ones beside it are taken, with or without the slash of older publishers
+    mounts = Mounts(Rig(mounted_by="static_transforms"))
+    with pytest.raises(Refusal):
+        mounts.add(SimpleNamespace(transforms=bad.transforms))
+    assert mounts.mount("camera_optical").rotation == pytest.approx(NADIR.rotation)
 
 
 def test_odometry_in_odom_is_replayed_with_the_pose_that_was_given_by_hand(tmp_path: Path) -> None:

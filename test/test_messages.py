@@ -315,3 +315,15 @@ def test_fully_correlated_and_unobserved_axes_are_no_fault():
 def test_pose_alone():
     pose = pose_from(odometry().pose.pose)
     np.testing.assert_array_equal(pose.position, [1.0, 2.0, 3.0])
+
+
+def test_a_png_of_a_size_that_nobody_has_is_refused() -> None:
+    import zlib
+
+    whole = bytearray(cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes())
+    whole[16:24] = (100_000).to_bytes(4, "big") * 2
+    whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4, "big")
+    message = Msg(header=None, format="png", data=np.frombuffer(bytes(whole), np.uint8))
+    with pytest.raises(Refusal, match="100000x100000") as caught:
+        image_from_compressed(message)
+    assert caught.value.reason is Reason.IMAGE_CORRUPT

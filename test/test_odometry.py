@@ -247,6 +247,50 @@ def test_the_odometer_measures_the_way_and_not_the_displacement_or_the_noise() -
     assert odometer.flown(5) == pytest.approx(10_000, rel=2e-3)
 
 
+    def test_a_stray_stamp_does_not_stop_the_distance_flown(self) -> None:
+        odometry = Odometry(Rig())
+        odometry.give(by_hand(START, self.pose(0), np.diag([25.0, 25.0, 4.0, 1e-2, 1e-2, 1e-4])))
+        for tenth in range(400):
+            odometry.add(message(START + tenth * SECOND // 10, "odom", TURNED.inverse() @ self.pose(tenth / 10)))
+            if tenth == 100:
+                odometry.add(message(START + 3600 * SECOND, "odom", TURNED.inverse() @ self.pose(tenth / 10 + 1)))
+        flown = 2 * np.pi * self.RADIUS * 39.9 / self.LAP_S
+        found = odometry.at(START + 399 * SECOND // 10)[0].covariance
+        assert found[5, 5] == pytest.approx(1e-4 + 1e-3 + np.deg2rad(flown / 1000) ** 2, rel=1e-2)
+
+
+def test_one_message_of_another_frame_is_refused_and_two_in_a_row_change_it() -> None:
+    odometry = Odometry(Rig())
+    odometry.give(by_hand(START, flown(START), COVARIANCE))
+    for stamp in range(START, START + SECOND, SECOND // 10):
+        odometry.add(message(stamp, "odom", TURNED.inverse() @ flown(stamp)))
+    odometry.add(message(START + SECOND, "map"))
+    assert odometry.refusal is not None and odometry.refusal.reason is Reason.PRIOR_FRAME
+    assert "frame 'map' after 'odom'" in str(odometry.refusal)
+    odometry.add(message(START + 11 * SECOND // 10, "odom", TURNED.inverse() @ flown(START + 11 * SECOND // 10)))
+    assert odometry.refusal is None and odometry.map_from_odom is not None, "where odom lies is not forgotten for one message"
+    for tenth in (12, 13):
+        odometry.add(message(START + tenth * SECOND // 10, "map"))
+    assert odometry.frame == "map" and odometry.refusal is None
+
+
+def test_a_position_that_is_no_place_is_refused() -> None:
+    odometry = Odometry(Rig())
+    odometry.add(message(START, "odom", Pose.from_rpy(np.array([1e200, 0.0, 0.0]), 0, 0, 0)))
+    assert odometry.refusal is not None and odometry.refusal.reason is Reason.PRIOR_INVALID
+    assert "(1e+200, 0, 0), which is no place" in str(odometry.refusal)
+
+
+def test_a_fix_from_before_the_clock_was_set_anew_moves_nothing() -> None:
+    odometry = Odometry(Rig())
+    odometry.give(by_hand(START, flown(START), COVARIANCE))
+    fill(odometry, START, START + SECOND, frame="odom")
+    before, anchor = odometry.at(START + SECOND // 2)
+    fill(odometry, START - 100 * SECOND, START - 99 * SECOND, frame="odom")
+    odometry.take(fix(START + SECOND // 2, flown(START), COVARIANCE, before), anchor)
+    assert odometry.at(START - 99 * SECOND - SECOND // 2)[1] is anchor
+
+
 class TestUnstatedCovariance:
     """Zeros mean that a covariance is not known."""
 

@@ -337,3 +337,33 @@ def black(message: Any) -> None:
 
 def narrow(message: Any) -> None:
     message.width = 400
+
+
+def test_odometry_that_comes_later_than_the_node_waits_is_told(tmp_path: Path) -> None:
+    entries = [(topic, log_ns + 300_000_000 * (topic == "/odometry"), message) for topic, log_ns, message in messages(4)]
+    flight = run(tmp_path, sorted(entries, key=lambda entry: entry[1]))
+    assert reasons(flight) == ["fix"] * 4
+    assert any("For 4 of the images odometry of a later stamp was recorded more than 100 ms after them" in note
+               for note in flight.notes)
+    assert not any("odometry of a later stamp" in note for note in run(tmp_path / "in time", messages(4)).notes)
+
+
+def test_a_stray_image_stamp_does_not_use_up_the_camera_infos_of_a_zoom_lens(tmp_path: Path) -> None:
+    from dataclasses import replace as with_fields
+
+    from promptmid_core.replay.recording import Recording
+
+    entries: Entries = []
+    for i, (topic, log_ns, message) in enumerate(messages(80)):
+        if topic == "/camera_info":
+            zoom = 1 + i / 1e4
+            message = with_fields(message, k=np.array(message.k) * [zoom, 1, 1, 1, zoom, 1, 1, 1, 1])
+        entries.append((topic, log_ns, message))
+    third = [message for topic, _, message in entries if topic == "/image/compressed"][3]
+    own = stamp_ns(third.header)
+    third.header.stamp.sec += 3600
+    recording = Recording(open_bag(write_bag(tmp_path / "bag", entries)), FRAME)
+    infos = {stamp_ns(message.header): message.k[0] for topic, _, message in entries if topic == "/camera_info"}
+    for image in recording.images():
+        if image.stamp_ns < own + 3600 * 10**9:
+            assert recording.intake.frame(image.message).camera.k[0, 0] == infos[image.stamp_ns]

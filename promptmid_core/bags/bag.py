@@ -35,6 +35,7 @@ class Topics:
         return IMAGE_TOPICS if name is None else (name,)
 
 
+FURTHEST_M = 1e9
 IMAGE_TOPICS = ("/image/compressed", "/image")
 TYPES: dict[str, tuple[str, ...]] = {
     "image": IMAGE_TYPES,
@@ -75,6 +76,8 @@ class FlightBag:
             return None
         try:
             origin = float(self.custom["map_origin_east"]), float(self.custom["map_origin_north"])
+            if not max(map(abs, origin)) < FURTHEST_M:
+                raise ValueError(f"{origin[0]:g} and {origin[1]:g} are no easting and northing in metres")
         except (KeyError, ValueError) as error:
             raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs but no usable map_origin_east and "
                              f"map_origin_north ({error}).") from error
@@ -188,6 +191,8 @@ def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
     recorded: dict[str, Recorded] = {}
     with _reader(path) as reader:
         custom = reader.readers[0].storage.metadata.custom or {}
+        if not isinstance(custom, dict):
+            raise InputError(f"{path}: custom_data in metadata.yaml is no list of names with their texts; correct or remove it.")
         for connection in reader.connections:
             before = recorded.get(connection.topic, Recorded(connection.msgtype, 0))
             recorded[connection.topic] = Recorded(before.kind, before.count + int(connection.msgcount))

@@ -112,6 +112,9 @@ def _jpeg(data: bytes) -> Pixels:
 
 def _png(data: bytes) -> Pixels:
     _check_png(data)
+    width, height = (int.from_bytes(data[at:at + 4], "big") for at in (16, 20))
+    if height * width > jpeg.MOST_PIXELS:
+        raise Refusal(Reason.IMAGE_CORRUPT, f"PNG says that it has {width}x{height} pixels")
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise Refusal(Reason.IMAGE_CORRUPT, f"PNG of {len(data)} bytes cannot be decoded")

@@ -153,7 +153,7 @@ class _Odd:
         values, counts = np.unique(np.concatenate(self._sample), return_counts=True)
         commonest = float(values[counts.argmax()])
         # nodata is declared in the file's own numbers, which it may scale
-        stored = (commonest - source.offsets[band - 1]) / source.scales[band - 1]
+        stored = (commonest - source.offsets[band - 1]) / (source.scales[band - 1] or 1.0)
         if np.issubdtype(np.dtype(source.dtypes[band - 1]), np.integer):
             stored = round(stored)
         share = self.count / (self.count + others)

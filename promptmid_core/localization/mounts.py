@@ -31,17 +31,29 @@ class Mounts:
         self.source = "parameters" if rig.mounted_by == BY_PARAMETERS else "not known yet"
 
     def add(self, message: Any) -> None:
-        """Take a tf2_msgs/TFMessage of static transforms. Raises Refusal CAMERA_MOUNT_UNKNOWN for one that is no rotation."""
+        """Take a tf2_msgs/TFMessage of static transforms.
+
+        Raises Refusal CAMERA_MOUNT_UNKNOWN for the first that is no rotation, once the others are taken.
+        """
+        bad: Refusal | None = None
         with self._came:
             for each in message.transforms:
                 transform = each.transform
                 try:
                     pose = pose_from(SimpleNamespace(position=transform.translation, orientation=transform.rotation))
                 except Refusal as refusal:
-                    raise Refusal(Reason.CAMERA_MOUNT_UNKNOWN, f"the static transform from '{each.header.frame_id}' to "
-                                                               f"'{each.child_frame_id}' cannot be used: {refusal}") from refusal
-                self._parents[each.child_frame_id] = each.header.frame_id, pose
+                    bad = bad or Refusal(Reason.CAMERA_MOUNT_UNKNOWN, f"the static transform from '{each.header.frame_id}' to "
+                                                                      f"'{each.child_frame_id}' cannot be used: {refusal}")
+                    continue
+                self._parents[_named(each.child_frame_id)] = _named(each.header.frame_id), pose
             self._came.notify_all()
+        if bad is not None:
+            raise bad
+
+    def known(self, frame_id: str) -> bool:
+        """Return whether nothing more can tell how the camera of these images is mounted."""
+        with self._came:
+            return self._rig.mounted_by == BY_PARAMETERS or self._pose(frame_id) is not None
 
     def settle(self, until: float) -> None:
         """Expect static transforms to come in until a time, in seconds of the monotonic clock."""
@@ -74,7 +86,7 @@ class Mounts:
                                                    "the images; publish them on /tf_static, or set camera_mount to 'parameters'")
 
     def _pose(self, frame_id: str) -> Pose | None:
-        ours, theirs = self._way_up(self._rig.base_frame), self._way_up(frame_id)
+        ours, theirs = self._way_up(_named(self._rig.base_frame)), self._way_up(_named(frame_id))
         shared = next((frame for frame in theirs if frame in ours), None)
         return None if shared is None or frame_id == "" else ours[shared].inverse() @ theirs[shared]
 
@@ -89,3 +101,8 @@ class Mounts:
             at = pose @ at
             way[frame_id] = at
         return way
+
+
+def _named(frame_id: str) -> str:
+    """A frame as tf2 names it; older publishers put a slash before it."""
+    return frame_id.removeprefix("/")

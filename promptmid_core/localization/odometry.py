@@ -16,11 +16,12 @@ from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import TILT, Anchor
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.odometer import Odometer
-from promptmid_core.localization.prior import AXES, PriorBuffer
+from promptmid_core.localization.prior import AXES, PriorBuffer, Taken
 from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason
 
 MAP, ODOM = "map", "odom"
+FURTHEST_M = 1e8  # from any origin, more than once around the Earth
 PARTS = ([0, 1], [2], [3, 4], [5])  # x and y, z, tilt, yaw: stated together or not at all
 
 
@@ -42,6 +43,7 @@ class Odometry:
         self.frame = ""
         self.refusal: Refusal | None = None
         self.unstated: tuple[str, ...] = ()
+        self._other = ""
 
     def add(self, message: Any) -> None:
         """Take an odometry message; one that cannot be used is remembered as `refusal`, and refuses the images around it."""
@@ -51,13 +53,16 @@ class Odometry:
                 self._check_frames(message)
                 prior, self.unstated = self._prior(message)
                 if message.header.frame_id != self.frame:
+                    self._check_change(message.header.frame_id)
                     self._buffer.clear()
                     self._odometer.restart()
                     self.frame, self._anchor = message.header.frame_id, None
-                if self._buffer.add(prior):
+                taken = self._buffer.add(prior)
+                if taken is Taken.ANEW:
                     self._odometer.restart()
-                self._odometer.add(stamp, prior.pose.position)
-                self.refusal = None
+                if taken is not Taken.SET_ASIDE:
+                    self._odometer.add(stamp, prior.pose.position)
+                self.refusal, self._other = None, ""
                 self._settle()
             except Refusal as refusal:
                 self.refusal = refusal
@@ -105,8 +110,11 @@ class Odometry:
         with self._came:
             if anchor is None or anchor is not self._anchor or fix.pose is None or fix.covariance is None:
                 return
-            flown_m = self._odometer.flown(fix.stamp_ns)
-            self._anchor = anchor.moved(fix.pose, fix.covariance, self._buffer.at(fix.stamp_ns), flown_m)
+            try:
+                odometry = self._buffer.at(fix.stamp_ns)
+            except Refusal:
+                return  # the clock was set anew while the image was matched
+            self._anchor = anchor.moved(fix.pose, fix.covariance, odometry, self._odometer.flown(fix.stamp_ns))
 
     @property
     def map_from_odom(self) -> Pose | None:
@@ -125,6 +133,13 @@ class Odometry:
         if child != self._rig.base_frame:
             raise Refusal(Reason.PRIOR_FRAME, f"odometry is that of '{child}' (child_frame_id), not of '{self._rig.base_frame}'")
 
+    def _check_change(self, frame: str) -> None:
+        """A frame is changed by two messages in a row; one alone, as of a second publisher on the topic, is refused."""
+        other, self._other = self._other, frame
+        if self.frame and other != frame:
+            raise Refusal(Reason.PRIOR_FRAME, f"odometry is given in frame '{frame}' after '{self.frame}'; one topic has to keep "
+                                              "to one frame: is there a second publisher?")
+
     def _prior(self, message: Any) -> tuple[Prior, tuple[str, ...]]:
         """The prior of a message, and the axes of which it states no covariance: the rig's own is taken there."""
         covariance = np.array(message.pose.covariance, np.float64).reshape(6, 6)
@@ -136,6 +151,9 @@ class Odometry:
             raise Refusal(Reason.PRIOR_INVALID, f"odometry has variance 0 in {names}, which means unknown, and the parameter "
                                                 f"{_parameter_of(zero[0])} is 0; state the covariance or set the parameter")
         prior = prior_from(_stamped(message.header, message.pose.pose, covariance))
+        if np.abs(prior.pose.position).max() > FURTHEST_M:
+            place = ", ".join(f"{value:.6g}" for value in prior.pose.position)
+            raise Refusal(Reason.PRIOR_INVALID, f"pose has the position ({place}), which is no place on the Earth in metres")
         if message.header.frame_id == MAP:
             prior = replace(prior, pose=replace(prior.pose, position=prior.pose.position + self._shift))
         return prior, tuple(AXES[axis] for axis in unstated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from enum import StrEnum
 from operator import attrgetter
 
 import numpy as np
@@ -18,6 +19,14 @@ MOST_BACK_NS, MOST_AHEAD_NS, NEAR_NS = 1_000_000_000, 30_000_000_000, 1_000_000_
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 
 
+class Taken(StrEnum):
+    """What became of a sample: among the others, set aside as a stray, or the first of a clock that was set anew."""
+
+    IN_ORDER = "in order"
+    SET_ASIDE = "set aside"
+    ANEW = "anew"
+
+
 class PriorBuffer:
     """Odometry samples in time order, kept for `keep_ns` before the newest."""
 
@@ -28,8 +37,8 @@ class PriorBuffer:
         self._unusable: deque[tuple[int, Refusal]] = deque(maxlen=256)
         self._first_refusal: Refusal | None = None
 
-    def add(self, prior: Prior) -> bool:
-        """Take a sample, in the order of arrival; return whether the clock starts anew with it.
+    def add(self, prior: Prior) -> Taken:
+        """Take a sample, in the order of arrival, and return what became of it.
 
         One of an equal stamp replaces the older. A stray stamp, which lies before the newest by more than MOST_BACK_NS or after
         it by more than MOST_AHEAD_NS, is set aside, and two in a row start anew. The prior has to be one that
@@ -37,14 +46,14 @@ class PriorBuffer:
         """
         newest, stray = self.newest_ns, self._stray
         self._stray = None
-        anew = False
+        taken = Taken.IN_ORDER
         if newest is not None and not -MOST_BACK_NS <= prior.stamp_ns - newest <= MOST_AHEAD_NS:
             if stray is None or abs(prior.stamp_ns - stray.stamp_ns) > NEAR_NS:
                 self._stray = prior
-                return False
-            self._samples, anew = [stray], True
+                return Taken.SET_ASIDE
+            self._samples, taken = [stray], Taken.ANEW
         self._insert(prior)
-        return anew
+        return taken
 
     def _insert(self, prior: Prior) -> None:
         at = bisect_left(self._samples, prior.stamp_ns, key=attrgetter("stamp_ns"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,10 @@ from promptmid_core.localization.parameter import Parameter, parameters_of
 from promptmid_core.localization.rig import DefaultSigmas, Rig, RigOptions
 from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
 
+TRUE = ("Y", "y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
+FALSE = ("N", "n", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
+WHOLE = re.compile(r"[-+]?(\d{1,18}|0[xX][0-9a-fA-F]{1,15})")
+DECIMAL = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|\.inf|\.Inf|\.INF|inf|Inf)|\.nan|\.NaN|\.NAN|nan|NaN")
 COMPRESSED, RAW = "compressed", "raw"
 NODE = "localizer"
 # what every node of rclpy declares itself
@@ -123,31 +128,72 @@ def names_node(pattern: str, node: str) -> bool:
 
 
 def read_sections(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the parameters in a file by the name of their node. Raises InputError where it is no parameter file."""
+    """Return the parameters in a file by the name of their node, values as ROS 2 reads them.
+
+    Raises InputError where it is no parameter file.
+    """
     import yaml
 
+    shape = (f"{path} is no parameter file; it needs the name of a node, below it 'ros__parameters:', and below that lines such "
+             "as 'patch_px: 256'")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file; name a file such as config/localizer.yaml")
     try:
-        content = yaml.safe_load(path.read_text())
+        root = yaml.compose(path.read_text(), yaml.SafeLoader)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); name a file such as config/localizer.yaml") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no YAML that can be read ({' '.join(str(error).split())}); correct it") from error
     sections: dict[str, dict[str, Any]] = {}
 
-    def collect(name: str, value: Any) -> None:
-        if not isinstance(value, dict):
-            raise InputError(f"{path} is no parameter file; it needs the name of a node, below it 'ros__parameters:', and below "
-                             "that lines such as 'patch_px: 256'")
-        for key, inner in value.items():
-            if key == "ros__parameters":
-                if not isinstance(inner, dict):
+    def collect(name: str, node: Any) -> None:
+        if not isinstance(node, yaml.MappingNode):
+            raise InputError(shape)
+        for key, inner in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise InputError(shape)
+            if key.value == "ros__parameters":
+                if not isinstance(inner, yaml.MappingNode):
                     raise InputError(f"{path} has 'ros__parameters' of {name} without parameters below it")
-                sections.setdefault(name, {}).update({str(each): its for each, its in inner.items()})
+                sections.setdefault(name, {}).update(_parameters(inner))
             else:
-                collect(f"{name}/{str(key).strip('/')}" if name else str(key), inner)
+                collect(f"{name}/{key.value.strip('/')}" if name else key.value, inner)
 
-    collect("", content)
+    try:
+        collect("", root)
+    except RecursionError as error:
+        raise InputError(f"{path} is nested without end; correct it") from error
     return sections
+
+
+def _parameters(node: Any, above: str = "") -> dict[str, Any]:
+    """The values below a node of YAML by their names, those of nested ones joined by dots."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for key, inner in node.value:
+        name = f"{above}{key.value}"
+        if isinstance(inner, yaml.MappingNode):
+            found |= _parameters(inner, f"{name}.")
+        elif isinstance(inner, yaml.SequenceNode):
+            found[name] = [_scalar(each) for each in inner.value]
+        else:
+            found[name] = _scalar(inner)
+    return found
+
+
+def _scalar(node: Any) -> Any:
+    """A value as rcl_yaml_param_parser takes it, which knows fewer kinds than YAML does: no dates, no null, no underscores."""
+    text = str(node.value)
+    if getattr(node, "style", None) in ("'", '"'):
+        return text
+    if text in TRUE or text in FALSE:
+        return text in TRUE
+    if WHOLE.fullmatch(text):
+        return int(text, 0) if "x" in text.lower() else int(text)
+    if DECIMAL.fullmatch(text):
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return text
 
 
 def _path(text: str) -> Path | None:

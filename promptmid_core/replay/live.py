@@ -159,7 +159,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     names = ("rate", "sent", "judged", "dropped", "common", "same_verdicts", "common_fixes", "furthest", "matched",
              "match_furthest", "agrees", "latency_ms",
              "differences", "live")
-    return {name: getattr(comparison, name) for name in names}
+    values = {name: getattr(comparison, name) for name in names}
+    # JSON has no infinity: a match that only one side has is infinitely far
+    return values | ({"match_furthest": None} if comparison.match_furthest == float("inf") else {})
 
 
 def rows(comparison: Comparison) -> list[tuple[str, str, str]]:
@@ -190,7 +192,9 @@ def sentence(comparison: Comparison) -> str:
         furthest = comparison.furthest
         text += (f"; their {comparison.common_fixes} common fixes differ by at most {furthest['position_m']:.1e} m and "
                  f"{furthest['rotation_rad']:.1e} rad")
-    if comparison.match_furthest is not None:
+    if comparison.match_furthest == float("inf"):
+        text += "; some frames were matched on one side only"
+    elif comparison.match_furthest is not None:
         text += f"; all {comparison.matched} matches agree within {comparison.match_furthest:.1e} in every score and correction"
     return f"{text}. {comparison.dropped} of {comparison.sent} images were dropped at {comparison.rate:g} times real time."
 

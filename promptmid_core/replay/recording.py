@@ -23,6 +23,7 @@ from promptmid_core.localization.settings import DEFAULTS
 from promptmid_core.replay.truth import Truth
 
 WHOLE_FLIGHT_NS = 1 << 62
+NEAR_NS = 2_000_000_000
 INITIALPOSE, POSE_TYPE = "/initialpose", "geometry_msgs/msg/PoseWithCovarianceStamped"
 TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
 
@@ -55,6 +56,11 @@ class Feed:
         self._next = next(self._messages, None)
         return True
 
+    @property
+    def next_ns(self) -> int | None:
+        """When the next message was recorded, None where there is none."""
+        return None if self._next is None else self._next[1]
+
     def until(self, bag_ns: int) -> None:
         """Give on what was recorded up to a time."""
         while self._next is not None and self._next[1] <= bag_ns:
@@ -75,10 +81,11 @@ class Recording:
         self.notes: list[str] = []
         self._shift = self._shift_to(frame)
         rig = rig or Rig.read(DEFAULTS, TrackOptions())
+        self._wait_ns = DEFAULTS["prior_wait_ms"] * 1_000_000
         self.intake = Intake(rig, shift=self._shift, buffer=PriorBuffer(keep_ns=WHOLE_FLIGHT_NS))
         self._bad: list[Refusal] = []
         self._unstated: Counter[tuple[str, ...]] = Counter()
-        self._read_transforms()
+        self._late = 0
         self._truth = Truth(bag, frame, vertical_datum, self._shift)
         self.notes += self._truth.notes
 
@@ -90,6 +97,7 @@ class Recording:
         bag, intake = self._bag, self.intake
         odometry = Feed(bag, bag.names.odometry, self._take_odometry)
         cameras = Feed(bag, bag.names.camera_info, intake.cameras.add)
+        transforms = Feed(bag, TF_STATIC, self._take_transforms) if bag.topics.get(TF_STATIC) == TF_TYPE else None
         by_hand = [INITIALPOSE] if bag.topics.get(INITIALPOSE) == POSE_TYPE else []
         anew = False
         for topic, bag_ns, message in bag.messages(bag.image_topic, *by_hand):
@@ -99,10 +107,19 @@ class Recording:
                 anew = self._take_pose(message) or anew
                 continue
             stamp = stamp_ns(message.header)
-            while intake.odometry.heard_ns < stamp and odometry.one():
-                pass
-            while not intake.cameras.ready(stamp) and cameras.one():
-                pass
+            last_ns = bag_ns
+            while intake.odometry.heard_ns < stamp and odometry.next_ns is not None:
+                last_ns = odometry.next_ns
+                odometry.one()
+            self._late += last_ns - bag_ns > self._wait_ns
+            # the first of all, wherever it is, and the image's own, which is not far
+            while not intake.cameras.ready(stamp) and cameras.next_ns is not None and (
+                    not intake.cameras.received or cameras.next_ns < bag_ns + NEAR_NS):
+                cameras.one()
+            if transforms is not None:
+                transforms.until(bag_ns)
+                while not intake.mounts.known(message.header.frame_id) and transforms.one():
+                    pass
             yield RecordedImage(bag_ns, message, anew)
             anew = False
         self._note_odometry()
@@ -128,12 +145,11 @@ class Recording:
             return False
         return True
 
-    def _read_transforms(self) -> None:
-        for _, _, message in self._bag.messages(TF_STATIC) if self._bag.topics.get(TF_STATIC) == TF_TYPE else ():
-            try:
-                self.intake.mounts.add(message)
-            except Refusal as refusal:
-                self.notes.append(f"{str(refusal)[0].upper()}{str(refusal)[1:]}.")
+    def _take_transforms(self, message: Any) -> None:
+        try:
+            self.intake.mounts.add(message)
+        except Refusal as refusal:
+            self.notes.append(f"{str(refusal)[0].upper()}{str(refusal)[1:]}.")
 
     def _note_odometry(self) -> None:
         if self._bad:
@@ -142,6 +158,10 @@ class Recording:
         for axes, count in self._unstated.items():
             self.notes.append(f"{count} odometry {_messages(count)} stated no covariance of {', '.join(axes)}; the parameters "
                               "default_sigma_* were taken.")
+        if self._late:
+            self.notes.append(f"For {self._late} of the images odometry of a later stamp was recorded more than "
+                              f"{self._wait_ns / 1e6:.0f} ms after them, longer than the node waits by default (prior_wait_ms): "
+                              "live they would be refused.")
         source = self.intake.mounts.source
         if source.startswith("static"):
             self.notes.append(f"The camera is mounted as {source} say.")

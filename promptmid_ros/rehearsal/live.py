@@ -52,6 +52,7 @@ def run_live(bag: Path, reference: Path, out: Path, *, rate: float = 1.0, parame
               LocalizerProcess(node, settings, out / LOG) as localizer):
             player.wait_for_subscribers(stop)
             stop.wait(DISCOVERY_S)
+            _check_alone(node)
             player.play(stop)
             verdicts.wait_for_last(player, localizer, stop)
     if stop.is_set():
@@ -112,6 +113,14 @@ def _make(out: Path) -> None:
         taken = [path.name for path in out.iterdir()]
     if taken:
         raise InputError(f"{out} is not empty ({taken[0]}); name a new folder or remove it")
+
+
+def _check_alone(node: Node) -> None:
+    """InputError where another localizer is heard, whose verdicts would be taken for those of this run."""
+    topic = "/localizer/match_diagnostics"
+    if node.count_publishers(topic) > 1:
+        raise InputError(f"another node publishes {topic} in ROS_DOMAIN_ID {os.environ.get('ROS_DOMAIN_ID', '0')}; give this run "
+                         "another ROS_DOMAIN_ID")
 
 
 def isolate(out: Path) -> None:
