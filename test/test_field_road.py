@@ -128,6 +128,29 @@ def second_camera(entries: Entries) -> Entries:
     return entries + [(others[name], log + 1, message) for name, log, message in entries if name in others]
 
 
+def in_sixteen_bits(message: Any) -> Any:
+    """The picture of a thermal camera, whose 10 bits stand at the bottom of 16, in a PNG."""
+    grey = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_GRAYSCALE)
+    data = cv2.imencode(".png", grey.astype(np.uint16) * 4)[1].tobytes()
+    return replace(message, format="mono16; png compressed ", data=np.frombuffer(data, np.uint8))
+
+
+def as_mosaic(message: Any) -> Any:
+    """The picture as a sensor with a bayer filter takes it, in a JPEG."""
+    view = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_COLOR)
+    rows, cols = np.indices(view.shape[:2])
+    flat = view[rows, cols, np.array([[2, 1], [1, 0]])[rows % 2, cols % 2]]
+    data = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
+    return replace(message, format="bayer_rggb8; jpeg compressed bayer_rggb8", data=np.frombuffer(data, np.uint8))
+
+
+def with_extra_bytes(message: Any) -> Any:
+    """As UVC cameras write it, with bytes before the tables that belong to nothing."""
+    data = bytes(np.asarray(message.data))
+    at = data.index(b"\xff\xdb")
+    return replace(message, data=np.frombuffer(data[:at] + b"ab\0c" + data[at:], np.uint8))
+
+
 CASES: dict[str, tuple[Callable[[Entries], Entries], list[str], str]] = {
     "as recorded": (lambda entries: entries, GOOD, ""),
     "camera_info after its image": (after_their_images, GOOD, ""),
@@ -151,6 +174,9 @@ CASES: dict[str, tuple[Callable[[Entries], Entries], list[str], str]] = {
     "a tilt that is not known": (fields(ODOMETRY, pose__covariance=np.diag([900.0, 900, 400, 1.0, 1.0, 3e-3]).ravel()),
                                  ["prior_too_uncertain"] * 5, "tilt"),
     "images without a stamp": (fields(IMAGE, header__stamp=telemetry.header(0, "").stamp), ["stamp_zero"] * 5, "stamp zero"),
+    "sixteen bits": (each(IMAGE, in_sixteen_bits), GOOD, ""),
+    "a bayer mosaic in JPEG": (each(IMAGE, as_mosaic), GOOD, ""),
+    "extraneous bytes in JPEG": (each(IMAGE, with_extra_bytes), GOOD, ""),
     "half an image": (each(IMAGE, lambda m: replace(m, data=np.asarray(m.data)[:9000])), ["image_corrupt"] * 5, "JPEG"),
 }
 
