@@ -12,6 +12,7 @@ import pytest
 # on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)
 
+from field_rasters import los_angeles_rasters  # noqa: E402
 from small_maps import BoxMean, rasters  # noqa: E402
 
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map  # noqa: E402
@@ -44,3 +45,9 @@ def built_map(map_inputs: dict[str, Path], tmp_path_factory: Any) -> Path:
 def copied_map(built_map: Path, tmp_path: Path) -> Path:
     """A map that a test may break."""
     return Path(shutil.copytree(built_map, tmp_path / "map"))
+
+
+@pytest.fixture(scope="session")
+def los_angeles(tmp_path_factory: Any) -> dict[str, dict[str, Path]]:
+    """Rasters of one place by the turn of their longitudes and by what they hold; no test writes to them."""
+    return los_angeles_rasters(tmp_path_factory.mktemp("longitudes"))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.images import image_from, image_from_compressed
@@ -49,14 +50,6 @@ def png_of(pixels):
 
 def compressed(data, kind="jpeg"):
     return Msg(header=header(), format=kind, data=np.frombuffer(data, np.uint8))
-
-
-def refused(reason, decode, *args):
-    with pytest.raises(Refusal) as caught:
-        decode(*args)
-    assert caught.value.reason is reason
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_stamp_is_integer_nanoseconds():

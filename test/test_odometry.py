@@ -1,7 +1,6 @@
 """Odometry as it comes in: frames, bad messages, stray stamps, clocks set anew, and where `odom` lies in `map`."""
 
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +11,12 @@ from promptmid_core.bags import telemetry
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import Anchor, Drift
-from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.localization.odometer import Odometer
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.rig import DefaultSigmas, Rig
 from promptmid_core.reasons import Reason
-from promptmid_ros.inbox import Inbox
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -340,62 +337,3 @@ def test_grown_covariance_is_what_was_added_since() -> None:
     now = replace(then, covariance=then.covariance + np.diag([9.0, 4.0, 0, 0, 0, 0]))
     grown = anchor.prior(now, 0.0).covariance - anchor.prior(then, 0.0).covariance
     assert np.diag(grown)[:2] == pytest.approx([9, 4], rel=1e-6)
-
-
-class TestInbox:
-    """Newest image wins."""
-
-    def test_counts_add_up_while_images_come_from_several_threads(self) -> None:
-        inbox, taken = Inbox(), []
-        worker = threading.Thread(target=lambda: taken.extend(iter(inbox.take, None)))
-        worker.start()
-        senders = [threading.Thread(target=lambda: [inbox.put(i) for i in range(500)]) for _ in range(4)]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
-        time.sleep(0.05)
-        inbox.close()
-        worker.join(5)
-        assert inbox.received == 2000
-        assert inbox.taken == len(taken)
-        assert inbox.taken + inbox.dropped == 2000
-        assert sum(arrival.dropped for arrival in taken) == inbox.dropped
-
-    def test_the_newest_is_taken(self) -> None:
-        inbox = Inbox()
-        for i in range(3):
-            inbox.put(i)
-        arrival = inbox.take()
-        assert (arrival.message, arrival.dropped) == (2, 2)
-        inbox.put(3)
-        inbox.close()
-        assert inbox.take() is None
-        assert (inbox.received, inbox.taken, inbox.dropped) == (4, 1, 3)
-
-
-def test_camera_info_of_an_images_own_stamp_is_preferred() -> None:
-    from flights import CAMERA
-
-    infos = CameraInfos()
-    with pytest.raises(Refusal) as caught:
-        infos.camera(START, CAMERA.mount)
-    assert caught.value.reason is Reason.CAMERA_INFO_MISSING
-    for i, width in enumerate((64, 66, 68)):
-        infos.add(telemetry.camera_info(START + 10 * i, replace(CAMERA, width=width)))
-    # its own; else the last one before; else the first one after
-    for stamp, width in ((START + 10, 66), (START + 15, 66), (START + 770, 68), (START - 5, 64)):
-        assert infos.camera(stamp, CAMERA.mount).width == width
-
-
-def test_camera_info_of_its_own_is_waited_for_where_every_image_has_one() -> None:
-    from flights import CAMERA
-
-    infos = CameraInfos()
-    assert not infos.ready(START)
-    infos.add(telemetry.camera_info(START, CAMERA))
-    assert infos.ready(START + 10), "one alone may be all that there is"
-    infos.camera(START, CAMERA.mount)
-    assert not infos.ready(START + 10)
-    infos.add(telemetry.camera_info(START + 10, CAMERA))
-    assert infos.ready(START + 10)
