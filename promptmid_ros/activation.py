@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptmid_core.descriptors import load
+from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.intake import Intake
@@ -15,9 +15,11 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.settings import Settings
 from promptmid_core.refmap import ReferenceMap, region_path
+from promptmid_ros.guard import Ended
 from promptmid_ros.health import Rate, StampGaps, Verdicts
 from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.outputs import Outputs
+from promptmid_ros.watchdog import Watchdog
 from promptmid_ros.worker import Outcome, Worker
 
 # static transforms come in a moment after activation
@@ -50,30 +52,58 @@ class Setup:
 
 
 class Activation:
-    """The intake and the thread that matches, with what is counted of them."""
+    """The intake and the thread that matches, with what is counted of them. `publish` and `fail` are those of a Worker."""
 
     def __init__(self, setup: Setup, publish: Callable[[Outcome], None], fail: Callable[[Arrival, str], None]) -> None:
         settings = setup.settings
-        setup.localizer.reset()
         if setup.hears_transforms:
             setup.mounts.settle(time.monotonic() + SETTLE_S)
+        self._setup, self._publish, self._fail = setup, publish, fail
         self.inbox: Inbox = Inbox()
         self.intake: Intake = Intake(settings.rig, setup.cameras, setup.mounts)
-        self.worker: Worker = Worker(self.inbox, self.intake, setup.localizer, settings.prior_wait_s, publish, fail)
+        self.worker: Worker = self._worker()
+        self.watchdog: Watchdog = Watchdog(settings.upkeep)
         self.images: Rate = Rate()
         self.odometry_rate: Rate = Rate()
         self.gaps: StampGaps = StampGaps()
         self.verdicts: Verdicts = Verdicts()
         self.last: Outcome | None = None
 
+    def watch(self) -> str:
+        """Put another worker in the place of one that hangs, and return what that hung in; empty where it is at work.
 
-def open_localizer(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Localizer:
+        Raises Ended where the process has to end.
+        """
+        waited_s = self.worker.waited_s()
+        if not self.watchdog.hangs(waited_s):
+            return ""
+        problem = f"an image has waited {waited_s:.0f} s for its verdict: {self.worker.place()}"
+        hand = self.worker.abandon()
+        if hand is not None:
+            self._fail(hand, problem)
+        if self.watchdog.ends(problem, self.verdicts.processed):
+            raise Ended(problem)
+        self.worker = self._worker()
+        self.worker.start()
+        return problem
+
+    def _worker(self) -> Worker:
+        # a localizer of its own: one whose thread was left alone with an image may still change its track
+        return Worker(self.inbox, self.intake, self._setup.localizer.anew(), self._setup.settings.prior_wait_s, self._publish,
+                      self._fail)
+
+
+def open_localizer(settings: Settings, progress: Callable[[int, int], None] | None = None,
+                   loaded: Descriptor | None = None) -> Localizer:
     """Return a localizer that is ready to match; `progress` is told of an engine being built.
 
-    Raises InputError where map, descriptor or backend cannot be used.
+    A descriptor that is `loaded` already is used where the map was built with it. Raises InputError where map, descriptor or
+    backend cannot be used.
     """
     if settings.map is None:
         raise InputError("parameter map is empty; name the folder of a map")
     reference = ReferenceMap.open(region_path(settings.map, settings.region), prefetch=True)
+    if loaded is not None and reference.fingerprint == loaded.fingerprint:
+        return Localizer(reference, loaded, settings.options)
     descriptor = load(settings.descriptor or reference.descriptor_name, wanted=replace(settings.wanted, progress=progress))
     return Localizer(reference, descriptor, settings.options)

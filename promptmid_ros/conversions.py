@@ -24,7 +24,9 @@ X_Y_YAW = [0, 1, 5]
 
 
 def time(stamp_ns: int) -> Time:
-    return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
+    """Return a stamp as a message has it; one that no message can hold, whose nanoseconds made more than a second, is cut."""
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    return Time(sec=min(max(seconds, -2**31), 2**31 - 1), nanosec=nanoseconds)
 
 
 def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> PoseWithCovarianceStamped:

@@ -9,6 +9,7 @@ from promptmid_core.localization.fix import State
 from promptmid_core.localization.mounts import NOT_JOINED
 from promptmid_core.localization.odometry import ODOM
 from promptmid_ros.activation import Activation, Setup
+from promptmid_ros.guard import Guard
 from promptmid_ros.health import Value, memory_mb
 from promptmid_ros.keys import ABSENT, UNKNOWN, Absent, Key, Rule, above, below, is_one_of, is_other_than
 from promptmid_ros.match_keys import INTERNAL_ERROR, SETUP_REASONS
@@ -21,6 +22,7 @@ class Health:
     lifecycle: str
     setup: Setup | None
     activation: Activation | None
+    guard: Guard
     engine_built_percent: int | None = None
 
 
@@ -81,6 +83,12 @@ HEALTH = {
     "processing_ms_p95": Key(_verdicts("processing_ms_p95"), "Its 95th percentile.", warn=above(500), error=above(2000)),
     "latency_ms_p95": Key(_verdicts("latency_ms_p95"), "95th percentile of `latency_ms` in the last minute.", warn=above(500),
                           error=above(2000)),
+    "workers_replaced": Key(_active(lambda active: active.watchdog.replaced),
+                            "Threads that matched and hung (`verdict_timeout_s`), since activation.", error=above(0)),
+    "worker_problem": Key(_active(lambda active: active.watchdog.problem), "What the last of them hung in."),
+    "program_errors": Key(lambda health: health.guard.faults,
+                          "Messages and requests on which the program itself failed since it was started.", error=above(0)),
+    "program_error": Key(lambda health: health.guard.last, "Where it failed on the last of them; the log has the trace."),
     "camera_info": Key(_active(lambda active: "received" if active.intake.cameras.received else "missing"),
                        "`received` or `missing`.", error=is_one_of(["missing"])),
     "camera_mount": Key(_active(lambda active: active.intake.mounts.source), "What tells how the camera is mounted.",

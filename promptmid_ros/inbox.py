@@ -18,13 +18,18 @@ class Arrival:
 
 
 class Inbox:
-    """One place for an image: a newer one takes it. At any time received = taken + dropped + waiting."""
+    """One place for an image: a newer one takes it. At any time received = taken + dropped + waiting.
+
+    `filled_at`: since when an image has been waiting, that one or one that it took the place of, in seconds of the monotonic
+    clock; None where none is.
+    """
 
     def __init__(self) -> None:
         self._filled = threading.Condition()
         self._arrival: Arrival | None = None
         self._closed = False
         self._since = 0
+        self.filled_at: float | None = None
         self.received = 0
         self.taken = 0
         self.dropped = 0
@@ -32,9 +37,12 @@ class Inbox:
     def put(self, message: Any) -> None:
         with self._filled:
             self.received += 1
+            now = time.monotonic()
             if self._arrival is not None:
                 self._drop()
-            self._arrival = Arrival(message, time.monotonic(), 0)
+            if self.filled_at is None:
+                self.filled_at = now
+            self._arrival = Arrival(message, now, 0)
             self._filled.notify()
 
     def take(self) -> Arrival | None:
@@ -44,14 +52,14 @@ class Inbox:
             if self._closed or self._arrival is None:
                 return None
             arrival = Arrival(self._arrival.message, self._arrival.came, self._since)
-            self._arrival, self._since = None, 0
+            self._arrival, self._since, self.filled_at = None, 0, None
             self.taken += 1
             return arrival
 
     def close(self) -> None:
         """Let nobody wait any more; an image that is still here counts as dropped."""
         with self._filled:
-            self._closed = True
+            self._closed, self.filled_at = True, None
             if self._arrival is not None:
                 self._drop()
             self._filled.notify_all()

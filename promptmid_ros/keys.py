@@ -82,7 +82,8 @@ def level(keys: Mapping[str, Key], values: Mapping[str, Value]) -> tuple[int, li
 
 
 def text(value: Value) -> str:
-    """Return a value as diagnostics carry it."""
+    """Return a value as a message carries it."""
     if value is None or (isinstance(value, float) and isnan(value)):
         return "unknown"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    # paths may hold bytes that are no text, which a message refuses
+    return f"{value:.10g}" if isinstance(value, float) else str(value).encode(errors="replace").decode()

@@ -27,6 +27,7 @@ from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.rig import BY_TRANSFORMS
 from promptmid_ros import conversions
 from promptmid_ros.activation import Activation, Setup, open_localizer
+from promptmid_ros.guard import Guard
 from promptmid_ros.health import latency_ms
 from promptmid_ros.health_keys import HEALTH, Health
 from promptmid_ros.inbox import Arrival
@@ -43,6 +44,8 @@ ODOMETRY_QOS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 # what is published once, before anybody listens
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WARN_EVERY_S, LATCHED_EVERY_S = 5.0, 0.25
+# a match in hand is given so long when the node is deactivated
+PATIENCE_S = 2.0
 
 
 def told(transition: Callable[..., TransitionCallbackReturn]) -> Callable[..., TransitionCallbackReturn]:
@@ -68,12 +71,14 @@ class LocalizerNode(LifecycleNode):
         self._activation: Activation | None = None
         self._lifecycle = "unconfigured"
         super().__init__("localizer", **options)
+        self._guard = Guard(self.get_logger().error)
         self._parameters_of_node = Parameters(self, lambda: self._setup is not None)
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._publish_health, clock=steady)
-        self.create_timer(LATCHED_EVERY_S, self._listen_to_latched, clock=steady)
-        self._asked = Services(self, lambda: self._setup, lambda: self._activation)
+        for period, look in ((1.0, self._watch), (1.0, self._publish_health), (LATCHED_EVERY_S, self._listen_to_latched)):
+            self.create_timer(period, self._guard(look), clock=steady)
+        self._guard.over(self.services)
+        Services(self, lambda: self._setup, lambda: self._activation, self._guard)
 
     @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -141,21 +146,20 @@ class LocalizerNode(LifecycleNode):
     def stop(self, seconds: float) -> bool:
         """Before the process ends: publish nothing more; whether no thread is at work after at most `seconds`."""
         gc.unfreeze()  # or what holds shared memory would never be freed, and the memory outlive the process
-        self._asked.stop()
         return self._activation is None or self._activation.worker.stop(seconds)
 
     def _subscribe(self, setup: Setup) -> None:
         subscribe = self.create_subscription
         image = (CompressedImage, "image/compressed") if setup.settings.compressed else (Image, "image")
         setup.subscriptions += [
-            subscribe(*image, self._on_image, qos_profile_sensor_data),
-            subscribe(CameraInfo, "camera_info", setup.cameras.add, qos_profile_sensor_data),
-            subscribe(OdometryMessage, "odometry", self._on_odometry, ODOMETRY_QOS),
-            subscribe(PoseWithCovarianceStamped, "initialpose", self._on_initialpose, RELIABLE),
+            subscribe(*image, self._guard(self._on_image), qos_profile_sensor_data),
+            subscribe(CameraInfo, "camera_info", self._guard(setup.cameras.add), qos_profile_sensor_data),
+            subscribe(OdometryMessage, "odometry", self._guard(self._on_odometry), ODOMETRY_QOS),
+            subscribe(PoseWithCovarianceStamped, "initialpose", self._guard(self._on_initialpose), RELIABLE),
         ]
         transforms = _tf_message()
         if transforms is not None:
-            setup.subscriptions.append(subscribe(transforms, "/tf_static", self._on_transforms, LATCHED))
+            setup.subscriptions.append(subscribe(transforms, "/tf_static", self._guard(self._on_transforms), LATCHED))
             setup.hears_transforms = True
         elif setup.settings.rig.mounted_by == BY_TRANSFORMS:
             raise InputError("parameter camera_mount is 'static_transforms', but tf2_msgs is not installed; install it or set "
@@ -173,13 +177,14 @@ class LocalizerNode(LifecycleNode):
         topic = self.resolve_topic_name("camera_info")
         offered = [info.qos_profile.durability for info in self.get_publishers_info_by_topic(topic)]
         if offered and all(durability is DurabilityPolicy.TRANSIENT_LOCAL for durability in offered):
-            setup.subscriptions.append(self.create_subscription(CameraInfo, "camera_info", setup.cameras.add, LATCHED))
+            add = self._guard(setup.cameras.add)
+            setup.subscriptions.append(self.create_subscription(CameraInfo, "camera_info", add, LATCHED))
             setup.hears_latched = True
 
     def _deactivate(self) -> None:
-        if self._activation is not None:
-            self._activation.worker.stop()
-            self._activation = None
+        activation, self._activation = self._activation, None
+        if activation is not None and not activation.worker.stop(PATIENCE_S):
+            self.get_logger().error(f"the worker is left alone with its image: {activation.worker.place()}")
         self._lifecycle = "inactive"
 
     def _clean_up(self) -> None:
@@ -248,8 +253,13 @@ class LocalizerNode(LifecycleNode):
             self._setup.outputs.publish_failure(stamp_ns(arrival.message.header), trace.strip().splitlines()[-1], arrival.dropped)
             self._activation.verdicts.add(INTERNAL_ERROR, False, (time.monotonic() - arrival.came) * 1e3, None)
 
+    def _watch(self) -> None:
+        problem = self._activation.watch() if self._activation is not None else ""
+        if problem:
+            self.get_logger().error(f"another worker takes over: {problem}")
+
     def _publish_health(self, engine_built_percent: int | None = None) -> None:
-        values = values_of(HEALTH, Health(self._lifecycle, self._setup, self._activation, engine_built_percent))
+        values = values_of(HEALTH, Health(self._lifecycle, self._setup, self._activation, self._guard, engine_built_percent))
         name = self.get_fully_qualified_name().lstrip("/")
         self._health.publish(conversions.diagnostics(
             self.get_clock().now().nanoseconds, f"{name}: health", "", str(values.get("state", self._lifecycle)), HEALTH, values))

@@ -82,6 +82,8 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     from rclpy.signals import SignalHandlerOptions
     from rclpy.task import Future
 
+    from promptmid_ros.guard import Ended
+
     sys.setswitchinterval(TURN_S)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     enough: Future[None] = Future()
@@ -97,6 +99,8 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
             if node.start():
                 executor.spin_until_future_complete(enough)
                 return
+        except Ended as error:
+            print(f"{node.get_name()}: {error}", file=sys.stderr)
         except Exception:
             traceback.print_exc()
         failed.set()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
@@ -47,6 +48,7 @@ WAIT_S = 30.0
 # until the node too has discovered who asks, its answer would be lost
 SETTLE_S = 0.5
 COUNT = count()
+PROGRAM = "import sys, promptmid_ros.program\nsys.exit(promptmid_ros.program.main())"
 
 
 @dataclass
@@ -62,9 +64,9 @@ class Verdict:
 
 
 class Localizer:
-    """Use in a with block; what the process prints is in `log()`."""
+    """Use in a with block; what the process prints is in `log()`. `harm`: Python that the process runs before its program."""
 
-    def __init__(self, folder: Path, file: Path | None = None, **parameters: Any) -> None:
+    def __init__(self, folder: Path, file: Path | None = None, harm: str = "", **parameters: Any) -> None:
         self._log = folder / f"localizer_{time.monotonic_ns()}.log"
         # nodes side by side must not hear each other, also those of another run of the tests that has hit on the same domain
         self.name = f"/test_{os.getpid()}_{next(COUNT)}/localizer"
@@ -76,8 +78,8 @@ class Localizer:
                                     "ROS_LOG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], os.environ["ROS_LOG_DIR"] = "LOCALHOST", str(folder)
         with self._log.open("wb") as output:
-            self.process = subprocess.Popen([sys.executable, "-m", "promptmid_ros.program", "--ros-args",
-                                             "-r", f"__ns:={namespace}", *settings],
+            program = ["-c", f"{harm}\n{PROGRAM}"] if harm else ["-m", "promptmid_ros.program"]
+            self.process = subprocess.Popen([sys.executable, *program, "--ros-args", "-r", f"__ns:={namespace}", *settings],
                                             stdout=output, stderr=subprocess.STDOUT, env=environment)
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
@@ -119,6 +121,13 @@ class Localizer:
 
     def ask(self, kind: Any, name: str, request: Any, timeout: float = WAIT_S) -> Any:
         """The answer of the service ~/name."""
+        return self._asked(kind, name, request, timeout)()
+
+    def later(self, name: str) -> Callable[[], Any]:
+        """Ask ~/name, and give what waits for the answer."""
+        return self._asked(Trigger, name, Trigger.Request(), WAIT_S)
+
+    def _asked(self, kind: Any, name: str, request: Any, timeout: float) -> Callable[[], Any]:
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, f"{self.name}/{name}")
             assert self._clients[name].wait_for_service(WAIT_S), self.log()
@@ -126,8 +135,12 @@ class Localizer:
         answered = threading.Event()
         future = self._clients[name].call_async(request)
         future.add_done_callback(lambda _: answered.set())
-        assert answered.wait(timeout), f"~/{name} was not answered\n{self.log()}"
-        return future.result()
+
+        def answer() -> Any:
+            assert answered.wait(timeout), f"~/{name} was not answered\n{self.log()}"
+            return future.result()
+
+        return answer
 
     def change(self, transition: int) -> bool:
         return bool(self.ask(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=transition))).success)
@@ -166,6 +179,13 @@ class Localizer:
             found = self._of(stamp)
         assert len(found) == number, f"{len(found)} verdicts on {stamp}\n{self.log()}"
         return found[-1]
+
+    def await_health(self) -> Verdict:
+        """The next status of /diagnostics."""
+        with self._came:
+            heard = len(self.health)
+            assert self._came.wait_for(lambda: len(self.health) > heard, WAIT_S), self.log()
+            return self.health[-1]
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -21,8 +21,8 @@ from promptmid_core.reasons import Reason
 SECOND = 1_000_000_000
 GOOD = np.diag([100.0, 100.0, 25.0, 1e-4, 1e-4, 1e-3])
 # as filters write "unknown", as memory has it that nobody wrote, and what squares or products of it come to
-HOSTILE = [0.0, -1.0, 5e-324, 6.9e-310, 2.3e-308, 1e-200, 1e-20, 1e20, 1e155, 1e300, -1e300, 1.7976931348623157e308, np.inf, -np.inf,
-           np.nan]
+HOSTILE = [0.0, -1.0, 5e-324, 6.9e-310, 2.3e-308, 1e-200, 1e-20, 1e20, 1e155, 1e300, -1e300, 1.7976931348623157e308, np.inf,
+           -np.inf, np.nan]
 PLACES = [(axis, axis, value) for axis in (0, 2, 3, 5) for value in HOSTILE]
 PLACES += [(row, col, value) for row, col in ((0, 1), (0, 5), (3, 4)) for value in HOSTILE if not abs(value) <= 1]
 

@@ -19,6 +19,8 @@ from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.chunks import ChunkCache
+from promptmid_core.refmap.stored import Stored
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.run import replay
@@ -252,7 +254,8 @@ def test_a_map_that_is_off_by_its_hills_says_so_in_every_fix(flown: Flown) -> No
     reference = flown.reference
     sharp = flown.localizer.match(flown.frames[5], flown.priors[5])
     header = replace(reference.header, registration_sigma_m=40.0)
-    far = ReferenceMap(reference.path, header, 0, reference.vocabulary, reference._cache)
+    stored = Stored(reference.path, header, ChunkCache(0), prefetch=False)
+    far = ReferenceMap(reference.path, header, 0, reference.vocabulary, stored)
     vague = Localizer(far, load("structural")).match(flown.frames[5], flown.priors[5])
     assert sharp.covariance is not None and vague.covariance is not None
     own = (flown.localizer.options.errors.registration_sigma_px * reference.gsd) ** 2

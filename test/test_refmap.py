@@ -83,7 +83,7 @@ def test_small_cache_gives_the_same(built_map: Path, col: int, row: int, width: 
         one, other = kept.descriptors(*window), forgetful.descriptors(*window)
         np.testing.assert_array_equal(one.array, other.array)
         np.testing.assert_array_equal(one.valid, other.valid)
-    assert len(forgetful._cache._kept) <= 1
+    assert len(forgetful._stored.cache._kept) <= 1
 
 
 def readers(path: Path, kept: dict[Path, tuple[ReferenceMap, ReferenceMap]] = {}) -> tuple[ReferenceMap, ReferenceMap]:  # noqa: B006

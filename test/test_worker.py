@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from flights import CAMERA, ODOMETRY_NS, START_NS, KnownLocalizer, image, odometry, stamps, true_pose
 
 from promptmid_core.bags import telemetry
@@ -41,7 +42,7 @@ def make(localizer: Any) -> SimpleNamespace:
     done: list[Outcome] = []
     failed: list[tuple[Arrival, str]] = []
     worker = Worker(inbox, intake, localizer, 0.05, done.append, lambda arrival, trace: failed.append((arrival, trace)))
-    return SimpleNamespace(inbox=inbox, worker=worker, done=done, failed=failed)
+    return SimpleNamespace(inbox=inbox, intake=intake, worker=worker, done=done, failed=failed)
 
 
 def wait_for(condition: Any) -> None:
@@ -91,4 +92,83 @@ def test_the_track_is_forgotten_and_the_localizer_replaced_between_images() -> N
     at.inbox.put(image(stamps(2)[1]))
     wait_for(lambda: len(at.done) == 2)
     assert (first.seen, second.seen) == (1, 1)
+    assert at.worker.stop(5)
+
+
+class Hung(KnownLocalizer):
+    """Does not return from the first image until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go, self.tracked = threading.Event(), 0
+
+    def match(self, frame: Frame, prior: Prior) -> Candidate:
+        self.let_go.wait(30)
+        return Candidate(frame.stamp_ns, prior, Reason.FIX, "", prior.pose, np.eye(6), ("x", "y", "yaw"))
+
+    def track(self, candidate: Candidate) -> Any:
+        self.tracked += 1
+        return super().track(candidate)
+
+
+def test_one_that_is_abandoned_gives_its_image_back_and_moves_nothing_any_more() -> None:
+    hung, sound = Hung(), Moody()
+    at = make(hung)
+    at.worker.start()
+    first, second = stamps(2)
+    at.inbox.put(image(first))
+    wait_for(lambda: at.inbox.taken == 1)
+    wait_for(lambda: at.worker.waited_s() > 0.1)
+    assert at.worker.place().startswith("its thread is at work in worker.py:")
+    assert at.worker.place().endswith("(match)")
+    hand = at.worker.abandon()
+    assert hand.message.header.stamp == image(first).header.stamp
+    other = Worker(at.inbox, at.intake, sound, 0.05, at.done.append, lambda *_: None)
+    other.start()
+    at.inbox.put(image(second))
+    wait_for(lambda: len(at.done) == 1)
+    hung.let_go.set()
+    wait_for(lambda: at.worker.place() == "its thread has ended")
+    assert [outcome.fix.stamp_ns for outcome in at.done] == [second]
+    assert at.failed == []
+    assert hung.tracked == 0
+    assert other.waited_s() == 0.0
+    assert other.stop(5)
+
+
+def test_an_image_waits_from_when_it_is_taken_or_where_none_takes_it_from_when_the_inbox_was_filled() -> None:
+    at = make(Moody())
+    assert at.worker.waited_s() == 0.0
+    at.inbox.put(image(stamps(1)[0]))
+    time.sleep(0.05)
+    before = at.worker.waited_s()
+    at.inbox.put(image(stamps(2)[1]))
+    assert at.worker.waited_s() >= before >= 0.05
+    assert at.worker.place() == "its thread has ended"
+
+
+@pytest.mark.parametrize("what", ["publish", "fail", "both"])
+def test_what_cannot_be_published_costs_its_image_only(what: str) -> None:
+    at = make(Moody())
+    broken = [True]
+
+    def publish(outcome: Outcome) -> None:
+        if broken and what != "fail":
+            raise AssertionError("no message can hold it")
+        at.done.append(outcome)
+
+    def fail(arrival: Arrival, trace: str) -> None:
+        at.failed.append((arrival, trace))
+        if broken and what != "publish":
+            raise AssertionError("no message can hold it")
+
+    at.worker = Worker(at.inbox, at.intake, Moody(), 0.05, publish, fail)
+    at.worker.start()
+    for i, stamp in enumerate(stamps(2)):  # the second is the one on which the localizer fails
+        at.inbox.put(image(stamp))
+        wait_for(lambda wanted=i + 1: len(at.done) + len(at.failed) == wanted)
+    assert at.failed
+    broken.clear()
+    at.inbox.put(image(stamps(3)[2]))
+    wait_for(lambda: any(outcome.fix.stamp_ns == stamps(3)[2] for outcome in at.done))
     assert at.worker.stop(5)

@@ -71,6 +71,10 @@ class Localizer:
         """Give the verdict on a candidate among its neighbours in time."""
         return self._tracker.track(candidate)
 
+    def anew(self) -> Localizer:
+        """Return a localizer of the same map, descriptor and options that shares nothing that changes but the map's cache."""
+        return Localizer(self.reference, self.descriptor, self.options)
+
     def reset(self) -> None:
         """Forget the track, as after a jump of the clock or a new prior by hand."""
         self._tracker = Tracker(self.options, self.reference.gsd)

@@ -15,6 +15,7 @@ from promptmid_core.localization.options import PARAMETERS as OPTIONS
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.parameter import Parameter, parameters_of
 from promptmid_core.localization.rig import DefaultSigmas, Rig, RigOptions
+from promptmid_core.localization.upkeep import Upkeep
 from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
 
 TRUE = ("Y", "y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
@@ -45,6 +46,7 @@ PARAMETERS: dict[str, Parameter] = {
     "publish_tf": Parameter(False, "Publish the transform map -> odom, where odometry is given in odom."),
     "snapshot_dir": Parameter("", "Folder that ~/save_snapshot writes to; empty for 'promptmid_snapshots' in the ROS log "
                               "folder."),
+    **parameters_of(Upkeep),
 }
 DEFAULTS = {name: parameter.default for name, parameter in PARAMETERS.items()}
 
@@ -63,6 +65,7 @@ class Settings:
     options: Options
     publish_tf: bool
     snapshots: Path | None
+    upkeep: Upkeep
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Settings:
@@ -79,7 +82,7 @@ class Settings:
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
             values["prior_wait_ms"] / 1e3, Rig.read(values, options.track), options, values["publish_tf"],
-            _path(values["snapshot_dir"]))
+            _path(values["snapshot_dir"]), Upkeep.read(values))
 
 
 def parameter_files(words: Sequence[str]) -> list[Path]:

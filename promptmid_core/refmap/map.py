@@ -8,19 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float64, Mask
-from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.prompts import KINDS, dominant
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
-from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
-from promptmid_core.refmap.format.arrays import NO_SCENE, UNKNOWN_CLASS, open_arrays, plan
+from promptmid_core.refmap.chunks import ChunkCache
+from promptmid_core.refmap.format.arrays import NO_SCENE, UNKNOWN_CLASS, plan
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.manifest import require_finished
 from promptmid_core.refmap.format.quantisation import decoded
-from promptmid_core.refmap.heights import StoredHeights
-from promptmid_core.refmap.prefetch import Prefetch
+from promptmid_core.refmap.stored import Stored
 
 CACHE_BYTES = 256 * 2**20
 
@@ -32,8 +30,7 @@ class ReferenceMap:
     together. Several threads may use it at once.
     """
 
-    def __init__(self, path: Path, header: Header, level: int, vocabulary: Vocabulary, cache: ChunkCache,
-                 prefetch: bool = False) -> None:
+    def __init__(self, path: Path, header: Header, level: int, vocabulary: Vocabulary, stored: Stored) -> None:
         self.path = path
         self.header = header
         self.level = level
@@ -50,15 +47,9 @@ class ReferenceMap:
         self.has_dem = header.dem_stride > 0
         self.has_landuse = header.has_landuse
         self.vocabulary = vocabulary
-        self._cache = cache
-        self._prefetch = Prefetch() if prefetch else None
-        self._others: dict[int, ReferenceMap] = {level: self}
-        self._terrain: Terrain | None = None
-        try:
-            arrays = open_arrays(path, header, level)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise InputError(f"{path} is damaged ({error}); 'promptmid map verify {path}' names the files") from error
-        self._readers = {name: ChunkReader(array, path / str(level) / name, cache) for name, array in arrays.items()}
+        self._stored = stored
+        self._readers, self._prefetch = stored.level(level)
+        self._others: dict[int, ReferenceMap] = {}
 
     @staticmethod
     def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
@@ -69,7 +60,8 @@ class ReferenceMap:
         """
         header = Header.read(path)
         require_finished(path)
-        return ReferenceMap(path, header, 0, header.vocabulary.read(path), ChunkCache(cache_bytes), prefetch)
+        stored = Stored(path, header, ChunkCache(cache_bytes), prefetch)
+        return ReferenceMap(path, header, 0, header.vocabulary.read(path), stored)
 
     def at(self, level: int) -> ReferenceMap:
         """Return the map at another level, opened when it is first asked for. Raises ValueError where it has no such level.
@@ -78,10 +70,10 @@ class ReferenceMap:
         """
         if not 0 <= level < self.levels:
             raise ValueError(f"{self.path} has levels 0 to {self.levels - 1}, not {level}")
+        if level == self.level:
+            return self
         if level not in self._others:
-            other = ReferenceMap(self.path, self.header, level, self.vocabulary, self._cache, self._prefetch is not None)
-            other._others = self._others
-            self._others[level] = other
+            self._others[level] = ReferenceMap(self.path, self.header, level, self.vocabulary, self._stored)
         return self._others[level]
 
     def descriptors(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
@@ -156,11 +148,7 @@ class ReferenceMap:
         the map was built without a DEM."""
         if not self.has_dem:
             return Terrain.flat()
-        if self.level:
-            return self.at(0).terrain()
-        if self._terrain is None:
-            self._terrain = Terrain(StoredHeights(self._readers["dem"], *self.header.dem_range), self.header.dem_grid)
-        return self._terrain
+        return self._stored.terrain
 
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
         """Return whether what was read so far showed damage to any file behind this window."""

@@ -1,0 +1,45 @@
+"""What is stored of a map: its levels' arrays and heights, opened when they are first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from promptmid_core.errors import InputError
+from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
+from promptmid_core.refmap.format.arrays import open_arrays
+from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.heights import StoredHeights
+from promptmid_core.refmap.prefetch import Prefetch
+
+
+class Stored:
+    """What is stored of a map, each level opened when it is first asked for; shared by the levels of a ReferenceMap.
+
+    It holds none of them, so that a map is let go at once with its cache when the last of them is.
+    """
+
+    def __init__(self, path: Path, header: Header, cache: ChunkCache, prefetch: bool) -> None:
+        self._path, self._header, self.cache, self._ahead = path, header, cache, prefetch
+        self._levels: dict[int, tuple[dict[str, ChunkReader], Prefetch | None]] = {}
+
+    def level(self, level: int) -> tuple[dict[str, ChunkReader], Prefetch | None]:
+        """Return the readers of a level's arrays, and what reads ahead in it.
+
+        Raises InputError where its metadata are damaged.
+        """
+        if level not in self._levels:
+            try:
+                arrays = open_arrays(self._path, self._header, level)
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise InputError(
+                    f"{self._path} is damaged ({error}); 'promptmid map verify {self._path}' names the files") from error
+            readers = {name: ChunkReader(array, self._path / str(level) / name, self.cache) for name, array in arrays.items()}
+            self._levels[level] = readers, Prefetch() if self._ahead else None
+        return self._levels[level]
+
+    @cached_property
+    def terrain(self) -> Terrain:
+        """The ground of a map with a DEM."""
+        return Terrain(StoredHeights(self.level(0)[0]["dem"], *self._header.dem_range), self._header.dem_grid)

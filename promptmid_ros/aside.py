@@ -1,0 +1,69 @@
+"""Work that takes a while, done beside the callbacks and awaited no longer than a limit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.task import Future
+
+from promptmid_core.errors import InputError
+
+
+class Aside:
+    """A thread that does one piece of work at a time for the coroutines of a node.
+
+    The thread is a daemon of Python: what never returns, as from a disk that has died, does not hold up the end of the process.
+    """
+
+    def __init__(self, node: Node, name: str) -> None:
+        self._node, self._name = node, name
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._busy = threading.Lock()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    async def result(self, work: Callable[[], Any], limit_s: float) -> Any:
+        """Return what `work` returns, or raise what it raises.
+
+        Raises InputError where it takes longer than the limit, after which its result counts no more, and where the work of an
+        earlier call has not ended yet.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise InputError(f"an earlier {self._name} has not ended yet; is its disk there?")
+        done: Future[Any] = Future(executor=self._node.executor)
+        settling = threading.Lock()
+
+        def settle(value: Any, error: Exception | None) -> None:
+            with settling:
+                if done.done():
+                    return
+                if error is None:
+                    done.set_result(value)
+                else:
+                    done.set_exception(error)
+            if self._node.executor is not None:
+                self._node.executor.wake()
+
+        def job() -> None:
+            try:
+                settle(work(), None)
+            except Exception as error:
+                settle(None, error)
+
+        too_long = InputError(f"{self._name} did not end within {limit_s:g} s; is its disk there?")
+        alarm = threading.Timer(limit_s, settle, (None, too_long))
+        alarm.daemon = True
+        alarm.start()
+        self._work.put(job)
+        try:
+            return await done
+        finally:
+            alarm.cancel()
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+            self._busy.release()

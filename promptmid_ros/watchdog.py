@@ -1,0 +1,37 @@
+"""Whether the images that come are judged, and what is to be done where they are not."""
+
+from __future__ import annotations
+
+from promptmid_core.localization.upkeep import EXIT, Upkeep
+
+MOST_IN_A_ROW = 3
+
+
+class Watchdog:
+    """Counts the workers of an activation that hung, so that an image waited for its verdict longer than it may.
+
+    Where others hang in their place without a verdict of their own, MOST_IN_A_ROW times, the fault is in what they share, so
+    that the process has to end. `problem`: what the last one hung in, empty where none has.
+    """
+
+    def __init__(self, upkeep: Upkeep) -> None:
+        self._upkeep = upkeep
+        self._in_a_row = 0
+        self._judged = 0
+        self.replaced = 0
+        self.problem = ""
+
+    def hangs(self, waited_s: float) -> bool:
+        """Return whether the worker hangs on an image that has waited for so long."""
+        return waited_s > self._upkeep.verdict_timeout_s
+
+    def ends(self, problem: str, judged: int) -> bool:
+        """Return whether the process has to end, rather than get another worker, for one that hung.
+
+        `judged`: how many verdicts there have been, that on the image which it had in hand among them.
+        """
+        self.problem = problem
+        self.replaced += 1
+        self._in_a_row = self._in_a_row + 1 if judged <= self._judged + 1 else 1
+        self._judged = judged
+        return self._upkeep.on_verdict_timeout == EXIT or self._in_a_row > MOST_IN_A_ROW

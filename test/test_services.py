@@ -1,0 +1,127 @@
+"""Services that take long, never return or fail by a fault of the program: they are answered, and nothing else waits for them."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import Flight, Localizer
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from simulated import Scene, scene  # noqa: F401
+
+pytestmark = pytest.mark.slow
+
+# what the process runs before its program: the work of each service does as the file of its name says
+HARM = """
+import pathlib, time, threading
+import promptmid_ros.services as services
+FOLDER = pathlib.Path({folder!r})
+def harmed(name, work):
+    def instead(*given, **named):
+        while (FOLDER / name / "hang").exists():
+            time.sleep(0.01)
+        if (FOLDER / name / "fail").exists():
+            raise ZeroDivisionError("as the test wants")
+        return work(*given, **named)
+    return instead
+services.open_localizer = harmed("reload_map", services.open_localizer)
+services.save_snapshot = harmed("save_snapshot", services.save_snapshot)
+"""
+SERVICES = ["reload_map", "save_snapshot"]
+
+
+@pytest.fixture(scope="module")
+def flight(scene: Scene) -> Flight:  # noqa: F811
+    return Flight(scene.bag)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in SERVICES:
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def localizer(scene: Scene, flight: Flight, folder: Path) -> Iterator[Localizer]:  # noqa: F811
+    with Localizer(folder, harm=HARM.format(folder=str(folder)), map=scene.map_path, service_timeout_s=2.0,
+                   snapshot_dir=folder / "shots") as localizer:
+        localizer.up()
+        assert [flight.show(localizer)["reason"] for _ in range(3)][-1] == "fix"
+        yield localizer
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_waits_for_one_that_hangs(localizer: Localizer, flight: Flight, folder: Path, name: str) -> None:
+    hang = folder / name / "hang"
+    hang.touch()
+    other = next(service for service in SERVICES if service != name)
+    answer = localizer.later(name)
+    # images, odometry, diagnostics and the other services
+    assert flight.show(localizer)["reason"] == "fix"
+    assert localizer.await_health()["lifecycle"] == "active"
+    assert localizer.trigger(other).success
+    assert localizer.trigger("relocalize").success
+    told = answer()
+    assert not told.success
+    assert f"{name} did not end within 2 s" in told.message
+    again = localizer.trigger(name)
+    assert not again.success
+    assert f"an earlier {name} has not ended yet" in again.message
+    # its result counts no more, and the next is as any other
+    track = [flight.show(localizer)["reason"] for _ in range(3)]
+    assert track[-1] == "fix"
+    hang.unlink()
+    until_free(localizer, name)
+    assert flight.show(localizer)["reason"] == ("not_confirmed" if name == "reload_map" else "fix")
+    assert localizer.await_health()["program_errors"] == "0"
+
+
+def until_free(localizer: Localizer, name: str) -> None:
+    for _ in range(100):
+        answer = localizer.trigger(name)
+        if answer.success:
+            return
+        assert "has not ended yet" in answer.message, answer.message
+    pytest.fail("the service is never free again")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_process_ends_beside_one_that_hangs(localizer: Localizer, folder: Path, name: str) -> None:
+    (folder / name / "hang").touch()
+    localizer.later(name)
+    assert localizer.trigger("relocalize").success
+    localizer.process.send_signal(signal.SIGINT)
+    assert localizer.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_fault_of_the_program_is_answered_counted_and_told_once(localizer: Localizer, flight: Flight, folder: Path,
+                                                                  name: str) -> None:
+    fail = folder / name / "fail"
+    fail.touch()
+    for _ in range(2):
+        answer = localizer.trigger(name)
+        assert not answer.success
+        assert "the program failed: " in answer.message
+        assert "ZeroDivisionError" in answer.message
+        assert ("the old map stays" in answer.message) == (name == "reload_map")
+    health = localizer.await_health()
+    assert health["program_errors"] == "2"
+    assert health.level == 2
+    assert localizer.log().count("Traceback") == 1
+    fail.unlink()
+    assert flight.show(localizer)["reason"] == "fix"
+    assert localizer.trigger(name).success
+
+
+def test_a_request_that_fails_in_rclpy_itself_is_answered(localizer: Localizer, flight: Flight) -> None:
+    bad = [Parameter(name="patch_px", value=ParameterValue(type=255))]
+    assert not localizer.ask(SetParameters, "set_parameters", SetParameters.Request(parameters=bad)).results
+    answer = localizer.ask(SetParametersAtomically, "set_parameters_atomically", SetParametersAtomically.Request(parameters=bad))
+    assert not answer.result.successful
+    health = localizer.await_health()
+    assert (health["program_errors"], health.level) == ("2", 2)
+    assert "_callback: ValueError in enum.py" in health["program_error"]
+    assert flight.show(localizer)["reason"] == "fix"

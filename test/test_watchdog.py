@@ -1,0 +1,113 @@
+"""A worker that gives no verdict is told, and another takes its place, or the process ends: as the parameter says."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from harness import ACTIVATE, DEACTIVATE, Flight, Localizer
+from simulated import Scene, scene  # noqa: F401
+
+from promptmid_core.errors import InputError
+from promptmid_core.localization.settings import DEFAULTS, Settings
+from promptmid_core.localization.upkeep import EXIT, REPLACE, Upkeep
+from promptmid_ros.watchdog import MOST_IN_A_ROW, Watchdog
+
+pytestmark = pytest.mark.slow
+
+# what a process runs before its program, so that images hang, or end their thread, as long as a file is there
+HANGS = """
+import pathlib, time
+from promptmid_core.localization.localizer import Localizer
+match = Localizer.match
+def hung(self, frame, prior):
+    while pathlib.Path({file!r}).exists():
+        time.sleep(0.01)
+    return match(self, frame, prior)
+Localizer.match = hung
+"""
+DIES = """
+import pathlib, sys
+from promptmid_core.localization.localizer import Localizer
+match = Localizer.match
+def dead(self, frame, prior):
+    if pathlib.Path({file!r}).exists():
+        sys.exit("as the test wants")
+    return match(self, frame, prior)
+Localizer.match = dead
+"""
+
+
+def test_it_tells_who_hangs() -> None:
+    watchdog = Watchdog(Upkeep(verdict_timeout_s=10.0))
+    assert not watchdog.hangs(0.0)
+    assert not watchdog.hangs(10.0)
+    assert watchdog.hangs(10.1)
+
+
+def test_what_hangs_one_after_the_other_ends_the_process() -> None:
+    watchdog = Watchdog(Upkeep(on_verdict_timeout=REPLACE))
+    assert [watchdog.ends("hung", judged) for judged in (5, 6, 7)] == [False] * MOST_IN_A_ROW
+    assert watchdog.ends("hung", 8)
+    assert (watchdog.replaced, watchdog.problem) == (4, "hung")
+
+    watchdog = Watchdog(Upkeep(on_verdict_timeout=REPLACE))
+    # with verdicts of their own between them
+    assert not any(watchdog.ends("hung", judged) for judged in (5, 10, 15, 20, 25))
+    # and where there is not even one on the image in hand
+    watchdog = Watchdog(Upkeep(on_verdict_timeout=REPLACE))
+    assert [watchdog.ends("hung", 5) for _ in range(4)] == [False, False, False, True]
+
+
+def test_the_process_ends_at_once_where_it_shall() -> None:
+    assert Watchdog(Upkeep(on_verdict_timeout=EXIT)).ends("hung", 100)
+    with pytest.raises(InputError, match="on_verdict_timeout is 'stop', not 'replace' or 'exit'"):
+        Settings.read(dict(DEFAULTS, on_verdict_timeout="stop"))
+
+
+@pytest.mark.parametrize(("harm", "place"), [(HANGS, "at work in worker.py"), (DIES, "its thread has ended")],
+                         ids=["hangs", "dies"])
+def test_another_worker_takes_over(scene: Scene, tmp_path: Path, harm: str, place: str) -> None:  # noqa: F811
+    stuck, flight = tmp_path / "stuck", Flight(scene.bag)
+    with Localizer(tmp_path, harm=harm.format(file=str(stuck)), map=scene.map_path, verdict_timeout_s=1.0) as localizer:
+        localizer.up()
+        assert [flight.show(localizer)["reason"] for _ in range(3)][-1] == "fix"
+        stuck.touch()
+        lost = flight.show(localizer)
+        stuck.unlink()
+        assert (lost["verdict"], lost["reason"], lost.level) == ("no fix", "internal_error", 2)
+        assert "for its verdict" in lost["sentence"]
+        # the track is the lost worker's
+        assert [flight.show(localizer)["reason"] for _ in range(3)] == ["not_confirmed"] * 2 + ["fix"]
+        localizer.await_health()
+        told = [health for health in localizer.health if health.values.get("workers_replaced") == "1"]
+        assert told and all(health.level == 2 and "workers_replaced" in health.message for health in told)
+        assert place in told[-1]["worker_problem"]
+        assert localizer.health[-1]["images_received"] == localizer.health[-1]["images_processed"] == "7"
+
+
+@pytest.mark.parametrize(("action", "hung"), [("exit", 1), ("replace", MOST_IN_A_ROW + 1)])
+def test_the_process_ends_with_1(scene: Scene, tmp_path: Path, action: str, hung: int) -> None:  # noqa: F811
+    stuck, flight = tmp_path / "stuck", Flight(scene.bag)
+    harm = HANGS.format(file=str(stuck))
+    with Localizer(tmp_path, harm=harm, map=scene.map_path, verdict_timeout_s=1.0, on_verdict_timeout=action) as localizer:
+        localizer.up()
+        stuck.touch()
+        for _ in range(hung):
+            assert flight.show(localizer)["reason"] == "internal_error"
+        assert localizer.process.wait(30) == 1
+        last = localizer.log().strip().splitlines()[-1]
+        assert "localizer: an image has waited" in last
+        assert "Traceback" not in localizer.log()
+
+
+def test_it_deactivates_and_ends_beside_a_worker_that_hangs(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    stuck, flight = tmp_path / "stuck", Flight(scene.bag)
+    with Localizer(tmp_path, harm=HANGS.format(file=str(stuck)), map=scene.map_path) as localizer:
+        localizer.up()
+        stuck.touch()
+        flight.send(localizer, flight.next())
+        assert localizer.change(DEACTIVATE)
+        assert localizer.change(ACTIVATE)
+        flight.send(localizer, flight.next())
+        localizer.process.send_signal(signal.SIGTERM)
+        assert localizer.process.wait(30) == 0
