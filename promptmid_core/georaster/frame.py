@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyproj
 
 LARGEST_SCALE_ERROR = 1e-3
+LEAST_PIXEL_M, MOST_PIXEL_M = 1e-3, 1e5  # finer than any camera shows the ground, coarser than any raster tells places
 ORIGIN_STEP_M = 1000
 FURTHEST_DEG = 540.0  # no raster counts longitudes beyond one turn and a half
 
@@ -32,7 +33,10 @@ class MapFrame:
 
 
 def ground_resolution(path: Path) -> float:
-    """Return the metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ."""
+    """Return the metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ.
+
+    Raises InputError where a side is shorter than LEAST_PIXEL_M or longer than MOST_PIXEL_M.
+    """
     import pyproj
 
     with opened(path) as source:
@@ -42,6 +46,9 @@ def ground_resolution(path: Path) -> float:
     lon, lat = transformer(own, "EPSG:4326").transform(*np.transpose(ends))
     # lengths on the ellipsoid, whatever the projection does to its own units
     _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
+    if not (LEAST_PIXEL_M <= length.min() and length.max() <= MOST_PIXEL_M):
+        raise InputError(f"{path} has pixels of {length[0]:.3g} x {length[1]:.3g} m on the ground, where {LEAST_PIXEL_M:g} to "
+                         f"{MOST_PIXEL_M:g} m can be; check its geotransform and CRS")
     return round(sqrt(float(length[0]) * float(length[1])), 6)
 
 
