@@ -162,8 +162,11 @@ def trouble_of(name: str) -> str:
         # what lies in one, or what takes its place, is no part of a name
         return f"{named} is a CRS that reads files"
     try:
-        crs = crs_of(name)
+        # PROJ takes a text up to its first NUL, and none that is no Unicode
+        crs = crs_of(name) if "".join(name.split()).isprintable() else None
     except CRSError:
+        crs = None
+    if crs is None:
         return f"{named} is no CRS that PROJ knows"
     named = f"{name:.60} ({crs.name:.60})"
     if not of_the_earth(crs):
@@ -185,8 +188,13 @@ def lies_on_earth(frame: MapFrame, bounds: Bounds) -> bool:
     west, south, east, north = bounds
     x = np.array([west, east, west, east, (west + east) / 2]) + frame.origin[0]
     y = np.array([south, south, north, north, (south + north) / 2]) + frame.origin[1]
-    lon, lat = transformer(frame.crs, "EPSG:4326").transform(x, y)
-    return bool(np.isfinite(lon).all() and (np.abs(lat) <= 90).all())
+    way = transformer(frame.crs, "EPSG:4326")
+    lon, lat = way.transform(x, y)
+    if not (np.isfinite(lon).all() and (np.abs(lat) <= 90).all()):
+        return False
+    # some projections go on round the Earth
+    there = way.transform(lon, lat, direction="INVERSE")
+    return bool(np.allclose(there, (x, y), rtol=0, atol=1.0))
 
 
 def _scale_error(crs: pyproj.CRS, lon: Float64, lat: Float64) -> float:
