@@ -57,7 +57,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.STAMP_BACKWARDS: "The stamp is not later than that of the message before it.",
     Reason.IMAGE_CORRUPT: "The image data cannot be decoded.",
     Reason.IMAGE_ENCODING: "The pixel encoding is not one that is read.",
-    Reason.IMAGE_SIZE: "The image has another size than its camera_info says.",
+    Reason.IMAGE_SIZE: "The image has another size than its camera_info says, or is larger than any that is decoded.",
     Reason.IMAGE_BLACK: "The image is black: lens covered, camera off or exposure far too short.",
     Reason.IMAGE_SATURATED: "The image is white: exposure far too long.",
     Reason.CAMERA_INFO_MISSING: "No camera_info has come.",
