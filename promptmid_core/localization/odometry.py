@@ -13,15 +13,15 @@ from promptmid_core.arrays import Float64
 from promptmid_core.bags.messages import prior_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
+from promptmid_core.geometry.covariance import AXES
 from promptmid_core.localization.anchor import TILT, Anchor
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.odometer import Odometer
-from promptmid_core.localization.prior import AXES, PriorBuffer, Taken
+from promptmid_core.localization.prior import PriorBuffer, Taken
 from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason
 
 MAP, ODOM = "map", "odom"
-FURTHEST_M = 1e8  # from any origin, more than once around the Earth
 PARTS = ([0, 1], [2], [3, 4], [5])  # x and y, z, tilt, yaw: stated together or not at all
 
 
@@ -151,9 +151,6 @@ class Odometry:
             raise Refusal(Reason.PRIOR_INVALID, f"odometry has variance 0 in {names}, which means unknown, and the parameter "
                                                 f"{_parameter_of(zero[0])} is 0; state the covariance or set the parameter")
         prior = prior_from(_stamped(message.header, message.pose.pose, covariance))
-        if np.abs(prior.pose.position).max() > FURTHEST_M:
-            place = ", ".join(f"{value:.6g}" for value in prior.pose.position)
-            raise Refusal(Reason.PRIOR_INVALID, f"pose has the position ({place}), which is no place on the Earth in metres")
         if message.header.frame_id == MAP:
             prior = replace(prior, pose=replace(prior.pose, position=prior.pose.position + self._shift))
         return prior, tuple(AXES[axis] for axis in unstated)

@@ -11,12 +11,12 @@ import numpy as np
 
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior, interpolate
+from promptmid_core.geometry.covariance import fault_of
 from promptmid_core.reasons import Reason
 
 MOST_GAP_NS = 500_000_000
 # a stamp so far from the newest is a stray, or where the next one is near it the clock was set anew
 MOST_BACK_NS, MOST_AHEAD_NS, NEAR_NS = 1_000_000_000, 30_000_000_000, 1_000_000_000
-AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 
 
 class Taken(StrEnum):
@@ -112,20 +112,8 @@ class PriorBuffer:
 
 def check_prior(prior: Prior) -> None:
     """Raise Refusal PRIOR_INVALID where a pose or covariance is not one."""
-    covariance = prior.covariance
     if not (np.isfinite(prior.pose.position).all() and np.isfinite(prior.pose.rotation).all()):
         raise Refusal(Reason.PRIOR_INVALID, "the prior's pose has NaN or infinite values")
-    if not np.isfinite(covariance).all():
-        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance has NaN or infinite values")
-    variances = np.diag(covariance)
-    if (variances <= 0).any():
-        axis = AXES[int(variances.argmin())]
-        raise Refusal(Reason.PRIOR_INVALID, f"the prior's variance in {axis} is {variances.min():g}, which has to be positive; "
-                                            "the search window comes from it")
-    scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
-    if np.abs((covariance - covariance.T) / scale).max() > 1e-3:
-        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance is not symmetric")
-    least = float(np.linalg.eigvalsh((covariance + covariance.T) / 2 / scale).min())
-    if least < -1e-6:
-        raise Refusal(Reason.PRIOR_INVALID, "the prior's covariance is not positive semidefinite "
-                                            f"(eigenvalue {least:.3g} of its correlations)")
+    fault = fault_of(prior.covariance)
+    if fault:
+        raise Refusal(Reason.PRIOR_INVALID, f"the prior's covariance {fault}")
