@@ -70,8 +70,8 @@ def _check(data: bytes, stated: Size | None) -> None:
     bits, height, width, components = frame[1][2], frame[1][3:5], frame[1][5:7], frame[1][7]
     check_size((int.from_bytes(width, "big"), int.from_bytes(height, "big")), stated)
     if bits != 8 or components not in (1, 3):
-        raise Refusal(Reason.IMAGE_ENCODING, f"the JPEG has {components} components of {bits} bits; send grey or three colours of "
-                                             "8 bits")
+        raise Refusal(Reason.IMAGE_ENCODING, f"the JPEG has {components} components of {bits} bits; send grey or three colours "
+                                             "of 8 bits")
     if scans > MOST_SCANS:
         raise ValueError(f"it has {scans} scans, more than the {MOST_SCANS} that are decoded")
 
