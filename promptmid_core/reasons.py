@@ -34,6 +34,7 @@ class Reason(StrEnum):
     MAP_NODATA = "map_nodata"
     MAP_DAMAGED = "map_damaged"
     LOW_TEXTURE = "low_texture"
+    DESCRIPTOR_INVALID = "descriptor_invalid"
 
     # the match
     PEAK_AMBIGUOUS = "peak_ambiguous"
@@ -74,6 +75,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.MAP_NODATA: "The map has too little data under the view.",
     Reason.MAP_DAMAGED: "The map's files are damaged under the view.",
     Reason.LOW_TEXTURE: "Image or map show too little structure, as open water does.",
+    Reason.DESCRIPTOR_INVALID: "The network gives values that are no descriptors: NaN, or beyond their bounds.",
     Reason.PEAK_AMBIGUOUS: "Another place matches nearly as well.",
     Reason.PEAK_AT_EDGE: "The best match lies at the edge of the search window, so the true one may lie beyond.",
     Reason.FEW_TIE_POINTS: "Too few parts of the image were found on the map.",

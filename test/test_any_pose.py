@@ -28,8 +28,8 @@ from promptmid_core.replay.recording import Recording
 
 SECOND = 1_000_000_000
 # metres above the ground, or beside the map's middle
-METRES = (st.sampled_from([0.0, 1e-300, 1e-9, 1e-6, 1e-3, 0.1, 1.0, 10.0, 100.0, 1e5, 9e7, -1e-9, -1.0, -1e4]) | st.floats(-50, 8000)
-          | st.floats(-9e7, 9e7))
+METRES = (st.sampled_from([0.0, 1e-300, 1e-9, 1e-6, 1e-3, 0.1, 1.0, 10.0, 100.0, 1e5, 9e7, -1e-9, -1.0, -1e4])
+          | st.floats(-50, 8000) | st.floats(-9e7, 9e7))
 ANGLES = st.sampled_from([0.0, 1e-9, 0.3, 1.5, np.pi / 2, 1.5709, np.pi]) | st.floats(-3.2, 3.2)
 SIZES = st.sampled_from([(100, 75), (1, 1), (1, 40), (3, 2), (640, 2)])
 FOCAL = st.sampled_from([1e-3, 0.1, 90.0, 1e4, 1e8]) | st.floats(1, 1000)

@@ -98,10 +98,12 @@ def test_a_size_that_camera_info_states_too_has_a_limit(intake, undecoded):
         intake.cameras.add(telemetry.camera_info(STAMP, replace(CAMERA, width=width, height=height)))
         for data in (png(width, height, rows=b""), jpeg_header(size=(height, width))):
             told = refused(Reason.IMAGE_SIZE, intake.frame, compressed(data))
-            assert f"{width}x{height}; at most 67 megapixels" in told
+            assert f"{width}x{height}; at most 134 megapixels" in told
         raw = Msg(header=telemetry.header(STAMP, "camera"), encoding="mono8", height=height, width=width, step=width,
                   is_bigendian=0, data=b"")
         refused(Reason.IMAGE_SIZE, intake.frame, raw)
+    deep = compressed(png(10_000, 10_000, 16, 6, rows=b""))
+    assert "bytes of pixels" in refused(Reason.IMAGE_SIZE, image_from_compressed, deep)
 
 
 def test_the_largest_image_is_decoded():

@@ -83,8 +83,13 @@ def image_from_compressed(msg: Any, stated: Size | None = None) -> UInt8:
     """
     buffer = np.frombuffer(msg.data, np.uint8)
     check_bytes(len(buffer), stated)
-    pixels = _decoded(buffer.tobytes(), msg.format, stated)
-    encoding, _, compressed = (word.strip() for word in msg.format.partition(";"))
+    data, kind = buffer.tobytes(), msg.format
+    pixels = decoded(data, stated)
+    if pixels is None:
+        if any(name in kind.lower() for name in ("jpeg", "jpg", "png")) and "compressedDepth" not in kind:
+            raise Refusal(Reason.IMAGE_CORRUPT, f"{len(data)} bytes of format '{kind[:NAME]}' begin like neither JPEG nor PNG")
+        raise Refusal(Reason.IMAGE_ENCODING, f"compressed format '{kind[:NAME]}' is neither JPEG nor PNG")
+    encoding, _, compressed = (word.strip() for word in kind.partition(";"))
     if pixels.ndim == 3 and "compressed rgb" in compressed:
         # old versions compressed the channels in the order in which they came, as if they were BGR
         pixels = np.ascontiguousarray(pixels[..., ::-1])
@@ -101,13 +106,15 @@ def _in_eight_bits(pixels: Pixels) -> UInt8:
     return eight_bits(pixels) if pixels.dtype == np.uint16 else pixels.astype(np.uint8, copy=False)
 
 
-def _decoded(data: bytes, kind: str, stated: Size | None) -> Pixels:
+def decoded(data: bytes, stated: Size | None = None) -> Pixels | None:
+    """Return the pixels of a JPEG or a PNG, of 8 or 16 bits; None where the data begin like neither.
+
+    Raises Refusal: IMAGE_ENCODING, IMAGE_SIZE, IMAGE_CORRUPT as `image_from_compressed` does.
+    """
     for begin, name, decode in CODINGS:
         if data.startswith(begin):
             try:
                 return decode(data, stated)
             except ValueError as error:
                 raise Refusal(Reason.IMAGE_CORRUPT, f"{name} of {len(data)} bytes cannot be decoded: {error}") from error
-    if any(name in kind.lower() for name in ("jpeg", "jpg", "png")) and "compressedDepth" not in kind:
-        raise Refusal(Reason.IMAGE_CORRUPT, f"{len(data)} bytes of format '{kind[:NAME]}' begin like neither JPEG nor PNG")
-    raise Refusal(Reason.IMAGE_ENCODING, f"compressed format '{kind[:NAME]}' is neither JPEG nor PNG")
+    return None

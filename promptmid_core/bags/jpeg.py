@@ -168,7 +168,7 @@ def _check_piece(header: bytes, piece: bytes) -> None:
 
 def _header(data: bytes) -> tuple[_Header, int]:
     """The header of a baseline JPEG of one scan, and where its coded blocks begin."""
-    segments, components, end = [data[:2]], b"", 0
+    segments, components, end = [data[:2]], bytearray(), 0
     width = height = size = interval = 0
     for code, content, at in _segments(data):
         segment, end = bytearray(content), at

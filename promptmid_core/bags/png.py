@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.bags.size import Size, check_size
+from promptmid_core.errors import Refusal
+from promptmid_core.reasons import Reason
 
 BEGIN = b"\x89PNG\r\n\x1a\n"
-MOST_CHUNKS = 2**16
+MOST_CHUNKS, MOST_SCANLINES = 2**16, 2**29  # bytes of the latter
 # by colour type: samples a pixel, and how many bits one may have (PNG, Third Edition, table 12)
 SAMPLES = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
 # first column and row, and the steps, of the seven images of an interlaced one
@@ -21,22 +23,22 @@ ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 
 
 @dataclass(frozen=True)
-class _Header:
-    """IHDR: `size` in px, bits a pixel, whether interlaced."""
+class _Ihdr:
+    """The header: `size` in px, bits a pixel, whether interlaced."""
 
     size: Size
     bits: int
     interlaced: bool
 
     @staticmethod
-    def of(content: bytes) -> _Header:
+    def of(content: bytes) -> _Ihdr:
         """ValueError where it is none."""
         width, height = (int.from_bytes(content[at:at + 4], "big") for at in (0, 4))
         depth, colour, *methods = content[8:] if len(content) == 13 else (0, 0, 0, 0, 0)
         samples, depths = SAMPLES.get(colour, (0, ()))
         if depth not in depths or methods[:2] != [0, 0] or methods[2] > 1:
             raise ValueError("its header is none")
-        return _Header((width, height), samples * depth, bool(methods[2]))
+        return _Ihdr((width, height), samples * depth, bool(methods[2]))
 
     @property
     def scanlines(self) -> int:
@@ -55,8 +57,10 @@ def decode(data: bytes, stated: Size | None = None) -> NDArray[Any]:
     its size has room for.
     """
     content = _content(data)
-    header = _Header.of(content[b"IHDR"])
+    header = _Ihdr.of(content[b"IHDR"])
     check_size(header.size, stated)
+    if header.scanlines > MOST_SCANLINES:
+        raise Refusal(Reason.IMAGE_SIZE, f"the PNG has {header.scanlines} bytes of pixels; at most {MOST_SCANLINES} are decoded")
     inflate = zlib.decompressobj()
     try:
         scanlines = inflate.decompress(content[b"IDAT"], header.scanlines + 1)

@@ -7,7 +7,7 @@ from promptmid_core.reasons import Reason
 
 Size = tuple[int, int]  # width, height in px
 
-MOST_PIXELS = 2**26
+MOST_PIXELS = 2**27
 MOST_SIDE = 2**15 - 2  # that OpenCV resamples
 # bytes of an encoded image: no coding of a pixel takes more, nor thumbnails, colour profiles and what else a camera adds
 MOST_BYTES_A_PIXEL, MOST_BYTES_BESIDE = 8, 2**24

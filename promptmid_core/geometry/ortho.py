@@ -26,7 +26,7 @@ def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
         above = float(eye.position[2] - terrain.height(*eye.position[:2, None])[0])
         if above <= 0:
             raise Refusal(Reason.FOOTPRINT_SMALL, f"the pose has the camera on the ground or below it, by {-above:.1f} m")
-        raise Refusal(Reason.VIEW_NOT_DOWN, "with the attitude and height of the pose the image centre does not look at the ground")
+        raise Refusal(Reason.VIEW_NOT_DOWN, "with the pose's attitude and height the image centre does not look at the ground")
     point: Float64 = points[0]
     return point
 

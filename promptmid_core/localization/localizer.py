@@ -63,8 +63,8 @@ class Localizer:
             best = self._matcher.best_heading(frame, prior, scope, clock)
             solution = best.solution
             candidate = replace(
-                candidate, pose=solution.pose, covariance=solution.covariance, observed=OBSERVED, ties=best.ties, patch=best.patch,
-                prompt=best.prompt, scores=self._scores(best, scope))
+                candidate, pose=solution.pose, covariance=solution.covariance, observed=OBSERVED, ties=best.ties,
+                patch=best.patch, prompt=best.prompt, scores=self._scores(best, scope))
             with clock("judge"):
                 candidate = replace(candidate, ground=self._moved(solution, frame, prior))
                 self._judge(best, frame, prior, scope)
