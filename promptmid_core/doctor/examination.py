@@ -42,8 +42,8 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
     _examine_ros(seen, environment)
     _examine_proj(seen)
     _examine_runtimes(seen)
-    _examine_weights(seen)
     descriptor = _examine_map(seen, reference)
+    _examine_weights(seen, descriptor)
     _examine_backend(seen, descriptor, backend)
     return seen
 
@@ -54,7 +54,7 @@ def table(seen: Examination) -> str:
     for subject, values in seen.found.items():
         told = values.items() if isinstance(values, dict) else [("", values)]
         words = ", ".join(f"{name} {_told(value)}".strip() for name, value in told if value is not None)
-        lines.append(f"{subject:10}{words or 'none'}")
+        lines.append(f"{subject:14} {words or 'none'}")
     lines += [f"warning: {sentence}" for sentence in seen.warnings] + [f"PROBLEM: {sentence}" for sentence in seen.problems]
     return "\n".join([*lines, "the node cannot fly like this" if seen.problems else "nothing stops the node"])
 
@@ -102,18 +102,27 @@ def _examine_runtimes(seen: Examination) -> None:
     seen.found["runtimes"] = {"onnxruntime_providers": providers, "tensorrt": tensorrt}
 
 
-def _examine_weights(seen: Examination) -> None:
+def _examine_weights(seen: Examination, name: str) -> None:
+    """The files of the profile that is shipped, and of the one that the descriptor of that name flies with, by their hashes."""
+    from promptmid_core.descriptors.name import DescriptorName
     from promptmid_core.runtime.profile import COMPACT, Profile
 
-    found: dict[str, Any] = {}
-    seen.found["weights"] = found
-    with _problems_of(seen):
-        profile = Profile.read(COMPACT)
-        found["profile"] = profile.name
-        for name in profile.files:
-            with _problems_of(seen):
-                profile.check(name)
-                found[name] = profile.files[name][:16]
+    checked = []
+    for subject, folder in (("weights", COMPACT), ("weights_map", DescriptorName.whole(name).folder)):
+        if folder is None:
+            continue
+        found: dict[str, Any] = {}
+        seen.found[subject] = found
+        checked.append(False)
+        with _problems_of(seen):
+            profile = Profile.read(folder)
+            found["profile"] = profile.name
+            for file in profile.files:
+                with _problems_of(seen):
+                    profile.check(file)
+                    found[file] = profile.files[file][:16]
+            checked[-1] = all(file in found for file in profile.files)
+    seen.found["hashes_checked"] = all(checked)
 
 
 def _examine_map(seen: Examination, path: Path | None) -> str:

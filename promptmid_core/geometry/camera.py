@@ -13,6 +13,8 @@ from promptmid_core.geometry.pose import Pose
 
 # pixels; less is what rounding leaves of a calibration without skew
 LEAST_SKEW = 1e-6
+# of focal lengths in pixels, and of all other intrinsics: beyond these a number is none of a camera, and products of it overflow
+LEAST_FOCAL, MOST_VALUE = 1e-3, 1e8
 
 # base_link is x forward, y left, z up (REP-103); the camera looks straight down with the image's top forward
 NADIR = Pose(np.zeros(3), np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]))
@@ -45,6 +47,9 @@ class Camera:
                              "knows; calibrate the camera without skew")
         if self.k[0, 0] <= 0 or self.k[1, 1] <= 0 or not np.allclose(self.k[2], (0, 0, 1)):
             raise ValueError("camera_info has no focal length (K is zero or not of the form [fx s cx; 0 fy cy; 0 0 1])")
+        if min(self.k[0, 0], self.k[1, 1]) < LEAST_FOCAL or max(np.abs(self.k).max(), np.abs(self.d).max(initial=0)) > MOST_VALUE:
+            raise ValueError(f"camera_info has intrinsics that no camera has: focal lengths below {LEAST_FOCAL:g} px, or numbers "
+                             f"in K or D beyond {MOST_VALUE:g}")
         if self.model not in COEFFICIENTS:
             raise ValueError(f"camera_info has distortion model '{self.model}' with {len(self.d)} coefficients; known are "
                              f"{', '.join(COEFFICIENTS)}: calibrate the camera with one of these, or rectify its images and send "
@@ -52,6 +57,8 @@ class Camera:
         if len(self.d) not in COEFFICIENTS[self.model]:
             counts = ", ".join(map(str, COEFFICIENTS[self.model]))
             raise ValueError(f"camera_info has {len(self.d)} coefficients for distortion model '{self.model}', it has {counts}")
+        if not np.isfinite(self.boresight()).all():
+            raise ValueError("camera_info has intrinsics by which no ray can be told for the middle of the image")
 
     def project(self, points: Float64) -> tuple[Float64, Mask]:
         """Project points (N, 3) in the optical frame to pixels (N, 2), and tell whether each lies in front and inside the

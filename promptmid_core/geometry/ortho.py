@@ -16,12 +16,17 @@ from promptmid_core.reasons import Reason
 
 
 def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
-    """Return the ground point (3,) in `map` that the image centre looks at; Refusal VIEW_NOT_DOWN where it looks past the
-    ground."""
+    """Return the ground point (3,) in `map` that the image centre looks at.
+
+    Raises Refusal VIEW_NOT_DOWN where it looks past the ground, FOOTPRINT_SMALL where the camera is on the ground or below.
+    """
     eye = pose @ camera.mount
     points, hit = terrain.intersect(eye.position, (eye.rotation @ camera.boresight())[None])
     if not hit[0]:
-        raise Refusal(Reason.VIEW_NOT_DOWN, "with the prior's attitude and height the image centre does not look at the ground")
+        above = float(eye.position[2] - terrain.height(*eye.position[:2, None])[0])
+        if above <= 0:
+            raise Refusal(Reason.FOOTPRINT_SMALL, f"the pose has the camera on the ground or below it, by {-above:.1f} m")
+        raise Refusal(Reason.VIEW_NOT_DOWN, "with the pose's attitude and height the image centre does not look at the ground")
     point: Float64 = points[0]
     return point
 
@@ -55,7 +60,8 @@ def orthorectify(image: UInt8, camera: Camera, pose: Pose, terrain: Terrain, gri
     if factor > 1:
         image = np.asarray(cv2.resize(image, (right - left, bottom - top), interpolation=cv2.INTER_AREA), np.uint8)
     # cut after rounding, so that what is read does not depend on the cut
-    across, down = col.astype(np.float32) - np.float32(left), row.astype(np.float32) - np.float32(top)
+    with np.errstate(over="ignore"):  # ground behind the horizon, which is not seen
+        across, down = col.astype(np.float32) - np.float32(left), row.astype(np.float32) - np.float32(top)
     warped = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Patch(np.asarray(warped, np.uint8), visible, grid)
 

@@ -12,7 +12,7 @@ from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import Frame, TiePoints
-from promptmid_core.localization.integrity import check_patch, evidence
+from promptmid_core.localization.integrity import check_described, check_patch, evidence
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
 from promptmid_core.localization.solve import Solution, moved_ground, solve, ties_on_ground
@@ -142,6 +142,7 @@ class FrameMatcher:
         patch, (window, prompt) = together(seen, known)
         with clock("describe"):
             described = self.descriptor.describe(patch, prompt)
+            check_described(described, self.descriptor.name)
         with clock("search"):
             peaks = search(described, window, extent)
         tried: list[Hypothesis] = []

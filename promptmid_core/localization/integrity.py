@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
-from promptmid_core.descriptors import Evidence
+from promptmid_core.bags.size import check_size
+from promptmid_core.descriptors import Evidence, fault_of
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Patch, Prior
+from promptmid_core.geometry import DescriptorMap, Patch, Prior
 from promptmid_core.localization.fix import Frame, TiePoints
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.solve import Solution
@@ -24,9 +25,7 @@ def check_frame(frame: Frame, options: Options) -> None:
     if frame.stamp_ns <= 0:
         raise Refusal(Reason.STAMP_ZERO, "the image has stamp zero; the prior cannot be found without its time")
     height, width = frame.image.shape[:2]
-    if (width, height) != (frame.camera.width, frame.camera.height):
-        raise Refusal(Reason.IMAGE_SIZE,
-                      f"the image is {width}x{height} but camera_info says {frame.camera.width}x{frame.camera.height}")
+    check_size((width, height), (frame.camera.width, frame.camera.height))
     sample = frame.image[::8, ::8]
     dark, bright = float((sample <= options.gates.dark_level).mean()), float((sample >= options.gates.bright_level).mean())
     if dark > 0.9:
@@ -51,6 +50,13 @@ def check_patch(patch: Patch, options: Options) -> None:
     if contrast < options.gates.least_contrast:
         raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, "
                                           f"less than {options.gates.least_contrast:.1f}")
+
+
+def check_described(described: DescriptorMap, name: str) -> None:
+    """The descriptors are numbers; `name` is that of the descriptor."""
+    fault = fault_of(described, name)
+    if fault:
+        raise Refusal(Reason.DESCRIPTOR_INVALID, fault)
 
 
 def check_place(peak: Peak, verification: Verification, options: Options) -> None:

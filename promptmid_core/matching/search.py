@@ -163,7 +163,7 @@ def _peaks(scores: Float32, yaws: Float64, scales: Float64, cell: float, centre:
     sharp = raw - cv2.GaussianBlur(raw, (0, 0), BROAD)
     radius = sharp.shape[0] // 2
     rows, cols = np.mgrid[:sharp.shape[0], :sharp.shape[1]]
-    left, places = sharp.copy(), []
+    left, rest, places = sharp.copy(), sharp[:0], []
     for _ in range(PEAKS):
         row, col = (int(i) for i in np.unravel_index(int(np.argmax(left)), left.shape))
         if not np.isfinite(left[row, col]):
