@@ -29,8 +29,7 @@ def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
 def ground_resolution(camera: Camera, pose: Pose, terrain: Terrain) -> float:
     """Return the metres on the ground per image pixel around the image centre, the finer of the two image axes."""
     eye = pose @ camera.mount
-    middle = np.array([(camera.width - 1) / 2, (camera.height - 1) / 2])
-    rays = camera.rays(middle + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    rays = camera.middle()
     reach = float(np.linalg.norm(boresight_point(camera, pose, terrain) - eye.position))
     points = rays / rays[:, 2:] * (reach * rays[0, 2])
     return float(min(np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[0])))
