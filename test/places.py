@@ -48,6 +48,20 @@ class Flown:
     priors: list[Prior]
     truths: list[Pose]
 
+    @staticmethod
+    def read(folder: Path) -> Flown:
+        """What `flown_over` made in a folder."""
+        reference = ReferenceMap.open(folder / "map")
+        recording = Recording(open_bag(folder / "bag"), reference.frame)
+        flown = Flown(reference, [], [], [])
+        for image in recording.images():
+            truth = recording.truth(image.stamp_ns)
+            assert truth is not None
+            flown.frames.append(recording.intake.frame(image.message))
+            flown.priors.append(recording.intake.odometry.at(image.stamp_ns)[0])
+            flown.truths.append(truth)
+        return flown
+
     def localizer(self, descriptor: str = "structural", threads: int = 1) -> Localizer:
         return Localizer(self.reference, load(descriptor, threads=threads), Options.of(patch_px=192))
 
@@ -95,18 +109,9 @@ def by_degrees(heights: Any, profile: dict[str, Any]) -> tuple[Any, dict[str, An
 
 
 def flown_over(world: World, folder: Path, map_crs: str | None = None, descriptor: str = "structural") -> Flown:
-    """Build the map of a world, simulate a flight over it, and read that."""
+    """Build the map of a world, simulate a flight over it, and read both."""
     options = BuildOptions(load(descriptor, threads=1), crs=map_crs, levels=1)
     build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", options)
-    reference = ReferenceMap.open(folder / "map")
     simulate_flight(world.optical, folder / "bag", dem=world.dem, crs=map_crs, frames=FRAMES, seed=2, footprint_px=240, drift_px=10,
                     yaw_error_deg=3, altitude_error_percent=2, image_size=(480, 360))
-    recording = Recording(open_bag(folder / "bag"), reference.frame)
-    flown = Flown(reference, [], [], [])
-    for image in recording.images():
-        truth = recording.truth(image.stamp_ns)
-        assert truth is not None
-        flown.frames.append(recording.intake.frame(image.message))
-        flown.priors.append(recording.intake.odometry.at(image.stamp_ns)[0])
-        flown.truths.append(truth)
-    return flown
+    return Flown.read(folder)
