@@ -34,8 +34,7 @@ def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
 def ground_resolution(camera: Camera, pose: Pose, terrain: Terrain) -> float:
     """Return the metres on the ground per image pixel around the image centre, the finer of the two image axes."""
     eye = pose @ camera.mount
-    middle = np.array([(camera.width - 1) / 2, (camera.height - 1) / 2])
-    rays = camera.rays(middle + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    rays = camera.middle()
     reach = float(np.linalg.norm(boresight_point(camera, pose, terrain) - eye.position))
     points = rays / rays[:, 2:] * (reach * rays[0, 2])
     return float(min(np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[0])))
@@ -60,8 +59,7 @@ def orthorectify(image: UInt8, camera: Camera, pose: Pose, terrain: Terrain, gri
     if factor > 1:
         image = np.asarray(cv2.resize(image, (right - left, bottom - top), interpolation=cv2.INTER_AREA), np.uint8)
     # cut after rounding, so that what is read does not depend on the cut
-    with np.errstate(over="ignore"):  # ground behind the horizon, which is not seen
-        across, down = col.astype(np.float32) - np.float32(left), row.astype(np.float32) - np.float32(top)
+    across, down = col.astype(np.float32) - np.float32(left), row.astype(np.float32) - np.float32(top)
     warped = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Patch(np.asarray(warped, np.uint8), visible, grid)
 

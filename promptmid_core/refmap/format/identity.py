@@ -7,11 +7,12 @@ from typing import Any
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.geometry import ChannelGroup, Measure
+from promptmid_core.geometry.image import MOST_VALUE
 from promptmid_core.prompts.prompt import Modality
 from promptmid_core.refmap.format.fields import Fields
 
 MOST_STRIDE, MOST_CHANNELS = 256, 4096
-MOST_VALUE = 1e4  # of a weight or a bound, and the inverse of the least bound: float16 holds what a descriptor is made of
+
 
 @dataclass(frozen=True)
 class DescriptorIdentity:
