@@ -36,7 +36,7 @@ class Odometry:
         self._rig, self._shift = rig, np.zeros(3) if shift is None else shift
         self._came = threading.Condition()
         self._buffer = buffer or PriorBuffer()
-        self._odometer = Odometer()
+        self._odometer = Odometer(self._buffer.keep_ns)
         self._heard_ns = 0
         self._anchor: Anchor | None = None
         self._given: Prior | None = None
