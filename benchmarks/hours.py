@@ -1,4 +1,4 @@
-"""Hours of flight at the rate at which the node judges: memory, threads, handles, shared memory, latency, counters, false fixes."""
+"""Hours of flight at the rate at which the node judges: memory, threads, handles, latency, counters, false fixes."""
 
 from __future__ import annotations
 

@@ -33,13 +33,14 @@ class Failed(Exception):
 
 
 class Aircraft:
-    """A node over a map, with the flight that it is shown. Use in a with block, which starts and ends the node.
+    """A node over the map `reference`, with the flight that it is shown. Use in a with block, which starts and ends the node.
 
-    `node` must be spun by somebody else, in another thread.
+    `node` must be spun by somebody else, in another thread. `figures`: what was measured on the way.
     """
 
     def __init__(self, node: Node, trip: RoundTrip, reference: Path, log: Path, **parameters: Any) -> None:
-        self.trip = trip
+        self.trip, self.reference, self.parameters = trip, reference, parameters
+        self.figures: dict[str, Any] = {}
         self._node, self._log = node, log
         self._settings: Mapping[str, Any] = {"map": str(reference.absolute()), "image_transport": "compressed", **parameters}
         opened = ReferenceMap.open(reference)
@@ -50,12 +51,11 @@ class Aircraft:
             INFO: node.create_publisher(CameraInfo, INFO, RELIABLE),
             ODOMETRY: node.create_publisher(Odometry, ODOMETRY, QoSProfile(depth=500)),
         }
+        subscribe = node.create_subscription
         self._subscriptions = [
-            node.create_subscription(DiagnosticArray, "/localizer/match_diagnostics", lambda message: self.ledger.on_verdict(message),
-                                     DEEP),
-            node.create_subscription(PoseWithCovarianceStamped, "/localizer/pose", lambda message: self.ledger.on_pose(message),
-                                     DEEP),
-            node.create_subscription(DiagnosticArray, "/diagnostics", lambda message: self.ledger.on_health(message), DEEP),
+            subscribe(DiagnosticArray, "/localizer/match_diagnostics", lambda message: self.ledger.on_verdict(message), DEEP),
+            subscribe(PoseWithCovarianceStamped, "/localizer/pose", lambda message: self.ledger.on_pose(message), DEEP),
+            subscribe(DiagnosticArray, "/diagnostics", lambda message: self.ledger.on_health(message), DEEP),
         ]
 
     def __enter__(self) -> Aircraft:
@@ -99,7 +99,7 @@ class Aircraft:
         """Send shots; the reason of each that was waited for."""
         reasons = []
         for shot in shots:
-            self._send(shot)
+            self.send(shot)
             if shot.image is not None and shot.awaited:
                 self._await(shot.stamp_ns)
                 reasons.append(self.ledger.reason)
@@ -116,9 +116,11 @@ class Aircraft:
         """Wait until the node's counters agree with what came of it. Raises Failed where they do not."""
         if not self.ledger.await_(self.ledger.add_up, HANG_S):
             self.process.check_alive()
-            raise Failed(f"the counters do not add up: {self.ledger.counts()}, and {sum(self.ledger.judged.values())} verdicts came")
+            verdicts = sum(self.ledger.judged.values())
+            raise Failed(f"the counters do not add up: {self.ledger.counts()}, and {verdicts} verdicts came")
 
-    def _send(self, shot: Shot) -> None:
+    def send(self, shot: Shot) -> None:
+        """Send a shot and wait for nothing."""
         for message in shot.odometry:
             self._publishers[ODOMETRY].publish(message)
         for message in shot.infos:

@@ -56,8 +56,10 @@ class Ledger:
             self.fixes += 1
             truth = self._truth.get(stamp)
             off_px = None if truth is None else self._ground_error_px(pose_from(message.pose.pose), truth)
-            if off_px is None or off_px > FALSE_FIX_PX:
-                off = "of no image that was sent" if truth is None else "past the ground" if off_px is None else f"{off_px:.1f} px off"
+            if truth is None:
+                self.false_fixes.append(f"the fix of stamp {stamp} is of no image that was sent")
+            elif off_px is None or off_px > FALSE_FIX_PX:
+                off = "past the ground" if off_px is None else f"{off_px:.1f} px off"
                 self.false_fixes.append(f"the fix of stamp {stamp} is {off}")
             else:
                 self.worst_px = max(self.worst_px, off_px)
@@ -82,6 +84,12 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """Return what the node last counted itself, -1 where it did not tell."""
         return {name: int(self.health.get(f"images_{name}", -1)) for name in ("received", "processed", "dropped")}
+
+    def totals(self) -> dict[str, Any]:
+        """Return how many images were sent and what came of them so far."""
+        with self._came:
+            return {"images": sum(self.sent.values()), "verdicts": sum(self.judged.values()), "fixes": self.fixes,
+                    "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
 
     def add_up(self) -> bool:
         """Return whether the node's counters and what came of it agree, with no image in hand."""

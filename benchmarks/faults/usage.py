@@ -18,7 +18,7 @@ def usage(pid: int) -> dict[str, float]:
     # the name in brackets may hold spaces
     user, system = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
     return {
-        "memory_mb": round(own, 1), "threads": int(status["Threads"]), "handles": len(os.listdir(process / "fd")),
+        "memory_mb": round(own, 1), "threads": int(status["Threads"]), "handles": len(list((process / "fd").iterdir())),
         "shm_files": len(mapped), "shm_mb": round(sum(size(file) for file in mapped) / 2**20, 1),
         "processor_s": (int(user) + int(system)) / os.sysconf("SC_CLK_TCK"),
     }
