@@ -89,6 +89,11 @@ class Odometry:
                                                     "yet: publish the aircraft's pose in map once on the topic initialpose")
             return self._anchor.prior(odometry, self._odometer.flown(stamp)), self._anchor
 
+    def place(self, stamp: int) -> Float64:
+        """Return the position (3,) at a stamp in the odometry's own frame. Raises Refusal as `at` does."""
+        with self._came:
+            return self._buffer.at(stamp).pose.position
+
     def give(self, message: Any) -> None:
         """Take a pose by hand, to hold from the odometry of its stamp on, or from the newest where none is near its stamp.
 
