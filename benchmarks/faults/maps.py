@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from benchmarks.faults.aircraft import Aircraft
 from benchmarks.faults.fault import Fault, require
 
 HEADER = "zarr.json"
+ANSWER_S = 10.0
 
 
 def shards(folder: Path) -> list[Path]:
@@ -93,7 +95,9 @@ def broken(aircraft: Aircraft) -> None:
 
 
 def _refused(aircraft: Aircraft, what: str) -> None:
+    began = time.monotonic()
     answer = aircraft.ask("reload_map")
+    require(time.monotonic() - began < ANSWER_S, f"{what} was answered after {time.monotonic() - began:.0f} s")
     require(not answer.success, f"{what} was loaded")
     require(answer.message.startswith("the old map stays"), f"{what} was answered with: {answer.message}")
     reasons = aircraft.fly(aircraft.trip.shots(1))

@@ -1,4 +1,4 @@
-"""A recorded flight flown to and fro without end: the same frames under stamps that go on, with odometry that goes on too."""
+"""A recorded flight flown to and fro without end: its frames with new noise, under stamps that go on, with odometry of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage
@@ -24,6 +26,7 @@ IMAGE, INFO, ODOMETRY, TRUTH = "/image/compressed", "/camera_info", "/odometry",
 TYPES = {IMAGE: CompressedImage, INFO: CameraInfo, ODOMETRY: Odometry, TRUTH: Odometry}
 # odometry has to bracket its image
 AHEAD_NS = 120_000_000
+JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class RoundTrip:
         self._shown = 0
         self._told_ns = -1
         self._clock_ns = self._first
+        self._random = np.random.default_rng(1)
 
     def next(self) -> Shot:
         """Return the next shot."""
@@ -78,7 +82,7 @@ class RoundTrip:
         self._shown += 1
         stamp = self._clock_ns + at
         odometry = tuple(self._told(at + AHEAD_NS))
-        return Shot(stamp, odometry, (stamped(info, stamp),), stamped(image, stamp), pose_from(truth.pose.pose))
+        return Shot(stamp, odometry, (stamped(info, stamp),), self._taken(image, stamp), pose_from(truth.pose.pose))
 
     def shots(self, count: int) -> list[Shot]:
         """Return the next shots."""
@@ -91,6 +95,15 @@ class RoundTrip:
     def restart(self) -> None:
         """Begin anew from the first image under its first stamp, as a bag that is played in a loop."""
         self._shown, self._told_ns, self._clock_ns = 0, -1, self._first
+
+    def _taken(self, image: Any, stamp: int) -> Any:
+        """The image as a sensor gives it, never the same pixels twice."""
+        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        noise = self._random.integers(-2, 3, pixels.shape[:2], np.int16)
+        noisy = np.clip(pixels + (noise if pixels.ndim == 2 else noise[..., None]), 0, 255).astype(np.uint8)
+        taken = stamped(image, stamp)
+        taken.data = cv2.imencode(".jpg", noisy, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1].tobytes()
+        return taken
 
     def _told(self, until: int) -> list[Any]:
         """The odometry that has not been told yet, up to a time after the start."""

@@ -50,17 +50,20 @@ class Faults:
     def run(self, faults: Iterable[Fault]) -> Iterable[Result]:
         """Yield the result of each fault."""
         shared: Aircraft | None = None
+        failed = False
         try:
-            for fault in faults:
+            for fault in sorted(faults, key=lambda fault: fault.own):
+                if shared is not None and (fault.own or failed):
+                    # two nodes of one name would answer for each other
+                    _end(shared)
+                    shared = None
                 if fault.own:
                     aircraft = self._aircraft(fault)
                 else:
-                    aircraft = shared = shared or self._started(self._aircraft(fault))
+                    aircraft = shared = shared or self._aircraft(fault).__enter__()
                 result = self._done(fault, aircraft)
+                failed = bool(result.failure)
                 yield result
-                if result.failure and shared is not None and not fault.own:
-                    _end(shared)
-                    shared = None
         finally:
             if shared is not None:
                 _end(shared)
@@ -75,11 +78,6 @@ class Faults:
             reference = Path(shutil.copytree(reference, folder / "map"))
         parameters = {"patch_px": PATCH_PX, "snapshot_dir": str(folder.absolute() / "snapshots"), **fault.parameters}
         return Aircraft(self._node, RoundTrip(self._scene.bag), reference, folder / "localizer.log", **parameters)
-
-    @staticmethod
-    def _started(aircraft: Aircraft) -> Aircraft:
-        aircraft.__enter__()
-        return aircraft
 
     def _done(self, fault: Fault, aircraft: Aircraft) -> Result:
         result = Result(fault.name, fault.about)

@@ -15,7 +15,7 @@ from benchmarks.faults.fault import RECOVERY, Fault, require
 from benchmarks.faults.usage import SHARED, shared_files, usage
 
 FULL_DISK_BYTES, SPARE_BYTES = 20_000, 4 * 2**20
-STOPPED_S = 12.0
+STOPPED_S, IN_HAND_S = 12.0, 0.02
 START_S = 60.0
 
 
@@ -68,18 +68,17 @@ def no_memory(aircraft: Aircraft) -> None:
 
 
 def stopped(aircraft: Aircraft) -> None:
-    """The process stands still while images come, as one whose machine was put to sleep."""
-    pid = aircraft.process.pid
+    """The process stands still with an image in hand while others come, as one whose machine was put to sleep."""
     for _ in range(2):
-        shots = aircraft.trip.shots(int(STOPPED_S))
+        aircraft.send(aircraft.trip.next())
+        time.sleep(IN_HAND_S)
         os.kill(aircraft.process.pid, signal.SIGSTOP)
-        for shot in shots:
+        for shot in aircraft.trip.shots(int(STOPPED_S)):
             aircraft.send(shot)
             time.sleep(1.0)
         os.kill(aircraft.process.pid, signal.SIGCONT)
         aircraft.settle()
         aircraft.fly(aircraft.trip.shots(4))
-    require(usage(pid)["threads"] > 0, "the process is gone")
 
 
 def killed(aircraft: Aircraft) -> None:

@@ -13,7 +13,7 @@ from promptmid_core.localization.fix import Candidate
 from promptmid_core.reasons import Reason
 
 # a driver may go round a ring of buffers that are no longer filled
-KEPT = 32
+KEPT = 16
 MOST_MOVED_M = 2.0
 
 
