@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -169,3 +173,26 @@ def test_map_of_bytes_is_smaller_and_tells_its_scale(inputs: dict[str, Path], tm
     np.testing.assert_array_equal(group["channel_scale"][:], steps.ravel())
     assert map_info(tmp_path / "int8")["store"] == "int8"
     assert verify_map(tmp_path / "int8") == []
+
+
+def test_a_map_is_let_go_at_once(reference: ReferenceMap) -> None:
+    """Not only when Python looks for circles: a node that opens its map again would hold several until then."""
+    gc.collect()
+    gc.disable()
+    try:
+        opened = ReferenceMap.open(reference.path, prefetch=True)
+        assert opened.at(1).at(0).at(1).descriptors(0, 0, 64, 64).valid.any()
+        assert opened.at(0) is opened
+        assert opened.at(1) is opened.at(1)
+        opened.terrain().height(np.array([100.0]), np.array([-100.0]))
+        parts = [weakref.ref(part) for part in (opened, opened.at(1), opened._stored, opened.terrain())]
+        before = threading.active_count()
+        del opened
+        assert [part() for part in parts] == [None] * 4
+        for _ in range(1000):
+            if threading.active_count() < before:
+                break
+            time.sleep(0.01)
+        assert threading.active_count() <= before - 2  # what reads ahead, on both levels
+    finally:
+        gc.enable()

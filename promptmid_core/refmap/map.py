@@ -49,7 +49,7 @@ class ReferenceMap:
         self.vocabulary = vocabulary
         self._stored = stored
         self._readers, self._prefetch = stored.level(level)
-        self._others: dict[int, ReferenceMap] = {}
+        stored.views[level] = self
 
     @staticmethod
     def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
@@ -64,17 +64,14 @@ class ReferenceMap:
         return ReferenceMap(path, header, 0, header.vocabulary.read(path), stored)
 
     def at(self, level: int) -> ReferenceMap:
-        """Return the map at another level, opened when it is first asked for. Raises ValueError where it has no such level.
+        """Return the map at another level. Raises ValueError where it has no such level.
 
         Raises InputError where that level's metadata are damaged.
         """
         if not 0 <= level < self.levels:
             raise ValueError(f"{self.path} has levels 0 to {self.levels - 1}, not {level}")
-        if level == self.level:
-            return self
-        if level not in self._others:
-            self._others[level] = ReferenceMap(self.path, self.header, level, self.vocabulary, self._stored)
-        return self._others[level]
+        view: ReferenceMap | None = self._stored.views.get(level)
+        return view or ReferenceMap(self.path, self.header, level, self.vocabulary, self._stored)
 
     def descriptors(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
         """Return the descriptors of a window, float32, not valid and 0 where the map has none or is damaged.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry.terrain import Terrain
@@ -17,11 +19,12 @@ from promptmid_core.refmap.prefetch import Prefetch
 class Stored:
     """What is stored of a map, each level opened when it is first asked for; shared by the levels of a ReferenceMap.
 
-    It holds none of them, so that a map is let go at once with its cache when the last of them is.
+    It holds none of these, its `views`, so that a map is let go at once with its cache when the last of them is.
     """
 
     def __init__(self, path: Path, header: Header, cache: ChunkCache, prefetch: bool) -> None:
         self._path, self._header, self.cache, self._ahead = path, header, cache, prefetch
+        self.views: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._levels: dict[int, tuple[dict[str, ChunkReader], Prefetch | None]] = {}
 
     def level(self, level: int) -> tuple[dict[str, ChunkReader], Prefetch | None]:
