@@ -8,38 +8,49 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults import rounds
 from benchmarks.faults.cameras import CAMERAS
 from benchmarks.faults.clocks import CLOCKS
+from benchmarks.faults.fault import Fault
 from benchmarks.faults.images import IMAGES
 from benchmarks.faults.maps import MAPS
 from benchmarks.faults.priors import PRIORS
-from benchmarks.faults.rounds import ROUND_FAULTS
 from benchmarks.faults.run import Faults, Result, summary
 from benchmarks.faults.scene import prepare
 from benchmarks.faults.system import SYSTEM
+from promptmid_core.cli.parsing import positive_number
 from promptmid_core.errors import InputError
 from promptmid_core.files import write_json
 from promptmid_ros.rehearsal.live import isolate, ros_node
 
-FAULTS = {fault.name: fault for fault in (*IMAGES, *CAMERAS, *CLOCKS, *PRIORS, *MAPS, *SYSTEM, *ROUND_FAULTS)}
+ROUNDS = 500
+
+
+def all_faults(number: int = ROUNDS) -> dict[str, Fault]:
+    """Return all faults by their names; those of rounds with so many."""
+    return {fault.name: fault for fault in (*IMAGES, *CAMERAS, *CLOCKS, *PRIORS, *MAPS, *SYSTEM, *rounds.of(number))}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Do all faults, or those that are named; exit status 1 where the node did not withstand one."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
-    parser.add_argument("--only", metavar="NAME", action="append", choices=sorted(FAULTS), help="one fault; may be repeated")
+    parser.add_argument("--only", metavar="NAME", action="append", choices=sorted(all_faults()),
+                        help="one fault; may be repeated")
+    parser.add_argument("--rounds", type=positive_number, default=ROUNDS, metavar="N",
+                        help=f"of lifecycle and reload_map; default: {ROUNDS}")
     parser.add_argument("--list", action="store_true", help="print the faults and do none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: faults.json in the folder of --out")
     parser.add_argument("--out", type=Path, default=Path("faults_out"), metavar="DIR")
     args = parser.parse_args(argv)
+    known = all_faults(int(args.rounds))
     if args.list:
-        for fault in FAULTS.values():
+        for fault in known.values():
             print(f"{fault.name:26} {fault.about}")
         return 0
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     isolate(args.out)
-    faults = [FAULTS[name] for name in args.only or FAULTS]
+    faults = [known[name] for name in args.only or known]
     results: list[Result] = []
     try:
         scene = prepare(args.out, *sorted({fault.descriptor for fault in faults}))

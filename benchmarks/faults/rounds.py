@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
 
 from lifecycle_msgs.msg import Transition
@@ -10,15 +11,14 @@ from benchmarks.faults.aircraft import HANG_S, Aircraft
 from benchmarks.faults.fault import Fault, require
 from benchmarks.faults.usage import usage
 
-ROUNDS = 500
 MOST_GROWTH_MB = 5.0
 LIFECYCLE = {"deactivate": Transition.TRANSITION_DEACTIVATE, "clean up": Transition.TRANSITION_CLEANUP,
              "configure": Transition.TRANSITION_CONFIGURE, "activate": Transition.TRANSITION_ACTIVATE}
 
 
-def lifecycle(aircraft: Aircraft) -> None:
+def lifecycle(rounds: int, aircraft: Aircraft) -> None:
     taken = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for name, transition in LIFECYCLE.items():
             aircraft.process.change_state(transition, name, HANG_S)
         taken.append(usage(aircraft.process.pid))
@@ -31,9 +31,9 @@ def lifecycle(aircraft: Aircraft) -> None:
     aircraft.connect()
 
 
-def reload_map(aircraft: Aircraft) -> None:
+def reload_map(rounds: int, aircraft: Aircraft) -> None:
     taken = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         answer = aircraft.ask("reload_map")
         require(answer.success, f"reload_map failed in round {number}: {answer.message}")
         taken.append(usage(aircraft.process.pid))
@@ -51,8 +51,11 @@ def _flat(aircraft: Aircraft, taken: list[dict[str, float]]) -> None:
         require(late - early <= most, f"{name} went from {early:g} to {late:g} over {len(taken)} rounds")
 
 
-ROUND_FAULTS = (
-    Fault("lifecycle_rounds", "deactivate, clean up, configure, activate, again and again", lifecycle, own=True),
-    Fault("reload_rounds", "reload_map again and again", reload_map, own=True),
-    Fault("reload_rounds_promptmid", "the same with a network", reload_map, own=True, descriptor="promptmid"),
-)
+def of(rounds: int) -> tuple[Fault, ...]:
+    """Return the faults of so many rounds each."""
+    lifecycles, reloads = partial(lifecycle, rounds), partial(reload_map, rounds)
+    return (
+        Fault("lifecycle_rounds", "deactivate, clean up, configure, activate, again and again", lifecycles, own=True),
+        Fault("reload_rounds", "reload_map again and again", reloads, own=True),
+        Fault("reload_rounds_promptmid", "the same with a network", reloads, own=True, descriptor="promptmid"),
+    )
