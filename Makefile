@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak scale weights test check test-full lint ruff mypy layers clean
+.PHONY: help install demo soak faults hours scale weights test check test-full lint ruff mypy layers clean
 
 export PYTHON
 
@@ -7,6 +7,8 @@ help:
 	@echo 'make install   .venv with everything that the commands need; nothing to do where it stands'
 	@echo 'make demo      a simulated flight over a simulated SAR map, from nothing to an HTML report in demo_out'
 	@echo 'make soak      minutes of full-HD images at 30 Hz into the node: memory, drops, service calls, latency; SECONDS=300 each'
+	@echo 'make faults    some 80 faults done to the node in flight: images, clocks, odometry, maps, system; a quarter of an hour on two cores'
+	@echo 'make hours     eight simulated hours as fast as the node judges: memory, threads, handles, latency; HOURS=8, an hour on two cores'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
 	@echo 'make test      the whole test suite; about 6 minutes on two idle cores'
@@ -27,6 +29,16 @@ SECONDS ?= 300
 soak: export OMP_NUM_THREADS = 1
 soak: install
 	.venv/bin/python -m benchmarks.soak --seconds $(SECONDS) --out soak_out
+
+ROUNDS ?= 500
+faults: export OMP_NUM_THREADS = 1
+faults: install
+	.venv/bin/python -m benchmarks.faults --rounds $(ROUNDS) --out faults_out
+
+HOURS ?= 8
+hours: export OMP_NUM_THREADS = 1
+hours: install
+	.venv/bin/python -m benchmarks.hours --hours $(HOURS) --out hours_out
 
 scale: export OMP_NUM_THREADS = 1
 scale: install
@@ -71,4 +83,4 @@ layers: install
 	.venv/bin/lint-imports --no-logo
 
 clean:
-	rm -rf .venv demo_out full_out soak_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv demo_out full_out soak_out faults_out hours_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

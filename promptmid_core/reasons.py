@@ -47,6 +47,7 @@ class Reason(StrEnum):
     HALVES_DISAGREE = "halves_disagree"
 
     # the fix among its neighbours
+    IMAGE_FROZEN = "image_frozen"
     PRIOR_DISAGREES = "prior_disagrees"
     NOT_CONFIRMED = "not_confirmed"
     TRACK_DISAGREES = "track_disagrees"
@@ -84,6 +85,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.IMPLAUSIBLE_SCALE: "The match implies a height that the prior rules out.",
     Reason.IMPLAUSIBLE_ROTATION: "The match implies a heading that the prior rules out.",
     Reason.HALVES_DISAGREE: "Two halves of the tie points give different places.",
+    Reason.IMAGE_FROZEN: "The image has the very pixels of one before it, though the aircraft has moved.",
     Reason.PRIOR_DISAGREES: "The match lies further from the prior than its covariance allows.",
     Reason.NOT_CONFIRMED: "The match awaits agreement of further frames before the first fix.",
     Reason.TRACK_DISAGREES: "The match contradicts the fixes before it.",

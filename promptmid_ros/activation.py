@@ -75,7 +75,7 @@ class Activation:
         Raises Ended where the process has to end.
         """
         waited_s = self.worker.waited_s()
-        if not self.watchdog.hangs(waited_s):
+        if not self.watchdog.hangs(waited_s, time.monotonic()):
             return ""
         problem = f"an image has waited {waited_s:.0f} s for its verdict: {self.worker.place()}"
         hand = self.worker.abandon()

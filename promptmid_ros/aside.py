@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -23,6 +27,8 @@ class Aside:
         self._node, self._name = node, name
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._busy = threading.Lock()
+        # not the default group, which the service that awaits may hold
+        self._group = ReentrantCallbackGroup()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     async def result(self, work: Callable[[], Any], limit_s: float) -> Any:
@@ -54,16 +60,25 @@ class Aside:
                 settle(None, error)
 
         too_long = InputError(f"{self._name} did not end within {limit_s:g} s; is its disk there?")
-        alarm = threading.Timer(limit_s, settle, (None, too_long))
-        alarm.daemon = True
-        alarm.start()
+        try:
+            alarm = self._node.create_timer(limit_s, lambda: settle(None, too_long), self._group,
+                                            Clock(clock_type=ClockType.STEADY_TIME))
+        except Exception:
+            self._busy.release()
+            raise
         self._work.put(job)
         try:
             return await done
         finally:
-            alarm.cancel()
+            self._node.destroy_timer(alarm)
 
     def _run(self) -> None:
         while True:
-            self._work.get()()
-            self._busy.release()
+            job = self._work.get()
+            try:
+                job()
+            except Exception:
+                # what cannot even be told, for want of memory, must not end the thread: the alarm answers
+                traceback.print_exc()
+            finally:
+                self._busy.release()

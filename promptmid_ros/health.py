@@ -113,7 +113,10 @@ def latency_ms(now_ns: int, stamp_ns: int) -> float | None:
     return elapsed if abs(elapsed) < LONGEST_LATENCY_MS else None
 
 
-def memory_mb() -> float:
-    """Resident memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def memory_mb() -> float | None:
+    """Resident memory of this process; None where it has no file handle left to ask for it."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

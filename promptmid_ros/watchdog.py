@@ -5,6 +5,8 @@ from __future__ import annotations
 from promptmid_core.localization.upkeep import EXIT, Upkeep
 
 MOST_IN_A_ROW = 3
+# looks come once a second; where they come later, the process stood still, stopped or starved, and its workers with it
+LOOKS_APART_S = 2.0
 
 
 class Watchdog:
@@ -16,14 +18,22 @@ class Watchdog:
 
     def __init__(self, upkeep: Upkeep) -> None:
         self._upkeep = upkeep
+        self._looked = 0.0
+        self._waited = 0.0
         self._in_a_row = 0
         self._judged = 0
         self.replaced = 0
         self.problem = ""
 
-    def hangs(self, waited_s: float) -> bool:
-        """Return whether the worker hangs on an image that has waited for so long."""
-        return waited_s > self._upkeep.verdict_timeout_s
+    def hangs(self, waited_s: float, now: float) -> bool:
+        """Look whether the worker hangs on an image that has waited for so long, `now` in seconds of the monotonic clock.
+
+        No more than LOOKS_APART_S count between two looks.
+        """
+        apart, self._looked = now - self._looked, now
+        before = self._waited if waited_s > apart else 0.0
+        self._waited = min(waited_s, before + min(apart, LOOKS_APART_S))
+        return self._waited > self._upkeep.verdict_timeout_s
 
     def ends(self, problem: str, judged: int) -> bool:
         """Return whether the process has to end, rather than get another worker, for one that hung.

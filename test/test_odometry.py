@@ -1,6 +1,7 @@
 """Odometry as it comes in: frames, bad messages, stray stamps, clocks set anew, and where `odom` lies in `map`."""
 
 import threading
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -229,7 +230,7 @@ class TestCircle:
 
 
 def test_the_odometer_measures_the_way_and_not_the_displacement_or_the_noise() -> None:
-    odometer = Odometer()
+    odometer = Odometer(keep_ns=SECOND)
     rng = np.random.default_rng(1)
     for i in range(1001):
         out_and_back = 10.0 * min(i, 1000 - i)
@@ -242,6 +243,23 @@ def test_the_odometer_measures_the_way_and_not_the_displacement_or_the_noise() -
     odometer.restart()
     odometer.add(5, np.array([9000.0, 0.0, 0.0]))
     assert odometer.flown(5) == pytest.approx(10_000, rel=2e-3)
+
+
+def test_the_odometer_keeps_what_the_priors_need_and_no_more() -> None:
+    """Hours of flight in the memory of a minute; a replay, which reads the odometry first, needs all of it."""
+    live, replayed = Odometer(keep_ns=30 * SECOND), Odometer(keep_ns=10**18)
+    tracemalloc.start()
+    for second in range(300_000):
+        if second == 1000:
+            before = tracemalloc.get_traced_memory()[0]
+        live.add(START + second * SECOND, np.array([2.0 * second, 0.0, 0.0]))
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 50_000
+    assert live.flown(START + 299_985 * SECOND) == 599_970.0
+    for second in range(300_000):
+        replayed.add(START + second * SECOND, np.array([2.0 * second, 0.0, 0.0]))
+    assert [replayed.flown(START + second * SECOND) for second in (0, 10, 299_999)] == [0.0, 20.0, 599_998.0]
 
 
     def test_a_stray_stamp_does_not_stop_the_distance_flown(self) -> None:

@@ -39,9 +39,24 @@ Localizer.match = dead
 
 def test_it_tells_who_hangs() -> None:
     watchdog = Watchdog(Upkeep(verdict_timeout_s=10.0))
-    assert not watchdog.hangs(0.0)
-    assert not watchdog.hangs(10.0)
-    assert watchdog.hangs(10.1)
+    assert not any(watchdog.hangs(0.0, float(second)) for second in range(100, 120))
+    # an image that comes at 120.5
+    assert [watchdog.hangs(second - 0.5, 120.0 + second) for second in range(1, 12)] == [False] * 10 + [True]
+    # its worker is replaced, and the next image has its verdict
+    assert not watchdog.hangs(0.0, 132.0)
+
+
+@pytest.mark.parametrize("waited_s", [0.2, 7.0], ids=["an image that has just come", "one that has waited"])
+def test_time_in_which_the_process_stood_still_does_not_count(waited_s: float) -> None:
+    watchdog = Watchdog(Upkeep(verdict_timeout_s=10.0))
+    for second in range(8):
+        assert not watchdog.hangs(max(waited_s - (7 - second), 0.0), 100.0 + second)
+    # stopped for an hour, with that image in hand
+    assert not watchdog.hangs(waited_s + 3600, 3707.0)
+    assert not watchdog.hangs(waited_s + 3601, 3708.0)
+    looks = [watchdog.hangs(waited_s + 3601 + second, 3708.0 + second) for second in range(1, 12)]
+    # and all the same it is found where the worker hangs
+    assert looks == sorted(looks) and looks[-1]
 
 
 def test_what_hangs_one_after_the_other_ends_the_process() -> None:

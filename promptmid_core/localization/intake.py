@@ -15,6 +15,7 @@ from promptmid_core.geometry import Prior
 from promptmid_core.localization.anchor import Anchor
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.fix import Candidate, Fix, Frame
+from promptmid_core.localization.frozen import FrozenImages
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
@@ -49,6 +50,7 @@ class Intake:
         self.cameras = cameras or CameraInfos()
         self.mounts = mounts or Mounts(rig)
         self.odometry = Odometry(rig, shift, buffer)
+        self._frozen = FrozenImages()
 
     def localize(self, message: Any, localizer: Localizing, wait_s: float = 0.0) -> Localized:
         """Return the verdict on an image message, waiting so long for what belongs to it.
@@ -66,7 +68,8 @@ class Intake:
             with clock("decode"):
                 frame = self.frame(message)
             prior, anchor = self.odometry.at(stamp)
-            candidate = localizer.match(frame, prior)
+            place = self.odometry.place(stamp)
+            candidate = self._frozen.judged(localizer.match(frame, prior), frame.image, place)
         except Refusal as refusal:
             candidate = Candidate(stamp, None, refusal.reason, str(refusal))
         with clock("track"):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 import numpy as np
 
 from promptmid_core.arrays import Float64
 
 STEP_M = 1.0  # the way is measured in steps of this length, so that noise on the spot adds nothing
-KEPT = 100_000
 
 
 class Odometer:
-    """The length of the way over the ground at each time: it grows on a turn back, where the displacement shrinks."""
+    """The length of the way over the ground at each time of the last `keep_ns`: it grows on a turn back, where the displacement
+    shrinks."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_ns: int) -> None:
+        self._keep_ns = keep_ns
         self._stamps: list[int] = []
         self._lengths: list[float] = []
         self._last: Float64 | None = None
@@ -36,8 +37,10 @@ class Odometer:
             self._last = place
         self._stamps.append(stamp_ns)
         self._lengths.append(self._length)
-        if len(self._stamps) > 2 * KEPT:
-            del self._stamps[:KEPT], self._lengths[:KEPT]
+        if stamp_ns - self._stamps[0] > 2 * self._keep_ns:
+            # the last of the old ones brackets what follows it
+            old = bisect_left(self._stamps, stamp_ns - self._keep_ns) - 1
+            del self._stamps[:old], self._lengths[:old]
 
     def restart(self) -> None:
         """Go on from a clock or a frame that was set anew: what was flown so far stays flown."""

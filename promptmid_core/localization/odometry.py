@@ -36,7 +36,7 @@ class Odometry:
         self._rig, self._shift = rig, np.zeros(3) if shift is None else shift
         self._came = threading.Condition()
         self._buffer = buffer or PriorBuffer()
-        self._odometer = Odometer()
+        self._odometer = Odometer(self._buffer.keep_ns)
         self._heard_ns = 0
         self._anchor: Anchor | None = None
         self._given: Prior | None = None
@@ -88,6 +88,11 @@ class Odometry:
                 raise Refusal(Reason.PRIOR_MISSING, "odometry is given in the frame odom and where that lies in map is not known "
                                                     "yet: publish the aircraft's pose in map once on the topic initialpose")
             return self._anchor.prior(odometry, self._odometer.flown(stamp)), self._anchor
+
+    def place(self, stamp: int) -> Float64:
+        """Return the position (3,) at a stamp in the odometry's own frame. Raises Refusal as `at` does."""
+        with self._came:
+            return self._buffer.at(stamp).pose.position
 
     def give(self, message: Any) -> None:
         """Take a pose by hand, to hold from the odometry of its stamp on, or from the newest where none is near its stamp.

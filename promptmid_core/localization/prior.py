@@ -32,7 +32,7 @@ class PriorBuffer:
     """Odometry samples in time order, kept for `keep_ns` before the newest."""
 
     def __init__(self, keep_ns: int = 30_000_000_000) -> None:
-        self._keep_ns = keep_ns
+        self.keep_ns = keep_ns
         self._samples: list[Prior] = []
         self._stray: Prior | None = None
         self._unusable: deque[tuple[int, Refusal]] = deque(maxlen=256)
@@ -62,7 +62,7 @@ class PriorBuffer:
             self._samples[at] = prior
         else:
             insort(self._samples, prior, key=attrgetter("stamp_ns"))
-        oldest = self._samples[-1].stamp_ns - self._keep_ns
+        oldest = self._samples[-1].stamp_ns - self.keep_ns
         del self._samples[:bisect_left(self._samples, oldest, key=attrgetter("stamp_ns"))]
 
     def clear(self) -> None:

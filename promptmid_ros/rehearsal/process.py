@@ -119,12 +119,21 @@ class LocalizerProcess:
 
     def _await_services(self) -> None:
         deadline = time.monotonic() + START_S
-        while not all(client.service_is_ready() for client in self._clients.values()):
+        while not (all(client.service_is_ready() for client in self._clients.values()) and self._answers()):
             self.check_alive()
             if time.monotonic() > deadline:
                 raise self._error(f"offered no lifecycle services within {START_S:g} s")
             time.sleep(0.05)
         time.sleep(SETTLE_S)
+
+    def _answers(self) -> bool:
+        """Whether it is this process that offers the services: those of one that has just ended may seem to be there still."""
+        client, answered = self._clients["get_state"], threading.Event()
+        future = client.call_async(GetState.Request())
+        future.add_done_callback(lambda _: answered.set())
+        if not answered.wait(SETTLE_S):
+            client.remove_pending_request(future)
+        return answered.is_set()
 
     def _error(self, what: str) -> InputError:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()][-LOG_LINES:]

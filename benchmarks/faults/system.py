@@ -1,0 +1,116 @@
+"""Faults of the system under a node: a full disk, no handles, no memory, stopped, killed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.faults.aircraft import Aircraft
+from benchmarks.faults.fault import RECOVERY, Fault, require
+from benchmarks.faults.usage import SHARED, shared_files, usage
+
+FULL_DISK_BYTES, SPARE_BYTES = 20_000, 4 * 2**20
+STOPPED_S, IN_HAND_S = 12.0, 0.02
+START_S = 60.0
+
+
+@contextmanager
+def limited(pid: int, limit: int, most: int) -> Iterator[None]:
+    """A limit of the kernel on a running process, taken back when the block ends."""
+    _, hard = before = resource.prlimit(pid, limit)
+    resource.prlimit(pid, limit, (most, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, limit, before)
+
+
+def full_disk(aircraft: Aircraft) -> None:
+    """A limit on the size of files ends writing as a full disk does."""
+    folder = Path(aircraft.parameters["snapshot_dir"])
+    with limited(aircraft.process.pid, resource.RLIMIT_FSIZE, FULL_DISK_BYTES):
+        answer = aircraft.ask("save_snapshot")
+        require(not answer.success and "cannot be written" in answer.message, f"a full disk was answered with: {answer.message}")
+        require(not list(folder.glob("*")), "a snapshot was left on a full disk")
+        require(set(aircraft.fly(aircraft.trip.shots(8))) == {"fix"}, "a full disk cost fixes")
+    answer = aircraft.ask("save_snapshot")
+    require(answer.success, f"after a full disk no snapshot was saved: {answer.message}")
+
+
+def no_handles(aircraft: Aircraft) -> None:
+    pid = aircraft.process.pid
+    with limited(pid, resource.RLIMIT_NOFILE, int(usage(pid)["handles"])):
+        for name in ("save_snapshot", "reload_map"):
+            answer = aircraft.ask(name)
+            require(not answer.success, f"{name} succeeded without handles: {answer.message}")
+        require(set(aircraft.fly(aircraft.trip.shots(8))) == {"fix"}, "no handles cost fixes over a map that was read")
+    for name in ("save_snapshot", "reload_map"):
+        answer = aircraft.ask(name)
+        require(answer.success, f"{name} failed once there were handles again: {answer.message}")
+
+
+def no_memory(aircraft: Aircraft) -> None:
+    pid = aircraft.process.pid
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    with limited(pid, resource.RLIMIT_AS, pages * resource.getpagesize() + SPARE_BYTES):
+        aircraft.fly(aircraft.trip.shots(8))
+        aircraft.ask("reload_map")
+        aircraft.ask("save_snapshot")
+        aircraft.fly(aircraft.trip.shots(8))
+    for name in ("save_snapshot", "reload_map"):
+        answer = aircraft.ask(name)
+        require(answer.success, f"{name} failed once there was memory again: {answer.message}")
+
+
+def stopped(aircraft: Aircraft) -> None:
+    """The process stands still with an image in hand while others come, as one whose machine was put to sleep."""
+    for _ in range(2):
+        aircraft.send(aircraft.trip.next())
+        time.sleep(IN_HAND_S)
+        os.kill(aircraft.process.pid, signal.SIGSTOP)
+        for shot in aircraft.trip.shots(int(STOPPED_S)):
+            aircraft.send(shot)
+            time.sleep(1.0)
+        os.kill(aircraft.process.pid, signal.SIGCONT)
+        aircraft.settle()
+        aircraft.fly(aircraft.trip.shots(4))
+
+
+def killed(aircraft: Aircraft) -> None:
+    """Killed and started again: it is active, searches, and finds its first fix as after any start."""
+    for _ in range(3):
+        mapped = shared_files(aircraft.process.pid)
+        os.kill(aircraft.process.pid, signal.SIGKILL)
+        aircraft.process.stop()
+        sweep(mapped)
+        began = time.monotonic()
+        aircraft.start()
+        aircraft.figures.setdefault("started_s", []).append(round(time.monotonic() - began, 1))
+        aircraft.fly(aircraft.trip.shots(1))
+        require(aircraft.ledger.state == "SEARCHING", f"after a start the state is {aircraft.ledger.state}")
+        aircraft.figures.setdefault("first_fix", []).append(1 + aircraft.until_fix(RECOVERY, "a start after a kill"))
+
+
+def sweep(mapped: set[str]) -> None:
+    """Remove what a killed process left in /dev/shm: the files that it mapped and no other process does."""
+    held: set[str] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        held |= shared_files(int(process.name))
+    for file in mapped - held:
+        for name in (file, f"{SHARED}sem.{Path(file).name}_mutex", f"{file}_el"):
+            Path(name).unlink(missing_ok=True)
+
+
+SYSTEM = (
+    Fault("full_disk", "no room for a snapshot", full_disk, own=True),
+    Fault("no_handles", "no file can be opened", no_handles, own=True),
+    Fault("no_memory", "no more than 4 MiB of memory are left", no_memory, own=True,
+          expects=frozenset({"program_errors", "internal_error"})),
+    Fault("stopped", "SIGSTOP for 12 s while images come, then SIGCONT, twice", stopped, own=True),
+    Fault("killed", "SIGKILL and a new start, three times", killed, own=True),
+)
