@@ -9,26 +9,17 @@ import sys
 import tomllib
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from scripts import OWN, script
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted(path.stem for path in ROOT.glob("locks/*.txt"))
 # of the extra peers, which nobody needs: GDAL's headers, which one of them builds on, are not on PyPI
 UNLOCKED = {"arosics", "gefolki"}
-OWN = sys.prefix == str(ROOT / ".venv") and (ROOT / ".venv/installed").exists()
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / f".ci/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 lock = script("lock")
