@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-FRAMES = ("test_overflight.py", "test_reasons.py")
 MATCHING = ("test_matching.py", "test_dependence.py")
 ROAD = ("test_odometry.py", "test_camera_infos.py")
 
@@ -39,11 +38,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/bags/messages.py": ("test_messages.py", "test_conversions.py", "test_field_cameras.py"),
     "promptmid_ros/conversions.py": ("test_conversions.py",),
 }
-# frames tell nothing of it: the node alone makes messages
-APART = {"promptmid_ros/conversions.py"}
+# whole frames, for what these let through: over a small world, and with messages and priors that just do for them
+FRAMES = {"promptmid_core/geometry": ("test_overflight.py",), "promptmid_core/matching": ("test_overflight.py",),
+          "promptmid_core/localization": ("test_overflight.py", "test_reasons.py"), "promptmid_core/bags": ("test_reasons.py",)}
 
 
-def stages(file: str) -> tuple[tuple[str, ...], ...]:
-    """The tests of a file in the order in which they are run."""
-    own = TARGETS[file]
-    return (own,) if file in APART else (own, FRAMES)
+def stages(file: str) -> list[tuple[str, ...]]:
+    """Return the tests of a file in the order in which they are run."""
+    return [TARGETS[file], *(tests for folder, tests in FRAMES.items() if file.startswith(f"{folder}/"))]
