@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-MATCHING = ("test_matching.py", "test_dependence.py")
-ROAD = ("test_odometry.py", "test_camera_infos.py")
+MATCHING = ("test_surfaces.py", "test_matching.py", "test_dependence.py")
+ROAD = ("test_priors.py", "test_mounts.py", "test_odometry.py", "test_camera_infos.py")
 
 # files below promptmid_core and promptmid_ros: the tests of their own
 TARGETS: dict[str, tuple[str, ...]] = {
-    "promptmid_core/geometry/camera.py": ("test_geometry.py", "test_field_cameras.py", "test_messages.py"),
+    "promptmid_core/geometry/camera.py": ("test_geometry.py", "test_field_cameras.py", "test_limits_of_messages.py"),
     "promptmid_core/geometry/grid.py": ("test_geometry.py", "test_matching.py"),
-    "promptmid_core/geometry/heights.py": ("test_geometry.py",),
+    "promptmid_core/geometry/heights.py": ("test_ground.py",),
     "promptmid_core/geometry/image.py": ("test_geometry.py", "test_dependence.py"),
-    "promptmid_core/geometry/lens.py": ("test_geometry.py", "test_field_cameras.py", "test_messages.py"),
-    "promptmid_core/geometry/ortho.py": ("test_geometry.py",),
-    "promptmid_core/geometry/pose.py": ("test_geometry.py", "test_solve.py", "test_messages.py"),
-    "promptmid_core/geometry/terrain.py": ("test_geometry.py",),
+    "promptmid_core/geometry/lens.py": ("test_field_cameras.py", "test_geometry.py"),
+    "promptmid_core/geometry/ortho.py": ("test_ground.py", "test_geometry.py"),
+    "promptmid_core/geometry/pose.py": ("test_rotations.py", "test_geometry.py", "test_solve.py"),
+    "promptmid_core/geometry/terrain.py": ("test_ground.py", "test_geometry.py"),
     "promptmid_core/matching/correlation.py": MATCHING,
     "promptmid_core/matching/dependence.py": MATCHING,
     "promptmid_core/matching/parallel.py": MATCHING,
@@ -35,7 +35,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/odometry.py": ROAD,
     "promptmid_core/localization/prior.py": (*ROAD, "test_tracker.py"),
     "promptmid_core/localization/rig.py": (*ROAD, "test_field_settings.py"),
-    "promptmid_core/bags/messages.py": ("test_messages.py", "test_conversions.py", "test_field_cameras.py"),
+    "promptmid_core/bags/messages.py": ("test_limits_of_messages.py", "test_field_cameras.py", "test_messages.py"),
     "promptmid_ros/conversions.py": ("test_conversions.py",),
 }
 # whole frames, for what these let through: over a small world, and with messages and priors that just do for them
