@@ -114,15 +114,15 @@ def test_a_ray_meets_the_near_side_of_a_thin_wall() -> None:
     assert points[1, 0] == pytest.approx((100 / 0.0248), abs=1), "over its top"
 
 
-def test_a_cliff_is_met_to_a_micrometre() -> None:
-    """False position alone creeps towards a step; the middle is tried from time to time."""
-    z = np.zeros((3, 60), np.float32)
-    z[:, 30:] = 1000.0
-    cliff = Terrain.of(z, Grid(0.0, 20.0, 10.0, 60, 3))
-    rays = np.column_stack([np.ones(40), np.zeros(40), -np.linspace(0.2, 3.3, 40)])
-    points, hit = cliff.intersect(np.array([0.0, 10.0, 1010.0]), rays)
+@pytest.mark.parametrize("seed", range(4))
+def test_cliffs_are_met_to_a_micrometre(seed: int) -> None:
+    """Walls of 50 to 120 m from cell to cell, along rays so long that their steps pass over several cells."""
+    z = np.random.default_rng(seed).choice(np.float32([0, 50, 120]), (3, 6000))
+    cliffs = Terrain.of(z, Grid(0.0, 2.0, 1.0, 6000, 3))
+    rays = np.column_stack([np.ones(300), np.zeros(300), -np.linspace(0.02, 2, 300)])
+    points, hit = cliffs.intersect(np.array([0.0, 1.0, 170.0]), rays)
     assert hit.all()
-    assert np.abs(points[:, 2] - cliff.height(points[:, 0], points[:, 1])).max() < 1e-4
+    assert np.abs(points[:, 2] - cliffs.height(points[:, 0], points[:, 1])).max() < 1e-5
 
 
 def as_defined(image: np.ndarray, camera: Camera, pose: Pose, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from refusals import refused
 from simulated import Scene, scene  # noqa: F401
 
 from promptmid_core.bags.bag import open_bag
@@ -266,8 +267,12 @@ def test_a_frame_is_matched_at_the_finest_level_not_finer_than_half_its_resoluti
     camera = replace(flown.frames[5].camera, k=np.array([[100.0, 0, 399.5], [0, 110.0, 299.5], [0, 0, 1]]), d=np.zeros(5))
     prior, gsd, terrain = flown.priors[5], flown.reference.gsd, flown.localizer.terrain
     reach = float(np.linalg.norm(boresight_point(camera, prior.pose, terrain) - prior.pose.position))
-    for pixels, level in ((1.99999, 0), (2.00001, 1), (3.99999, 1)):
+
+    def level(pixels: float) -> int:
         scale = reach / (pixels * gsd) / 110.0
         finer = replace(camera, k=camera.k * np.array([[scale, 1, 1], [1, scale, 1], [1, 1, 1]]))
-        scope = scope_of(replace(flown.frames[5], camera=finer), prior, flown.reference, terrain, flown.localizer.options)
-        assert scope.level.level == level
+        frame = replace(flown.frames[5], camera=finer)
+        return scope_of(frame, prior, flown.reference, terrain, flown.localizer.options).level.level
+
+    assert [level(pixels) for pixels in (1.99999, 2.00001, 3.99999)] == [0, 1, 1]
+    assert "more than twice" in refused(Reason.FRAME_TOO_COARSE, level, 4.00001)

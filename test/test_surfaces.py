@@ -307,6 +307,20 @@ def test_a_verification_is_by_its_definition() -> None:
     assert seen.shift == pytest.approx((CELL, 0.0), abs=0.05 * CELL)
 
 
+def test_places_without_a_score_are_no_others() -> None:
+    """Where the map ends too few cells meet: the scores there are 0, and count neither for the mean nor for the deviation."""
+    valid = np.ones(WINDOW.valid.shape, bool)
+    valid[:, 150:] = False
+    holed = window_of(np.where(valid, WINDOW.array, 0).astype(np.float32), valid)
+    patch, found = patch_at(0, 0), Similarity(centre_of(WINDOW))
+    seen = verify(patch, holed, found)
+    scores = score_surface(patch, warped(holed, found, patch.grid.cut(-40, -40, 176, 176))).astype(float)
+    rows, cols = np.mgrid[-40:41, -40:41]
+    others = scores[(np.hypot(rows, cols) > 8) & (scores != 0)]
+    assert 0.1 < (scores == 0).mean() < 0.5
+    assert seen.margin == pytest.approx((scores[40, 40] - others.max()) / others.std(), rel=1e-4)
+
+
 def test_a_verification_looks_for_the_maximum_nearby_alone() -> None:
     """Three cells away it is found, five away it is another place."""
     assert verify(patch_at(3, 0), WINDOW, Similarity(centre_of(WINDOW))).shift == pytest.approx((3 * CELL, 0), abs=0.05 * CELL)
