@@ -103,15 +103,19 @@ def test_a_ray_from_below_the_ground_meets_none() -> None:
     assert plane().intersect(np.array([180.0, 200.0, 74.0 + 0.01]), down)[1].all()
 
 
-def test_a_ray_meets_the_near_side_of_a_thin_wall() -> None:
+@pytest.mark.parametrize("north", [False, True])
+def test_a_ray_meets_the_near_side_of_a_thin_wall(north: bool) -> None:
     """From steps of half a cell, where a longer one would pass through; at the face to a millimetre."""
     z = np.zeros((3, 400), np.float32)
     z[:, 200] = 50.0
-    wall = Terrain.of(z, Grid(0.0, 20.0, 10.0, 400, 3))
-    points, hit = wall.intersect(np.array([0.0, 10.0, 100.0]), np.array([[1.0, 0, -0.032], [1.0, 0.0, -0.0248]]))
+    wall = Terrain.of(z.T[::-1] if north else z, Grid(0.0, 3990.0, 10.0, 3, 400) if north else Grid(0.0, 20.0, 10.0, 400, 3))
+    way = np.array([0.0, 1, 0]) if north else np.array([1.0, 0, 0])
+    origin = np.array([10.0, 0, 100]) if north else np.array([0.0, 10, 100])
+    points, hit = wall.intersect(origin, way - np.array([[0, 0, 0.032], [0, 0, 0.0248]]))
     assert hit.all()
-    assert points[0, 0] == pytest.approx(1990 + 10 * (100 - 0.032 * points[0, 0]) / 50, abs=1e-3)
-    assert points[1, 0] == pytest.approx((100 / 0.0248), abs=1), "over its top"
+    far = points @ way
+    assert far[0] == pytest.approx(1990 + 10 * (100 - 0.032 * far[0]) / 50, abs=1e-3)
+    assert far[1] == pytest.approx((100 / 0.0248), abs=1), "over its top"
 
 
 @pytest.mark.parametrize("seed", range(4))

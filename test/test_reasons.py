@@ -11,6 +11,8 @@ from reason_pairs import PAIRS, Pair
 from promptmid_core.localization.fix import Fix
 from promptmid_core.reasons import MEANINGS, Reason
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_reason_has_a_pair() -> None:
     assert {pair.reason for pair in PAIRS} == set(Reason) - {Reason.FIX}

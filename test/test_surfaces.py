@@ -291,6 +291,16 @@ def test_a_search_finds_what_lies_at_its_radius_and_says_so() -> None:
         assert best.on_edge is edge
 
 
+def test_a_patch_need_not_be_square() -> None:
+    """Half as high as it is wide, in a window of an equal margin on all sides."""
+    window = DescriptorMap(WINDOW.array[:, 32:-32], WINDOW.valid[32:-32], WINDOW.grid.cut(0, 32, 224, 160), 2)
+    array = WINDOW.array[:, 80 - 6:144 - 6, 48 + 10:176 + 10]
+    patch = DescriptorMap(array, np.ones((64, 128), bool), WINDOW.grid.cut(48, 80, 128, 64), 2)
+    best = search(patch, SearchWindow(window), Extent(20 * 2 * CELL, 0.02, 0.01))[0]
+    assert (best.similarity.east, best.similarity.north) == pytest.approx((10 * CELL, 6 * CELL), abs=CELL)
+    assert best.score > 5
+
+
 def test_a_verification_is_by_its_definition() -> None:
     patch, reach = patch_at(3, -2), 40
     found = Similarity(centre_of(WINDOW), 2 * CELL, -2 * CELL)

@@ -9,6 +9,7 @@ import os
 import sys
 from collections import Counter
 from dataclasses import asdict
+from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,10 @@ def main() -> int:
     if not files:
         sys.exit(f"mutation: nothing of {' '.join(arguments.files)} is mutated; benchmarks/mutation/targets.py lists what is")
     os.nice(10)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    # behind all else, so that the tests have the versions of their own
+    sys.path.append(str((arguments.out / "tool").resolve()))
+    if find_spec("cosmic_ray") is None:
+        sys.exit(f"mutation: cosmic-ray is not there; 'make mutation' puts it into {arguments.out / 'tool'}")
     sample, every = chosen(files, arguments.sample, arguments.seed)
     print(f"{len(sample)} of {every} mutants of {len(files)} files", flush=True)
     journal = Journal(arguments.out / "journal.jsonl")

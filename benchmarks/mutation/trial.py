@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -57,16 +58,18 @@ def tried(root: Path, file: str, code: str | None, tests: Sequence[str], seconds
     time, and the output.
     """
     assert not any(name in sys.modules for name in PACKAGES), "what is tested must not be held"
-    output = Path(f"/tmp/mutation-{os.getpid()}.txt")
     before = os.times()
-    child = os.fork()
-    if child == 0:
-        os._exit(_run(root, file, code, tests, seconds, output))
-    status = _waited(child)
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if child == 0:
+            for stream in (1, 2):
+                os.dup2(output.fileno(), stream)
+            os._exit(_run(root, file, code, tests, seconds))
+        status = _waited(child)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
     after = os.times()
     used = (after.children_user + after.children_system) - (before.children_user + before.children_system)
-    text = output.read_text(errors="replace")
-    output.unlink()
     if not os.WIFEXITED(status):
         return ENDED, used, text
     return {0: SURVIVED, 1: KILLED, 2: BROKEN, 3: BROKEN}.get(os.WEXITSTATUS(status), ENDED), used, text
@@ -83,12 +86,9 @@ def _waited(child: int) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def _run(root: Path, file: str, code: str | None, tests: Sequence[str], seconds: float, output: Path) -> int:
+def _run(root: Path, file: str, code: str | None, tests: Sequence[str], seconds: float) -> int:
     os.setsid()
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 3))
-    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(written, stream)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.dont_write_bytecode = True
     os.chdir(root)
