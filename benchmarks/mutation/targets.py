@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MATCHING = ("test_surfaces.py", "test_matching.py", "test_dependence.py")
-ROAD = ("test_priors.py", "test_mounts.py", "test_odometry.py", "test_camera_infos.py")
+ROAD = ("test_priors.py", "test_mounts.py", "test_intake.py", "test_odometry.py", "test_camera_infos.py")
 
 # files below promptmid_core and promptmid_ros: the tests of their own
 TARGETS: dict[str, tuple[str, ...]] = {
