@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from refusals import refused
 from simulated import Scene, scene  # noqa: F401
 
 from promptmid_core.bags.bag import open_bag
@@ -19,6 +20,7 @@ from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch, Pose, Pr
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.reach import scope_of
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
@@ -324,3 +326,19 @@ def test_a_map_that_is_off_by_its_hills_says_so_in_every_fix(flown: Flown) -> No
     own = (flown.localizer.options.errors.registration_sigma_px * reference.gsd) ** 2
     added = (vague.covariance - sharp.covariance)[[0, 1], [0, 1]]
     assert added == pytest.approx(40.0**2 - own, rel=1e-6)
+
+
+def test_a_frame_is_matched_at_the_finest_level_not_finer_than_half_its_resolution(flown: Flown) -> None:
+    """Just below two map pixels to a pixel of the image it is level 0, just above it level 1; above four it is refused."""
+    camera = replace(flown.frames[5].camera, k=np.array([[100.0, 0, 399.5], [0, 110.0, 299.5], [0, 0, 1]]), d=np.zeros(5))
+    prior, gsd, terrain = flown.priors[5], flown.reference.gsd, flown.localizer.terrain
+    reach = float(np.linalg.norm(boresight_point(camera, prior.pose, terrain) - prior.pose.position))
+
+    def level(pixels: float) -> int:
+        scale = reach / (pixels * gsd) / 110.0
+        finer = replace(camera, k=camera.k * np.array([[scale, 1, 1], [1, scale, 1], [1, 1, 1]]))
+        frame = replace(flown.frames[5], camera=finer)
+        return scope_of(frame, prior, flown.reference, terrain, flown.localizer.options).level.level
+
+    assert [level(pixels) for pixels in (1.99999, 2.00001, 3.99999)] == [0, 1, 1]
+    assert "more than twice" in refused(Reason.FRAME_TOO_COARSE, level, 4.00001)

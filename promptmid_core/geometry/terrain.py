@@ -12,7 +12,7 @@ from promptmid_core.geometry.grid import Grid
 from promptmid_core.geometry.heights import HeightArray, Heights
 
 MOST_STEPS = 1024
-MOST_HALVINGS = 24
+MOST_TRIES = 64
 NEAR_M = 1e-6  # height above the ground from which a ray has met it
 
 
@@ -116,11 +116,10 @@ class Terrain:
         t = (a + b) / 2
         side = np.zeros(len(t))
         open_ = hit.copy()
-        for i in range(MOST_HALVINGS):
+        for _ in range(MOST_TRIES):
             if not open_.any():
                 break
-            # the ground may be steep or have steps: from time to time the middle, whatever the two heights say
-            t = np.where(open_, (a + b) / 2 if i % 4 == 3 else (a * below - b * above) / (below - above), t)
+            t = np.where(open_, (a * below - b * above) / (below - above), t)
             value = np.zeros(len(t))
             value[open_] = self._above(origin, directions[open_], t[open_])
             over = open_ & (value > 0)
