@@ -10,6 +10,7 @@ from overflight import STAMP, Overflight
 from reason_pairs import Verdict, flip, pair
 
 from promptmid_core.localization.fix import Candidate, Fix
+from promptmid_core.localization.frozen import MOST_MOVED_M, FrozenImages
 from promptmid_core.reasons import Reason
 
 SECOND = 1_000_000_000
@@ -88,3 +89,15 @@ def a_jump(over: Overflight) -> tuple[Verdict, Verdict]:
         past.append(np.linalg.norm(now.ground.shift - then.ground.shift) - 3 * sigma - 0.15 * flown)
     assert past[1] <= 0 < past[0] < past[1] + 1
     return reached, missed
+
+
+@pair(Reason.IMAGE_FROZEN)
+def the_very_pixels_from_elsewhere(over: Overflight) -> tuple[Verdict, Verdict]:
+    found, image = candidate(over, 0), over.frame().image
+
+    def judged(moved: float) -> Candidate:
+        frozen = FrozenImages()
+        frozen.judged(found, image, np.zeros(3))
+        return frozen.judged(found, image, np.array([0.0, moved, 0.0]))
+
+    return judged(float(np.nextafter(MOST_MOVED_M, 9))), judged(MOST_MOVED_M)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
-from overflight import PATCH_PX, SIGMAS, Overflight, narrowed
+from overflight import LENIENT, PATCH_PX, SIGMAS, Overflight, narrowed
 from reason_pairs import Verdict, above, between, flip, pair
 
-from promptmid_core.geometry import Camera, Grid, Pose, boresight_point
+from promptmid_core.descriptors import load
+from promptmid_core.geometry import Camera, DescriptorMap, Grid, Patch, Pose, boresight_point
+from promptmid_core.geometry.image import MOST_VALUE
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.hypothesis import Windows
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.options import Options
 from promptmid_core.matching.window import SearchWindow
+from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -97,7 +103,7 @@ def a_covariance_askew(over: Overflight) -> tuple[Verdict, Verdict]:
         covariance[0, 5] = askew * SIGMAS[0] * SIGMAS[5]
         return over.match(replace(prior, covariance=covariance))
 
-    return judged(1.1e-3), judged(0.9e-3)
+    return judged(1.1e-6), judged(0.9e-6)
 
 
 @pair(Reason.PRIOR_TOO_UNCERTAIN)
@@ -176,16 +182,6 @@ def _looks(over: Overflight, candidate: Candidate) -> np.ndarray:
     """The direction of the middle of the image in `map`."""
     assert candidate.prior is not None
     return candidate.prior.pose.rotation @ over.camera.mount.rotation @ over.camera.boresight()
-
-
-@pair(Reason.VIEW_NOT_DOWN, Reason.FOOTPRINT_SMALL)
-def below_the_ground(over: Overflight) -> tuple[Verdict, Verdict]:
-    def judged(above: float) -> Candidate:
-        position = over.prior().pose.position
-        ground = float(over.reference.terrain().height(position[:1], position[1:2])[0])
-        return over.match(replace(over.prior(), pose=Pose.from_rpy(np.append(position[:2], ground + above), 0, 0, 0)))
-
-    return judged(-0.01), judged(0.01)
 
 
 @pair(Reason.FRAME_TOO_COARSE)
@@ -267,3 +263,29 @@ def too_little_contrast(over: Overflight) -> tuple[Verdict, Verdict]:
     contrast = float(np.std([mean for mean, whole in cells if whole]))
     return (over.match(frame=frame, least_contrast=contrast * (1 + 1e-6)),
             over.match(frame=frame, least_contrast=contrast * (1 - 1e-6)))
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """The structural descriptor with one value changed."""
+
+    value: float
+    inner: Any = field(default_factory=lambda: load("structural"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
+        whole = self.inner.describe(patch, prompt)
+        array = whole.array.copy()
+        array.flat[0] = self.value
+        return replace(whole, array=array)
+
+
+@pair(Reason.DESCRIPTOR_INVALID)
+def a_value_beyond_what_descriptors_have(over: Overflight) -> tuple[Verdict, Verdict]:
+    def judged(value: np.float32) -> Candidate:
+        return Localizer(over.reference, Spoiled(float(value)), Options.of(**LENIENT)).match(over.frame(), over.prior())
+
+    limit = np.float32(MOST_VALUE)
+    return judged(np.nextafter(limit, np.float32(np.inf))), judged(limit)

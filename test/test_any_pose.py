@@ -135,9 +135,9 @@ def test_a_match_that_turns_the_view_past_the_ground_is_refused_by_it(flown: Flo
 
 
 CAMERAS = {
-    "focal length": ({"k": [[1e-300, 0, 50], [0, 1e-300, 37], [0, 0, 1]]}, "that no camera has"),
-    "middle": ({"k": [[90, 0, 1e200], [0, 90, 37], [0, 0, 1]]}, "that no camera has"),
-    "lens": ({"d": [1e200, -1e300, 1e200, 0, 0]}, "that no camera has"),
+    "focal length": ({"k": [[1e-300, 0, 50], [0, 1e-300, 37], [0, 0, 1]]}, "no focal length"),
+    "middle": ({"k": [[90, 0, 1e200], [0, 90, 37], [0, 0, 1]]}, "none of a camera"),
+    "lens": ({"d": [1e200, -1e300, 1e200, 0, 0]}, "none of a camera"),
     "lens that folds": ({"d": [-0.01, 0.6, 3e5, -600, 2.7e7, -0.15, -54, 200],
                          "k": [[1244, 0, -8e5], [0, 1244, 50], [0, 0, 1]]}, "no ray can be told"),
 }

@@ -261,7 +261,7 @@ def test_the_image_ends_half_a_pixel_beyond_its_outer_centres() -> None:
 
 def test_what_lies_beside_the_camera_is_not_ahead() -> None:
     """A millionth of the distance ahead is where the image plane is too far off to tell."""
-    whole = Camera(10**9, 10**9, np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]))
+    whole = Camera(1_990_000, 1_990_000, np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]))
     points = np.array([[100.0, 0, 0.99e-4], [100, 0, 1.01e-4], [0, 100, 0.99e-4], [0, 100, 1.01e-4], [0, 0, 0], [0, 0, 1e-9]])
     assert whole.project(points)[1].tolist() == [False, True, False, True, False, True]
     mixed = whole.project(np.array([[3.0, 4, 2], [3, 4, -2]]))
