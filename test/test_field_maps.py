@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from promptmid_core.georaster import map_frame, raster_identity, transformation
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions, region_path, verify_map
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
 from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import Journal
 from promptmid_core.refmap.sar import SarProduct
 
@@ -191,6 +193,14 @@ def test_region_whose_folder_is_a_link_is_refused_and_a_map_that_is_one_is_not(o
     (tmp_path / "regions/east").unlink()
     (tmp_path / "elsewhere").rename(tmp_path / "regions/east")
     assert "through a link" in told(read_regions, copy)
+
+
+@pytest.mark.parametrize("content", ["[" * 4096, "[]", "{}", '{"pid": 1, "host": "a", "host": "b"}', "\0", '{"pid": 1e999}'])
+def test_a_lock_that_names_nobody_is_taken(tmp_path: Path, content: str) -> None:
+    (tmp_path / LOCK_FILE).write_text(content)
+    with locked(tmp_path):
+        assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == os.getpid()
+    assert not (tmp_path / LOCK_FILE).exists()
 
 
 def test_journal_with_a_line_of_something_else_is_read(built_map: Path, tmp_path: Path) -> None:
