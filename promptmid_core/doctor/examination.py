@@ -13,17 +13,21 @@ from typing import Any
 
 from promptmid_core.doctor import dds
 from promptmid_core.doctor.machine import device, versions
-from promptmid_core.doctor.rosprobe import probe_ros
+from promptmid_core.doctor.rosprobe import probe_node, probe_ros
+from promptmid_core.doctor.security import OFF, read_security
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.proj import check_pyproj, check_rasterio
 
 LEAST_PYTHON = (3, 11)
+NO_ENCLAVE = ("the ROS 2 of PyPI has no DDS security, that of Ubuntu's packages has; with that, see whether certificates, domain "
+              "and permissions of the enclave hold")
 DESCRIBED = 9  # patches that the time of a description is the median of
 
 
 @dataclass
 class Examination:
-    """`found` by subject, as JSON values; `problems` stop the node, `warnings` do not: one sentence each, with its cure."""
+    """`found` by subject, as JSON values; `problems` stop the node, or leave it open where DDS security was asked for, `warnings`
+    do not: one sentence each, with its cure."""
 
     found: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -39,7 +43,8 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
     seen = Examination({"device": device(), "versions": versions()})
     if sys.version_info < LEAST_PYTHON:
         seen.problems.append(f"Python {sys.version.split()[0]} is too old; use {'.'.join(map(str, LEAST_PYTHON))} or newer")
-    _examine_ros(seen, environment)
+    rmw = _examine_ros(seen, environment)
+    _examine_security(seen, environment, rmw)
     _examine_proj(seen)
     _examine_runtimes(seen)
     _examine_weights(seen)
@@ -63,7 +68,8 @@ def _told(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
+def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> str | None:
+    """The name of the middleware in use."""
     rmw, trouble = probe_ros(environment)
     seen.found["ros"] = {"distribution": environment.get("ROS_DISTRO"), "rmw": rmw,
                          "domain": environment.get("ROS_DOMAIN_ID", "0")}
@@ -76,6 +82,18 @@ def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
         seen.warnings.append(f"{rmw} is used, not Fast DDS: see to it by its own settings that images of megabytes get through")
     elif profile.sentence:
         (seen.warnings if profile.sound else seen.problems).append(profile.sentence)
+    return rmw
+
+
+def _examine_security(seen: Examination, environment: Mapping[str, str], rmw: str | None) -> None:
+    """The enclave that a node is in, "off" for none; the middleware itself says whether it takes the files of it."""
+    security = read_security(environment)
+    refused = probe_node(environment) if rmw and security.enclave != OFF else ""
+    seen.found["dds_security"] = OFF if refused else security.enclave
+    if refused:
+        seen.problems.append(f"{rmw} makes no node in the enclave {security.enclave} ({refused}); {NO_ENCLAVE}")
+    seen.problems += filter(None, [security.problem])
+    seen.warnings += filter(None, [security.warning])
 
 
 def _examine_proj(seen: Examination) -> None:
