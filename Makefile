@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak scale weights test check test-full lint ruff mypy layers clean
+.PHONY: help install demo soak scale weights test check test-full lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -13,6 +13,9 @@ help:
 	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
+	@echo 'make lock      locks/ anew from setup.py and constraints.txt: versions with the hashes of their files'
+	@echo 'make licences  docs/licences.md anew from the locks and from what is installed'
+	@echo 'make sbom      sbom.json, a CycloneDX bill of what .venv holds, or ENVIRONMENT=/path/to/venv'
 	@echo 'make clean     remove .venv and everything made'
 	@echo
 	@echo 'make PYTHON=/path/to/python3 ...   choose the interpreter (3.11 or newer)'
@@ -70,5 +73,16 @@ mypy: install
 layers: install
 	.venv/bin/lint-imports --no-logo
 
+lock: install
+	.venv/bin/python .ci/lock.py
+
+licences: install
+	.venv/bin/python .ci/licences.py > licences.made
+	mv licences.made docs/licences.md
+
+ENVIRONMENT ?= .venv
+sbom: install
+	.venv/bin/python .ci/sbom.py "$(ENVIRONMENT)" sbom.json
+
 clean:
-	rm -rf .venv demo_out full_out soak_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv sbom.json demo_out full_out soak_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
