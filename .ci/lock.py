@@ -5,7 +5,6 @@ uv resolves and asks PyPI for the hashes; it is installed into a folder of its o
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -44,7 +43,8 @@ class Entry:
         return canonicalize_name(self.requirement.name)
 
     def text(self) -> str:
-        return " \\\n    ".join([str(self.requirement).replace(";", " ;", 1), *(f"--hash={each}" for each in self.hashes)]) + "\n"
+        lines = [str(self.requirement).replace(";", " ;", 1), *(f"--hash={each}" for each in self.hashes)]
+        return " \\\n    ".join(lines) + "\n"
 
 
 def read(text: str) -> list[Entry]:
@@ -69,8 +69,7 @@ def wanted(entry: Entry) -> bool:
 def resolve(uv: Path, requirements: str, *options: str) -> list[Entry]:
     """Return what requirements, a line each, come to with these further words for uv."""
     command = [str(uv), "pip", "compile", "--quiet", "--universal", "--python-version", PYTHONS[0], "--generate-hashes",
-               "--no-annotate", "--no-header", "--no-strip-extras", "--default-index", "https://pypi.org/simple", "--constraints", str(PINS), "-",
-               *options]
+               "--no-annotate", "--no-header", "--no-strip-extras", "--constraints", str(PINS), "-", *options]
     done = subprocess.run(command, input=requirements, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"make lock: uv failed: {done.stderr.strip()}")
@@ -104,5 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.pop("UV_INDEX", None)
     main()

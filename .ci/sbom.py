@@ -1,6 +1,7 @@
 """Writes what a Python environment holds as a CycloneDX 1.6 bill of materials: `sbom.py ENVIRONMENT FILE`. `make sbom` runs it.
 
-The same environment gives the same bytes, wherever it lies. cyclonedx-bom, which reads it, is installed into an environment of its own.
+The same environment gives the same bytes, wherever it lies. cyclonedx-bom, which reads it, is installed into an environment of
+its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Whether ROS 2 works from this Python: imports what the node needs and prints the middleware's name; with `--node` makes a node too."""
+"""Whether ROS 2 works from this Python: imports what the node needs and prints the middleware's name.
+
+With `--node` it makes a node too, in the enclave of this environment where there is one.
+"""
 
 import re
 import sys

@@ -50,13 +50,14 @@ def requirements() -> dict[str, list[Requirement]]:
 def named(tmp_path_factory):
     """What setup.py requires as it stands, with markers that tell the extras."""
     folder = tmp_path_factory.mktemp("metadata")
-    subprocess.run([sys.executable, "-W", "ignore", "setup.py", "-q", "egg_info", "--egg-base", str(folder)], cwd=ROOT, check=True)
+    words = ("-W", "ignore", "setup.py", "-q", "egg_info", "--egg-base", str(folder))
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
     metadata = email.message_from_string((folder / "promptmid_ros.egg-info/PKG-INFO").read_text())
     return [Requirement(line) for line in metadata.get_all("Requires-Dist")]
 
 
 def closure(named: list[Requirement], extra: str) -> set[str]:
-    """The names of what setup.py requires with an extra, and what that requires in turn, on this machine; of what is installed."""
+    """The names of what setup.py requires with an extra, and of what that requires in turn, as far as it is installed."""
     left, seen = [(requirement, extra) for requirement in named], {}
     while left:
         requirement, extra = left.pop()
@@ -115,7 +116,8 @@ def test_what_is_installed_is_what_is_locked():
     names = ["build", "package", "dev", *(["ros"] if importlib.util.find_spec("ros_wheels_bootstrapper") else [])]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-deps", "--require-hashes",
-         *(word for name in names for word in ("-r", f"locks/{name}.txt"))], capture_output=True, text=True, check=False, cwd=ROOT)
+         *(word for name in names for word in ("-r", f"locks/{name}.txt"))],
+        capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "Would install" not in done.stdout
 

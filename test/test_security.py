@@ -1,5 +1,6 @@
-"""What config/sros2.policy.xml allows is what the running node has, no more and no less."""
+"""What config/sros2.policy.xml allows is what the running node has, no more and no less; docs/security.md names it all."""
 
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -8,14 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
+import rclpy
 from nav_msgs.msg import Path as OfTransforms
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from small_maps import rasters
 
 from promptmid_core.descriptors.structural import Structural
+from promptmid_core.localization.settings import PARAMETERS
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_ros.localizer_node import LocalizerNode
 
@@ -55,7 +59,7 @@ def test_the_policy_allows_what_the_node_has_and_no_more(node: LocalizerNode) ->
     published, heard, answered = set(), set(), set()
     for transport in ("compressed", "raw"):
         node.set_parameters([Parameter("image_transport", value=transport)])
-        assert node.trigger_configure() == node.trigger_activate()
+        assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         own = (node.get_name(), node.get_namespace())
         published |= {name for name, _ in node.get_publisher_names_and_types_by_node(*own)}
         heard |= {name for name, _ in node.get_subscriber_names_and_types_by_node(*own)}
@@ -83,3 +87,13 @@ def test_the_policy_is_of_the_form_that_sros2_takes() -> None:
         assert {each.tag for each in rule} == {rule.tag.removesuffix("s")} and not any(each.attrib for each in rule)
     # nothing is allowed by a pattern
     assert not any(sign in name for kind, action in RULES for name in allowed(kind, action) for sign in "*?[")
+
+
+def test_the_page_tells_what_each_parameter_and_service_may_touch() -> None:
+    text = (POLICY.parent.parent / "docs" / "security.md").read_text()
+    section = text.partition("## What each parameter and service may touch")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    first = {name for row in rows for name in re.findall("`([^`]+)`", row.split("|")[1])}
+    told = {name for name, declared in PARAMETERS.items() if isinstance(declared.default, str | bool)}
+    services = {name.replace("/localizer/", "~/") for name in allowed("services", "reply")}
+    assert first == told | services

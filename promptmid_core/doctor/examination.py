@@ -19,14 +19,15 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster.proj import check_pyproj, check_rasterio
 
 LEAST_PYTHON = (3, 11)
-NO_ENCLAVE = ("the ROS 2 of PyPI has no DDS security, that of Ubuntu's packages has; with that, see whether certificates, domain and "
-              "permissions of the enclave hold")
+NO_ENCLAVE = ("the ROS 2 of PyPI has no DDS security, that of Ubuntu's packages has; with that, see whether certificates, domain "
+              "and permissions of the enclave hold")
 DESCRIBED = 9  # patches that the time of a description is the median of
 
 
 @dataclass
 class Examination:
-    """`found` by subject, as JSON values; `problems` stop the node, `warnings` do not: one sentence each, with its cure."""
+    """`found` by subject, as JSON values; `problems` stop the node, or leave it open where DDS security was asked for, `warnings`
+    do not: one sentence each, with its cure."""
 
     found: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""DDS security in this environment, as ROS 2 reads it: whether a node would be in an enclave, or open to all that is on the network."""
+"""DDS security in this environment, as ROS 2 reads it: whether a node would be in an enclave, or open to all on the network."""
 
 from __future__ import annotations
 
@@ -48,5 +48,6 @@ def _missing(keystore: str, name: str) -> str:
     if not folder.is_dir():
         return f"{folder}, the folder of the enclave {name}, is not there ({KEYSTORE}, {ENCLAVE}); {CURE}"
     missing = [file for file in SIGNED if not (folder / file).is_file()]
-    missing += [f"{part}.pem" for part in IDENTITY if not any((folder / f"{part}{suffix}").is_file() for suffix in (".pem", ".p11"))]
+    missing += [f"{part}.pem" for part in IDENTITY
+                if not any((folder / f"{part}{suffix}").is_file() for suffix in (".pem", ".p11"))]
     return f"{folder} lacks {', '.join(missing)}, so that no node can be in the enclave {name}; {CURE}" if missing else ""
