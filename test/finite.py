@@ -13,7 +13,7 @@ from promptmid_core.bags.messages import FURTHEST_M
 from promptmid_core.geometry.covariance import fault_of
 
 # what NumPy warns of is a fault of the code that it warns in, or of what that calls
-no_warning = pytest.mark.filterwarnings("error")
+no_warning = pytest.mark.filterwarnings("error::RuntimeWarning")
 ANY = st.floats(allow_nan=False, allow_infinity=False)
 METRES = st.floats(-FURTHEST_M, FURTHEST_M)
 ANGLES = st.floats(-7.0, 7.0)
@@ -43,3 +43,9 @@ def covariances(draw: Any, least: float = -9.0, most: float = 9.0) -> Any:
 
 def is_finite(*values: Any) -> bool:
     return all(bool(np.isfinite(value).all()) for value in values)
+
+
+def is_covariance(matrix: Any) -> bool:
+    """Whether a matrix is symmetric and positive definite, its axes brought to one scale."""
+    sigmas = np.sqrt(matrix.diagonal())
+    return bool((matrix == matrix.T).all() and np.linalg.eigvalsh(matrix / np.outer(sigmas, sigmas)).min() > 0)
