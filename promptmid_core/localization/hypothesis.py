@@ -146,12 +146,17 @@ class FrameMatcher:
         with clock("search"):
             peaks = search(described, window, extent)
         tried: list[Hypothesis] = []
+        refused = Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         for i, peak in enumerate(peaks[:REFINED_PEAKS]):
             with clock("solve"):
                 blocks = tie_points(described, window.described, peak.similarity)
                 if len(blocks) < LEAST_BLOCKS:
                     continue
-                ties, solution = self._solved(blocks, frame, start, prior)
+                try:
+                    ties, solution = self._solved(blocks, frame, start, prior)
+                except Refusal as refusal:
+                    refused = refusal
+                    continue
             with clock("verify"):
                 moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
                 verification = verify(described, window.described, Similarity.between(ties.seen[:, :2], moved[:, :2]))
@@ -163,7 +168,7 @@ class FrameMatcher:
             if tried[-1].evidence >= SURE:
                 break
         if not tried:
-            raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
+            raise refused
         return max(tried, key=lambda hypothesis: hypothesis.evidence)
 
     def halves(self, hypothesis: Hypothesis, frame: Frame, prior: Prior) -> float:
