@@ -299,6 +299,9 @@ def test_a_patch_need_not_be_square() -> None:
     best = search(patch, SearchWindow(window), Extent(20 * 2 * CELL, 0.02, 0.01))[0]
     assert (best.similarity.east, best.similarity.north) == pytest.approx((10 * CELL, 6 * CELL), abs=CELL)
     assert best.score > 5
+    found = tie_points(patch, window, best.similarity)
+    assert len(found) == 3 * 7
+    assert found.found - found.seen == pytest.approx(np.tile([10 * CELL, 6 * CELL], (21, 1)), abs=0.05 * CELL)
 
 
 def test_a_verification_is_by_its_definition() -> None:

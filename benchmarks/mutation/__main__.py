@@ -99,7 +99,8 @@ def report(results: list[tuple[Mutant, str, Change]], all_of_them: int, least: f
     low, high = wilson(killed, run)
     print(f"\n{run + total[JUDGED]} of {all_of_them} mutants run; noticed {killed} of {run}, {killed / max(run, 1):.1%} "
           f"(95 % confidence {low:.1%} to {high:.1%}); of these {total['broken']} not even imported, {total['ended']} crashed or "
-          f"out of time. {total[JUDGED]} judged equivalent are left out; with them it is {killed / max(run + total[JUDGED], 1):.1%}")
+          f"out of time. {total[JUDGED]} judged equivalent are left out; with them it would be "
+          f"{killed / max(run + total[JUDGED], 1):.1%}")
     for mutant, result, (was, becomes) in results:
         if result == SURVIVED:
             print(f"\n{mutant.file}:{mutant.line} {mutant.operator}\n  - {was}\n  + {becomes}")
