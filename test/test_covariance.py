@@ -84,7 +84,7 @@ def test_any_36_numbers_are_judged(values: list[float]) -> None:
     assert fault or np.isfinite(np.linalg.eigvalsh(covariance)).all()
 
 
-@given(st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(0, 2**32 - 1))
+@given(st.lists(st.floats(-8.9, 8.9), min_size=6, max_size=6), st.integers(0, 2**32 - 1))
 def test_what_is_a_covariance_is_taken(exponents: list[float], seed: int) -> None:
     mixed = np.random.default_rng(seed).normal(size=(6, 8))
     correlated = mixed @ mixed.T

@@ -83,7 +83,7 @@ def test_a_model_stands_for_the_profile_that_it_describes() -> None:
 @pytest.mark.parametrize(("text", "said"), [
     ("magic", "there is no descriptor 'magic'; known are structural, promptmid"),
     ("structural/gradient", "there is no descriptor 'structural/gradient'"),
-    ("promptmid:/nowhere/compact", "/nowhere/compact/profile.yaml cannot be read as a profile"),
+    ("promptmid:/nowhere/compact", "/nowhere/compact/profile.yaml cannot be read .No such file"),
     ("promptmid:full", "the profile full is made of your own checkpoints"),
 ])
 def test_what_cannot_be_loaded_is_said(text: str, said: str) -> None:

@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 
 from promptmid_core.cli import main
 from promptmid_core.descriptors.structural import Structural
-from promptmid_core.doctor import dds, rosprobe
+from promptmid_core.doctor import dds, rosprobe, security
 from promptmid_core.doctor import examination as doctor
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.runtime import profile
@@ -22,7 +22,7 @@ PROFILE = Path(__file__).resolve().parent.parent / "config" / "fastdds.xml"
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "DESCRIBED", 1)
-    for name in (dds.VARIABLE, dds.VARIABLE_OF_FAST_DDS_2, "ROS_DISTRO"):
+    for name in (dds.VARIABLE, dds.VARIABLE_OF_FAST_DDS_2, "ROS_DISTRO", security.ENABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(dds.VARIABLE, str(PROFILE))
 
@@ -132,3 +132,72 @@ def test_shared_memory_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     found = dds.read_profile({dds.VARIABLE: str(PROFILE)})
     assert not found.sound
     assert "--shm-size" in found.sentence
+
+
+SECURED = {security.ENABLE: "true", security.STRATEGY: "Enforce", security.ENCLAVE: "/localizer"}
+
+
+@pytest.fixture
+def keystore(tmp_path: Path) -> Path:
+    """With the files of the enclave /localizer by their names, and nothing in them."""
+    folder = tmp_path / "keystore" / "enclaves" / "localizer"
+    folder.mkdir(parents=True)
+    for name in (*security.SIGNED, *(f"{part}.pem" for part in security.IDENTITY)):
+        (folder / name).touch()
+    return tmp_path / "keystore"
+
+
+def test_dds_security_that_is_off(keystore: Path) -> None:
+    named = {security.KEYSTORE: str(keystore), security.ENCLAVE: "/localizer"}
+    for value in ("", "false", "0"):
+        assert security.read_security(named | {security.ENABLE: value}) == security.DdsSecurity("off")
+    assert security.read_security({}) == security.DdsSecurity("off")
+
+
+def test_dds_security_that_is_on(keystore: Path) -> None:
+    sound = SECURED | {security.KEYSTORE: str(keystore)}
+    assert security.read_security(sound) == security.DdsSecurity("/localizer")
+    (keystore / "enclaves/localizer/key.pem").rename(keystore / "enclaves/localizer/key.p11")
+    assert security.read_security(sound) == security.DdsSecurity("/localizer")
+    lax = security.read_security(sound | {security.STRATEGY: "enforce"})
+    assert (lax.enclave, lax.problem) == ("/localizer", "")
+    assert "ROS_SECURITY_STRATEGY is 'enforce', not 'Enforce'" in lax.warning
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({security.ENABLE: "True"}, "ROS_SECURITY_ENABLE is 'True', which ROS 2 takes for off"),
+    ({security.KEYSTORE: ""}, "ROS_SECURITY_KEYSTORE names no keystore"),
+    ({security.KEYSTORE: "/no/such"}, "/no/such/enclaves/localizer, the folder of the enclave /localizer, is not there"),
+    ({security.ENCLAVE: "localizer"}, "the name of an enclave begins with a slash"),
+    ({security.ENCLAVE: "/camera"}, "the folder of the enclave /camera, is not there"),
+    ({security.ENCLAVE: ""}, "enclaves lacks governance.p7s, permissions.p7s, identity_ca.cert.pem, cert.pem, key.pem"),
+])
+@pytest.mark.parametrize("strategy", ["Enforce", "Permissive"])
+def test_dds_security_that_is_asked_for_and_is_not_there(keystore: Path, changes: dict[str, str], words: str,
+                                                         strategy: str) -> None:
+    found = security.read_security(SECURED | {security.KEYSTORE: str(keystore), security.STRATEGY: strategy} | changes)
+    assert found.enclave == "off"
+    assert words in found.problem
+    assert "\n" not in found.problem
+
+
+def test_the_doctor_tells_the_enclave_or_what_is_wrong_with_it(keystore: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("rclpy")
+    assert told(capsys, "--backend", "onnxruntime")[1]["dds_security"] == "off"
+    for name, value in (SECURED | {security.KEYSTORE: str(keystore)}).items():
+        monkeypatch.setenv(name, value)
+    # the middleware takes no empty certificates, and that of PyPI knows no security at all
+    status, seen = told(capsys, "--backend", "onnxruntime")
+    assert (status, seen["dds_security"]) == (1, "off")
+    (problem,) = seen["problems"]
+    assert problem.startswith("rmw_") and "makes no node in the enclave /localizer (" in problem and "Traceback" not in problem
+
+    monkeypatch.setattr(doctor, "probe_node", lambda environment: "")
+    status, seen = told(capsys, "--backend", "onnxruntime")
+    assert (status, seen["dds_security"]) == (0, "/localizer")
+
+    (keystore / "enclaves/localizer/cert.pem").unlink()
+    status, seen = told(capsys, "--backend", "onnxruntime")
+    assert (status, seen["dds_security"]) == (1, "off")
+    assert [line for line in seen["problems"] if "localizer lacks cert.pem" in line]

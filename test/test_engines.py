@@ -60,7 +60,7 @@ def test_a_truncated_or_changed_engine_is_refused(path, damage):
         read()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "not json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "not json", "[" * 20_000])
 def test_a_sidecar_that_says_nothing_is_refused(path, text):
     engines.sidecar_of(path).write_text(text)
     with pytest.raises(InputError, match="does not say what the engine beside it is made for"):
@@ -106,6 +106,33 @@ def test_links_are_refused(path, tmp_path):
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="is a link"):
         read()
+
+
+@pytest.mark.parametrize("which", [lambda path: path, engines.sidecar_of])
+def test_pipes_are_refused_without_waiting_for_a_writer(path, which):
+    which(path).unlink()
+    os.mkfifo(which(path), 0o600)
+    with pytest.raises(InputError, match="no plain file"):
+        read()
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, '{"a": ' * 50_000, "[1]", "5", "{}" + " " * 2**17, '{"engine_bytes": 1e999}'])
+def test_a_sidecar_that_is_made_to_cost_is_told(path, text):
+    engines.sidecar_of(path).write_text(text)
+    with pytest.raises(InputError, match=f"does not say what the engine beside it is made for .*'{COMMAND}'"):
+        read()
+    # nor does the hint at the nearest engine fall over it
+    path.unlink()
+    with pytest.raises(Unavailable, match="there is no engine"):
+        read()
+
+
+def test_a_size_in_the_sidecar_asks_for_no_memory(path):
+    sidecar = engines.sidecar_of(path)
+    for size in (-5, 0, 2**62, len(ENGINE) - 1):
+        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"engine_bytes": size}))
+        with pytest.raises(InputError, match="is damaged"):
+            read()
 
 
 def test_a_linked_folder_is_refused(path, tmp_path, monkeypatch):

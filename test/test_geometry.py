@@ -246,3 +246,72 @@ def test_opencv_draws_with_the_same_convention() -> None:
     # yaw 90 degrees: image top is north, so image right is east; the disc lies half a pixel right of and below the middle
     assert abs(c.mean() - 50 - 0.5) < 0.1
     assert abs(r.mean() - 50 - 0.5) < 0.1
+
+
+PLAIN = Camera(40, 30, np.array([[50.0, 0, 19.5], [0, 60.0, 14.5], [0, 0, 1]]))
+
+
+def test_the_image_ends_half_a_pixel_beyond_its_outer_centres() -> None:
+    pixels = np.array([[-0.5, 10], [-0.501, 10], [39.5, 10], [39.501, 10], [5, -0.5], [5, -0.501], [5, 29.5], [5, 29.501]])
+    flat = np.column_stack([(pixels[:, 0] - 19.5) / 50, (pixels[:, 1] - 14.5) / 60, np.ones(8)])
+    back, seen = PLAIN.project(flat)
+    assert back == pytest.approx(pixels)
+    assert seen.tolist() == [True, False] * 4
+
+
+def test_what_lies_beside_the_camera_is_not_ahead() -> None:
+    """A millionth of the distance ahead is where the image plane is too far off to tell."""
+    whole = Camera(1_990_000, 1_990_000, np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]))
+    points = np.array([[100.0, 0, 0.99e-4], [100, 0, 1.01e-4], [0, 100, 0.99e-4], [0, 100, 1.01e-4], [0, 0, 0], [0, 0, 1e-9]])
+    assert whole.project(points)[1].tolist() == [False, True, False, True, False, True]
+    mixed = whole.project(np.array([[3.0, 4, 2], [3, 4, -2]]))
+    assert mixed[0][0] == pytest.approx([1.5, 2.0])
+    assert np.isfinite(mixed[0]).all()
+
+
+def test_the_boresight_is_the_middle_of_the_image() -> None:
+    assert PLAIN.boresight() == pytest.approx([0, 0, 1])
+    aside = Camera(40, 30, np.array([[50.0, 0, 9.5], [0, 60.0, 8.5], [0, 0, 1]]))
+    assert aside.boresight() == pytest.approx(np.array([0.2, 0.1, 1]) / np.linalg.norm([0.2, 0.1, 1]))
+
+
+def test_a_lens_is_seen_through_up_to_its_fold() -> None:
+    """k1 of -0.25: x - 0.25 x3 rises up to x = 1.1547, which is found in steps of a hundredth."""
+    wide = Camera(4000, 4000, np.array([[100.0, 0, 2000], [0, 100, 2000], [0, 0, 1]]), "plumb_bob", np.array([-0.25, 0, 0, 0]))
+    radii = np.array([1.14, 1.17, 2.0])
+    turned = [np.column_stack([c * radii, s * radii, np.ones(3)]) for c, s in ((1, 0), (0, 1), (-0.6, 0.8))]
+    assert all(wide.project(points)[1].tolist() == [True, False, False] for points in turned)
+    assert Camera(4000, 4000, wide.k).project(turned[0])[1].all(), "a pinhole has no fold"
+
+
+@pytest.mark.parametrize(("change", "word"), [
+    ({"height": 0}, "size 1280x0"), ({"width": -1}, "size -1x960"), ({"d": np.array([0, np.inf, 0, 0, 0])}, "NaN or infinite"),
+    ({"k": np.diag([900.0, 0, 1])}, "focal length"), ({"k": np.diag([0, 900.0, 1])}, "focal length"),
+    ({"k": np.diag([-1.0, 900.0, 1])}, "focal length"), ({"k": np.diag([900.0, 900.0, 2])}, "focal length"),
+    ({"k": K + 2e-6 * np.eye(3, k=1)[:, [0, 1, 0]]}, "skewed"), ({"k": K - 2e-6 * np.eye(3, k=-1) * [1, 0, 0]}, "skewed"),
+])
+def test_each_part_of_a_camera_is_looked_at(change: dict, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        Camera(**{"width": 1280, "height": 960, "k": K, **change})
+    Camera(1, 1, K + 0.9e-6 * np.eye(3, k=1)[:, [0, 1, 0]])
+
+
+def test_rays_of_a_lens_without_coefficients_are_those_of_a_pinhole() -> None:
+    pixels = np.array([[0.0, 0], [39, 29], [10.25, 20.5]])
+    flat = np.column_stack([(pixels[:, 0] - 19.5) / 50, (pixels[:, 1] - 14.5) / 60, np.ones(3)])
+    for d in (np.zeros(0), np.zeros(4)):
+        camera = Camera(40, 30, PLAIN.k, "plumb_bob", d)
+        assert camera.rays(pixels) == pytest.approx(flat / np.linalg.norm(flat, axis=1, keepdims=True))
+    fisheye = Camera(40, 30, PLAIN.k, "equidistant", np.zeros(0))
+    angle = np.hypot(*flat[:, :2].T)
+    assert fisheye.rays(pixels)[:, 2] == pytest.approx(np.cos(angle))
+    assert fisheye.project(fisheye.rays(pixels))[0] == pytest.approx(pixels)
+
+
+def test_a_window_and_cells_of_a_grid() -> None:
+    grid = Grid(100.0, 200.0, 4.0, 11, 7)
+    assert grid.shape == (7, 11)
+    assert grid.cut(2, 3, 5, 4) == Grid(108.0, 188.0, 4.0, 5, 4)
+    assert grid.every(3) == Grid(104.0, 196.0, 12.0, 3, 2)
+    x, y = grid.axes()
+    assert (x[0], x[-1], len(x), y[0], y[-1], len(y)) == (100, 140, 11, 200, 176, 7)

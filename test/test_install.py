@@ -16,11 +16,18 @@ ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = """#!/bin/sh
 case "$1 $2" in
   "-m venv") for folder; do :; done; mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python"; echo venv >>calls ;;
-  "-m pip") echo pip >>calls; [ ! -f no_network ] ;;
+  "-m pip") case "$*" in
+    *--dry-run*) [ -f cpu_build ] ;;
+    *) echo pip >>calls; for word; do case "$word" in locks/*) echo "$word" >>locks_taken ;; esac; done; [ ! -f no_network ] ;;
+    esac ;;
   "-c import cv2"*) ;;
   *) exec "{python}" "$@" ;;
 esac
 """
+
+
+# setuptools, PyTorch, all else, and the package itself
+WHOLE = ["venv", "pip", "pip", "pip", "pip"]
 
 
 @pytest.fixture
@@ -28,7 +35,8 @@ def project(tmp_path):
     """A copy of what the installation reads, in a folder with a space in its name."""
     folder = tmp_path / "a clone"
     (folder / ".ci").mkdir(parents=True)
-    for name in ("setup.py", "setup.cfg", "constraints.txt", "Makefile", ".ci/install"):
+    shutil.copytree(ROOT / "locks", folder / "locks")
+    for name in ("setup.py", "setup.cfg", "Makefile", ".ci/install"):
         shutil.copy(ROOT / name, folder / name)
     stand_in = folder / "python-stand-in"
     stand_in.write_text(STAND_IN.format(python=sys.executable))
@@ -52,7 +60,7 @@ def calls(folder: Path) -> list[str]:
 
 def test_second_run_has_nothing_to_do(project):
     assert install(project).returncode == 0
-    assert calls(project) == ["venv", "pip", "pip"]
+    assert calls(project) == WHOLE
     assert install(project).returncode == 0
     assert calls(project) == []
 
@@ -67,22 +75,42 @@ def test_failed_download_is_told_and_the_next_run_starts_anew(project):
     (project / "no_network").unlink()
     (project / ".venv" / "leftover").touch()
     assert install(project).returncode == 0
-    assert calls(project) == ["venv", "pip", "pip"]
+    assert calls(project) == WHOLE
     assert not (project / ".venv" / "leftover").exists()
 
 
 def test_changed_pins_are_installed_into_the_same_environment(project):
     install(project)
     calls(project)
-    with (project / "constraints.txt").open("a") as pins:
-        pins.write("# changed\n")
+    with (project / "locks/dev.txt").open("a") as lock:
+        lock.write("# changed\n")
     (project / "no_network").touch()
     assert install(project).returncode != 0
     assert calls(project) == ["pip"]
     # the environment is half changed now, so that it is made again from nothing
     (project / "no_network").unlink()
     assert install(project).returncode == 0
-    assert calls(project) == ["venv", "pip", "pip"]
+    assert calls(project) == WHOLE
+
+
+@pytest.mark.parametrize("cpu", [True, False])
+def test_pytorch_comes_without_cuda_where_pip_finds_such_a_build(project, cpu):
+    if cpu:
+        (project / "cpu_build").touch()
+    done = install(project)
+    assert done.returncode == 0
+    taken = (project / "locks_taken").read_text().split()
+    torch = ["locks/torch-cpu.txt"] if cpu else ["locks/torch.txt"]
+    assert taken == ["locks/build.txt", *torch, "locks/dev.txt", "locks/ros.txt", *([] if cpu else ["locks/torch-cuda.txt"])]
+    assert ("with CUDA is taken" in done.stdout) is not cpu
+
+
+def test_no_file_is_installed_that_has_no_hash(project):
+    """The package itself, from its folder, brings nothing along."""
+    lines = [line for line in (project / ".ci/install").read_text().splitlines() if line.startswith("pip ")]
+    assert len(lines) == 4
+    for line in lines:
+        assert ("--require-hashes" in line) is not ("--no-deps --no-build-isolation --editable ." in line)
 
 
 def test_moved_clone_is_installed_again(project):
@@ -90,7 +118,7 @@ def test_moved_clone_is_installed_again(project):
     calls(project)
     moved = project.rename(project.parent / "moved")
     assert install(moved).returncode == 0
-    assert calls(moved) == ["venv", "pip", "pip"]
+    assert calls(moved) == WHOLE
 
 
 def test_unusable_python_is_named(project):

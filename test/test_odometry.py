@@ -228,6 +228,17 @@ class TestCircle:
         # tilt is the odometry's own from the first moment on, whatever the pose by hand said of it
         assert variances[:, 3:5] == pytest.approx(np.tile(np.diag(COVARIANCE)[3:5], (self.LAP_S + 1, 1)))
 
+    def test_a_stray_stamp_does_not_stop_the_distance_flown(self) -> None:
+        odometry = Odometry(Rig())
+        odometry.give(by_hand(START, self.pose(0), np.diag([25.0, 25.0, 4.0, 1e-2, 1e-2, 1e-4])))
+        for tenth in range(400):
+            odometry.add(message(START + tenth * SECOND // 10, "odom", TURNED.inverse() @ self.pose(tenth / 10)))
+            if tenth == 100:
+                odometry.add(message(START + 3600 * SECOND, "odom", TURNED.inverse() @ self.pose(tenth / 10 + 1)))
+        flown = 2 * np.pi * self.RADIUS * 39.9 / self.LAP_S
+        found = odometry.at(START + 399 * SECOND // 10)[0].covariance
+        assert found[5, 5] == pytest.approx(1e-4 + 1e-3 + np.deg2rad(flown / 1000) ** 2, rel=1e-2)
+
 
 def test_the_odometer_measures_the_way_and_not_the_displacement_or_the_noise() -> None:
     odometer = Odometer(keep_ns=SECOND)
@@ -260,18 +271,6 @@ def test_the_odometer_keeps_what_the_priors_need_and_no_more() -> None:
     for second in range(300_000):
         replayed.add(START + second * SECOND, np.array([2.0 * second, 0.0, 0.0]))
     assert [replayed.flown(START + second * SECOND) for second in (0, 10, 299_999)] == [0.0, 20.0, 599_998.0]
-
-
-    def test_a_stray_stamp_does_not_stop_the_distance_flown(self) -> None:
-        odometry = Odometry(Rig())
-        odometry.give(by_hand(START, self.pose(0), np.diag([25.0, 25.0, 4.0, 1e-2, 1e-2, 1e-4])))
-        for tenth in range(400):
-            odometry.add(message(START + tenth * SECOND // 10, "odom", TURNED.inverse() @ self.pose(tenth / 10)))
-            if tenth == 100:
-                odometry.add(message(START + 3600 * SECOND, "odom", TURNED.inverse() @ self.pose(tenth / 10 + 1)))
-        flown = 2 * np.pi * self.RADIUS * 39.9 / self.LAP_S
-        found = odometry.at(START + 399 * SECOND // 10)[0].covariance
-        assert found[5, 5] == pytest.approx(1e-4 + 1e-3 + np.deg2rad(flown / 1000) ** 2, rel=1e-2)
 
 
 def test_one_message_of_another_frame_is_refused_and_two_in_a_row_change_it() -> None:

@@ -176,5 +176,5 @@ def test_a_changed_file_is_refused(tmp_path, name):
 
 
 def test_a_folder_that_is_no_profile_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read as a profile"):
+    with pytest.raises(InputError, match=r"profile.yaml cannot be read \(No such file"):
         load(f"promptmid:{tmp_path}")

@@ -1,11 +1,14 @@
 """Pose and covariance from tie points of known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from promptmid_core.geometry import NADIR, Camera, Pose, Prior
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
-from promptmid_core.localization.solve import moved_ground, solve
+from promptmid_core.localization.solve import _residuals, moved_ground, solve, ties_on_ground
+from promptmid_core.matching.ties import BlockMatches
 
 CAMERA = Camera(1280, 960, np.array([[1160.0, 0, 639.5], [0, 1160.0, 479.5], [0, 0, 1]]))
 HEIGHT, GSD = 5000.0, 8.3
@@ -106,3 +109,122 @@ def test_moved_ground_follows_the_camera() -> None:
     moved = moved_ground(points, CAMERA, start, start.corrected(np.array([5.0, -7, 0, 0, 0, 0])))
     assert np.allclose(moved - points, (5, -7, 0))
     assert CAMERA.mount is NADIR
+
+
+def from_start(ties: TiePoints, truth: Pose, start: Pose) -> TiePoints:
+    """The same ties as they would be seen from another pose than the prior's."""
+    seen = moved_ground(ties.found, CAMERA, truth, start)
+    return TiePoints(seen, ties.found, ties.covariance, ties.weight)
+
+
+def test_where_it_starts_does_not_matter() -> None:
+    """The prior pulls height, roll and pitch towards its own, not towards the start's."""
+    ties, prior, truth = case(7, noise_px=0.0)
+    start = prior.pose.corrected(np.array([40.0, -60.0, 30.0, 1e-3, -8e-4, 0.02]))
+    found = solve(from_start(ties, truth, start), CAMERA, start, prior, correlation=1.0, floor=0.0)
+    plain = solved(ties, prior)
+    for pose in (found.pose, plain.pose):
+        assert pose.correction_from(prior.pose)[[3, 4]] == pytest.approx([0, 0], abs=1.5e-3)
+    assert found.pose.correction_from(plain.pose) == pytest.approx([0] * 6, abs=0.15)
+    assert abs(found.pose.correction_from(plain.pose)[[3, 4, 5]]).max() < 3e-5
+
+
+def test_a_sure_prior_of_height_and_tilt_is_kept() -> None:
+    ties, prior, truth = case(8, noise_px=0.5)
+    sure = Prior(1, prior.pose, np.diag(np.array([130, 130, 1e-3, 1e-8, 1e-8, 0.02]) ** 2))
+    start = prior.pose.corrected(np.array([0, 0, 20.0, 1e-3, -1e-3, 0]))
+    found = solve(from_start(ties, truth, start), CAMERA, start, sure, correlation=1.0, floor=0.0)
+    assert found.pose.correction_from(prior.pose)[[2, 3, 4]] == pytest.approx([0, 0, 0], abs=1e-3)
+
+
+def test_the_covariance_is_that_of_weighted_least_squares() -> None:
+    """Straight down over flat ground, of attitude and height that are known: 4 sigma^2 / N, and for yaw by the lever."""
+    rng = np.random.default_rng(3)
+    pose = Pose.from_rpy(np.array([0.0, 0, HEIGHT]), 0, 0, 0)
+    found = np.column_stack([rng.uniform(-900, 900, (400, 2)), np.zeros(400)])
+    found[:, :2] -= found[:, :2].mean(axis=0)
+    seen = found.copy()
+    found[:, :2] += 5.0 * rng.standard_normal((400, 2))
+    prior = Prior(1, pose, np.diag(np.array([100, 100, 1e-4, 1e-9, 1e-9, 0.1]) ** 2))
+    ties = TiePoints(seen, found, np.tile(np.eye(2), (400, 1, 1)), np.ones(400))
+    solution = solve(ties, CAMERA, pose, prior, correlation=4.0, floor=3.0)
+    assert solution.sigma == pytest.approx(5.0, rel=0.08)
+    assert solution.residual == pytest.approx(np.linalg.norm((found - seen)[:, :2], axis=1), abs=1.2)
+    weight = (1 + (solution.residual / (3 * solution.sigma)) ** 2) ** -2
+    assert solution.weight == pytest.approx(weight, abs=0.01)
+    place = 4 * solution.sigma ** 2 / weight.sum()
+    assert np.diag(solution.covariance)[:2] == pytest.approx([place + 9] * 2, rel=0.02)
+    lever = (weight * (found[:, :2] ** 2).sum(axis=1)).sum()
+    assert solution.covariance[5, 5] == pytest.approx(4 * solution.sigma ** 2 / lever, rel=0.02)
+    assert np.diag(solution.ground_covariance) == pytest.approx([place + 9] * 2, rel=0.02)
+    assert abs(solution.ground_covariance[0, 1]) < 0.05 * place
+
+
+def test_a_long_ellipse_counts_by_its_short_axis() -> None:
+    """Half of the ties are sure of east, half of north, and wrong in the other: the solution has what each is sure of."""
+    rng = np.random.default_rng(4)
+    pose = Pose.from_rpy(np.array([0.0, 0, HEIGHT]), 0, 0, 0.5)
+    seen = np.column_stack([rng.uniform(-900, 900, (200, 2)), np.zeros(200)])
+    found = seen + np.array([20.0, -30.0, 0])
+    covariance = np.tile(np.diag([0.04, 25.0]), (200, 1, 1))
+    covariance[100:] = np.diag([25.0, 0.04])
+    found[:100, 1] += rng.normal(0, 40, 100)
+    found[100:, 0] += rng.normal(0, 40, 100)
+    prior = Prior(1, pose, np.diag(np.array([100, 100, 1e-4, 1e-9, 1e-9, 0.1]) ** 2))
+    moved = solve(TiePoints(seen, found, covariance, np.ones(200)), CAMERA, pose, prior, correlation=1.0, floor=0.0)
+    assert (moved.pose.position - pose.position)[:2] == pytest.approx([20, -30], abs=0.5)
+
+
+def test_ties_that_agree_exactly_have_a_scale_of_a_millimetre() -> None:
+    pose = Pose.from_rpy(np.array([0.0, 0, HEIGHT]), 0, 0, 0)
+    points = np.random.default_rng(1).uniform(-900, 900, (50, 3)) * (1, 1, 0)
+    ties = TiePoints(points, points, np.tile(np.eye(2), (50, 1, 1)), np.ones(50))
+    solution = solve(ties, CAMERA, pose, Prior(1, pose, np.diag(SIGMAS ** 2)), correlation=1.0, floor=0.0)
+    assert solution.sigma == 1e-3
+    assert np.isfinite(solution.covariance).all()
+
+
+def test_block_surfaces_are_believed_within_a_factor_of_four() -> None:
+    """The median block has 1 m2 an axis; shapes stay, sizes are held."""
+    shape = np.array([[2.0, 0.5], [0.5, 1.0]])
+    sizes = np.array([0.01, 0.5, 1.0, 2.0, 400.0])
+    seen, found = np.arange(10.0).reshape(5, 2), np.arange(10.0, 20).reshape(5, 2)
+    matches = BlockMatches(seen, found, shape * sizes[:, None, None], np.ones(5), 4.0)
+    ties = ties_on_ground(matches, np.arange(5.0), np.arange(5.0, 10))
+    assert np.einsum("nii->n", ties.covariance) / 2 == pytest.approx([0.25, 0.5, 1, 2, 4])
+    for each in ties.covariance:
+        assert each / np.trace(each) == pytest.approx(shape / 3)
+    assert (ties.seen == np.column_stack([seen, range(5)])).all() and (ties.found == np.column_stack([found, range(5, 10)])).all()
+    assert ties.weight.tolist() == [1.0] * 5
+    none = ties_on_ground(BlockMatches(seen[:0], found[:0], np.zeros((0, 2, 2)), np.zeros(0), 1.0), np.zeros(0), np.zeros(0))
+    assert none.seen.shape == none.found.shape == (0, 3) and none.covariance.shape == (0, 2, 2) and none.weight.shape == (0,)
+
+
+def test_residuals_have_the_derivatives_that_differences_show() -> None:
+    """Of a pose, with a camera that is mounted askew and off the middle, whitened."""
+    rng = np.random.default_rng(2)
+    camera = replace(CAMERA, mount=Pose.from_rpy(np.array([3.0, -2, 1]), 0.05, 0.1, 0.3) @ NADIR)
+    pose = Pose.from_rpy(np.array([10.0, 20, 1000]), 0.02, -0.03, 1.0)
+    found = np.column_stack([rng.uniform(-300, 300, (6, 2)), rng.uniform(0, 50, 6)])
+    observed, whiten = rng.uniform(-0.2, 0.2, (6, 2)), rng.standard_normal((6, 2, 2))
+    residual, jacobian = _residuals(found, observed, camera, pose, whiten)
+    for axis, step in enumerate([1e-3] * 3 + [1e-6] * 3):
+        delta = np.zeros(6)
+        delta[axis] = step
+        ahead, behind = (_residuals(found, observed, camera, pose.corrected(sign * delta), whiten)[0] for sign in (1, -1))
+        assert jacobian[:, :, axis] == pytest.approx((ahead - behind) / (2 * step), rel=1e-4, abs=1e-4)
+    eye = pose @ camera.mount
+    seen = (found - eye.position) @ eye.rotation
+    plain, _ = _residuals(found, observed, camera, pose)
+    assert plain == pytest.approx(seen[:, :2] - observed * seen[:, 2:])
+    assert residual == pytest.approx(np.einsum("nij,nj->ni", whiten, plain))
+
+
+def test_moved_ground_looks_the_same_from_both_poses() -> None:
+    rng = np.random.default_rng(5)
+    start, pose = Pose.from_rpy([0.0, 0, 1000], 0.05, 0.02, 0.3), Pose.from_rpy([60.0, -40, 1080], -0.03, 0.04, 0.5)
+    points = np.column_stack([rng.uniform(-300, 300, (20, 2)), rng.uniform(0, 80, 20)])
+    moved = moved_ground(points, CAMERA, start, pose)
+    assert moved[:, 2] == pytest.approx(points[:, 2])
+    one, other = ((p - eye.position) @ eye.rotation for p, eye in ((points, start @ NADIR), (moved, pose @ NADIR)))
+    assert one[:, :2] / one[:, 2:] == pytest.approx(other[:, :2] / other[:, 2:])

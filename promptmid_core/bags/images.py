@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import UInt8
-from promptmid_core.bags import jpeg
+from promptmid_core.bags import jpeg, png
+from promptmid_core.bags.size import Size, check_bytes, check_size
 from promptmid_core.bags.stretch import eight_bits
 from promptmid_core.errors import Refusal
 from promptmid_core.reasons import Reason
@@ -39,22 +40,24 @@ ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "16UC3": (3, 2, cv2.COLOR_BGR2RGB),
 }
 
-JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+CODINGS: tuple[tuple[bytes, str, Callable[[bytes, Size | None], Pixels]], ...] = (
+    (jpeg.BEGIN, "JPEG", jpeg.decode), (png.BEGIN, "PNG", png.decode))
+NAME = 40  # characters of a name that are told
 
 
-def image_from(msg: Any) -> UInt8:
+def image_from(msg: Any, stated: Size | None = None) -> UInt8:
     """Return the pixels of a sensor_msgs/Image: (H, W) grey or (H, W, 3) RGB, uint8; 16 bits are stretched by the image's own
     range.
 
-    `8UC3` is taken as BGR, as OpenCV and cv_bridge do. Where nothing needs converting the result is a view of the message. Raises
-    Refusal: IMAGE_ENCODING, IMAGE_SIZE, or IMAGE_CORRUPT where step or data do not fit the size.
+    `stated`: width and height by camera_info, where that is known. `8UC3` is taken as BGR, as OpenCV and cv_bridge do. Where
+    nothing needs converting the result is a view of the message. Raises Refusal: IMAGE_ENCODING, IMAGE_SIZE, or IMAGE_CORRUPT
+    where step or data do not fit the size.
     """
     if msg.encoding not in ENCODINGS:
-        raise Refusal(Reason.IMAGE_ENCODING, f"encoding '{msg.encoding}' is not one of {', '.join(ENCODINGS)}")
+        raise Refusal(Reason.IMAGE_ENCODING, f"encoding '{msg.encoding[:NAME]}' is not one of {', '.join(ENCODINGS)}")
     channels, size, conversion = ENCODINGS[msg.encoding]
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
-    if height <= 0 or width <= 0:
-        raise Refusal(Reason.IMAGE_SIZE, f"image has size {width}x{height}")
+    check_size((width, height), stated)
     if step < width * channels * size:
         raise Refusal(Reason.IMAGE_CORRUPT, f"image has {step} bytes a row, too few for {width} pixels of {msg.encoding}")
     data = np.frombuffer(msg.data, np.uint8)
@@ -70,23 +73,23 @@ def image_from(msg: Any) -> UInt8:
     return _in_eight_bits(_converted(pixels, conversion))
 
 
-def image_from_compressed(msg: Any) -> UInt8:
+def image_from_compressed(msg: Any, stated: Size | None = None) -> UInt8:
     """Return the pixels of a sensor_msgs/CompressedImage (JPEG or PNG): (H, W) grey or (H, W, 3) RGB, uint8.
 
-    `format` is read as image_transport writes it: the encoding before compression, `;`, and what was compressed. The mosaic of a
-    bayer sensor is undone, 16 bits are stretched by the image's own range. Raises Refusal: IMAGE_ENCODING for any other format,
-    IMAGE_CORRUPT for data that are truncated or damaged.
+    What is decoded is told by the data themselves. `format` is read as image_transport writes it: the encoding before
+    compression, `;`, and what was compressed. The mosaic of a bayer sensor is undone, 16 bits are stretched by the image's own
+    range. `stated`: width and height by camera_info, where that is known. Raises Refusal: IMAGE_ENCODING for any other format and
+    rare kinds of JPEG, IMAGE_SIZE by what the header says, IMAGE_CORRUPT for data that are truncated or damaged.
     """
-    data = np.frombuffer(msg.data, np.uint8).tobytes()
-    if data.startswith(JPEG):
-        pixels = _jpeg(data)
-    elif data.startswith(PNG):
-        pixels = _png(data)
-    elif any(name in msg.format.lower() for name in ("jpeg", "jpg", "png")) and "compressedDepth" not in msg.format:
-        raise Refusal(Reason.IMAGE_CORRUPT, f"{len(data)} bytes of format '{msg.format}' begin like neither JPEG nor PNG")
-    else:
-        raise Refusal(Reason.IMAGE_ENCODING, f"compressed format '{msg.format}' is neither JPEG nor PNG")
-    encoding, _, compressed = (word.strip() for word in msg.format.partition(";"))
+    buffer = np.frombuffer(msg.data, np.uint8)
+    check_bytes(len(buffer), stated)
+    data, kind = buffer.tobytes(), msg.format
+    pixels = decoded(data, stated)
+    if pixels is None:
+        if any(name in kind.lower() for name in ("jpeg", "jpg", "png")) and "compressedDepth" not in kind:
+            raise Refusal(Reason.IMAGE_CORRUPT, f"{len(data)} bytes of format '{kind[:NAME]}' begin like neither JPEG nor PNG")
+        raise Refusal(Reason.IMAGE_ENCODING, f"compressed format '{kind[:NAME]}' is neither JPEG nor PNG")
+    encoding, _, compressed = (word.strip() for word in kind.partition(";"))
     if pixels.ndim == 3 and "compressed rgb" in compressed:
         # old versions compressed the channels in the order in which they came, as if they were BGR
         pixels = np.ascontiguousarray(pixels[..., ::-1])
@@ -103,35 +106,15 @@ def _in_eight_bits(pixels: Pixels) -> UInt8:
     return eight_bits(pixels) if pixels.dtype == np.uint16 else pixels.astype(np.uint8, copy=False)
 
 
-def _jpeg(data: bytes) -> Pixels:
-    try:
-        return jpeg.decode(data)
-    except ValueError as error:
-        raise Refusal(Reason.IMAGE_CORRUPT, f"JPEG of {len(data)} bytes cannot be decoded: {error}") from error
+def decoded(data: bytes, stated: Size | None = None) -> Pixels | None:
+    """Return the pixels of a JPEG or a PNG, of 8 or 16 bits; None where the data begin like neither.
 
-
-def _png(data: bytes) -> Pixels:
-    _check_png(data)
-    width, height = (int.from_bytes(data[at:at + 4], "big") for at in (16, 20))
-    if height * width > jpeg.MOST_PIXELS:
-        raise Refusal(Reason.IMAGE_CORRUPT, f"PNG says that it has {width}x{height} pixels")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise Refusal(Reason.IMAGE_CORRUPT, f"PNG of {len(data)} bytes cannot be decoded")
-    if pixels.ndim == 2:
-        return pixels
-    return _converted(pixels, cv2.COLOR_BGRA2RGB if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-
-
-def _check_png(data: bytes) -> None:
-    """Every chunk complete and with the right checksum, from IHDR to IEND: OpenCV decodes what there is of a damaged file."""
-    at, kind = len(PNG), b""
-    while kind != b"IEND":
-        length = int.from_bytes(data[at:at + 4], "big")
-        kind, body = data[at + 4:at + 8], data[at + 8:at + 8 + length]
-        checksum = data[at + 8 + length:at + 12 + length]
-        if len(checksum) < 4:
-            raise Refusal(Reason.IMAGE_CORRUPT, f"PNG of {len(data)} bytes is truncated")
-        if zlib.crc32(kind + body) != int.from_bytes(checksum, "big"):
-            raise Refusal(Reason.IMAGE_CORRUPT, f"PNG has a damaged chunk at byte {at}")
-        at += 12 + length
+    Raises Refusal: IMAGE_ENCODING, IMAGE_SIZE, IMAGE_CORRUPT as `image_from_compressed` does.
+    """
+    for begin, name, decode in CODINGS:
+        if data.startswith(begin):
+            try:
+                return decode(data, stated)
+            except ValueError as error:
+                raise Refusal(Reason.IMAGE_CORRUPT, f"{name} of {len(data)} bytes cannot be decoded: {error}") from error
+    return None

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float64, UInt8
+from promptmid_core.bags.images import decoded
 from promptmid_core.bench.checkpoints import fitted_affine
-from promptmid_core.errors import InputError
+from promptmid_core.errors import InputError, Refusal
+from promptmid_core.files import read_regular
 from promptmid_core.prompts.prompt import LAND_USES
 
 Affine = Float64
@@ -27,6 +29,7 @@ DATASET_COLUMNS = ("split", "source", "optical", "sar", "land_use", "gsd_m", "al
 ALIGNED, CHECKPOINTS = "pixel-aligned", "checkpoint-pairs"
 # published as aligned, which they are not
 UNREGISTERED = "s1s2-"
+MOST_BYTES = 2**30  # of the file of an image
 SCORE_PX, CHECKPOINT_SCORE_PX = 5.0, 10.0
 # what the labels of published pairs mean among the land uses that prompts tell apart
 LABELS = {"agri": "cropland", "farmland": "cropland", "barrenland": "bare land", "urban": "built-up area"}
@@ -102,7 +105,7 @@ def several(folder: Path) -> bool:
 
 @lru_cache(maxsize=2)
 def _images(optical: Path, sar: Path) -> Images:
-    colour, grey = _image(optical, cv2.COLOR_BGR2RGB), _image(sar, cv2.COLOR_BGR2GRAY)
+    colour, grey = _image(optical, grey=False), _image(sar, grey=True)
     if colour.ndim == 2:
         colour = np.repeat(colour[..., None], 3, axis=2)
     lit = grey[grey > 0]
@@ -205,18 +208,26 @@ def _check_sources(table: Path, sources: Sequence[str] | None, known: set[str]) 
             raise InputError(f"{table} has no source '{name}' with SAR images; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _image(path: Path, conversion: int) -> UInt8:
-    """The pixels of a file, colour ones converted."""
+def _image(path: Path, grey: bool) -> UInt8:
+    """The pixels of a file, (H, W) or (H, W, 3) RGB; colour ones made `grey` where that is asked for."""
+    cure = "write it again as PNG or take its row out"
+    content = read_regular(path, MOST_BYTES, cure)
     try:
-        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
+        pixels = decoded(content)
+        if pixels is None:
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+            if pixels is not None and pixels.ndim == 3:
+                pixels = pixels[..., 2::-1]
+    except (cv2.error, Refusal) as error:
+        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image ({' '.join(str(error).split())}); "
+                         f"{cure}") from error
     if pixels is None:
-        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; write it again as PNG or take its row out")
+        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; {cure}")
     if pixels.dtype != np.uint8:
         raise InputError(f"{path} has {pixels.dtype} pixels, the bench reads 8-bit images; convert it, e.g. with "
                          "'gdal_translate -ot Byte -scale'")
-    return np.asarray(pixels if pixels.ndim == 2 else cv2.cvtColor(pixels[..., :3], conversion), np.uint8)
+    pixels = np.ascontiguousarray(pixels)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if grey and pixels.ndim == 3 else pixels, np.uint8)
 
 
 def by_source(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair]]]:

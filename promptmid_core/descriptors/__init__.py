@@ -54,6 +54,12 @@ class Descriptor(Protocol):
         ...
 
 
+def fault_of(described: DescriptorMap, name: str) -> str:
+    """Return the sentence about what the descriptor of that name gave, empty where those are descriptors."""
+    return "" if described.sound else (f"the descriptor {name} gives NaN, or values beyond all bounds; 'promptmid doctor' tells "
+                                       "whether its network is what it should be")
+
+
 def with_model(name: str, model: Path | None) -> str:
     """Return the name for `load` where `promptmid:full` is that of the profile that `model`, its YAML file, describes.
 

@@ -13,17 +13,21 @@ from typing import Any
 
 from promptmid_core.doctor import dds
 from promptmid_core.doctor.machine import device, versions
-from promptmid_core.doctor.rosprobe import probe_ros
+from promptmid_core.doctor.rosprobe import probe_node, probe_ros
+from promptmid_core.doctor.security import OFF, read_security
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.proj import check_pyproj, check_rasterio
 
 LEAST_PYTHON = (3, 11)
+NO_ENCLAVE = ("the ROS 2 of PyPI has no DDS security, that of Ubuntu's packages has; with that, see whether certificates, domain "
+              "and permissions of the enclave hold")
 DESCRIBED = 9  # patches that the time of a description is the median of
 
 
 @dataclass
 class Examination:
-    """`found` by subject, as JSON values; `problems` stop the node, `warnings` do not: one sentence each, with its cure."""
+    """`found` by subject, as JSON values; `problems` stop the node, or leave it open where DDS security was asked for, `warnings`
+    do not: one sentence each, with its cure."""
 
     found: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -39,11 +43,12 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
     seen = Examination({"device": device(), "versions": versions()})
     if sys.version_info < LEAST_PYTHON:
         seen.problems.append(f"Python {sys.version.split()[0]} is too old; use {'.'.join(map(str, LEAST_PYTHON))} or newer")
-    _examine_ros(seen, environment)
+    rmw = _examine_ros(seen, environment)
+    _examine_security(seen, environment, rmw)
     _examine_proj(seen)
     _examine_runtimes(seen)
-    _examine_weights(seen)
     descriptor = _examine_map(seen, reference)
+    _examine_weights(seen, descriptor)
     _examine_backend(seen, descriptor, backend)
     return seen
 
@@ -54,7 +59,7 @@ def table(seen: Examination) -> str:
     for subject, values in seen.found.items():
         told = values.items() if isinstance(values, dict) else [("", values)]
         words = ", ".join(f"{name} {_told(value)}".strip() for name, value in told if value is not None)
-        lines.append(f"{subject:10}{words or 'none'}")
+        lines.append(f"{subject:14} {words or 'none'}")
     lines += [f"warning: {sentence}" for sentence in seen.warnings] + [f"PROBLEM: {sentence}" for sentence in seen.problems]
     return "\n".join([*lines, "the node cannot fly like this" if seen.problems else "nothing stops the node"])
 
@@ -63,7 +68,8 @@ def _told(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
+def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> str | None:
+    """The name of the middleware in use."""
     rmw, trouble = probe_ros(environment)
     seen.found["ros"] = {"distribution": environment.get("ROS_DISTRO"), "rmw": rmw,
                          "domain": environment.get("ROS_DOMAIN_ID", "0")}
@@ -76,6 +82,18 @@ def _examine_ros(seen: Examination, environment: Mapping[str, str]) -> None:
         seen.warnings.append(f"{rmw} is used, not Fast DDS: see to it by its own settings that images of megabytes get through")
     elif profile.sentence:
         (seen.warnings if profile.sound else seen.problems).append(profile.sentence)
+    return rmw
+
+
+def _examine_security(seen: Examination, environment: Mapping[str, str], rmw: str | None) -> None:
+    """The enclave that a node is in, "off" for none; the middleware itself says whether it takes the files of it."""
+    security = read_security(environment)
+    refused = probe_node(environment) if rmw and security.enclave != OFF else ""
+    seen.found["dds_security"] = OFF if refused else security.enclave
+    if refused:
+        seen.problems.append(f"{rmw} makes no node in the enclave {security.enclave} ({refused}); {NO_ENCLAVE}")
+    seen.problems += filter(None, [security.problem])
+    seen.warnings += filter(None, [security.warning])
 
 
 def _examine_proj(seen: Examination) -> None:
@@ -102,18 +120,27 @@ def _examine_runtimes(seen: Examination) -> None:
     seen.found["runtimes"] = {"onnxruntime_providers": providers, "tensorrt": tensorrt}
 
 
-def _examine_weights(seen: Examination) -> None:
+def _examine_weights(seen: Examination, name: str) -> None:
+    """The files of the profile that is shipped, and of the one that the descriptor of that name flies with, by their hashes."""
+    from promptmid_core.descriptors.name import DescriptorName
     from promptmid_core.runtime.profile import COMPACT, Profile
 
-    found: dict[str, Any] = {}
-    seen.found["weights"] = found
-    with _problems_of(seen):
-        profile = Profile.read(COMPACT)
-        found["profile"] = profile.name
-        for name in profile.files:
-            with _problems_of(seen):
-                profile.check(name)
-                found[name] = profile.files[name][:16]
+    checked = []
+    for subject, folder in (("weights", COMPACT), ("weights_map", DescriptorName.whole(name).folder)):
+        if folder is None:
+            continue
+        found: dict[str, Any] = {}
+        seen.found[subject] = found
+        checked.append(False)
+        with _problems_of(seen):
+            profile = Profile.read(folder)
+            found["profile"] = profile.name
+            for file in profile.files:
+                with _problems_of(seen):
+                    profile.check(file)
+                    found[file] = profile.files[file][:16]
+            checked[-1] = all(file in found for file in profile.files)
+    seen.found["hashes_checked"] = all(checked)
 
 
 def _examine_map(seen: Examination, path: Path | None) -> str:

@@ -13,12 +13,21 @@ WAIT_S = 30.0
 
 def probe_ros(environment: Mapping[str, str] | None = None) -> tuple[str | None, str]:
     """Return the middleware's name and "", or None and what is wrong, in a few words."""
+    return _probe(environment)
+
+
+def probe_node(environment: Mapping[str, str] | None = None) -> str:
+    """Return "" where a node can be made in this environment, with its DDS security, or what is wrong, in a few words."""
+    return _probe(environment, "--node")[1]
+
+
+def _probe(environment: Mapping[str, str] | None, *words: str) -> tuple[str | None, str]:
     try:
-        probe = subprocess.run([sys.executable, "-m", PROBE], capture_output=True, text=True, check=False, timeout=WAIT_S,
+        probe = subprocess.run([sys.executable, "-m", PROBE, *words], capture_output=True, text=True, check=False, timeout=WAIT_S,
                                env=dict(os.environ if environment is None else environment))
     except subprocess.TimeoutExpired:
         return None, f"no answer within {WAIT_S:g} s"
-    words = probe.stdout.split()
-    if probe.returncode or not words:
+    told = probe.stdout.split()
+    if probe.returncode or not told:
         return None, (probe.stderr.strip().splitlines() or ["the process ended without a word"])[-1]
-    return words[-1], ""
+    return told[-1], ""

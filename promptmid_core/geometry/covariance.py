@@ -1,4 +1,4 @@
-"""Whether 36 numbers are the covariance of a pose."""
+"""Whether 36 numbers are the covariance of a pose, and its inverse."""
 
 from __future__ import annotations
 
@@ -39,3 +39,16 @@ def fault_of(covariance: Float64) -> str:
     if smallest < -TOLERANCE:
         return f"is not positive semidefinite (eigenvalue {smallest:.3g})"
     return ""
+
+
+def information_of(covariance: Float64) -> Float64:
+    """Return the inverse (N, N) of a covariance whose correlations may be full.
+
+    A combination of its axes that it states as exact, or that misses a covariance by TOLERANCE, is taken to be known within
+    that share of their variances.
+    """
+    sigmas = np.sqrt(covariance.diagonal())
+    scale = np.outer(sigmas, sigmas)
+    values, vectors = np.linalg.eigh(covariance / scale)
+    information: Float64 = (vectors / np.maximum(values, TOLERANCE)) @ vectors.T / scale
+    return information

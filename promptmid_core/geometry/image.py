@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Mask
 from promptmid_core.geometry.grid import Grid
 
+MOST_VALUE = 1e4  # of a descriptor; products and sums of these stay finite
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -56,6 +58,11 @@ class DescriptorMap:
     grid: Grid
     stride: int
     groups: tuple[ChannelGroup, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether all values are numbers, none of them beyond any bound."""
+        return not self.array.size or bool(self.array.min() >= -MOST_VALUE and self.array.max() <= MOST_VALUE)
 
     def parts(self, kind: Measure | str | None = None) -> list[tuple[ChannelGroup, NDArray[np.floating]]]:
         """Return each group with its channels (C', H, W); where a `kind` is given, those with that measure, or of that name,

@@ -14,6 +14,7 @@ COEFFICIENTS = {"plumb_bob": _COUNTS, "rational_polynomial": _COUNTS, "equidista
 TILTED = 14  # coefficients of a tilted sensor
 # what other programs call the same
 ALIASES = {"radtan": "plumb_bob", "fisheye": "equidistant"}
+LEAST_BELOW = 1e-9  # denominator of a rational lens
 PINHOLE = ("", "none", "pinhole")  # names of no distortion, which say nothing of coefficients
 
 
@@ -46,7 +47,9 @@ def distorted(model: str, d: Float64, x: Float64, y: Float64) -> tuple[Float64, 
     r2 = x * x + y * y
     scale = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
     if k4 or k5 or k6:
-        scale = scale / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        below = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
+        # from its pole on the model is no lens
+        scale = np.divide(scale, below, out=np.zeros_like(scale), where=below > LEAST_BELOW)
     xy = 2 * x * y
     across, down = x * scale + p1 * xy + p2 * (r2 + 2 * x * x), y * scale + p1 * (r2 + 2 * y * y) + p2 * xy
     if s1 or s2 or s3 or s4:

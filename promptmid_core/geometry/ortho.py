@@ -16,12 +16,17 @@ from promptmid_core.reasons import Reason
 
 
 def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
-    """Return the ground point (3,) in `map` that the image centre looks at; Refusal VIEW_NOT_DOWN where it looks past the
-    ground."""
+    """Return the ground point (3,) in `map` that the image centre looks at.
+
+    Raises Refusal VIEW_NOT_DOWN where it looks past the ground, FOOTPRINT_SMALL where the camera is on the ground or below.
+    """
     eye = pose @ camera.mount
     points, hit = terrain.intersect(eye.position, (eye.rotation @ camera.boresight())[None])
     if not hit[0]:
-        raise Refusal(Reason.VIEW_NOT_DOWN, "with the prior's attitude and height the image centre does not look at the ground")
+        above = float(eye.position[2] - terrain.height(*eye.position[:2, None])[0])
+        if above <= 0:
+            raise Refusal(Reason.FOOTPRINT_SMALL, f"the pose has the camera on the ground or below it, by {-above:.1f} m")
+        raise Refusal(Reason.VIEW_NOT_DOWN, "with the pose's attitude and height the image centre does not look at the ground")
     point: Float64 = points[0]
     return point
 
@@ -29,8 +34,7 @@ def boresight_point(camera: Camera, pose: Pose, terrain: Terrain) -> Float64:
 def ground_resolution(camera: Camera, pose: Pose, terrain: Terrain) -> float:
     """Return the metres on the ground per image pixel around the image centre, the finer of the two image axes."""
     eye = pose @ camera.mount
-    middle = np.array([(camera.width - 1) / 2, (camera.height - 1) / 2])
-    rays = camera.rays(middle + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    rays = camera.middle()
     reach = float(np.linalg.norm(boresight_point(camera, pose, terrain) - eye.position))
     points = rays / rays[:, 2:] * (reach * rays[0, 2])
     return float(min(np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[0])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2
+from math import atan2, hypot
 
 import numpy as np
 
@@ -22,7 +22,8 @@ class Pose:
         """Return the pose of a unit quaternion in ROS order (x, y, z, w). Raises ValueError where it is not of unit length within
         1 %."""
         q = np.asarray(xyzw, float)
-        norm = float(np.linalg.norm(q))
+        # no overflow, whatever the four numbers
+        norm = hypot(*q)
         if not abs(norm - 1.0) < 0.01:
             raise ValueError(f"quaternion of length {norm:.3g} is not a rotation")
         x, y, z, w = q / norm

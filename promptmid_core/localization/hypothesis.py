@@ -12,7 +12,7 @@ from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import Frame, TiePoints
-from promptmid_core.localization.integrity import check_patch, evidence
+from promptmid_core.localization.integrity import check_described, check_patch, evidence
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
 from promptmid_core.localization.solve import Solution, moved_ground, solve, ties_on_ground
@@ -79,7 +79,7 @@ class Windows:
         window = level.descriptors(*place)
         share = float(window.valid.mean())
         if share < self._least_valid:
-            if level.damaged(*place):
+            if level.lost(*place):
                 raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search; 'promptmid map verify' names the files")
             raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
                                              f"less than {self._least_valid:.0%}")
@@ -142,15 +142,21 @@ class FrameMatcher:
         patch, (window, prompt) = together(seen, known)
         with clock("describe"):
             described = self.descriptor.describe(patch, prompt)
+            check_described(described, self.descriptor.name)
         with clock("search"):
             peaks = search(described, window, extent)
         tried: list[Hypothesis] = []
+        refused = Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         for i, peak in enumerate(peaks[:REFINED_PEAKS]):
             with clock("solve"):
                 blocks = tie_points(described, window.described, peak.similarity)
                 if len(blocks) < LEAST_BLOCKS:
                     continue
-                ties, solution = self._solved(blocks, frame, start, prior)
+                try:
+                    ties, solution = self._solved(blocks, frame, start, prior)
+                except Refusal as refusal:
+                    refused = refusal
+                    continue
             with clock("verify"):
                 moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
                 verification = verify(described, window.described, Similarity.between(ties.seen[:, :2], moved[:, :2]))
@@ -162,7 +168,7 @@ class FrameMatcher:
             if tried[-1].evidence >= SURE:
                 break
         if not tried:
-            raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
+            raise refused
         return max(tried, key=lambda hypothesis: hypothesis.evidence)
 
     def halves(self, hypothesis: Hypothesis, frame: Frame, prior: Prior) -> float:

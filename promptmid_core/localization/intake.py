@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.bags.images import image_from, image_from_compressed
 from promptmid_core.bags.messages import stamp_ns
+from promptmid_core.bags.size import Size
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.anchor import Anchor
@@ -84,7 +85,7 @@ class Intake:
         if stamp <= 0:
             raise Refusal(Reason.STAMP_ZERO, "the image has stamp zero; the prior cannot be found without its time")
         camera = self.cameras.camera(stamp, self.mounts.mount(frame_id))
-        return Frame(stamp, pixels(message), camera)
+        return Frame(stamp, pixels(message, (camera.width, camera.height)), camera)
 
     def _wait(self, stamp: int, frame_id: str, seconds: float) -> None:
         if stamp <= 0:
@@ -95,6 +96,7 @@ class Intake:
         self.mounts.wait(frame_id)
 
 
-def pixels(message: Any) -> UInt8:
-    """Return the (H, W) grey or (H, W, 3) RGB of an Image or a CompressedImage. Raises Refusal where it cannot be decoded."""
-    return image_from(message) if hasattr(message, "encoding") else image_from_compressed(message)
+def pixels(message: Any, stated: Size | None = None) -> UInt8:
+    """Return the (H, W) grey or (H, W, 3) RGB of an Image or a CompressedImage of the `stated` size. Raises Refusal where it
+    cannot be decoded."""
+    return image_from(message, stated) if hasattr(message, "encoding") else image_from_compressed(message, stated)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
-from promptmid_core.descriptors import Evidence
+from promptmid_core.bags.size import check_size
+from promptmid_core.descriptors import Evidence, fault_of
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Patch, Prior
+from promptmid_core.geometry import DescriptorMap, Patch, Prior
+from promptmid_core.geometry.covariance import information_of
 from promptmid_core.localization.fix import Frame, TiePoints
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.solve import Solution
@@ -24,9 +26,7 @@ def check_frame(frame: Frame, options: Options) -> None:
     if frame.stamp_ns <= 0:
         raise Refusal(Reason.STAMP_ZERO, "the image has stamp zero; the prior cannot be found without its time")
     height, width = frame.image.shape[:2]
-    if (width, height) != (frame.camera.width, frame.camera.height):
-        raise Refusal(Reason.IMAGE_SIZE,
-                      f"the image is {width}x{height} but camera_info says {frame.camera.width}x{frame.camera.height}")
+    check_size((width, height), (frame.camera.width, frame.camera.height))
     sample = frame.image[::8, ::8]
     dark, bright = float((sample <= options.gates.dark_level).mean()), float((sample >= options.gates.bright_level).mean())
     if dark > 0.9:
@@ -51,6 +51,13 @@ def check_patch(patch: Patch, options: Options) -> None:
     if contrast < options.gates.least_contrast:
         raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, "
                                           f"less than {options.gates.least_contrast:.1f}")
+
+
+def check_described(described: DescriptorMap, name: str) -> None:
+    """The descriptors are numbers; `name` is that of the descriptor."""
+    fault = fault_of(described, name)
+    if fault:
+        raise Refusal(Reason.DESCRIPTOR_INVALID, fault)
 
 
 def check_place(peak: Peak, verification: Verification, options: Options) -> None:
@@ -104,8 +111,10 @@ def check_plausible(solution: Solution, prior: Prior, extent: Extent, height: fl
     if abs(delta[5]) > 1.5 * extent.yaw + 0.02:
         raise Refusal(Reason.IMPLAUSIBLE_ROTATION, f"the match turns the frame by {np.rad2deg(delta[5]):.1f} degrees, "
                                                    f"beyond the prior's {np.rad2deg(extent.yaw):.1f}")
-    if abs(delta[2]) / height > 1.5 * extent.scale + 0.01:
-        raise Refusal(Reason.IMPLAUSIBLE_SCALE, f"the match changes the height by {delta[2] / height:.1%}, "
+    # as the extent's own scale is reckoned
+    share = float(delta[2]) / max(height, 1.0)
+    if abs(share) > 1.5 * extent.scale + 0.01:
+        raise Refusal(Reason.IMPLAUSIBLE_SCALE, f"the match changes the height by {share:.1%}, "
                                                 f"beyond the prior's {extent.scale:.1%}")
 
 
@@ -121,6 +130,6 @@ def check_prior_agrees(solution: Solution, prior: Prior, options: Options) -> No
     at = [0, 1, 5]
     delta = solution.pose.correction_from(prior.pose)[at]
     both = (solution.covariance + prior.covariance)[np.ix_(at, at)]
-    distance = float(delta @ np.linalg.solve(both, delta))
+    distance = float(delta @ information_of(both) @ delta)
     if distance > options.gates.most_mahalanobis2:
         raise Refusal(Reason.PRIOR_DISAGREES, f"the fix lies {np.sqrt(distance):.1f} sigma from the prior")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import Prior, boresight_point
+from promptmid_core.geometry import ChannelGroup, Measure, Prior, boresight_point
 from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundShift
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Windows
 from promptmid_core.localization.integrity import (
@@ -18,10 +20,11 @@ from promptmid_core.localization.integrity import (
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.reach import Scope, scope_of
-from promptmid_core.localization.solve import OBSERVED
+from promptmid_core.localization.solve import OBSERVED, Solution
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.tracker import Tracker
 from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.prompts.prompt import Modality
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -38,6 +41,10 @@ class Localizer:
                 f"the map was built with descriptor {reference.descriptor_name} ({reference.fingerprint}) but {descriptor.name} "
                 f"({descriptor.fingerprint}) is to fly; rebuild it with: "
                 f"promptmid map build SAR.tif OUT --descriptor {descriptor.name}")
+        told, own = (reference.stride, reference.header.descriptor.groups), (descriptor.stride, descriptor.groups(Modality.SAR))
+        if _compared(*told) != _compared(*own):
+            raise InputError(f"{reference.path} has channels that its descriptor {descriptor.name} does not make, although the "
+                             "fingerprint is the same; build the map again")
         cell, patch_px = reference.stride * COARSE_FACTOR, (options or Options()).search.patch_px
         if patch_px % (2 * cell):
             raise InputError(f"parameter patch_px is {patch_px}, not a multiple of {2 * cell} as the map's descriptor needs")
@@ -52,20 +59,23 @@ class Localizer:
     def match(self, frame: Frame, prior: Prior) -> Candidate:
         """Match one frame to the map, on its own: a candidate pose, or the reason why there is none."""
         clock = Stopwatch()
-        scores: dict[str, float] = {}
-        best: Hypothesis | None = None
+        candidate = Candidate(frame.stamp_ns, prior, Reason.FIX, "", stage_ms=clock.ms)
         try:
             with clock("check"):
                 check_frame(frame, self.options)
                 check_prior(prior)
             scope = scope_of(frame, prior, self.reference, self.terrain, self.options)
             best = self._matcher.best_heading(frame, prior, scope, clock)
-            scores = self._scores(best, scope)
+            solution = best.solution
+            candidate = replace(
+                candidate, pose=solution.pose, covariance=solution.covariance, observed=OBSERVED, ties=best.ties,
+                patch=best.patch, prompt=best.prompt, scores=self._scores(best, scope))
             with clock("judge"):
+                candidate = replace(candidate, ground=self._moved(solution, frame, prior))
                 self._judge(best, frame, prior, scope)
         except Refusal as refusal:
-            return self._candidate(frame, prior, best, refusal, scores, clock.ms)
-        return self._candidate(frame, prior, best, None, scores, clock.ms)
+            return replace(candidate, reason=refusal.reason, sentence=str(refusal))
+        return candidate
 
     def track(self, candidate: Candidate) -> Fix:
         """Give the verdict on a candidate among its neighbours in time."""
@@ -97,14 +107,11 @@ class Localizer:
             "search_px": scope.extent.radius / self.reference.gsd, "evidence": best.evidence,
         }
 
-    def _candidate(self, frame: Frame, prior: Prior, best: Hypothesis | None, refusal: Refusal | None, scores: dict[str, float],
-                   stage_ms: dict[str, float]) -> Candidate:
-        reason, sentence = (refusal.reason, str(refusal)) if refusal else (Reason.FIX, "")
-        if best is None:
-            return Candidate(frame.stamp_ns, prior, reason, sentence, scores=scores, stage_ms=stage_ms)
-        solution = best.solution
+    def _moved(self, solution: Solution, frame: Frame, prior: Prior) -> GroundShift:
         at_prior, at_fix = (boresight_point(frame.camera, pose, self.terrain) for pose in (prior.pose, solution.pose))
-        return Candidate(
-            frame.stamp_ns, prior, reason, sentence, solution.pose, solution.covariance, OBSERVED,
-            GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), best.ties, best.patch, best.prompt, scores,
-            stage_ms)
+        return GroundShift((at_fix - at_prior)[:2], solution.ground_covariance)
+
+
+def _compared(stride: int, groups: tuple[ChannelGroup, ...]) -> tuple[int, list[tuple[str, int, Measure]]]:
+    """What has to be the same of two descriptors for their maps to be compared."""
+    return stride, [(group.name, group.channels, group.measure) for group in groups]

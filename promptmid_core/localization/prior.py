@@ -9,6 +9,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from promptmid_core.bags.messages import FURTHEST_M
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior, interpolate
 from promptmid_core.geometry.covariance import fault_of
@@ -112,8 +113,11 @@ class PriorBuffer:
 
 def check_prior(prior: Prior) -> None:
     """Raise Refusal PRIOR_INVALID where a pose or covariance is not one."""
-    if not (np.isfinite(prior.pose.position).all() and np.isfinite(prior.pose.rotation).all()):
+    position, rotation = prior.pose.position, prior.pose.rotation
+    if not (np.isfinite(position).all() and np.isfinite(rotation).all()):
         raise Refusal(Reason.PRIOR_INVALID, "the prior's pose has NaN or infinite values")
+    if np.abs(position).max() > FURTHEST_M or np.abs(rotation).max() > 1.01:
+        raise Refusal(Reason.PRIOR_INVALID, "the prior's pose is no place on the Earth in metres, or no rotation")
     fault = fault_of(prior.covariance)
     if fault:
         raise Refusal(Reason.PRIOR_INVALID, f"the prior's covariance {fault}")

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose, Prior
+from promptmid_core.geometry.covariance import information_of
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
 from promptmid_core.matching.ties import BlockMatches
+from promptmid_core.reasons import Reason
 
 ITERATIONS = 12
 KERNEL = 3.0  # residual scales at which a tie point's weight has fallen to a quarter
 OBSERVED = ("x", "y", "yaw")
 X_Y_YAW = [0, 1, 5]
 NUISANCES = [2, 3, 4]  # z, roll, pitch
+# of the balanced information, which has 1 on its diagonal: rounding leaves a thousandth of this where an unknown is not held
+RIDGE = 1e-12
+LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a prior may have
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,11 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     that receives the fix would count its own prior twice. Weights are Geman-McClure's, its scale the residuals' own.
 
     `correlation`: variance inflation for blocks that share ground; `floor`: metres, error of the map itself per axis.
+    Raises Refusal TIE_POINTS_CLUSTERED where the ties do not hold x, y and yaw.
     """
     observed = _directions(ties.seen, camera, start)
     nuisance = np.zeros((6, 6))
-    nuisance[np.ix_(NUISANCES, NUISANCES)] = np.linalg.inv(prior.covariance[np.ix_(NUISANCES, NUISANCES)])
+    nuisance[np.ix_(NUISANCES, NUISANCES)] = information_of(prior.covariance[np.ix_(NUISANCES, NUISANCES)])
     pull = prior.pose.correction_from(start)
     whiten = _whitening(ties, camera, start)
     weight, delta, sigma = np.ones(len(ties.seen)), np.zeros(6), np.inf
@@ -55,13 +62,14 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
         noise = correlation * sigma ** 2
         information = np.einsum("nij,n,nik->jk", jacobian, weight, jacobian) / noise + nuisance
         gradient = np.einsum("nij,n,ni->j", jacobian, weight, residual) / noise + nuisance @ (delta - pull)
-        step = np.linalg.solve(information + 1e-12 * np.eye(6), -gradient)
+        balanced, unit = _balanced(information)
+        step = -unit * np.linalg.solve(balanced + RIDGE * np.eye(6), unit * gradient)
         delta = delta + step
         if np.abs(step[:2]).max() < 1e-4 and abs(step[5]) < 1e-8:
             break
     pose = start.corrected(delta)
     residual, jacobian = _residuals(ties.found, observed, camera, pose)
-    full = np.linalg.inv(information + 1e-12 * np.eye(6))
+    full = _covariance(information)
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
     covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
     covariance[[0, 1], [0, 1]] += floor ** 2
@@ -126,6 +134,23 @@ def _whitening(ties: TiePoints, camera: Camera, pose: Pose) -> Float64:
     values, vectors = np.linalg.eigh(covariance)
     whiten: Float64 = np.einsum("nij,nj,nkj->nik", vectors, 1 / np.sqrt(np.maximum(values, 1e-9)), vectors)
     return whiten
+
+
+def _balanced(information: Float64) -> tuple[Float64, Float64]:
+    """Information (6, 6) in units (6,) in which each unknown alone has 1: metres and radians differ by orders of magnitude."""
+    unit = 1 / np.sqrt(np.maximum(np.diag(information), LEAST_INFORMATION))
+    return information * np.outer(unit, unit), unit
+
+
+def _covariance(information: Float64) -> Float64:
+    """The inverse (6, 6) of information that holds every unknown. Raises Refusal TIE_POINTS_CLUSTERED where it does not."""
+    balanced, unit = _balanced(information)
+    values, vectors = np.linalg.eigh(balanced)
+    if values[0] < RIDGE:
+        raise Refusal(Reason.TIE_POINTS_CLUSTERED, "the tie points lie so close together that place and heading do not follow "
+                                                   "from them")
+    covariance: Float64 = (vectors / values) @ vectors.T * np.outer(unit, unit)
+    return (covariance + covariance.T) / 2
 
 
 def _scale(residual: Float64) -> float:

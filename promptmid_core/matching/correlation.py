@@ -14,6 +14,7 @@ from promptmid_core.arrays import Float32, Mask
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 LEAST_COVER = 0.6  # share of a block's cells that must meet valid map cells for a score to count
+LEAST_SCALE = 1e-6  # root of a block's energy times its window's; what has less has no content
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Surfaces:
     def scores(self) -> Float32:
         """Return the normalised correlation (B, 2r+1, 2r+1), -1 to 1; 0 where too few cells meet."""
         scale = np.sqrt(self.energy * self.own[:, None, None])
-        scores: Float32 = np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > 1e-6)
+        scores: Float32 = np.divide(self.products, scale, out=np.zeros_like(self.products), where=scale > LEAST_SCALE)
         return scores
 
 

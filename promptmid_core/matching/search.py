@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
+from promptmid_core.matching.correlation import LEAST_SCALE, Spectra, centred, correlate, tiles
 from promptmid_core.matching.dependence import Moments, dependence
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
@@ -134,8 +134,9 @@ def _correlations(blocks: _Blocks, windows: Spectra, radius: int) -> Joint:
     def joint(shifts: Float64) -> Float32:
         total, weight = _summed(surfaces.products, shifts, radius), _summed(surfaces.energy, shifts, radius)
         scale = np.sqrt(np.maximum(weight, 0) * surfaces.own.sum())
-        scores: Float32 = np.divide(
-            total, scale, out=np.zeros_like(total), where=weight > 0.3 * weight.max(initial=1e-6))
+        # a block without content, or a map without any under it, has no score
+        told = (weight > 0.3 * weight.max(initial=1e-6)) & (scale > LEAST_SCALE)
+        scores: Float32 = np.divide(total, scale, out=np.zeros_like(total), where=told)
         return scores
 
     return joint
@@ -163,7 +164,7 @@ def _peaks(scores: Float32, yaws: Float64, scales: Float64, cell: float, centre:
     sharp = raw - cv2.GaussianBlur(raw, (0, 0), BROAD)
     radius = sharp.shape[0] // 2
     rows, cols = np.mgrid[:sharp.shape[0], :sharp.shape[1]]
-    left, places = sharp.copy(), []
+    left, rest, places = sharp.copy(), sharp[:0], []
     for _ in range(PEAKS):
         row, col = (int(i) for i in np.unravel_index(int(np.argmax(left)), left.shape))
         if not np.isfinite(left[row, col]):

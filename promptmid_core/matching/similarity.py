@@ -8,6 +8,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 
+LEAST_SIZE = 1e-6  # m2, the sum of squared distances from the middle: points nearer together are one place
 
 @dataclass(frozen=True)
 class Similarity:
@@ -31,10 +32,15 @@ class Similarity:
 
     @staticmethod
     def between(points: Float64, moved: Float64) -> Similarity:
-        """Return the similarity that takes points (N, 2), N >= 2, to `moved` with the least squared distance (Umeyama 1991)."""
+        """Return the similarity that takes points (N, 2) to `moved` with the least squared distance (Umeyama 1991).
+
+        Points that are all at one place tell a shift alone.
+        """
         middle = points.mean(axis=0)
         a, b = points - middle, moved - moved.mean(axis=0)
         size = float((a ** 2).sum())
-        along, across = float((a * b).sum()) / size, float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / size
         (x, y), (east, north) = middle.tolist(), (moved.mean(axis=0) - middle).tolist()
+        if size < LEAST_SIZE:
+            return Similarity((x, y), east, north)
+        along, across = float((a * b).sum()) / size, float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / size
         return Similarity((x, y), east, north, float(np.arctan2(across, along)), float(np.hypot(along, across)))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.documents import read_yaml
 from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
 
@@ -69,13 +70,7 @@ class Backbones:
     @staticmethod
     def read(path: Path) -> Backbones:
         """Read the backbones of a CONFIG.yaml, or of the profile that 'promptmid train aggregate' made."""
-        import yaml
-
-        try:
-            values = yaml.safe_load(path.read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise InputError(f"{path} cannot be read as a description of backbones ({' '.join(str(error).split())}); "
-                             "docs/training.md shows one") from error
+        values = read_yaml(path, cure="docs/training.md shows a description of backbones")
         if not isinstance(values, dict):
             raise InputError(f"{path} does not describe backbones; docs/training.md shows a description")
         return Backbones.of(values.get("network", values), path)

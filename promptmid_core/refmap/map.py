@@ -141,11 +141,15 @@ class ReferenceMap:
         return self.vocabulary.prompt(modality, int(landuse))
 
     def terrain(self) -> Terrain:
-        """Return the ground, read where it is asked for; where the DEM has a gap the nearest known height holds. Flat at 0 where
-        the map was built without a DEM."""
+        """Return the ground, read where it is asked for; where the DEM has a gap the nearest known height holds, where the map is
+        damaged who asks gets Refusal MAP_DAMAGED. Flat at 0 where the map was built without a DEM."""
         if not self.has_dem:
             return Terrain.flat()
         return self._stored.terrain
+
+    def lost(self, col: int, row: int, width: int, height: int) -> bool:
+        """Return whether descriptors of this window, as far as they were read, are damaged."""
+        return any(self._is_damaged(name, self.stride, col, row, width, height) for name in ("descriptors", "descriptors_valid"))
 
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
         """Return whether what was read so far showed damage to any file behind this window."""

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from promptmid_core.errors import InputError
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
-from promptmid_core.refmap.format.arrays import open_arrays
+from promptmid_core.refmap.format.arrays import check_arrays, plan
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.heights import StoredHeights
 from promptmid_core.refmap.prefetch import Prefetch
@@ -33,12 +32,9 @@ class Stored:
         Raises InputError where its metadata are damaged.
         """
         if level not in self._levels:
-            try:
-                arrays = open_arrays(self._path, self._header, level)
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                raise InputError(
-                    f"{self._path} is damaged ({error}); 'promptmid map verify {self._path}' names the files") from error
-            readers = {name: ChunkReader(array, self._path / str(level) / name, self.cache) for name, array in arrays.items()}
+            check_arrays(self._path, self._header, level)
+            readers = {name: ChunkReader(array, self._path / str(level) / name, array.side(self._header), self.cache)
+                       for name, array in plan(self._header, level).items()}
             self._levels[level] = readers, Prefetch() if self._ahead else None
         return self._levels[level]
 

@@ -12,6 +12,7 @@ from promptmid_core.runtime.onnxfile import metadata
 from promptmid_core.runtime.profile import Profile
 
 AUTO = "auto"
+EXPORTED_PX = 256  # side of the images that 'promptmid export onnx' makes a file for, where it is told no other
 BACKENDS = ("tensorrt", "onnxruntime", "torch")
 Progress = Callable[[int, int], None]
 
@@ -41,7 +42,16 @@ class Wanted:
 
 def open_network(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
     """Return the network of a profile, ready to run. A backend that is named runs it or is an InputError; `auto` takes the first
-    of BACKENDS that is available, and a damaged file is an InputError all the same."""
+    of BACKENDS that is available, and a damaged file is an InputError all the same, or an exported one with other answers."""
+    network, choice = _opened(profile, wanted)
+    if wanted.network is not None:
+        from promptmid_core.runtime.agreement import check_agreement
+
+        check_agreement(profile, network, wanted.network, wanted.side_px or EXPORTED_PX)
+    return network, choice
+
+
+def _opened(profile: Profile, wanted: Wanted) -> tuple[Network, Choice]:
     name = wanted.backend
     if name not in (AUTO, *BACKENDS):
         raise InputError(f"there is no backend '{name}'; known are {', '.join((AUTO, *BACKENDS))}")
@@ -68,7 +78,9 @@ def onnx_file(profile: Profile, network: Path | None) -> Path:
         if name not in profile.files:
             raise Unavailable(f"profile {profile.name} has no ONNX file of its own; make one with 'promptmid export onnx' and "
                               "name it as the network")
-        return profile.check(name)
+        path = profile.check(name)
+        metadata(path)
+        return path
     found = metadata(network).get("profile")
     if found != profile.fingerprint:
         raise InputError(f"{network} was exported from another profile ({found or 'none is named in it'}) than {profile.name} "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.documents import read_yaml
 from promptmid_core.errors import InputError
 from promptmid_core.training.loop import Schedule
 from promptmid_core.training.scenes import TrainingScene
@@ -40,17 +41,15 @@ class Recipe:
     @staticmethod
     def read(name: str) -> Recipe:
         """Return a recipe of this package by name, or a YAML file. Raises InputError where it cannot be used."""
-        import yaml
-
         path = FOLDER / f"{name}.yaml" if (FOLDER / f"{name}.yaml").is_file() else Path(name)
+        if not path.exists():
+            known = ", ".join(sorted(known.stem for known in FOLDER.glob("*.yaml")))
+            raise InputError(f"there is no recipe {name}; known are {known}, or give a YAML file")
+        values = read_yaml(path, cure=f"compare it with {FOLDER / 'compact.yaml'}")
         try:
-            values = yaml.safe_load(path.read_text())
             values["cycles"] = tuple(Schedule(**cycle) for cycle in values["cycles"])
             return Recipe(**values)
-        except OSError as error:
-            known = ", ".join(sorted(known.stem for known in FOLDER.glob("*.yaml")))
-            raise InputError(f"there is no recipe {name} ({error.strerror}); known are {known}, or give a YAML file") from error
-        except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is no recipe ({' '.join(str(error).split())}); compare it with "
                              f"{FOLDER / 'compact.yaml'}") from error
 

@@ -13,7 +13,7 @@ from promptmid_core.arrays import Mask
 from promptmid_core.bench.matchers.matcher import Patch, Window
 from promptmid_core.bench.matchers.surface import SurfaceMatcher
 from promptmid_core.bench.pairs import landuse_of
-from promptmid_core.descriptors import Descriptor, load, with_model
+from promptmid_core.descriptors import Descriptor, fault_of, load, with_model
 from promptmid_core.descriptors.name import STRUCTURAL, DescriptorName
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Grid
@@ -76,6 +76,9 @@ class DescriptorMatcher(SurfaceMatcher):
         # one px is the unit of length, and both grids are centred on 0
         grid = Grid(-(size - 1) / 2, (size - 1) / 2, 1.0, size, size)
         described = self._descriptor.describe(GroundPatch(image, valid, grid), prompt)
+        fault = fault_of(described, self._descriptor.name)
+        if fault:
+            raise InputError(fault)
         kept = [(group, array) for group, array in described.parts() if group.name in self._only]
         return replace(described, array=np.concatenate([array for _, array in kept]), groups=tuple(group for group, _ in kept))
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
-from promptmid_core.descriptors import Descriptor
+from promptmid_core.descriptors import Descriptor, fault_of
+from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
 from promptmid_core.geometry import Patch
 from promptmid_core.georaster import RasterView
@@ -44,7 +45,7 @@ class TileTask:
 
         Above level 0 the level below must be there. With several scenes each is described alone, with its own valid mask, at
         every level, and pixels and descriptors come from the first that is valid there, so that no scene's edge is described.
-        Raises ValueError where the descriptor does not keep to what it says of itself.
+        Raises InputError where the descriptor gives NaN, ValueError where it does not keep to what it says of itself.
         """
         around = self._with_rim(tile, self.descriptor.halo, self.header.descriptor.stride)
         landuse = self.landcover.told_by(self._codes(tile, self.landcover), self.header.block_px) if self.landcover else None
@@ -132,10 +133,13 @@ class TileTask:
         described = self.descriptor.describe(Patch(amplitude, valid, grid), prompt)
         row, col = (tile.row - around.row) // stride, (tile.col - around.col) // stride
         cells = np.s_[..., row:row + shape[0], col:col + shape[1]]
+        fault = fault_of(described, identity.name)
+        if fault:
+            raise InputError(fault)
         known = described.valid[cells]
         array = encoded(np.where(known, described.array[cells], np.float32(0)), self.header.store, identity.groups)
-        if array.shape != (identity.channels, *shape) or not np.isfinite(array).all():
-            raise ValueError(f"descriptor {identity.name} gave {array.shape} values, or some beyond the range of float16")
+        if array.shape != (identity.channels, *shape):
+            raise ValueError(f"descriptor {identity.name} gave {array.shape} values")
         return {"descriptors": array, "descriptors_valid": known}
 
 

@@ -18,9 +18,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError, Unavailable
 
 FORMAT = 1
+MOST_SIDECAR, MOST_TIMING = 2**16, 2**28  # bytes
 FOLDER = "PROMPTMID_ENGINES"  # environment variable
 
 
@@ -96,17 +98,17 @@ def read(onnx: Path, key: EngineKey, command: str) -> bytes:
         raise Unavailable(f"there is no engine for {onnx} here{_nearest(home, key)}; build it with '{command}'")
     with _locked(home):
         try:
-            said = json.loads(_read_safely(sidecar_of(path)))
+            said = _sidecar(sidecar_of(path))
             found = EngineKey.of(said)
-            size, digest = said["engine_bytes"], said["engine_sha256"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            size, digest = int(said["engine_bytes"]), said["engine_sha256"]
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise InputError(f"{sidecar_of(path)} does not say what the engine beside it is made for ({error!r}); build it again "
                              f"with '{command}'") from error
         if said.get("format") != FORMAT or found != key:
             raise InputError(f"{path} is made for something else: {key.differences(found) or 'another format'}; build the right "
                              f"one with '{command}'")
         try:
-            engine = _read_safely(path)
+            engine = _read_safely(path, size)
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}); build it again with '{command}'") from error
     if len(engine) != size or hashlib.sha256(engine).hexdigest() != digest:
@@ -124,7 +126,7 @@ def timing_cache(key: EngineKey) -> bytes:
     home = folder()
     path = home / _timing_name(key)
     _check_safe(home.lstat(), home, stat.S_ISDIR)
-    return _read_safely(path) if path.exists() else b""
+    return _read_safely(path, MOST_TIMING) if path.exists() else b""
 
 
 def keep_timing_cache(key: EngineKey, timed: bytes) -> None:
@@ -144,7 +146,7 @@ def _nearest(home: Path, key: EngineKey) -> str:
     """How an engine of the same file that is there differs, in words."""
     for path in sorted(home.glob("*.engine.json")):
         try:
-            other = EngineKey.of(json.loads(_read_safely(path)))
+            other = EngineKey.of(_sidecar(path))
         except (OSError, ValueError, KeyError, TypeError, InputError):
             continue  # it is only looked at for a hint
         if other.onnx == key.onnx:
@@ -152,17 +154,26 @@ def _nearest(home: Path, key: EngineKey) -> str:
     return ""
 
 
-def _read_safely(path: Path) -> bytes:
-    """The bytes of a file that is checked after it was opened, so that it cannot be exchanged in between."""
+def _sidecar(path: Path) -> dict[str, Any]:
+    """ValueError where it holds no table."""
+    said = parsed_json(_read_safely(path, MOST_SIDECAR))
+    if not isinstance(said, dict):
+        raise ValueError("it holds no table")
+    return said
+
+
+def _read_safely(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a file and one more. It is checked after it was opened, so that it cannot be exchanged in
+    between; of a pipe no writer is waited for."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():
             raise InputError(f"{path} is a link; engines are read from the folder of engines alone") from error
         raise
     with os.fdopen(descriptor, "rb") as file:
         _check_safe(os.fstat(descriptor), path, stat.S_ISREG)
-        return file.read()
+        return file.read(min(os.fstat(descriptor).st_size, max(most, 0) + 1))
 
 
 def _check_safe(status: os.stat_result, path: Path, is_kind: object) -> None:

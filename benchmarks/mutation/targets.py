@@ -1,0 +1,48 @@
+"""Which files are mutated, and which tests hold each: units first, and whole frames for what these let through."""
+
+from __future__ import annotations
+
+MATCHING = ("test_surfaces.py", "test_matching.py", "test_dependence.py")
+ROAD = ("test_priors.py", "test_mounts.py", "test_intake.py", "test_odometry.py", "test_camera_infos.py")
+
+# files below promptmid_core and promptmid_ros: the tests of their own
+TARGETS: dict[str, tuple[str, ...]] = {
+    "promptmid_core/geometry/camera.py": ("test_geometry.py", "test_field_cameras.py", "test_limits_of_messages.py"),
+    "promptmid_core/geometry/grid.py": ("test_geometry.py", "test_matching.py"),
+    "promptmid_core/geometry/heights.py": ("test_ground.py",),
+    "promptmid_core/geometry/image.py": ("test_geometry.py", "test_dependence.py"),
+    "promptmid_core/geometry/lens.py": ("test_field_cameras.py", "test_geometry.py"),
+    "promptmid_core/geometry/ortho.py": ("test_ground.py", "test_geometry.py"),
+    "promptmid_core/geometry/pose.py": ("test_rotations.py", "test_geometry.py", "test_solve.py"),
+    "promptmid_core/geometry/terrain.py": ("test_ground.py", "test_geometry.py"),
+    "promptmid_core/matching/correlation.py": MATCHING,
+    "promptmid_core/matching/dependence.py": MATCHING,
+    "promptmid_core/matching/parallel.py": MATCHING,
+    "promptmid_core/matching/pool.py": MATCHING,
+    "promptmid_core/matching/search.py": MATCHING,
+    "promptmid_core/matching/similarity.py": MATCHING,
+    "promptmid_core/matching/surface.py": MATCHING,
+    "promptmid_core/matching/ties.py": MATCHING,
+    "promptmid_core/matching/verification.py": MATCHING,
+    "promptmid_core/matching/warp.py": MATCHING,
+    "promptmid_core/matching/window.py": MATCHING,
+    "promptmid_core/localization/solve.py": ("test_solve.py",),
+    "promptmid_core/localization/anchor.py": ROAD,
+    "promptmid_core/localization/cameras.py": ROAD,
+    "promptmid_core/localization/intake.py": ROAD,
+    "promptmid_core/localization/mounts.py": ROAD,
+    "promptmid_core/localization/odometer.py": ROAD,
+    "promptmid_core/localization/odometry.py": ROAD,
+    "promptmid_core/localization/prior.py": (*ROAD, "test_tracker.py"),
+    "promptmid_core/localization/rig.py": (*ROAD, "test_field_settings.py"),
+    "promptmid_core/bags/messages.py": ("test_limits_of_messages.py", "test_field_cameras.py", "test_messages.py"),
+    "promptmid_ros/conversions.py": ("test_conversions.py",),
+}
+# whole frames, for what these let through: over a small world, and with messages and priors that just do for them
+FRAMES = {"promptmid_core/geometry": ("test_overflight.py",), "promptmid_core/matching": ("test_overflight.py",),
+          "promptmid_core/localization": ("test_overflight.py", "test_reasons.py"), "promptmid_core/bags": ("test_reasons.py",)}
+
+
+def stages(file: str) -> list[tuple[str, ...]]:
+    """Return the tests of a file in the order in which they are run."""
+    return [TARGETS[file], *(tests for folder, tests in FRAMES.items() if file.startswith(f"{folder}/"))]

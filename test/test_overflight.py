@@ -1,0 +1,39 @@
+"""Frames over a small world: where they were, how sure, and by what scores."""
+
+import numpy as np
+import pytest
+from overflight import Overflight, overflight  # noqa: F401
+
+from promptmid_core.reasons import Reason
+
+OFF = (60.0, -45.0, 25.0, 8e-4, -6e-4, 0.01)
+# a place east and north of the middle in metres and a heading, and what a frame there came to when this was written
+KNOWN = {
+    (0.0, 0.0, 0.2): {"peak": 18.07, "score": 15.16, "margin": 15.47, "similarity": 0.68, "ties": 25, "agreeing": 24,
+                      "residual_px": 0.38, "valid": 1.0, "search_px": 24.0, "evidence": 15.46, "yaw_sigma": 2.85e-3},
+    (500.0, 500.0, 2.9): {"peak": 16.11, "score": 16.64, "margin": 16.59, "similarity": 0.57, "ties": 25, "agreeing": 24,
+                          "residual_px": 0.52, "valid": 1.0, "search_px": 24.0, "evidence": 16.80, "yaw_sigma": 3.94e-3},
+    (-800.0, 300.0, -1.3): {"peak": 14.88, "score": 19.62, "margin": 18.66, "similarity": 0.91, "ties": 25, "agreeing": 25,
+                            "residual_px": 0.51, "valid": 1.0, "search_px": 24.0, "evidence": 19.68, "yaw_sigma": 3.56e-3},
+    (1000.0, -900.0, 0.9): {"peak": 11.48, "score": 11.33, "margin": 11.24, "similarity": 0.57, "ties": 24, "agreeing": 23,
+                            "residual_px": 0.52, "valid": 0.99, "search_px": 24.0, "evidence": 11.15, "yaw_sigma": 4.30e-3},
+}
+
+
+@pytest.mark.parametrize("place", KNOWN, ids=str)
+def test_a_frame_comes_to_what_is_known_of_it(overflight: Overflight, place: tuple[float, float, float]) -> None:  # noqa: F811
+    """Of the truth; and of frozen scores, which tell of every change to how a frame is matched."""
+    truth = overflight.truth(*place)
+    found = overflight.match(overflight.prior(*OFF, truth=truth), overflight.frame(truth))
+    assert found.reason is Reason.FIX, found.sentence
+    assert overflight.ground_error_px(found, truth) < 0.36
+    assert found.pose is not None and found.covariance is not None and found.ground is not None
+    assert abs(found.pose.correction_from(truth)[5]) < 0.005
+    known = dict(KNOWN[place])
+    sigmas = np.sqrt(np.diag(found.covariance))
+    assert sigmas[5] == pytest.approx(known.pop("yaw_sigma"), rel=0.01)
+    # registration, and roll and pitch from this height
+    assert sigmas[:2] == pytest.approx(np.hypot(5.0, overflight.height * 1e-3 + 0.6), rel=0.1)
+    assert np.sqrt(np.diag(found.ground.covariance)) == pytest.approx([5.4, 5.4], rel=0.05)
+    assert found.ground.shift == pytest.approx([-60, 40.5], abs=4)
+    assert found.scores == pytest.approx(known, abs=0.02)

@@ -1,0 +1,99 @@
+"""What config/sros2.policy.xml allows is what the running node has, no more and no less; docs/security.md names it all."""
+
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+
+import rclpy
+from nav_msgs.msg import Path as OfTransforms
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from small_maps import rasters
+
+from promptmid_core.descriptors.structural import Structural
+from promptmid_core.localization.settings import PARAMETERS
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_ros.localizer_node import LocalizerNode
+
+POLICY = Path(__file__).resolve().parent.parent / "config" / "sros2.policy.xml"
+RULES = {("topics", "publish"), ("topics", "subscribe"), ("services", "reply")}
+
+
+def allowed(kind: str, action: str) -> list[str]:
+    """The names of a rule of the policy, whole, as its profile's node resolves them."""
+    profile = ElementTree.parse(POLICY).getroot().find("enclaves/enclave/profiles/profile")
+    assert profile is not None
+    names = [str(each.text) for rule in profile.findall(kind) if rule.get(action) == "ALLOW" for each in rule]
+    own, above = f"/{profile.get('node')}", str(profile.get("ns"))
+    return sorted(name if name[0] == "/" else own + name[1:] if name[0] == "~" else above + name for name in names)
+
+
+@pytest.fixture(scope="module")
+def map_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("security")
+    return build_map(Sources(rasters(folder)["sar"]), folder / "map", BuildOptions(Structural())).path
+
+
+@pytest.fixture
+def node(map_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalizerNode]:
+    """With all that its parameters can open; transforms are not in the wheels of ROS 2, and any type has a graph's names."""
+    monkeypatch.setitem(sys.modules, "tf2_msgs.msg", SimpleNamespace(TFMessage=OfTransforms))
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(map_path)),
+                                                               Parameter("publish_tf", value=True)])
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_the_policy_allows_what_the_node_has_and_no_more(node: LocalizerNode) -> None:
+    published, heard, answered = set(), set(), set()
+    for transport in ("compressed", "raw"):
+        node.set_parameters([Parameter("image_transport", value=transport)])
+        assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        own = (node.get_name(), node.get_namespace())
+        published |= {name for name, _ in node.get_publisher_names_and_types_by_node(*own)}
+        heard |= {name for name, _ in node.get_subscriber_names_and_types_by_node(*own)}
+        answered |= {name for name, _ in node.get_service_names_and_types_by_node(*own)}
+        assert not node.get_client_names_and_types_by_node(*own)
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+    assert {"/localizer/pose", "/tf"} <= published and {"/image", "/image/compressed", "/tf_static"} <= heard
+    assert allowed("topics", "publish") == sorted(published)
+    assert allowed("topics", "subscribe") == sorted(heard)
+    assert allowed("services", "reply") == sorted(answered)
+
+
+def test_the_policy_is_of_the_form_that_sros2_takes() -> None:
+    """Its schema: policy 0.2.0 > enclaves > enclave > profiles > profile > topics, services or actions with ALLOW or DENY."""
+    root = ElementTree.parse(POLICY).getroot()
+    assert (root.tag, root.attrib) == ("policy", {"version": "0.2.0"})
+    enclaves = root.findall("enclaves/enclave")
+    assert [enclave.get("path") for enclave in enclaves] == ["/localizer"]
+    profiles = enclaves[0].findall("profiles/profile")
+    assert [profile.attrib for profile in profiles] == [{"ns": "/", "node": "localizer"}]
+    for rule in profiles[0]:
+        ((action, qualifier),) = rule.attrib.items()
+        assert (rule.tag, action) in RULES and qualifier == "ALLOW"
+        assert {each.tag for each in rule} == {rule.tag.removesuffix("s")} and not any(each.attrib for each in rule)
+    # nothing is allowed by a pattern
+    assert not any(sign in name for kind, action in RULES for name in allowed(kind, action) for sign in "*?[")
+
+
+def test_the_page_tells_what_each_parameter_and_service_may_touch() -> None:
+    text = (POLICY.parent.parent / "docs" / "security.md").read_text()
+    section = text.partition("## What each parameter and service may touch")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    first = {name for row in rows for name in re.findall("`([^`]+)`", row.split("|")[1])}
+    told = {name for name, declared in PARAMETERS.items() if isinstance(declared.default, str | bool)}
+    services = {name.replace("/localizer/", "~/") for name in allowed("services", "reply")}
+    assert first == told | services
