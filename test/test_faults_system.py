@@ -10,8 +10,8 @@ import pytest
 from harness import Flight, Localizer
 from simulated import Scene, scene  # noqa: F401
 
-from benchmarks.faults.system import limited, sweep
-from benchmarks.faults.usage import shared_files, usage
+from benchmarks.faults.system import limited, segments, sweep
+from benchmarks.faults.usage import usage
 from promptmid_ros.health import memory_mb
 
 pytestmark = pytest.mark.slow
@@ -112,10 +112,12 @@ def test_killed_and_started_again_it_searches_and_finds_its_first_fix(scene: Sce
                                                                       tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         tracked(localizer.up(), flight)
-        mapped = shared_files(localizer.process.pid)
+        held = segments(localizer.process.pid)
+        assert held
         os.kill(localizer.process.pid, signal.SIGKILL)
         assert localizer.process.wait(30) == -signal.SIGKILL
-        sweep(mapped)
+        sweep(held)
+        assert not any(file.exists() for file in held)
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         first = flight.show(localizer.up())
         assert (first["reason"], first["state"]) == ("not_confirmed", "SEARCHING")

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.faults.aircraft import Aircraft
-from benchmarks.faults.fault import Fault, require
+from benchmarks.faults.fault import RECOVERY, Fault, require
 
 HEADER = "zarr.json"
 ANSWER_S = 10.0
@@ -66,7 +66,7 @@ def replaced(aircraft: Aircraft) -> None:
         aircraft.fly(aircraft.trip.shots(8))
         answer = aircraft.ask("reload_map")
         require(answer.success, f"the replaced map was not loaded: {answer.message}")
-        aircraft.until_fix(12, "the replaced map")
+        aircraft.until_fix(RECOVERY, "the replaced map")
 
 
 HEADERS = {

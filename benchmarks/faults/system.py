@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -12,11 +13,12 @@ from pathlib import Path
 
 from benchmarks.faults.aircraft import Aircraft
 from benchmarks.faults.fault import RECOVERY, Fault, require
-from benchmarks.faults.usage import SHARED, shared_files, usage
+from benchmarks.faults.usage import usage
 
 FULL_DISK_BYTES, SPARE_BYTES = 20_000, 4 * 2**20
 STOPPED_S, IN_HAND_S = 12.0, 0.02
-START_S = 60.0
+# of Fast DDS
+SHARED, LOCK = Path("/dev/shm"), "_el"
 
 
 @contextmanager
@@ -84,10 +86,10 @@ def stopped(aircraft: Aircraft) -> None:
 def killed(aircraft: Aircraft) -> None:
     """Killed and started again: it is active, searches, and finds its first fix as after any start."""
     for _ in range(3):
-        mapped = shared_files(aircraft.process.pid)
+        held = segments(aircraft.process.pid)
         os.kill(aircraft.process.pid, signal.SIGKILL)
         aircraft.process.stop()
-        sweep(mapped)
+        sweep(held)
         began = time.monotonic()
         aircraft.start()
         aircraft.figures.setdefault("started_s", []).append(round(time.monotonic() - began, 1))
@@ -96,14 +98,24 @@ def killed(aircraft: Aircraft) -> None:
         aircraft.figures.setdefault("first_fix", []).append(1 + aircraft.until_fix(RECOVERY, "a start after a kill"))
 
 
-def sweep(mapped: set[str]) -> None:
-    """Remove what a killed process left in /dev/shm: the files that it mapped and no other process does."""
-    held: set[str] = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        held |= shared_files(int(process.name))
-    for file in mapped - held:
-        for name in (file, f"{SHARED}sem.{Path(file).name}_mutex", f"{file}_el"):
-            Path(name).unlink(missing_ok=True)
+def segments(pid: int) -> set[Path]:
+    """Return the files in /dev/shm that a process made for itself, by the locks on them that it holds open."""
+    handles = [handle.readlink() for handle in Path(f"/proc/{pid}/fd").iterdir()]
+    return {handle.with_name(handle.name.removesuffix(LOCK)) for handle in handles
+            if handle.parent == SHARED and handle.name.endswith(LOCK)}
+
+
+def sweep(held: set[Path]) -> None:
+    """Remove what a killed process left in /dev/shm, but for what another process has locked meanwhile."""
+    for file in held:
+        lock = file.with_name(file.name + LOCK)
+        try:
+            with lock.open("rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink(missing_ok=True)
+                lock.unlink()
+        except OSError:
+            continue
 
 
 SYSTEM = (
