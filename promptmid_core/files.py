@@ -1,18 +1,22 @@
-"""Files: written whole or not at all, refused before any work, and told apart by what they hold."""
+"""Files: written whole or not at all, refused before any work, read within limits, and told apart by what they hold."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
 
 CURE = "name a file in a writable folder"
+CURE_OF_READING = "name a file that can be read"
+KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
 
 def partial_of(path: Path, folder: Path | None = None) -> Path:
@@ -111,18 +115,59 @@ def cannot_write(path: Path, error: Exception, cure: str = CURE) -> InputError:
     return InputError(f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); {cure}")
 
 
-def sha256(path: Path) -> str | None:
-    """Return the SHA-256 of a file as hexadecimal digits, None where it cannot be read."""
+def open_regular(path: Path, cure: str = CURE_OF_READING) -> BufferedReader:
+    """Open a regular file, or a link to one, for reading bytes.
+
+    It never waits: a pipe, a device, a socket or a folder is told before it is opened, and again of what was opened. Raises
+    InputError, which names `path` and ends with `cure`, where one of those is there, or nothing, or nothing that can be opened.
+    """
     try:
-        with path.open("rb") as stream:
+        _check_regular(path, path.stat().st_mode, cure)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); {cure}") from error
+    try:
+        _check_regular(path, os.fstat(descriptor).st_mode, cure)
+    except InputError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, most: int, cure: str = CURE_OF_READING) -> bytes:
+    """Return what a regular file holds. Raises InputError as `open_regular` does, and where that is more than `most` bytes."""
+    with open_regular(path, cure) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            # in two steps, as room is made for all that is asked for
+            content = file.read(min(size, most) + 1)
+            if size < len(content) <= most:
+                content += file.read(most + 1 - len(content))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror or error}); {cure}") from error
+    if len(content) > most:
+        raise InputError(f"{path} is too large, more than the {most} bytes that such a file may have; {cure}")
+    return content
+
+
+def sha256(path: Path) -> str | None:
+    """Return the SHA-256 of a regular file as hexadecimal digits, None where it is none or cannot be read."""
+    try:
+        with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
+    except (OSError, InputError):
         return None
 
 
 def digest(values: dict[str, Any]) -> str:
     """Return the SHA-256 of JSON values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _check_regular(path: Path, mode: int, cure: str) -> None:
+    if not stat.S_ISREG(mode):
+        what = next((name for holds, name in KINDS if holds(mode)), "a device")
+        raise InputError(f"{path} is {what} where a file is wanted; {cure}")
 
 
 def _is_stream(path: Path) -> bool:

@@ -2,15 +2,27 @@
 
 import json
 import os
+import socket
 import stat
 import threading
 from pathlib import Path
 
 import pytest
+from refusals import told
 
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
-from promptmid_core.files import check_target, make_folder, partial_of, replacing, sha256, write_json, write_whole
+from promptmid_core.files import (
+    check_target,
+    make_folder,
+    open_regular,
+    partial_of,
+    read_regular,
+    replacing,
+    sha256,
+    write_json,
+    write_whole,
+)
 
 LONGEST = 255  # bytes of a name, on every common file system
 
@@ -74,6 +86,56 @@ def test_a_hash_is_that_of_the_content_and_none_of_what_cannot_be_read(tmp_path:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256(tmp_path / "nothing") is sha256(tmp_path) is None
+
+
+@pytest.fixture
+def irregular(tmp_path: Path) -> dict[str, Path]:
+    """What is no regular file, by what it is called."""
+    kinds = {what: tmp_path / what for what in ("pipe", "socket", "folder")} | {"device": Path("/dev/zero")}
+    os.mkfifo(kinds["pipe"])
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(kinds["socket"]))
+    kinds["folder"].mkdir()
+    return kinds
+
+
+def test_what_is_no_regular_file_is_refused_by_what_it_is_and_never_waited_for(irregular: dict[str, Path],
+                                                                               tmp_path: Path) -> None:
+    for what, path in irregular.items():
+        link = tmp_path / f"link to {what}"
+        link.symlink_to(path)
+        for name in (path, link):
+            assert told(open_regular, name, "give it again") == f"{name} is a {what} where a file is wanted; give it again"
+            assert told(read_regular, name, 10) == f"{name} is a {what} where a file is wanted; name a file that can be read"
+            assert sha256(name) is None
+
+
+def test_what_takes_the_place_of_a_file_as_it_is_opened_is_refused_too(irregular: dict[str, Path], tmp_path: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("text")
+    sound = (tmp_path / "file").stat()
+    monkeypatch.setattr(Path, "stat", lambda path: sound)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for what in ("pipe", "device", "folder"):
+        assert f"is a {what} where" in told(open_regular, irregular[what])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_regular_file_is_read_within_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("file")
+    for name in ("file", "link"):
+        assert read_regular(tmp_path / name, 5) == b"12345"
+        assert told(read_regular, tmp_path / name, 4).endswith("too large, more than the 4 bytes that such a file may have; "
+                                                               "name a file that can be read")
+    # a file may grow after it was measured, and some tell no size at all
+    assert "too large" in told(read_regular, Path("/proc/self/maps"), 10)
+    assert read_regular(Path("/proc/self/limits"), 2**20).endswith(b"\n")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(2**40)
+    assert "too large" in told(read_regular, tmp_path / "sparse", 2**20)
+    assert told(read_regular, tmp_path / "none", 5) == (
+        f"{tmp_path / 'none'} cannot be read (No such file or directory); name a file that can be read")
 
 
 @pytest.fixture
