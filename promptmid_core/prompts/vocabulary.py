@@ -11,6 +11,7 @@ import numpy as np
 from promptmid_core.arrays import Float32
 from promptmid_core.errors import InputError
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL, Modality, Prompt
+from promptmid_core.zarrfiles import zarr_files
 
 if TYPE_CHECKING:
     from promptmid_core.prompts.embeddings import TextEncoder
@@ -47,17 +48,18 @@ class Vocabulary:
         return {modality: [Prompt(modality, word).text for word in (None, *self.land_uses)] for modality in MODALITIES}
 
     def write(self, path: Path) -> None:
-        """The embeddings into a map; always written: small, and a kill may have come between metadata and values."""
+        """Write the embeddings into a map. Raises OSError where that cannot be written."""
         if self.embeddings is None:
             return
         import zarr
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
         shape = self.embeddings.shape
-        array = zarr.create_array(path / FOLDER, shape=shape, dtype="float32", chunks=shape, filters=None, fill_value=0,
-                                  compressors=[ZstdCodec(level=3), Crc32cCodec()], zarr_format=3, overwrite=True,
-                                  dimension_names=("modality", "prompt", *("token", "feature")[4 - len(shape):]))
-        array[...] = self.embeddings
+        with zarr_files(path / FOLDER, path) as store:
+            array = zarr.create_array(store, shape=shape, dtype="float32", chunks=shape, filters=None, fill_value=0,
+                                      compressors=[ZstdCodec(level=3), Crc32cCodec()], zarr_format=3,
+                                      dimension_names=("modality", "prompt", *("token", "feature")[4 - len(shape):]))
+            array[...] = self.embeddings
 
     @staticmethod
     def read(path: Path, land_uses: tuple[str, ...], text_encoder: str | None, shape: tuple[int, ...] | None) -> Vocabulary:

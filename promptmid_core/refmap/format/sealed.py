@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.files import digest, replacing
+from promptmid_core.files import digest
+from promptmid_core.folders import put
 
 SEAL = "sha256"
 
@@ -40,12 +40,9 @@ def read_object(path: Path) -> dict[str, Any]:
     return values
 
 
-def write_sealed(path: Path, values: dict[str, Any], folder: Path | None = None) -> None:
-    """Write JSON values with their checksum in place of what is there, at once and on the disk when this returns.
+def write_sealed(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON values with their checksum in place of what is there, be it a link, at once and on the disk when this returns.
 
-    `folder` as for `replacing`. Raises OSError where the file cannot be written.
+    Raises OSError where the file cannot be written.
     """
-    with replacing(path, folder) as partial, partial.open("w") as file:
-        json.dump(sealed(values), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    put(path, json.dumps(sealed(values), indent=1).encode(), path.parent)
