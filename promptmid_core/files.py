@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -88,6 +88,20 @@ def check_target(path: Path, kinds: Sequence[str] = ()) -> None:
             (beside / path.name).touch()
 
 
+def check_apart(targets: Sequence[Path], sources: Iterable[Path] = ()) -> None:
+    """Raise InputError where two of the files that are to be written are one, or one of them is a file that is read.
+
+    Of a device or a pipe that cannot be said.
+    """
+    for count, target in enumerate(targets):
+        if _is_stream(target):
+            continue
+        if any(_is_same(target, other) for other in targets[:count]):
+            raise InputError(f"{target} would be written twice; name files that differ")
+        if any(_is_same(target, source) for source in sources if source.is_file()):
+            raise InputError(f"{target} would be written, and is read by the same command; name another file")
+
+
 def make_folder(path: Path, within: Path | None = None) -> None:
     """Make a folder that files can be written into, with those above it; what is there stays. `within` as for `folder_of`.
 
@@ -164,6 +178,10 @@ def _check_regular(path: Path, mode: int, cure: str) -> None:
     if not stat.S_ISREG(mode):
         what = next((name for holds, name in KINDS if holds(mode)), "a device")
         raise InputError(f"{path} is {what} where a file is wanted; {cure}")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
 def _is_stream(path: Path) -> bool:

@@ -58,12 +58,12 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _step(words: list[str]) -> None:
     """Run a command as its user would type it; a step that fails ends the demo with that step's own sentence."""
-    from promptmid_core.cli import parser
+    from promptmid_core.cli import parser, run
 
     print(f"\n$ promptmid {' '.join(words)}", flush=True)
     args = parser().parse_args(words)
     args.command = f"promptmid {' '.join(words)}"
-    if args.run(args):
+    if run(args):
         raise InputError(f"'promptmid {' '.join(words)}' failed")
 
 

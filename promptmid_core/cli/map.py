@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, positive_count, positive_number
+from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
 
 if TYPE_CHECKING:
     from promptmid_core.refmap import ReferenceMap
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html")
     preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")
-    preview.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.html")
+    output(preview, "--out", required=True, metavar="FILE.png|FILE.html")
 
 
 def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, store: str | None) -> None:
