@@ -13,21 +13,31 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.formats import VRT, check_beside, driver_of
 from promptmid_core.georaster.proj import check_rasterio
+from promptmid_core.georaster.vrt import check_vrt
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a rasterio dataset. Raises InputError where there is none."""
+    """Open a rasterio dataset, in a format that is read (`formats.py`), which makes GDAL open nothing but plain files.
+
+    Raises InputError where there is none, or one that would open anything else.
+    """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
     check_file(path)
     check_rasterio()
+    driver = driver_of(path)
+    if driver == VRT:
+        check_vrt(path)
+    check_beside(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            source = rasterio.open(path)
+            # a name that begins with / is none of a dataset within a file
+            source = rasterio.open(path.absolute(), driver=driver)
     except RasterioIOError as error:
         reason = one_line(error)
         raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
@@ -42,6 +52,8 @@ def check_file(path: Path) -> None:
     except UnicodeDecodeError as error:
         name = os.fsencode(path).decode(errors="backslashreplace")
         raise InputError(f"{name} has a name that is not UTF-8, which GDAL cannot open; rename it") from error
+    if path.absolute().parts[1:2] and path.absolute().parts[1].startswith("vsi"):
+        raise InputError(f"{path} would be taken by GDAL for what is no file of this machine; copy it here and name that")
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is not a file"
