@@ -43,10 +43,17 @@ def read_yaml_text(path: Path, cure: str = "correct it") -> str:
 
     try:
         text = read_regular(path, MOST_BYTES, cure).decode("utf-8-sig")
-        _measure(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        check_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
         raise no_yaml(path, error, cure) from error
     return text
+
+
+def check_yaml(text: str) -> None:
+    """Raise ValueError, or what a parser raises, where a text is no YAML or beyond the limits of this module."""
+    import yaml
+
+    _measure(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def no_yaml(path: Path, error: Exception, cure: str) -> InputError:
