@@ -87,7 +87,7 @@ def _measure(events: Iterator[Any]) -> None:
             _keep(sizes, event.anchor, size)
         elif isinstance(event, AliasEvent):
             if event.anchor not in sizes:
-                raise ValueError("an alias stands for nothing, or for what it is in")
+                raise ValueError("an alias stands for nothing, or for what it is in, without end")
             count += sizes[event.anchor]
         if count > MOST_ELEMENTS:
             raise ValueError(f"it has more than {MOST_ELEMENTS} elements, aliases counted as what they stand for")

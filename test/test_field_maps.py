@@ -314,6 +314,29 @@ def test_a_map_with_little_data_is_told_by_the_build_and_by_doctor(tmp_path: Pat
     assert [sentence for sentence in json.loads(capsys.readouterr().out)["problems"] if said in sentence]
 
 
+def test_a_dem_of_few_heights_is_told_by_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sar = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=300)
+    for share, told in ((0.03, True), (0.4, True), (0.7, False)):
+        heights = np.full((320, 320), -9999, np.float32)
+        heights[:10 + int(300 * share)] = 12
+        dem = write(tmp_path / "dem.tif", heights, nodata=-9999, crs="EPSG:32611",
+                    transform=from_origin(WEST[0] - 100, WEST[1] + 100, 10, 10))
+        out = tmp_path / f"map{share}"
+        assert cli.main(["map", "build", str(sar), str(out), "--dem", str(dem), "--descriptor", "structural"]) == 0
+        said = capsys.readouterr().err
+        assert (f"warning: {out} has heights on {share:.2%} of it, where 100.00% has SAR pixels" in said) is told
+        assert map_info(out)["dem_fraction"] == pytest.approx(share, abs=1e-4)
+
+
+@pytest.mark.parametrize(("side", "told"), [(255, True), (256, False)])
+def test_a_map_smaller_than_a_patch_is_told_by_the_build(tmp_path: Path, side: int, told: bool,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    sar, out = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=side), tmp_path / "map"
+    assert cli.main(["map", "build", str(sar), str(out), "--descriptor", "structural"]) == 0
+    said = f"warning: {out} has {side} x {side} px, less than the patch of 256 px that a frame is matched by"
+    assert (said in capsys.readouterr().err) is told
+
+
 def test_accuracy_of_the_datum_stands_in_the_map_and_in_its_uncertainty(tmp_path: Path,
                                                                         capsys: pytest.CaptureFixture[str]) -> None:
     old = raster(tmp_path / "nad27.tif", "EPSG:26711", WEST, side=SIDE)

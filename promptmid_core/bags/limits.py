@@ -6,6 +6,7 @@ import re
 import sqlite3
 from contextlib import closing
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,12 @@ COMPUTED = re.compile(r"^\s*CREATE\s+VIRTUAL|\bAS\s*\(", re.IGNORECASE)
 @cache
 def limited_reader() -> type[AnyReader]:
     """Return rosbags' reader, which from here on raises ValueError where a bag goes beyond the limits of this module."""
-    from lz4.frame import LZ4FrameDecompressor
     from rosbags.highlevel import AnyReader
-    from rosbags.rosbag2 import metadata, reader, storage_mcap
 
-    zstd: Any = reader.zstd
+    metadata, reader, storage = (import_module(f"rosbags.rosbag2.{name}") for name in ("metadata", "reader", "storage_mcap"))
+    yaml, zstd, lz4 = metadata.YAML, reader.zstd, import_module("lz4.frame")
 
-    class LimitedYaml(metadata.YAML):  # type: ignore[misc]
+    class LimitedYaml(yaml):  # type: ignore[misc,valid-type]
         def load(self, stream: str) -> Any:
             check_yaml(stream)
             return super().load(stream)
@@ -39,10 +39,15 @@ def limited_reader() -> type[AnyReader]:
     def unzstd(data: bytes, _: int = 0) -> bytes:
         return _unpacked(data, zstd.ZstdDecompressor)
 
-    for module in (metadata, reader):
-        module.YAML = LimitedYaml
-    storage_mcap.DECOMPRESSORS |= {"zstd": unzstd, "lz4": lambda data, _: _unpacked(data, LZ4FrameDecompressor)}
-    reader.zstd = SimpleNamespace(decompress=unzstd, open=lambda file, mode: LimitedFile(zstd.open(file, mode), file))
+    limited: dict[tuple[Any, str], Any] = {
+        (metadata, "YAML"): LimitedYaml, (reader, "YAML"): LimitedYaml,
+        (storage, "DECOMPRESSORS"): storage.DECOMPRESSORS | {
+            "zstd": unzstd, "lz4": lambda data, _: _unpacked(data, lz4.LZ4FrameDecompressor)},
+        (reader, "zstd"): SimpleNamespace(
+            decompress=unzstd, open=lambda file, mode: LimitedFile(zstd.open(file, mode), file)),
+    }
+    for (module, name), value in limited.items():
+        setattr(module, name, value)
     return AnyReader
 
 
@@ -98,5 +103,5 @@ def check_database(path: Path) -> None:
         return
     for kind, name, sql in found:
         if kind not in ("table", "index") or COMPUTED.search(str(sql or "")):
-            raise InputError(f"{path} is no recording: its {kind} {name} computes what it holds; copy the bag again from where it "
-                             "was recorded")
+            raise InputError(f"{path} is no recording: its {kind} {name} computes what it holds; copy the bag again from where "
+                             "it was recorded")

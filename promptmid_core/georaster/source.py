@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
@@ -80,9 +81,18 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
 def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
     """Return a window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
-    A pixel is valid where its bands are finite and at least one of them, or `all_bands`, is not nodata, masked or transparent.
-    Raises InputError where the file is damaged.
+    A pixel is valid where its bands are finite in float32 and at least one of them, or `all_bands`, is not nodata, masked or
+    transparent. Raises InputError where the file is damaged.
     """
+    values, known = read_values(source, bands, window, all_bands)
+    with np.errstate(over="ignore"):
+        pixels = values.astype(np.float32)
+    return pixels, known & np.isfinite(pixels).all(axis=0)
+
+
+def read_values(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[NDArray[Any], Mask]:
+    """Return as `read_pixels` does, of the file's own type, where scaling makes no other of it: what float32 cannot hold is valid
+    too."""
     from rasterio.errors import RasterioError
 
     try:
@@ -93,10 +103,8 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: boo
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
     if (scale != 1).any() or (offset != 0).any():
         values = values * scale + offset
-    with np.errstate(over="ignore"):
-        pixels = values.astype(np.float32)
     known = masks.all(axis=0) if all_bands else masks.any(axis=0)
-    return pixels, known & np.isfinite(pixels).all(axis=0)
+    return values, known & np.isfinite(values).all(axis=0)
 
 
 def band_label(path: Path, bands: tuple[int, ...]) -> str:
