@@ -1,4 +1,4 @@
-"""YAML files within limits: of bytes, of depth, and of what their aliases stand for, told before anything is made of them."""
+"""YAML for readers of its own, as of ROS 2 and of bags: limits of bytes, of depth, and of what aliases stand for."""
 
 from __future__ import annotations
 
@@ -15,29 +15,16 @@ MOST_BYTES = 4 * 2**20
 MOST_DEPTH = 40
 MOST_ELEMENTS = 100_000  # once each alias is replaced by what it stands for
 TEXT = 64  # characters of a text that count as another element
-LONGEST_NUMBER = 400  # characters; the time that a number of base 60 takes goes with their square
+LONGEST_NUMBER = 1000  # characters; the time that a number of base 60 takes goes with their square
 OF_NUMBERS = frozenset("0123456789abcdefABCDEFxo:_.+-")
 
 
-def read_yaml(path: Path, cure: str = "correct it") -> Any:
-    """Return what a YAML file says, of the plain types alone: dict, list, str, int, float, bool, None, date and time.
+def read_yaml_text(path: Path, cure: str = "correct it") -> str:
+    """Return the text of a YAML file that `check_yaml` lets pass, for a loader of one's own, which it keeps busy for seconds at
+    most.
 
     Raises InputError, one sentence that names `path` and ends with `cure`, where it is no regular file, cannot be read, is no
-    YAML, or is larger than the limits of this module allow.
-    """
-    import yaml
-
-    text = read_yaml_text(path, cure)
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise no_yaml(path, error, cure) from error
-
-
-def read_yaml_text(path: Path, cure: str = "correct it") -> str:
-    """Return the text of a YAML file for a loader of one's own, which it keeps busy for seconds at most.
-
-    Raises InputError as `read_yaml` does.
+    YAML, or is beyond the limits of this module.
     """
     import yaml
 
@@ -54,6 +41,12 @@ def check_yaml(text: str) -> None:
     import yaml
 
     _measure(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def check_number(text: str) -> None:
+    """Raise ValueError where the text of a scalar would be a number that takes without end to be read."""
+    if len(text) > LONGEST_NUMBER and OF_NUMBERS.issuperset(text):
+        raise ValueError(f"it has a number of {len(text)} digits")
 
 
 def no_yaml(path: Path, error: Exception, cure: str) -> InputError:
@@ -80,8 +73,7 @@ def _measure(events: Iterator[Any]) -> None:
             count += 1
             _keep(sizes, anchor, count - before)
         elif isinstance(event, ScalarEvent):
-            if len(event.value) > LONGEST_NUMBER and OF_NUMBERS.issuperset(event.value):
-                raise ValueError(f"it has a number of {len(event.value)} characters")
+            check_number(event.value)
             size = 1 + len(event.value) // TEXT
             count += size
             _keep(sizes, event.anchor, size)

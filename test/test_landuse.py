@@ -85,6 +85,13 @@ def test_corine_codes_and_grid_codes_say_the_same() -> None:
     ("source: mine\nclasses: {}\n", "no class table"),
     ("1: water\n", "no class table"),
     ("[", "no YAML"),
+    ("source: mine\nclasses: {1: [water]}\n", "'water'"),
+    ("source: mine\nclasses: {1: {}}\n", "land use {}"),
+    ("source: mine\nclasses: {" + "9" * 900 + ": water}\n", "class code 9{18}\\.\\.\\.9{19};"),
+    ("source: mine\nclasses: {[1]: water}\n", "no YAML"),
+    ("[" * 20_000, "no YAML .*nests deeper"),
+    ("source: mine\nclasses: {1: 2001-99-99}\n", "no YAML"),
+    ("#" * 3_000_000, "too large"),
     ("", "no class table"),
 ])
 def test_a_table_of_ones_own_is_checked(tmp_path: Path, text: str, named: str | None) -> None:
@@ -95,7 +102,7 @@ def test_a_table_of_ones_own_is_checked(tmp_path: Path, text: str, named: str | 
         return
     with pytest.raises(InputError, match=named) as refusal:
         ClassTable.load(str(file))
-    assert str(file) in str(refusal.value)
+    assert str(file) in str(refusal.value) and "\n" not in str(refusal.value)
 
 
 def test_a_table_that_is_not_there_is_refused_with_the_names_of_those_that_are() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from refusals import told
 
 from promptmid_core.errors import InputError
-from promptmid_core.yamlfile import MOST_BYTES, MOST_DEPTH, MOST_ELEMENTS, read_yaml, read_yaml_text
+from promptmid_core.yamlfile import MOST_BYTES, MOST_DEPTH, MOST_ELEMENTS, check_yaml, read_yaml_text
 
 
 def laughs(levels: int) -> str:
@@ -35,8 +35,8 @@ BEYOND: dict[str, tuple[str, str]] = {
     "many": ("a: [" + "1, " * MOST_ELEMENTS + "]", "elements"),
     "itself": ("a: &a [*a]", "alias"),
     "of nothing": ("a: *a", "alias"),
-    "base 60": ("a: 1" + ":59" * 300_000, "a number of 900001 characters"),
-    "digits": ("a: " + "9" * 5000, "a number of 5000 characters"),
+    "base 60": ("a: 1" + ":59" * 300_000, "a number of 900001 digits"),
+    "digits": ("a: " + "9" * 5000, "a number of 5000 digits"),
 }
 
 
@@ -44,33 +44,31 @@ BEYOND: dict[str, tuple[str, str]] = {
 def test_what_is_beyond_the_limits_is_told_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "file.yaml"
     file.write_text(text)
-    for read in (read_yaml, read_yaml_text):
-        sentence = told(read, file, "mend it")
-        assert sentence.startswith(f"{file} is no YAML that can be read (") and sentence.endswith("; mend it")
-        assert said in sentence and len(sentence) < 400
+    sentence = told(read_yaml_text, file, "mend it")
+    assert sentence.startswith(f"{file} is no YAML that can be read (") and sentence.endswith("; mend it")
+    assert said in sentence and len(sentence) < 400
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: 'x", "\tx: 1", "a: !!python/object:os.system 1", "{[1]: 2}: 3", "a: 2001-99-99",
-                                  "a: !!int x", "--- a\n--- b", "a: \x01", "%YAML 9.9\n---\na"])
+@pytest.mark.parametrize("text", ["a: [", "a: 'x", "\tx: 1", "a: \x01", "%YAML 9.9\n---\na"])
 def test_what_is_no_yaml_is_told_in_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
-    assert told(read_yaml, tmp_path / "file.yaml").startswith(f"{tmp_path / 'file.yaml'} is no YAML that can be read (")
+    assert told(read_yaml_text, tmp_path / "file.yaml").startswith(f"{tmp_path / 'file.yaml'} is no YAML that can be read (")
 
 
 def test_what_is_no_regular_file_or_too_large_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "is a pipe where a file is wanted; mend it" in told(read_yaml, tmp_path / "pipe", "mend it")
+    assert "is a pipe where a file is wanted; mend it" in told(read_yaml_text, tmp_path / "pipe", "mend it")
     with (tmp_path / "large").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
-    assert "too large" in told(read_yaml, tmp_path / "large")
+    assert "too large" in told(read_yaml_text, tmp_path / "large")
     (tmp_path / "bytes").write_bytes(b"a: \xff")
-    assert "is no YAML" in told(read_yaml, tmp_path / "bytes")
+    assert "is no YAML" in told(read_yaml_text, tmp_path / "bytes")
 
 
 def test_anchors_aliases_and_merges_of_sound_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_text(
         "\ufeffa: &a {x: 1, y: [2.5, null, true]}\nb: {<<: *a, z: 'text'}\nc: [*a, *a]\ncrs: &c EPSG:1\ne: *c\n")
-    found = read_yaml(tmp_path / "file.yaml")
+    found = yaml.safe_load(read_yaml_text(tmp_path / "file.yaml"))
     inner = {"x": 1, "y": [2.5, None, True]}
     assert found == {"a": inner, "b": inner | {"z": "text"}, "c": [inner, inner], "crs": "EPSG:1", "e": "EPSG:1"}
 
@@ -81,18 +79,16 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allo
 
 @settings(max_examples=60, deadline=None)
 @given(value=VALUES)
-def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
-    file = tmp_path_factory.getbasetemp() / "written.yaml"
-    file.write_text(yaml.safe_dump(value))
-    assert read_yaml(file) == value
+def test_what_others_write_passes(value: Any) -> None:
+    check_yaml(yaml.safe_dump(value))
 
 
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.sampled_from("ab:-?[]{},&*!|>'\"#% \n\t0159.")))
-def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_passes_or_is_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_text(text)
     try:
-        read_yaml(file)
+        read_yaml_text(file)
     except InputError as refusal:
         assert "\n" not in str(refusal)

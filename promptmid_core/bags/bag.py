@@ -13,7 +13,7 @@ from promptmid_core.bags.messages import NAVSAT_FIX, POSE_TYPES, pose_in, prior_
 from promptmid_core.bags.telemetry import typestore
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.yamlfile import read_yaml
+from promptmid_core.yamlfile import no_yaml, read_yaml_text
 
 if TYPE_CHECKING:
     from promptmid_core.georaster import MapFrame
@@ -224,7 +224,13 @@ def _check_folder(path: Path) -> None:
 
 def _check_metadata(path: Path) -> None:
     """Raise InputError where the metadata are beyond the limits of YAML files, or name what is no storage file in the folder."""
-    known = read_yaml(path / METADATA, f"`ros2 bag reindex {path}` writes it anew")
+    import yaml
+
+    cure = f"`ros2 bag reindex {path}` writes it anew"
+    try:
+        known = yaml.safe_load(read_yaml_text(path / METADATA, cure))
+    except (yaml.YAMLError, ValueError) as error:
+        raise no_yaml(path / METADATA, error, cure) from error
     known = known.get("rosbag2_bagfile_information") if isinstance(known, dict) else None
     names = known.get("relative_file_paths") if isinstance(known, dict) else None
     for name in names if isinstance(names, list) else ():
@@ -232,7 +238,7 @@ def _check_metadata(path: Path) -> None:
         # % and ? mean something in the names by which databases are opened
         if file.suffix not in STORAGE or set(file.name) & set("%?#"):
             raise InputError(f"{path / METADATA} names {name!r:.100} as a part of the bag, which is no file of a recording "
-                             f"({', '.join(STORAGE)}); `ros2 bag reindex {path}` writes it anew")
+                             f"({', '.join(STORAGE)}); {cure}")
         if file.suffix == ".db3" and file.is_file():
             check_database(file)
 

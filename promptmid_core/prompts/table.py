@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from reprlib import repr as shown
 
 import numpy as np
 
 from promptmid_core.arrays import UInt8
+from promptmid_core.documents import read_yaml
 from promptmid_core.errors import InputError
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
 
 FOLDER = Path(__file__).parent
 TABLES = ("worldcover", "corine", "igbp")
 MOST_CODES = 65535
+MOST_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class ClassTable:
         unknown = sorted(codes - set(self.landuse))
         if unknown:
             some = ", ".join(map(str, unknown[:8])) + (" and more" if len(unknown) > 8 else "")
-            raise InputError(f"{raster} has class {some}, not in the table '{self.name}' ({self.source}); "
+            raise InputError(f"{raster} has class {some}, not in the table '{self.name}' ({' '.join(self.source.split()):.99}); "
                              f"name the table that belongs to the raster with --landcover-table")
 
     def prompt_ids(self) -> UInt8:
@@ -51,15 +53,7 @@ class ClassTable:
 
 
 def _read(path: Path, name: str) -> ClassTable:
-    import yaml
-
-    try:
-        values = _loader()(path.read_text()).get_single_data()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read as a class table ({error.strerror}); "
-                         f"give one of {', '.join(TABLES)} or a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML that can be read ({' '.join(str(error).split())}); correct it") from error
+    values = read_yaml(path, MOST_BYTES, f"give one of {', '.join(TABLES)} or a YAML file with a class table")
     shape = f"{path} is no class table; it needs 'source: whose codes' and 'classes:' with lines such as '40: cropland'"
     if not isinstance(values, dict) or set(values) != {"source", "classes"}:
         raise InputError(shape)
@@ -68,23 +62,9 @@ def _read(path: Path, name: str) -> ClassTable:
         raise InputError(shape)
     for code, word in classes.items():
         if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code < MOST_CODES:
-            raise InputError(f"{path} has the class code {code!r}; codes are whole numbers from 0 to {MOST_CODES - 1}")
-        if word is not None and word not in LAND_USES:
-            raise InputError(f"{path} gives class {code} the land use {word!r}; known are {', '.join(LAND_USES)}, "
+            raise InputError(f"{path} has the class code {shown(code)}; codes are whole numbers from 0 to {MOST_CODES - 1}")
+        if word is not None and not (isinstance(word, str) and word in LAND_USES):
+            raise InputError(f"{path} gives class {code} the land use {shown(word)}; known are {', '.join(LAND_USES)}, "
                              "and null for classes that say nothing of the ground")
     return ClassTable(name, values["source"], dict(sorted(classes.items())))
 
-
-def _loader() -> Any:
-    """YAML's safe loader, which takes the last of several values of a key; here they are refused."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-            if twice:
-                raise yaml.YAMLError(f"{', '.join(twice)} stands there twice")
-            return super().construct_mapping(node, deep)
-
-    return Loader
