@@ -1,6 +1,7 @@
 """A recorded live run is read back, judged like a replay, and held against it frame by frame."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -124,8 +125,13 @@ def test_a_fix_without_its_pose_is_no_whole_recording(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_live_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no live run"):
         read_live(tmp_path)
-    (tmp_path / RUN).write_text("{")
-    with pytest.raises(InputError, match="damaged"):
+    for content in ("{", "[" * 20_000, '{"bag": 1, "bag": 2}', ""):
+        (tmp_path / RUN).write_text(content)
+        with pytest.raises(InputError, match="damaged"):
+            read_live(tmp_path)
+    (tmp_path / RUN).unlink()
+    os.mkfifo(tmp_path / RUN)
+    with pytest.raises(InputError, match=r"no live run: .* is a pipe"):
         read_live(tmp_path)
 
 
@@ -141,7 +147,8 @@ def test_what_a_live_run_says_of_itself_comes_back(tmp_path: Path) -> None:
     (lambda values: values.pop("images"), "images is missing"),
     (lambda values: values.pop("rate"), "rate is missing"),
     (lambda values: values.update(rate="fast"), "rate is 'fast'"),
-    (lambda values: values.update(rate=float("nan")), "rate is nan"),
+    (lambda values: values.update(rate=float("nan")), "NaN, which is no number"),
+    (lambda values: values.update(rate=1e308 * 10), "Infinity, which is no number"),
     (lambda values: values.update(rate=True), "rate is True"),
     (lambda values: values.update(images=[[1]]), "images are not pairs"),
     (lambda values: values.update(images=[[1, 2], [1, "2"]]), "images are not pairs"),

@@ -60,7 +60,7 @@ def test_a_truncated_or_changed_engine_is_refused(path, damage):
         read()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "not json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "not json", "[" * 20_000])
 def test_a_sidecar_that_says_nothing_is_refused(path, text):
     engines.sidecar_of(path).write_text(text)
     with pytest.raises(InputError, match="does not say what the engine beside it is made for"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
+from refusals import told
 from small_maps import BoxMean, write
 from test_regions import EAST, WEST, raster
 
@@ -22,9 +24,10 @@ from promptmid_core import cli
 from promptmid_core.errors import InputError
 from promptmid_core.files import digest
 from promptmid_core.georaster import map_frame, raster_identity, transformation
-from promptmid_core.refmap import ReferenceMap, map_info, read_regions, verify_map
+from promptmid_core.refmap import ReferenceMap, map_info, read_regions, region_path, verify_map
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
 from promptmid_core.refmap.format.header import Header
+from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import Journal
 from promptmid_core.refmap.sar import SarProduct
 
@@ -92,7 +95,7 @@ def test_header_that_cannot_be_is_refused_by_file_field_and_cure(copied_map: Pat
         said = str(refusal.value)
         assert said.startswith(str(copied_map / "zarr.json")) and "\n" not in said and len(said) < 400
         named = path.partition(".")[0]
-        assert f"'{named}" in said or (named == "scenes" and "'inputs'" in said)
+        assert f"'{named}" in said or (named == "scenes" and "'inputs'" in said) or "which is no number of JSON" in said
     assert cli.main(["map", "info", str(copied_map)]) == 1
     assert "Traceback" not in capsys.readouterr().err
 
@@ -135,10 +138,12 @@ def test_json_nested_without_end_is_refused(copied_map: Path, name: str) -> None
 @pytest.mark.parametrize(("path", "change"), [
     ("content.valid_fraction", set_to("most")), ("content.valid_fraction", set_to(NAN)), ("content.landuse", set_to([])),
     ("content.bytes", gone), ("built.time", set_to(7)), ("built", gone), ("files", set_to({"0/sar/c/0/0": 1})),
+    ("content.landuse", set_to({"water": 0.5})), ("content.landuse", set_to({"9" * 5000: 0.5})), ("files", set_to({"a": "0"})),
+    *(("files", set_to({name: "0" * 64})) for name in ("/etc/hostname", "../map/zarr.json", "0/./x", "", ".", "a//b", "a\0b")),
 ])
 def test_manifest_that_cannot_be_is_refused_by_its_field(copied_map: Path, path: str, change: Any) -> None:
     changed(copied_map / "manifest.json", "", path, change)
-    with pytest.raises(InputError, match=rf"manifest\.json .*'{path.partition('.')[0]}.*build the map again"):
+    with pytest.raises(InputError, match=rf"manifest\.json .*('{path.partition('.')[0]}|NaN, which).*build the map again"):
         map_info(copied_map)
     assert verify_map(copied_map) == ["manifest.json"]
     ReferenceMap.open(copied_map)
@@ -157,20 +162,49 @@ def of_regions(built_map: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ("regions.1.name", set_to("main")), ("regions.1.name", set_to("../east")),
     ("regions.1.bounds", set_to([1.0])), ("regions.1.origin", set_to([NAN, 0.0])),
     ("regions.1.footprint", set_to([[1.0, 2.0], [3.0]])), ("regions.1.crs", gone), ("regions.1.colour", set_to("red")),
+    ("regions.1.path", set_to("/etc")), ("regions.1.path", set_to("regions/../../elsewhere")),
+    ("regions.1.crs", set_to("EPSG:0")),
+    ("regions.1.crs", set_to("EPSG:4326")), ("regions.1.origin", set_to([1e300, 0.0])), ("regions.1.bounds", set_to([1e9] * 4)),
+    ("regions.1.footprint", set_to([[1e300, 0.0]])), ("regions.1.name", set_to("x" * 300)),
     ("version", set_to("one")), ("version", set_to(0)),
 ])
 def test_table_of_regions_that_cannot_be_is_refused_by_its_field(of_regions: Path, tmp_path: Path, path: str,
                                                                  change: Any) -> None:
     copy = Path(shutil.copytree(of_regions, tmp_path / "map"))
     changed(copy / "regions.json", "", path, change)
-    with pytest.raises(InputError, match=rf"regions\.json .*'{path.partition('.')[0]}.*map append"):
+    with pytest.raises(InputError, match=rf"regions\.json .*('{path.partition('.')[0]}|NaN, which).*map append"):
         read_regions(copy)
     assert verify_map(copy) == ["regions.json"]
 
 
+def test_region_whose_folder_is_a_link_is_refused_and_a_map_that_is_one_is_not(of_regions: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(of_regions, tmp_path / "map"))
+    (tmp_path / "link").symlink_to(copy, target_is_directory=True)
+    assert region_path(tmp_path / "link", "east") == tmp_path / "link/regions/east"
+    (copy / "regions/east").rename(tmp_path / "elsewhere")
+    (copy / "regions/east").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    said = told(region_path, copy, "east")
+    assert said.startswith(f"{copy}/regions/east leads out of its place through a link; ")
+    assert told(map_info, copy) == said
+    assert verify_map(copy) == ["regions.json"]
+    (copy / "regions").rename(tmp_path / "regions")
+    (copy / "regions").symlink_to(tmp_path / "regions", target_is_directory=True)
+    (tmp_path / "regions/east").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / "regions/east")
+    assert "through a link" in told(read_regions, copy)
+
+
+@pytest.mark.parametrize("content", ["[" * 4096, "[]", "{}", '{"pid": 1, "host": "a", "host": "b"}', "\0", '{"pid": 1e999}'])
+def test_a_lock_that_names_nobody_is_taken(tmp_path: Path, content: str) -> None:
+    (tmp_path / LOCK_FILE).write_text(content)
+    with locked(tmp_path):
+        assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == os.getpid()
+    assert not (tmp_path / LOCK_FILE).exists()
+
+
 def test_journal_with_a_line_of_something_else_is_read(built_map: Path, tmp_path: Path) -> None:
-    for line in ("5", "[]", "{}", '{"tile": 1}', '{"tile": {"col": "a"}}', "[" * 100_000):
-        Journal(tmp_path).file.write_text(line + "\n")
+    for line in ("5", "[]", "{}", '{"tile": 1}', '{"tile": {"col": "a"}}', "[" * 100_000, "\udcff"):
+        Journal(tmp_path).file.write_text(line + "\n", errors="surrogateescape")
         assert Journal(tmp_path).finished() == {}
 
 
@@ -316,7 +350,7 @@ def test_a_map_with_little_data_is_told_by_the_build_and_by_doctor(tmp_path: Pat
 
 def test_a_dem_of_few_heights_is_told_by_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sar = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=300)
-    for share, told in ((0.03, True), (0.4, True), (0.7, False)):
+    for share, is_told in ((0.03, True), (0.4, True), (0.7, False)):
         heights = np.full((320, 320), -9999, np.float32)
         heights[:10 + int(300 * share)] = 12
         dem = write(tmp_path / "dem.tif", heights, nodata=-9999, crs="EPSG:32611",
@@ -324,17 +358,17 @@ def test_a_dem_of_few_heights_is_told_by_the_build(tmp_path: Path, capsys: pytes
         out = tmp_path / f"map{share}"
         assert cli.main(["map", "build", str(sar), str(out), "--dem", str(dem), "--descriptor", "structural"]) == 0
         said = capsys.readouterr().err
-        assert (f"warning: {out} has heights on {share:.2%} of it, where 100.00% has SAR pixels" in said) is told
+        assert (f"warning: {out} has heights on {share:.2%} of it, where 100.00% has SAR pixels" in said) is is_told
         assert map_info(out)["dem_fraction"] == pytest.approx(share, abs=1e-4)
 
 
-@pytest.mark.parametrize(("side", "told"), [(255, True), (256, False)])
-def test_a_map_smaller_than_a_patch_is_told_by_the_build(tmp_path: Path, side: int, told: bool,
+@pytest.mark.parametrize(("side", "is_told"), [(255, True), (256, False)])
+def test_a_map_smaller_than_a_patch_is_told_by_the_build(tmp_path: Path, side: int, is_told: bool,
                                                          capsys: pytest.CaptureFixture[str]) -> None:
     sar, out = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=side), tmp_path / "map"
     assert cli.main(["map", "build", str(sar), str(out), "--descriptor", "structural"]) == 0
     said = f"warning: {out} has {side} x {side} px, less than the patch of 256 px that a frame is matched by"
-    assert (said in capsys.readouterr().err) is told
+    assert (said in capsys.readouterr().err) is is_told
 
 
 def test_accuracy_of_the_datum_stands_in_the_map_and_in_its_uncertainty(tmp_path: Path,

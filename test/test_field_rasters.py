@@ -86,6 +86,18 @@ def test_map_is_not_built_in_the_crs_of_another_planet(los_angeles: dict[str, di
         map_frame(los_angeles["0"]["sar"], "+proj=tmerc +R=1737400 +units=m")
 
 
+@pytest.mark.parametrize("pixel", [1e-12, 1e-6, 1e7])
+@pytest.mark.parametrize(("use", "name"), USES)
+def test_pixels_of_a_size_that_no_raster_has_are_refused(los_angeles: dict[str, dict[str, Path]], tmp_path: Path, use: str,
+                                                         name: str, pixel: float) -> None:
+    with rasterio.open(los_angeles["0"][name]) as source:
+        pixels = source.read()
+    bad = raster(tmp_path / "bad.tif", pixels, "EPSG:32611", Affine(pixel, 0, UTM.c + 3000, 0, -pixel, UTM.f - 3000))
+    # a raster whose pixels are that large reaches beyond all places of its CRS
+    named = "m on the ground, where 0.001 to 100000 m can be|has no place on the Earth" if pixel > 1 else "m on the ground, where"
+    assert re.search(named, refused(los_angeles, tmp_path / "out", use, name, bad))
+
+
 def unreadable(folder: Path, what: str) -> Path:
     """A path that is no raster that can be read."""
     path = folder / "raster.tif"

@@ -1,8 +1,11 @@
 """The whole chain on a simulated flight: fixes where they should be, reasons where they should be."""
 
 import json
+import shutil
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,10 +14,11 @@ from simulated import Scene, scene  # noqa: F401
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
-from promptmid_core.errors import InputError
-from promptmid_core.geometry import DescriptorMap, Patch, Pose, Prior, boresight_point
+from promptmid_core.errors import InputError, Refusal
+from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch, Pose, Prior, boresight_point
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.options import Options
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES, Prompt
 from promptmid_core.reasons import Reason
@@ -215,6 +219,65 @@ def test_a_map_of_another_descriptor_is_refused_with_the_command(flown: Flown) -
 
     with pytest.raises(InputError, match=r"promptmid map build .* --descriptor structural"):
         Localizer(flown.reference, Structural(strength_sigma=3.0))
+
+
+@pytest.mark.parametrize("change", [{"stride": 4}, {"groups": ()}, {"groups": (ChannelGroup("gradient", 10),)}])
+def test_a_map_of_other_channels_is_refused_whatever_its_fingerprint(flown: Flown, change: dict[str, Any]) -> None:
+    reference = flown.reference
+    header = replace(reference.header, descriptor=replace(reference.header.descriptor, **change))
+    other = copy(reference)
+    other.header, other.stride = header, header.descriptor.stride
+    with pytest.raises(InputError, match="has channels that its descriptor structural does not make"):
+        Localizer(other, load("structural"))
+
+
+def test_damaged_heights_cost_the_frames_that_need_them_and_no_others(flown: Flown, scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    """A chunk of heights under some frames; their reason is that, whatever else would have stopped them."""
+    folder = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
+    # small patches, so that not every one lies on all four chunks about the middle of the map
+    options = Options.of(patch_px=128)
+    whole = Localizer(flown.reference, load("structural"), options)
+    sound = [whole.match(frame, prior) for frame, prior in zip(flown.frames, flown.priors, strict=True)]
+    dem, side = flown.reference.header.dem_grid, flown.reference._readers["dem"].chunk[0]
+
+    def chunks(patch: Patch) -> set[tuple[int, int]]:
+        x_min, y_min, x_max, y_max = patch.grid.bounds
+        (left, right), (top, bottom) = dem.to_pixel([x_min, x_max], [y_max, y_min])
+        return {(row, col) for row in range(int(top - 4) // side, int(bottom + 4) // side + 1)
+                for col in range(int(left - 4) // side, int(right + 4) // side + 1)}
+
+    assert all(candidate.patch for candidate in sound)
+    needed = [chunks(candidate.patch) for candidate in sound if candidate.patch]
+    # one that about half of the frames need
+    hurt = min(set.union(*needed), key=lambda chunk: abs(sum(chunk in those for those in needed) - len(needed) / 2))
+    damage_chunk(folder / "0/dem/c" / str(hurt[0] // 2) / str(hurt[1] // 2), hurt[0] % 2, hurt[1] % 2)
+    localizer = Localizer(ReferenceMap.open(folder), load("structural"), options)
+    reached = {"hurt": 0, "whole": 0}
+    for index, (frame, prior) in enumerate(zip(flown.frames, flown.priors, strict=True)):
+        candidate = tried(localizer, frame, prior)
+        if hurt in needed[index]:
+            assert candidate.reason is Reason.MAP_DAMAGED and "heights" in candidate.sentence and candidate.pose is None
+            reached["hurt"] += 1
+        elif candidate.reason is not Reason.MAP_DAMAGED:
+            # a second peak, or a ray on its way, may have met it elsewhere
+            assert candidate.reason is sound[index].reason and candidate.scores == sound[index].scores
+            reached["whole"] += 1
+    assert min(reached.values()) >= 4, (reached, needed, dem, side)
+
+
+def tried(localizer: Localizer, frame: Frame, prior: Prior) -> Candidate:
+    try:
+        return localizer.match(frame, prior)
+    except Refusal as refusal:
+        return Candidate(frame.stamp_ns, prior, refusal.reason, str(refusal))
+
+
+def damage_chunk(shard: Path, row: int, col: int) -> None:
+    """Flip a byte of one of the 2 x 2 chunks of a shard."""
+    content = bytearray(shard.read_bytes())
+    offset = int(np.frombuffer(content[-68:-4], "<u8").reshape(2, 2, 2)[row, col, 0])
+    content[offset + 9] ^= 255
+    shard.write_bytes(content)
 
 
 def test_grey_frames_do_as_well(flown: Flown) -> None:

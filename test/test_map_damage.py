@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 from small_maps import contents, whole
 
 from promptmid_core.errors import InputError
 from promptmid_core.files import digest
+from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
+from promptmid_core.refmap.format.arrays import UNKNOWN_HEIGHT, plan, write_shard
 
 
 @settings(max_examples=60, deadline=None)
@@ -101,29 +103,66 @@ def test_damaged_pixels_are_masked(copied_map: Path, built_map: Path, name: str,
     assert hurt.damaged(*window)
 
 
-def test_damaged_heights_are_told(copied_map: Path) -> None:
-    spoil(copied_map / "0/dem/c/0/0", "a flipped byte")
-    hurt = ReferenceMap.open(copied_map)
-    heights = hurt.terrain().on_grid(hurt.grid)
-    assert np.isfinite(heights).all() and heights.min() > 90
-    assert hurt.damaged(100, 100, 50, 50)
-
-
-def test_heights_are_read_where_they_are_asked_for(copied_map: Path, built_map: Path) -> None:
-    """Half of the DEM's files may be gone: what lies under the other half is as it was, and no damage is met."""
-    dem = zarr.open_array(copied_map / "0" / "dem", mode="r")
-    rows, cols = (-(-size // step) for size, step in zip(dem.shape, dem.shards or dem.chunks, strict=True))
-    assert cols > 1
-    for row in range(rows):
-        (copied_map / f"0/dem/c/{row}/{cols - 1}").unlink()
+@pytest.mark.parametrize("how", SPOILERS)
+def test_damaged_heights_are_told_where_they_are_asked_for_and_only_there(copied_map: Path, built_map: Path, how: str) -> None:
+    """What lies under the rest of the DEM is as it was, and no damage is met there."""
+    for file in (copied_map / "0/dem/c").glob("*/1"):
+        spoil(file, how)
     reference, sound = ReferenceMap.open(copied_map), ReferenceMap.open(built_map)
-    west = reference.grid.cut(0, 0, 200, reference.grid.height - 1)
-    np.testing.assert_array_equal(reference.terrain().on_grid(west), sound.terrain().on_grid(west))
+    grid, ground = reference.grid, reference.terrain()
+    west, east = grid.cut(0, 0, 200, grid.height - 1), grid.cut(grid.width - 100, 0, 100, 100)
+    np.testing.assert_array_equal(ground.on_grid(west), sound.terrain().on_grid(west))
+    # one ray of several meets the ground, and where the others go nobody asks
+    rays = np.array([[0.1, 0.05, -1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    point, hit = ground.intersect(np.array([*west.to_map(50, 50), 2000.0]), rays)
+    assert hit.tolist() == [True, False, False]
+    assert point[0, 2] == pytest.approx(sound.terrain().height(*point[:1, :2].T)[0], abs=1e-3)
     assert not reference.damaged(0, 0, 200, 200)
-    point, hit = reference.terrain().intersect(np.array([*west.to_map(50, 50), 2000.0]), np.array([[0.1, 0.05, -1.0]]))
-    assert hit.all() and point[0, 2] == pytest.approx(sound.terrain().height(*point[:, :2].T)[0], abs=1e-3)
-    reference.terrain().height(*reference.grid.to_map(reference.grid.width - 5, 50))
-    assert reference.damaged(reference.grid.width - 20, 40, 20, 20)
+    for _ in range(2):
+        refused(Reason.MAP_DAMAGED, ground.on_grid, east)
+        refused(Reason.MAP_DAMAGED, ground.height, *grid.to_map(grid.width - 5, 50))
+        refused(Reason.MAP_DAMAGED, ground.intersect, np.array([*east.to_map(50, 50), 2000.0]), rays)
+    assert reference.damaged(grid.width - 20, 40, 20, 20)
+    np.testing.assert_array_equal(ground.on_grid(west), sound.terrain().on_grid(west))
+
+
+def test_a_gap_of_the_dem_is_not_filled_from_what_is_damaged(copied_map: Path) -> None:
+    reference = ReferenceMap.open(copied_map)
+    header, reader = reference.header, reference._readers["dem"]
+    side = reader.chunk[0]
+    values, _ = reader.read(0, 0, *reader.array.shape)
+    values[:, 60:side] = UNKNOWN_HEIGHT  # at the edge of the first chunk, far from its own heights at the other end
+    for row, col in np.ndindex(2, 2):
+        part = values[row * 2 * side:, col * 2 * side:][:2 * side, :2 * side]
+        if part.size:
+            write_shard(copied_map, Path("0/dem/c", str(row), str(col)), header, plan(header, 0)["dem"], part)
+    sound = ReferenceMap.open(copied_map).terrain()
+    near, far = (header.dem_grid.cut(col, 70, 1, 1) for col in (70, side - 8))
+    assert np.isfinite(sound.height(*far.to_map(0, 0)))
+    hurt = ReferenceMap.open(copied_map)
+    hurt._readers["dem"].damaged.add((0, 1))
+    ground = hurt.terrain()
+    assert ground.height(*near.to_map(0, 0)) == sound.height(*near.to_map(0, 0))
+    refused(Reason.MAP_DAMAGED, ground.height, *far.to_map(0, 0))
+
+
+@pytest.mark.parametrize("height", [np.nan, np.inf, -np.inf, -30000.0, 1e30])
+def test_heights_that_cannot_be_are_damage(copied_map: Path, height: float) -> None:
+    header = ReferenceMap.open(copied_map).header
+    array = plan(header, 0)["dem"]
+    values = np.full((8, 8), 200, np.float32)
+    values[3, 3] = height
+    write_shard(copied_map, Path("0/dem/c/0/0"), header, array, values)
+    refused(Reason.MAP_DAMAGED, ReferenceMap.open(copied_map).terrain().height, *header.dem_grid.to_map(3, 3))
+
+
+def test_descriptors_that_are_no_numbers_are_damage(copied_map: Path) -> None:
+    reference = ReferenceMap.open(copied_map)
+    values = reference._readers["descriptors"].read(0, 0, 256, 256)[0]
+    values[1, 5, 5] = np.nan
+    write_shard(copied_map, Path("0/descriptors/c/0/0/0"), reference.header, plan(reference.header, 0)["descriptors"], values)
+    got = ReferenceMap.open(copied_map).descriptors(0, 0, 20, 20)
+    assert not got.valid.any() and np.isfinite(got.array).all()
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "0/descriptors/zarr.json", "0/sar/zarr.json"])

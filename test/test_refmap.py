@@ -22,6 +22,7 @@ from promptmid_core.georaster import map_frame, resample
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap, map_info
 from promptmid_core.refmap.chunks import ChunkReader
+from promptmid_core.refmap.format.arrays import UNKNOWN_HEIGHT
 from promptmid_core.refmap.tile import Tile
 
 
@@ -208,7 +209,7 @@ def test_no_search_for_a_height_goes_round_the_world(built_map: Path, monkeypatc
 
     def unknown(row: int, col: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
         asked.append(height * width)
-        return np.zeros((height, width), np.float32), np.zeros((height, width), bool)
+        return np.full((height, width), UNKNOWN_HEIGHT, np.float32), np.ones((height, width), bool)
 
     monkeypatch.setattr(reader, "read", unknown)
     found = reference.terrain().height(*reference.grid.to_map(100, 100))

@@ -119,7 +119,7 @@ def test_damaged_table_is_told_and_made_again_by_the_same_appends(copy: Path, so
     sound = (copy / "regions.json").read_bytes()
     (copy / "regions.json").write_bytes(sound.replace(b"EPSG:32612", b"EPSG:32613"))
     assert verify_map(copy) == ["regions.json"]
-    with pytest.raises(InputError, match=r"regions\.json is damaged; remove it"):
+    with pytest.raises(InputError, match=r"regions\.json is damaged: its checksum does not hold; remove it"):
         region_path(copy, "east")
     (copy / "regions.json").unlink()
     assert unfinished_regions(copy) == ["east"] and verify_map(copy) == []

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError
-from promptmid_core.files import make_folder, write_json
+from promptmid_core.files import make_folder, read_regular, write_json
 
 OUTPUTS, RUN, LOG = "outputs", "live.json", "localizer.log"
+MOST_BYTES = 64 * 2**20  # of what a live run says of itself: more than a million images
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,14 @@ def write_run(folder: Path, run: LiveRun | NotRun) -> None:
 def read_run(folder: Path) -> LiveRun | NotRun:
     """Read what a live run says of itself. Raises InputError where the folder is none of a live run, or a damaged one."""
     try:
-        values = json.loads((folder / RUN).read_bytes())
+        content = read_regular(folder / RUN, MOST_BYTES, "name the folder that promptmid_ros.rehearsal.live wrote")
+    except InputError as error:
+        raise InputError(f"{folder} is no live run: {error}") from error
+    try:
+        values = parsed_json(content)
         if not isinstance(values, dict):
             raise ValueError("it is not a table of values")
         return NotRun(_given(values, "not_run", str)) if "not_run" in values else LiveRun.from_dict(values)
-    except OSError as error:
-        raise InputError(f"{folder} is no live run: {RUN} cannot be read ({error.strerror}); name the folder that "
-                         "promptmid_ros.rehearsal.live wrote") from error
     except ValueError as error:
         raise InputError(f"{folder / RUN} is damaged ({error}); run it again") from error
 

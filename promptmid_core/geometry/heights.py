@@ -15,7 +15,10 @@ Cells = NDArray[np.signedinteger[Any]]
 
 
 class Heights(Protocol):
-    """Heights in metres on a grid of `shape` (rows, columns), NaN nowhere; `lowest` and `highest` bound them all."""
+    """Heights in metres on a grid of `shape` (rows, columns), NaN nowhere; `lowest` and `highest` bound them all.
+
+    Where a height is asked for that is damaged, a Refusal MAP_DAMAGED is raised.
+    """
 
     @property
     def shape(self) -> tuple[int, int]: ...

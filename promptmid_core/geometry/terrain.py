@@ -86,8 +86,10 @@ class Terrain:
         near = np.maximum((top - origin[2]) / slope, 0.0)
         far = (bottom - origin[2]) / slope
 
-        above = self._above(origin, d, near)
-        hit = down & (far > 0) & (above > 0)
+        # heights are asked for where rays go alone: elsewhere they may be none
+        above, hit = np.full(len(d), -1.0), down & (far > 0)
+        above[hit] = self._above(origin, d[hit], near[hit])
+        hit &= above > 0
         # march from the highest ground down to the first step that is below it, half a cell at most at a time
         run = float(((far - near) * np.hypot(d[:, 0], d[:, 1]))[hit].max(initial=0.0))
         steps = int(np.clip(2 * run / self.grid.gsd, 4, MOST_STEPS))
@@ -119,7 +121,8 @@ class Terrain:
                 break
             # the ground may be steep or have steps: from time to time the middle, whatever the two heights say
             t = np.where(open_, (a + b) / 2 if i % 4 == 3 else (a * below - b * above) / (below - above), t)
-            value = self._above(origin, directions, t)
+            value = np.zeros(len(t))
+            value[open_] = self._above(origin, directions[open_], t[open_])
             over = open_ & (value > 0)
             under = open_ & ~over
             a, above = np.where(over, t, a), np.where(over, value, np.where(under & (side < 0), above / 2, above))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
+from promptmid_core.geometry.grid import Bounds
 from promptmid_core.georaster.proj import crs_of, of_the_earth, transformer
 from promptmid_core.georaster.source import one_line, opened
 
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     import pyproj
 
 LARGEST_SCALE_ERROR = 1e-3
+LEAST_PIXEL_M, MOST_PIXEL_M = 1e-3, 1e5  # finer than any camera shows the ground, coarser than any raster tells places
 ORIGIN_STEP_M = 1000
+OF_FILES = re.compile("grids|init=|parameterfile", re.IGNORECASE)  # in the name of a CRS
 FURTHEST_DEG = 540.0  # no raster counts longitudes beyond one turn and a half
 
 
@@ -32,7 +37,10 @@ class MapFrame:
 
 
 def ground_resolution(path: Path) -> float:
-    """Return the metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ."""
+    """Return the metres on the ground per pixel at the raster's centre; the geometric mean of the two sides where they differ.
+
+    Raises InputError where a side is shorter than LEAST_PIXEL_M or longer than MOST_PIXEL_M.
+    """
     import pyproj
 
     with opened(path) as source:
@@ -42,6 +50,9 @@ def ground_resolution(path: Path) -> float:
     lon, lat = transformer(own, "EPSG:4326").transform(*np.transpose(ends))
     # lengths on the ellipsoid, whatever the projection does to its own units
     _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
+    if not ((length >= LEAST_PIXEL_M) & (length <= MOST_PIXEL_M)).all():
+        raise InputError(f"{path} has pixels of {length[0]:.3g} x {length[1]:.3g} m on the ground, where {LEAST_PIXEL_M:g} to "
+                         f"{MOST_PIXEL_M:g} m can be; check its geotransform and CRS")
     return round(sqrt(float(length[0]) * float(length[1])), 6)
 
 
@@ -135,25 +146,55 @@ def _utm_zone(lon: float, lat: float) -> str:
 
 def _projection(name: str, utm: str) -> pyproj.CRS:
     """The CRS of that name; InputError where a map cannot be made in it whatever its place."""
+    trouble = trouble_of(name)
+    if trouble:
+        raise InputError(f"{trouble}; use --crs {utm}, the UTM zone of the raster's centre")
+    return crs_of(name)
+
+
+@lru_cache(maxsize=32)
+def trouble_of(name: str) -> str:
+    """Return why no map can be laid out in the CRS of that name, whatever its place; empty where one can."""
     from pyproj.exceptions import CRSError
 
-    use = f"use --crs {utm}, the UTM zone of the raster's centre"
+    named = f"'{name:.60}'"
+    if OF_FILES.search(name):
+        # what lies in one, or what takes its place, is no part of a name
+        return f"{named} is a CRS that reads files"
     try:
-        crs = crs_of(name)
-    except CRSError as error:
-        raise InputError(f"'{name}' is no CRS that PROJ knows; {use}") from error
+        # PROJ takes a text up to its first NUL, and none that is no Unicode
+        crs = crs_of(name) if "".join(name.split()).isprintable() else None
+    except CRSError:
+        crs = None
+    if crs is None:
+        return f"{named} is no CRS that PROJ knows"
+    named = f"{name:.60} ({crs.name:.60})"
     if not of_the_earth(crs):
-        raise InputError(f"{name} ({crs.name}) is not a CRS of the Earth; {use}")
+        return f"{named} is not a CRS of the Earth"
     if not crs.is_projected or crs.is_compound:
-        raise InputError(f"{name} ({crs.name}) is not a plain projected CRS; {use}")
+        return f"{named} is not a plain projected CRS"
     method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
     if "mercator" in method.lower() and not any(word in method.lower() for word in ("transverse", "oblique")):
-        raise InputError(f"{name} ({crs.name}) is a Mercator projection, whose metres are not metres on the ground; {use}")
+        return f"{named} is a Mercator projection, whose metres are not metres on the ground"
     if any(axis.unit_name not in ("metre", "meter") for axis in crs.axis_info):
-        raise InputError(f"{name} ({crs.name}) is not in metres; {use}")
+        return f"{named} is not in metres"
     if any(axis.direction in ("west", "down") for axis in crs.axis_info):
-        raise InputError(f"{name} ({crs.name}) does not count to the east and north; {use}")
-    return crs
+        return f"{named} does not count to the east and north"
+    return ""
+
+
+def lies_on_earth(frame: MapFrame, bounds: Bounds) -> bool:
+    """Return whether the corners and the middle of what is within bounds in the `map` frame are places on the Earth."""
+    west, south, east, north = bounds
+    x = np.array([west, east, west, east, (west + east) / 2]) + frame.origin[0]
+    y = np.array([south, south, north, north, (south + north) / 2]) + frame.origin[1]
+    way = transformer(frame.crs, "EPSG:4326")
+    lon, lat = way.transform(x, y)
+    if not (np.isfinite(lon).all() and (np.abs(lat) <= 90).all()):
+        return False
+    # some projections go on round the Earth
+    there = way.transform(lon, lat, direction="INVERSE")
+    return bool(np.allclose(there, (x, y), rtol=0, atol=1.0))
 
 
 def _scale_error(crs: pyproj.CRS, lon: Float64, lat: Float64) -> float:

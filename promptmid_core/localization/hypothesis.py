@@ -79,7 +79,7 @@ class Windows:
         window = level.descriptors(*place)
         share = float(window.valid.mean())
         if share < self._least_valid:
-            if level.damaged(*place):
+            if level.lost(*place):
                 raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search; 'promptmid map verify' names the files")
             raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
                                              f"less than {self._least_valid:.0%}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import Prior, boresight_point
+from promptmid_core.geometry import ChannelGroup, Measure, Prior, boresight_point
 from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundShift
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Windows
 from promptmid_core.localization.integrity import (
@@ -22,6 +22,7 @@ from promptmid_core.localization.solve import OBSERVED
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.tracker import Tracker
 from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.prompts.prompt import Modality
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -38,6 +39,10 @@ class Localizer:
                 f"the map was built with descriptor {reference.descriptor_name} ({reference.fingerprint}) but {descriptor.name} "
                 f"({descriptor.fingerprint}) is to fly; rebuild it with: "
                 f"promptmid map build SAR.tif OUT --descriptor {descriptor.name}")
+        told, own = (reference.stride, reference.header.descriptor.groups), (descriptor.stride, descriptor.groups(Modality.SAR))
+        if _compared(*told) != _compared(*own):
+            raise InputError(f"{reference.path} has channels that its descriptor {descriptor.name} does not make, although the "
+                             "fingerprint is the same; build the map again")
         cell, patch_px = reference.stride * COARSE_FACTOR, (options or Options()).search.patch_px
         if patch_px % (2 * cell):
             raise InputError(f"parameter patch_px is {patch_px}, not a multiple of {2 * cell} as the map's descriptor needs")
@@ -104,3 +109,8 @@ class Localizer:
             frame.stamp_ns, prior, reason, sentence, solution.pose, solution.covariance, OBSERVED,
             GroundShift((at_fix - at_prior)[:2], solution.ground_covariance), best.ties, best.patch, best.prompt, scores,
             stage_ms)
+
+
+def _compared(stride: int, groups: tuple[ChannelGroup, ...]) -> tuple[int, list[tuple[str, int, Measure]]]:
+    """What has to be the same of two descriptors for their maps to be compared."""
+    return stride, [(group.name, group.channels, group.measure) for group in groups]

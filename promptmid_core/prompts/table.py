@@ -52,6 +52,11 @@ class ClassTable:
         return ids
 
 
+def is_code(text: str) -> bool:
+    """Return whether a text is a class code, written as Python writes it."""
+    return len(text) <= len(str(MOST_CODES)) and text.isdecimal() and text == str(int(text)) and int(text) < MOST_CODES
+
+
 def _read(path: Path, name: str) -> ClassTable:
     values = read_yaml(path, MOST_BYTES, f"give one of {', '.join(TABLES)} or a YAML file with a class table")
     shape = f"{path} is no class table; it needs 'source: whose codes' and 'classes:' with lines such as '40: cropland'"

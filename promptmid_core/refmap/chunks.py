@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Mask
-from promptmid_core.refmap.format.arrays import shard_file
-
-if TYPE_CHECKING:
-    import zarr
+from promptmid_core.refmap.format import shard
+from promptmid_core.refmap.format.arrays import ArrayPlan, shard_file
+from promptmid_core.refmap.format.header import CHUNKS_PER_TILE
 
 Index = tuple[int, int]
-
-# what zarr raises for a wrong checksum, a shard cut short, an index that points outside, an unreadable file
-DAMAGE = (ValueError, RuntimeError, OSError, IndexError, KeyError)
+# the bits of an exponent by the bytes of a float; all of them are set in what is not finite
+EXPONENT = {2: 0x7C00, 4: 0x7F800000}
 
 
 class ChunkCache:
@@ -51,15 +49,14 @@ class ChunkCache:
 
 
 class ChunkReader:
-    """Reads windows of an array (..., H, W) that is stored in `folder`; for several threads at once."""
+    """Reads windows of an array (..., H, W) that is stored in `folder`, its chunks `side` elements a side; for several threads at
+    once."""
 
-    def __init__(self, array: zarr.Array[Any], folder: Path, cache: ChunkCache) -> None:
+    def __init__(self, array: ArrayPlan, folder: Path, side: int, cache: ChunkCache) -> None:
         self.array = array
         self.folder = folder
         self.cache = cache
-        self.chunk: Index = (array.chunks[-2], array.chunks[-1])
-        shard = array.shards or array.chunks
-        self.shard: Index = (shard[-2], shard[-1])
+        self.chunk: Index = (side, side)
         self.damaged: set[Index] = set()
 
     def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[np.generic], Mask]:
@@ -98,19 +95,36 @@ class ChunkReader:
         if chunk is None:
             try:
                 chunk = self._load(index)
-            except DAMAGE:
+            except ValueError:
                 self.damaged.add(index)
                 return None
             self.cache.put(self.folder, index, chunk)
         return chunk
 
     def _load(self, index: Index) -> NDArray[np.generic]:
-        (row, col), (down, across) = index, self.chunk
-        shard = self.folder / shard_file(self.array.ndim, row * down // self.shard[0], col * across // self.shard[1])
-        if not shard.is_file():
-            # zarr takes a shard without a file for one that is empty, and a map has none of those
-            raise FileNotFoundError(shard)
-        return np.asarray(self.array[..., row * down:(row + 1) * down, col * across:(col + 1) * across])
+        """The part of a chunk that lies on the array. Raises ValueError where it is damaged, or holds what cannot be."""
+        (row, col), (down, across), shape = index, self.chunk, self.array.shape
+        file = self.folder / shard_file(len(shape), row // CHUNKS_PER_TILE, col // CHUNKS_PER_TILE)
+        chunk = shard.read(file, row % CHUNKS_PER_TILE, col % CHUNKS_PER_TILE, (*shape[:-2], down, across), CHUNKS_PER_TILE,
+                           self.array.dtype)
+        chunk = chunk[..., :shape[-2] - row * down, :shape[-1] - col * across]
+        if not _can_be(chunk, self.array):
+            raise ValueError(f"{file} holds what cannot be")
+        return chunk
+
+
+def _can_be(chunk: NDArray[np.generic], array: ArrayPlan) -> bool:
+    """Whether all values are finite, and those that are known within the array's span."""
+    if chunk.dtype.kind != "f":
+        return True
+    bits: NDArray[Any] = chunk.view(f"u{chunk.itemsize}")
+    exponent = bits.dtype.type(EXPONENT[chunk.itemsize])  # np.isfinite takes twelve times as long over half floats
+    if ((bits & exponent) == exponent).any():
+        return False
+    if array.span is None:
+        return True
+    values, (lowest, highest) = np.asarray(chunk, np.float32), array.span
+    return bool(((values == array.unknown) | ((values >= lowest) & (values <= highest))).all())
 
 
 def _chunks_of(start: int, length: int, size: int, step: int) -> range:

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float64, Mask
-from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.prompts import KINDS, dominant
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.prompts.vocabulary import Vocabulary
 from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
-from promptmid_core.refmap.format.arrays import NO_SCENE, UNKNOWN_CLASS, open_arrays, plan
+from promptmid_core.refmap.format.arrays import NO_SCENE, UNKNOWN_CLASS, check_arrays, plan
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.manifest import require_finished
 from promptmid_core.refmap.format.quantisation import decoded
@@ -54,11 +53,9 @@ class ReferenceMap:
         self._prefetch = Prefetch() if prefetch else None
         self._others: dict[int, ReferenceMap] = {level: self}
         self._terrain: Terrain | None = None
-        try:
-            arrays = open_arrays(path, header, level)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise InputError(f"{path} is damaged ({error}); 'promptmid map verify {path}' names the files") from error
-        self._readers = {name: ChunkReader(array, path / str(level) / name, cache) for name, array in arrays.items()}
+        check_arrays(path, header, level)
+        self._readers = {name: ChunkReader(array, path / str(level) / name, array.side(header), cache)
+                         for name, array in plan(header, level).items()}
 
     @staticmethod
     def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
@@ -152,8 +149,8 @@ class ReferenceMap:
         return self.vocabulary.prompt(modality, int(landuse))
 
     def terrain(self) -> Terrain:
-        """Return the ground, read where it is asked for; where the DEM has a gap the nearest known height holds. Flat at 0 where
-        the map was built without a DEM."""
+        """Return the ground, read where it is asked for; where the DEM has a gap the nearest known height holds, where the map is
+        damaged who asks gets Refusal MAP_DAMAGED. Flat at 0 where the map was built without a DEM."""
         if not self.has_dem:
             return Terrain.flat()
         if self.level:
@@ -161,6 +158,10 @@ class ReferenceMap:
         if self._terrain is None:
             self._terrain = Terrain(StoredHeights(self._readers["dem"], *self.header.dem_range), self.header.dem_grid)
         return self._terrain
+
+    def lost(self, col: int, row: int, width: int, height: int) -> bool:
+        """Return whether descriptors of this window, as far as they were read, are damaged."""
+        return any(self._is_damaged(name, self.stride, col, row, width, height) for name in ("descriptors", "descriptors_valid"))
 
     def damaged(self, col: int, row: int, width: int, height: int) -> bool:
         """Return whether what was read so far showed damage to any file behind this window."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,16 +13,19 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 from promptmid_core.folders import is_partial
+from promptmid_core.georaster.frame import FURTHEST_DEG, trouble_of
 from promptmid_core.georaster.proj import transformer
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE
 from promptmid_core.refmap.format.manifest import MANIFEST_FILE, REGIONS_FILE, REGIONS_FOLDER, damaged_files
+from promptmid_core.refmap.format.parts import FURTHEST_M
 from promptmid_core.refmap.format.sealed import read_object, unsealed, write_sealed
 
 FORMAT, VERSION = "promptmid-regions", 1
 MAIN = "main"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
+MOST_REGIONS = 10_000
 CURE = "remove it and give each 'promptmid map append' again, which finds the regions that are there"
 OUTLINE = 16  # points along a side of a footprint
 
@@ -55,11 +59,13 @@ class Region:
         name = fields.word("name")
         if not NAME.fullmatch(name):
             fields.refuse("name", "the name of a region")
-        east, north = fields.numbers("origin", 2)
-        west, south, until, top = fields.numbers("bounds", 4)
-        footprint = tuple((x, y) for x, y in fields.rows("footprint", 2))
-        region = Region(name, fields.word("path", (_folder(name),)), fields.word("crs"), (east, north), (west, south, until, top),
+        east, north = fields.numbers("origin", 2, FURTHEST_M)
+        west, south, until, top = fields.numbers("bounds", 4, FURTHEST_DEG)
+        footprint = tuple((x, y) for x, y in fields.rows("footprint", 2, FURTHEST_DEG))
+        region = Region(name, fields.word("path", (_folder(name),)), fields.text("crs"), (east, north), (west, south, until, top),
                         footprint)
+        if trouble_of(region.crs):
+            fields.refuse("crs", "that of a map")
         fields.done()
         return region
 
@@ -71,21 +77,22 @@ class Region:
 def read_regions(path: Path) -> list[Region]:
     """Return the regions of a map folder, first the map itself as MAIN. Raises InputError where it is none or the table is
     damaged."""
-    if not (path / REGIONS_FILE).exists():
-        return [Region.of(MAIN, Header.read(path))]
     file = path / REGIONS_FILE
-    try:
-        fields = Fields(unsealed(read_object(file)), file, CURE)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is damaged; {CURE}") from error
+    if not os.path.lexists(file):
+        return [Region.of(MAIN, Header.read(path))]
+    fields = unsealed(read_object(file, CURE), file, CURE)
     fields.word("format", (FORMAT,))
     version = fields.whole("version", 1)
     if version > VERSION:
         raise InputError(f"{file} is of version {version}, newer than this program's {VERSION}; update promptmid")
-    regions = [Region.from_dict(region) for region in fields.parts("regions")]
+    regions = [Region.from_dict(region) for region in fields.parts("regions", MOST_REGIONS)]
     fields.done()
     if regions[0].name != MAIN or len({region.name for region in regions}) < len(regions):
         fields.refuse("regions", f"a list of different regions, the first of them {MAIN}")
+    root = Path(os.path.realpath(path))
+    for region in regions:
+        if Path(os.path.realpath(path / region.path)) != root / region.path:
+            raise InputError(f"{path / region.path} leads out of its place through a link; put the region's own folder there")
     return regions
 
 

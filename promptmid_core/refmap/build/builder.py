@@ -20,6 +20,7 @@ from promptmid_core.refmap.build.plan import plan_build
 from promptmid_core.refmap.build.sources import Sources
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.build.workers import Crew
+from promptmid_core.refmap.format import embeddings
 from promptmid_core.refmap.format.arrays import create, metadata_files, shard_files
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
@@ -54,7 +55,7 @@ def make_map(out: Path, task: TileTask, crew: Crew, started: float) -> Reference
         # a kill may have come just after the manifest, or another builder have finished it by now
         if not _check_target(out, task.header):
             create(out, task.header)
-            task.vocabulary.write(out)
+            embeddings.write(out, task.vocabulary.embeddings)
             _finish(out, task, _make_tiles(task, crew), started)
         (out / JOURNAL_FILE).unlink(missing_ok=True)
     return ReferenceMap.open(out)

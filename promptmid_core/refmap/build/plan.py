@@ -29,8 +29,9 @@ from promptmid_core.refmap.build.sources import Sources
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.build.workers import small_cache
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
-from promptmid_core.refmap.format.header import GridOptions, Header, SceneFacts
+from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.identity import DescriptorIdentity
+from promptmid_core.refmap.format.parts import GridOptions, SceneFacts
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.format.sar import SarReading
 from promptmid_core.refmap.format.vocabulary import VocabularyFacts

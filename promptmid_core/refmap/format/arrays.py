@@ -1,4 +1,4 @@
-"""The map on disk: one Zarr v3 group, sharded, with a crc32c on every inner chunk."""
+"""The arrays of a map on disk: one Zarr v3 group, sharded, with a crc32c on every inner chunk."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptmid_core.errors import InputError
 from promptmid_core.prompts import KINDS
 from promptmid_core.refmap.format import shard
 from promptmid_core.refmap.format.header import CHUNKS_PER_TILE, Header
 from promptmid_core.refmap.format.quantisation import scales
+from promptmid_core.refmap.format.sealed import read_object
 from promptmid_core.refmap.tile import Tile
 from promptmid_core.zarrfiles import zarr_files
 
 if TYPE_CHECKING:
-    import zarr
     from zarr.storage import MemoryStore
 
 UNKNOWN_CLASS = 65535
 UNKNOWN_HEIGHT = -32768.0
 NO_SCENE = {"uint8": 255, "uint16": 65535}
+ROUNDING_M = 0.1  # by which a height that was interpolated may lie beyond those that it comes from
+METADATA = "zarr.json"
+CURE = "copy or build the map again; 'promptmid map verify' names all that is damaged"
 
 
 @dataclass(frozen=True)
 class ArrayPlan:
     """An array of a level: its element type, dimensions, size, and the level pixels that one element covers.
 
-    `unknown` is the value of elements without data, where that is not told by a mask of its own.
+    `unknown` is the value of elements without data, where that is not told by a mask of its own; all others lie within `span`,
+    where there is one.
     """
 
     dtype: str
@@ -37,6 +42,11 @@ class ArrayPlan:
     shape: tuple[int, ...]
     stride: int
     unknown: float | int | None = None
+    span: tuple[float, float] | None = None
+
+    def side(self, header: Header) -> int:
+        """Return the elements along one side of a chunk."""
+        return header.chunk_px // self.stride
 
 
 def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
@@ -60,7 +70,9 @@ def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
             arrays["landuse_mix"] = ArrayPlan("uint16", ("prompt", "block_y", "block_x"), (KINDS, *blocks), step)
             arrays["prompt"] = ArrayPlan("uint8", ("block_y", "block_x"), blocks, step)
     if header.dem_stride and not level:
-        arrays["dem"] = ArrayPlan("float32", ("dem_y", "dem_x"), header.dem_grid.shape, header.dem_stride, UNKNOWN_HEIGHT)
+        lowest, highest = header.dem_range
+        arrays["dem"] = ArrayPlan("float32", ("dem_y", "dem_x"), header.dem_grid.shape, header.dem_stride, UNKNOWN_HEIGHT,
+                                  (lowest - ROUNDING_M, highest + ROUNDING_M))
     return arrays
 
 
@@ -86,7 +98,7 @@ def _create_level(store: MemoryStore, header: Header, level: int) -> None:
         "crs": header.frame.crs, "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
     codecs = [ZstdCodec(level=shard.ZSTD_LEVEL), Crc32cCodec()]
     for name, array in plan(header, level).items():
-        chunk = header.chunk_px // array.stride
+        chunk = array.side(header)
         depth = array.shape[:-2]
         zarr.create_array(
             store, name=f"{level}/{name}", shape=array.shape, dtype=array.dtype, chunks=(*depth, chunk, chunk),
@@ -103,10 +115,10 @@ def _create_level(store: MemoryStore, header: Header, level: int) -> None:
 
 def metadata_files(header: Header) -> list[Path]:
     """Return what `create` writes, relative to the map."""
-    files = [Path("zarr.json")]
+    files = [Path(METADATA)]
     for level in range(header.levels):
         folder, coordinates = Path(str(level)), _coordinates(header, level)
-        files += [folder / "zarr.json", *(folder / name / "zarr.json" for name in (*plan(header, level), *coordinates))]
+        files += [folder / METADATA, *(folder / name / METADATA for name in (*plan(header, level), *coordinates))]
         files += [folder / name / "c" / "0" for name in coordinates]
     return files
 
@@ -139,7 +151,7 @@ def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray
 
 def write_shard(path: Path, file: Path, header: Header, array: ArrayPlan, values: NDArray[np.generic]) -> None:
     """Write one whole shard of an array, `file` relative to the map."""
-    shard.write(path / file, path, values.astype(array.dtype, copy=False), header.chunk_px // array.stride, CHUNKS_PER_TILE,
+    shard.write(path / file, path, values.astype(array.dtype, copy=False), array.side(header), CHUNKS_PER_TILE,
                 array.unknown or 0)
 
 
@@ -163,17 +175,40 @@ def shard_file(dimensions: int, row: int, col: int) -> Path:
     return Path("c", *["0"] * (dimensions - 2), str(row), str(col))
 
 
-def open_arrays(path: Path, header: Header, level: int) -> dict[str, zarr.Array[Any]]:
-    """Return the arrays of a level for reading. Raises ValueError where one is not what the header says."""
-    import zarr
-
-    arrays = {}
+def check_arrays(path: Path, header: Header, level: int) -> None:
+    """Raise InputError where the metadata of an array of a level are not what the header says."""
     for name, array in plan(header, level).items():
-        opened = zarr.open_array(path / str(level) / name, mode="r", zarr_format=3)
-        if opened.shape != array.shape or opened.dtype != np.dtype(array.dtype):
-            raise ValueError(f"{name} is {opened.dtype} {opened.shape}")
-        arrays[name] = opened
-    return arrays
+        file = path / str(level) / name / METADATA
+        if not _is_told(read_object(file, CURE), array, array.side(header)):
+            raise InputError(f"{file} does not tell the {array.dtype} array of {' x '.join(map(str, array.shape))} that its map "
+                             f"has there; {CURE}")
+
+
+def _is_told(told: dict[str, Any], array: ArrayPlan, side: int) -> bool:
+    """Whether array metadata of Zarr are those of an array whose chunks have `side` elements a side."""
+    depth = list(array.shape[:-2])
+    try:
+        (codec,) = told["codecs"]
+        within = codec["configuration"]
+        return (
+            (told["zarr_format"], told["node_type"], told["data_type"]) == (3, "array", array.dtype)
+            and told["shape"] == list(array.shape)
+            and told["chunk_grid"] == {
+                "name": "regular", "configuration": {"chunk_shape": [*depth, side * CHUNKS_PER_TILE, side * CHUNKS_PER_TILE]}}
+            and told["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
+            and codec["name"] == "sharding_indexed" and within["chunk_shape"] == [*depth, side, side]
+            and _named(within["codecs"]) == ["bytes", "zstd", "crc32c"] and _named(within["index_codecs"]) == ["bytes", "crc32c"]
+            and within.get("index_location", "end") == "end" and not told.get("storage_transformers")
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _named(codecs: list[dict[str, Any]]) -> list[str]:
+    """The names of codecs; ValueError where one has another order of bytes than shards have."""
+    if any(codec.get("configuration", {}).get("endian", "little") != "little" for codec in codecs):
+        raise ValueError("it is big-endian")
+    return [codec["name"] for codec in codecs]
 
 
 def _coordinates(header: Header, level: int) -> dict[str, tuple[str, NDArray[np.generic], dict[str, Any]]]:

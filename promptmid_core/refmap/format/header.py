@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,11 @@ from typing import Any
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, Transformation
+from promptmid_core.georaster.frame import OF_FILES, lies_on_earth
+from promptmid_core.refmap.format import parts
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.identity import DescriptorIdentity
+from promptmid_core.refmap.format.parts import GridOptions, SceneFacts
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.format.sar import SarReading, scale_from_dict, scale_to_dict
 from promptmid_core.refmap.format.sealed import read_object, sealed, unsealed
@@ -30,23 +32,6 @@ CHUNKS_PER_TILE = 2
 BLOCK_PX = 64
 MOST_LEVELS = 31
 SAR_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
-SHA256 = re.compile("[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class GridOptions:
-    """The CRS and the GSD in metres that were asked for at the build, None where they were left to the program."""
-
-    crs: str | None
-    gsd_m: float | None
-
-
-@dataclass(frozen=True)
-class SceneFacts:
-    """A SAR raster of a mosaic: its name among the inputs, and the decibels that were added to its values."""
-
-    name: str
-    gain_db: float
 
 
 @dataclass(frozen=True)
@@ -159,7 +144,7 @@ class Header:
     @staticmethod
     def read(path: Path) -> Header:
         """Return the header of a map folder. Raises InputError where it is no map, of another format, or damaged."""
-        values = attributes_of(path)
+        values = _attributes(path)
         if values is None:
             raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
         return Header.from_dict(values, path)
@@ -169,19 +154,17 @@ class Header:
         """Return the header from its JSON values. Raises InputError, which names the map folder `path`, as for `read`."""
         file = path / HEADER_FILE
         _check_version(Fields(values, file, CURE).whole("version"), path)
-        try:
-            fields = Fields(unsealed(values), file, CURE)
-        except ValueError as error:
-            raise InputError(f"{file} is damaged: its checksum does not hold; copy or build the map again") from error
+        fields = unsealed(values, file, CURE)
         header = Header(
-            _frame(fields.part("frame")), _grid(fields.part("grid")), fields.word("vertical_datum"),
+            parts.frame(fields.part("frame")), parts.grid(fields.part("grid")), fields.word("vertical_datum"),
             DescriptorIdentity.from_dict(fields.part("descriptor")), scale_from_dict(fields.part("amplitude")),
             fields.word("sar_dtype", SAR_TYPES), SarReading.from_dict(fields.part("sar")),
-            fields.number("registration_sigma_m", 0), fields.flag("has_landuse"), fields.whole("dem_stride"), _span(fields),
-            fields.whole("levels", 1), fields.word("store", STORES), VocabularyFacts.from_dict(fields.part("vocabulary")),
-            _inputs(fields.part("inputs")), _options(fields.part("options")),
-            tuple(map(_scene, fields.parts("scenes"))) if fields.holds("scenes") else (),
-            _transformation(fields.part("transformation")) if fields.holds("transformation") else None,
+            fields.number("registration_sigma_m", 0, parts.MOST_SIGMA_M), fields.flag("has_landuse"),
+            fields.whole("dem_stride"), parts.span(fields), fields.whole("levels", 1), fields.word("store", STORES),
+            VocabularyFacts.from_dict(fields.part("vocabulary")), parts.inputs(fields.part("inputs")),
+            parts.options(fields.part("options")),
+            tuple(map(parts.scene, fields.parts("scenes", parts.MOST_SCENES))) if fields.holds("scenes") else (),
+            parts.transformation(fields.part("transformation")) if fields.holds("transformation") else None,
         )
         header._check(fields)
         return header
@@ -195,8 +178,14 @@ class Header:
             fields.refuse("dem_stride", f"a divisor of the {self.chunk_px} px of a chunk")
         if self.has_landuse != (self.vocabulary.table is not None):
             fields.refuse("has_landuse", "what the vocabulary's table of classes tells")
-        if "sar" not in self.inputs or not {scene.name for scene in self.scenes} <= self.inputs.keys():
-            fields.refuse("inputs", "a table that names every SAR raster")
+        names = {"sar", *(scene.name for scene in self.scenes)}
+        told = names | ({"landcover"} if self.has_landuse else set()) | ({"dem"} if self.dem_stride else set())
+        if self.inputs.keys() != told or 0 < len(self.scenes) != len(names):
+            fields.refuse("inputs", "a table that names each SAR raster, and land cover and DEM where the map has them")
+        if OF_FILES.search(self.vertical_datum):
+            fields.refuse("vertical_datum", "the name of a datum")
+        if not lies_on_earth(self.frame, self.grid.bounds):
+            fields.refuse("grid", f"one of places on the Earth in {self.frame.crs:.60}")
         if fields.word("format") != FORMAT or fields.whole("version") != VERSION:
             fields.refuse("version", f"{VERSION}")
         if list(fields.numbers("transform", 6)) != list(self.grid.to_transform(self.frame.origin)):
@@ -211,59 +200,20 @@ def _check_version(version: int, path: Path) -> None:
         raise InputError(f"{path} is a map of format {version}, older than this program's {VERSION}; build it again")
 
 
-def _frame(fields: Fields) -> MapFrame:
-    east, north = fields.numbers("origin", 2)
-    frame = MapFrame(fields.word("crs"), (east, north))
-    fields.done()
-    return frame
-
-
-def _grid(fields: Fields) -> Grid:
-    grid = Grid(fields.number("x"), fields.number("y"), fields.positive("gsd"),
-                fields.whole("width", 1), fields.whole("height", 1))
-    fields.done()
-    return grid
-
-
-def _span(fields: Fields) -> tuple[float, float]:
-    lowest, highest = fields.numbers("dem_range", 2)
-    if lowest > highest:
-        fields.refuse("dem_range", "the lowest and the highest height")
-    return lowest, highest
-
-
-def _inputs(fields: Fields) -> dict[str, str]:
-    inputs = {name: fields.text(name) for name in fields.names}
-    for name, known in inputs.items():
-        if not SHA256.fullmatch(known):
-            fields.refuse(name, "a SHA-256")
-    return inputs
-
-
-def _options(fields: Fields) -> GridOptions:
-    options = GridOptions(None if fields.empty("crs") else fields.word("crs"),
-                          None if fields.empty("gsd_m") else fields.positive("gsd_m"))
-    fields.done()
-    return options
-
-
-def _scene(fields: Fields) -> SceneFacts:
-    scene = SceneFacts(fields.word("name"), fields.number("gain_db"))
-    fields.done()
-    return scene
-
-
-def _transformation(fields: Fields) -> Transformation:
-    accuracy = None if fields.empty("accuracy_m") else fields.positive("accuracy_m")
-    transformation = Transformation(fields.word("name"), accuracy)
-    fields.done()
-    return transformation
-
-
 def attributes_of(path: Path) -> dict[str, Any] | None:
     """Return the attributes of a folder that calls itself one of our maps, finished or not; None where it does not."""
     try:
-        values = read_object(path / HEADER_FILE).get("attributes")
-    except (OSError, ValueError):
+        return _attributes(path)
+    except InputError:
         return None
+
+
+def _attributes(path: Path) -> dict[str, Any] | None:
+    """As `attributes_of`; InputError where something is there that cannot be read."""
+    try:
+        values = read_object(path / HEADER_FILE, CURE).get("attributes")
+    except InputError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
     return values if isinstance(values, dict) and values.get("format") == FORMAT else None

@@ -10,6 +10,8 @@ from promptmid_core.geometry import ChannelGroup, Measure
 from promptmid_core.prompts.prompt import Modality
 from promptmid_core.refmap.format.fields import Fields
 
+MOST_STRIDE, MOST_CHANNELS = 256, 4096
+MOST_VALUE = 1e4  # of a weight or a bound, and the inverse of the least bound: float16 holds what a descriptor is made of
 
 @dataclass(frozen=True)
 class DescriptorIdentity:
@@ -34,7 +36,10 @@ class DescriptorIdentity:
     def from_dict(fields: Fields) -> DescriptorIdentity:
         """Return the identity that a header's JSON values give. Raises InputError where they give none."""
         groups = tuple(map(_group, fields.parts("groups")))
-        identity = DescriptorIdentity(fields.word("name"), fields.whole("stride", 1), fields.word("fingerprint"), groups)
+        identity = DescriptorIdentity(fields.word("name"), fields.whole("stride", 1, MOST_STRIDE), fields.word("fingerprint"),
+                                      groups)
+        if identity.channels > MOST_CHANNELS or len({group.name for group in groups}) < len(groups):
+            fields.refuse("groups", f"a list of groups of different names, of {MOST_CHANNELS} channels at most")
         fields.done()
         return identity
 
@@ -45,7 +50,7 @@ class DescriptorIdentity:
 
 def _group(fields: Fields) -> ChannelGroup:
     measure = Measure(fields.word("measure", tuple(Measure)))
-    group = ChannelGroup(fields.word("name"), fields.whole("channels", 1), measure, fields.number("weight"),
-                         fields.positive("bound"))
+    group = ChannelGroup(fields.word("name"), fields.whole("channels", 1, MOST_CHANNELS), measure,
+                         fields.number("weight", -MOST_VALUE, MOST_VALUE), fields.number("bound", 1 / MOST_VALUE, MOST_VALUE))
     fields.done()
     return group

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError
 from promptmid_core.folders import open_in_place, remove
 
@@ -60,9 +61,9 @@ def _taken(file: Path, within: Path) -> int:
 def _owner(descriptor: int) -> tuple[int, str] | None:
     """Process id and host that a lock file names; None where it is new, or its writer was killed before it had signed."""
     try:
-        values = json.loads(os.pread(descriptor, 4096, 0))
+        values = parsed_json(os.pread(descriptor, 4096, 0))
         return int(values["pid"]), str(values["host"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

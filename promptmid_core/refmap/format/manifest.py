@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError
 from promptmid_core.files import open_regular, sha256
 from promptmid_core.folders import is_partial, open_in_place
+from promptmid_core.prompts.table import MOST_CODES, is_code
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.sealed import read_object, unsealed, write_sealed
@@ -22,6 +24,7 @@ JOURNAL_FILE = "building.jsonl"
 REGIONS_FILE, REGIONS_FOLDER = "regions.json", "regions"
 MOST_LINE = 2**20  # bytes of a line of the journal
 CURE = "copy or build the map again"
+MOST_BYTES = 256 * 2**20  # of manifest and journal: some two million files
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class TileRecord:
         """Return the record that a line of the journal holds. Raises InputError where it holds none."""
         tile = fields.part("tile")
         record = TileRecord(Tile(*(tile.whole(name) for name in ("col", "row", "width", "height", "level"))),
-                            _texts(fields.part("files")), fields.whole("valid"), fields.whole("described"),
-                            fields.whole("heights"), _counts(fields.part("landuse")), _counts(fields.part("scenes")))
+                            _files(fields.part("files")), fields.whole("valid"), fields.whole("described"),
+                            fields.whole("heights"), _counts(_of_codes(fields.part("landuse"))), _counts(fields.part("scenes")))
         fields.done()
         return record
 
@@ -66,12 +69,12 @@ class Journal:
             lines.write(json.dumps(record.to_dict(), sort_keys=True) + "\n")
 
     def finished(self) -> dict[Tile, TileRecord]:
-        """Return the tiles whose files are still as they were written."""
+        """Return the tiles whose files are still as they were written. Raises InputError where the journal cannot be read."""
         records: dict[Tile, TileRecord] = {}
         for line in self._lines():
             try:
-                record = TileRecord.from_dict(Fields(json.loads(line), self.file, CURE))
-            except (ValueError, RecursionError, InputError):
+                record = TileRecord.from_dict(Fields(parsed_json(line), self.file, CURE))
+            except (ValueError, InputError):
                 continue  # the line that a kill cut short
             if all(sha256(self.file.parent / name) == known for name, known in record.files.items()):
                 records[record.tile] = record
@@ -79,7 +82,7 @@ class Journal:
 
     def _lines(self) -> Iterator[bytes]:
         if self.file.exists():
-            with open_regular(self.file, f"remove {self.file.parent} and {CURE}") as lines:
+            with open_regular(self.file, "remove it") as lines:
                 yield from iter(lambda: lines.readline(MOST_LINE), b"")
 
 
@@ -104,7 +107,7 @@ class Content:
         """Return what a manifest's JSON values tell. Raises InputError where that cannot be."""
         content = Content(
             fields.part("header").values, fields.share("valid_fraction"), fields.share("described_fraction"),
-            None if fields.empty("dem_fraction") else fields.share("dem_fraction"), _shares(fields.part("landuse")),
+            None if fields.empty("dem_fraction") else fields.share("dem_fraction"), _shares(_of_codes(fields.part("landuse"))),
             fields.whole("bytes", most=2**63), _shares(fields.part("scenes")) if fields.holds("scenes") else {})
         fields.done()
         return content
@@ -152,11 +155,8 @@ class Manifest:
         """Return the manifest of a map folder. Raises InputError where the map is unfinished or the manifest is damaged."""
         require_finished(path)
         file = path / MANIFEST_FILE
-        try:
-            fields = Fields(unsealed(read_object(file)), file, CURE)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file} is damaged; {CURE}") from error
-        manifest = Manifest(_texts(fields.part("files")), Content.from_dict(fields.part("content")),
+        fields = unsealed(read_object(file, CURE, MOST_BYTES), file, CURE)
+        manifest = Manifest(_files(fields.part("files")), Content.from_dict(fields.part("content")),
                             Built.from_dict(fields.part("built")))
         fields.done()
         return manifest
@@ -169,6 +169,22 @@ class Manifest:
 
 def _texts(fields: Fields) -> dict[str, str]:
     return {name: fields.text(name) for name in fields.names}
+
+
+def _files(fields: Fields) -> dict[str, str]:
+    """The SHA-256 of files by their paths, none of which leads out of the map."""
+    for name in fields.names:
+        path = PurePosixPath(name)
+        if path.as_posix() != name or path.is_absolute() or not path.parts or ".." in path.parts or "\0" in name:
+            fields.refuse(name, "the SHA-256 of a file within the map, named by its path there")
+    return {name: fields.sha256(name) for name in fields.names}
+
+
+def _of_codes(fields: Fields) -> Fields:
+    for code in fields.names:
+        if not is_code(code):
+            fields.refuse(code, f"that of a class from 0 to {MOST_CODES - 1}")
+    return fields
 
 
 def _counts(fields: Fields) -> dict[str, int]:

@@ -7,7 +7,10 @@ from typing import Any
 
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.sar.amplitude import SCALES, AmplitudeScale
-from promptmid_core.refmap.sar.product import NO, UNKNOWN, YES, SarProduct
+from promptmid_core.refmap.sar.product import INCIDENCE_DEG, MOST_MULTILOOK, NO, UNKNOWN, YES, SarProduct
+
+MOST_BANDS = 65535
+MOST_MEDIAN, MOST_DB = 1e30, 1e3
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,16 @@ class SarReading:
         """Return what a header's JSON values tell. Raises InputError where that cannot be."""
         product = SarProduct(
             fields.word("scale", ("auto", *SCALES)),
-            None if fields.empty("band") else fields.whole("band", 1),
+            None if fields.empty("band") else fields.whole("band", 1, MOST_BANDS),
             None if fields.empty("combine") else fields.word("combine", ("span",)),
-            fields.whole("multilook", 1),
+            fields.whole("multilook", 1, MOST_MULTILOOK),
             fields.word("speckle", ("none", "lee")),
             None if fields.empty("looks") else fields.positive("looks"),
             fields.word("terrain_corrected", (YES, NO, UNKNOWN)),
-            None if fields.empty("incidence_deg") else fields.positive("incidence_deg"),
-            None if fields.empty("look_deg") else fields.number("look_deg"),
+            None if fields.empty("incidence_deg") else fields.number("incidence_deg", *INCIDENCE_DEG),
+            None if fields.empty("look_deg") else fields.number("look_deg", -360, 360),
         )
-        reading = SarReading(product, fields.wholes("bands"))
+        reading = SarReading(product, fields.wholes("bands", MOST_BANDS))
         fields.done()
         return reading
 
@@ -43,7 +46,8 @@ class SarReading:
 def scale_from_dict(fields: Fields) -> AmplitudeScale:
     """Return the scale that a header's JSON values tell. Raises InputError where they tell none."""
     kind = fields.word("scale", SCALES)
-    scale = AmplitudeScale(kind, fields.number("median") if kind == "db" else fields.positive("median"), fields.text("reason"))
+    median = fields.number("median", -MOST_DB, MOST_DB) if kind == "db" else fields.positive("median", MOST_MEDIAN)
+    scale = AmplitudeScale(kind, median, fields.text("reason"))
     if fields.flag("decibel") != scale.decibel:
         fields.refuse("decibel", "what the scale is")
     fields.done()

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.documents import MOST_BYTES, read_json
+from promptmid_core.errors import InputError
 from promptmid_core.files import digest
 from promptmid_core.folders import put
+from promptmid_core.refmap.format.fields import Fields
 
 SEAL = "sha256"
 
@@ -17,27 +20,17 @@ def sealed(values: dict[str, Any]) -> dict[str, Any]:
     return values | {SEAL: digest(values)}
 
 
-def unsealed(values: dict[str, Any]) -> dict[str, Any]:
-    """Return JSON values without their checksum. Raises ValueError where it does not hold."""
+def unsealed(values: dict[str, Any], file: Path, cure: str) -> Fields:
+    """Return the fields of what a file holds, without their checksum. Raises InputError where that does not hold."""
     rest = {key: value for key, value in values.items() if key != SEAL}
-    try:
-        holds = values.get(SEAL) == digest(rest)
-    except RecursionError:
-        holds = False
-    if not holds:
-        raise ValueError("the checksum does not hold")
-    return rest
+    if values.get(SEAL) != digest(rest):
+        raise InputError(f"{file} is damaged: its checksum does not hold; {cure}")
+    return Fields(rest, file, cure)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object that a file holds. Raises ValueError where it holds none, OSError where it cannot be read."""
-    try:
-        values = json.loads(path.read_bytes())
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-    if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
-    return values
+def read_object(file: Path, cure: str, most: int = MOST_BYTES) -> dict[str, Any]:
+    """Return the JSON object that a file holds. Raises InputError where it holds none or is more than `most` bytes."""
+    return Fields(read_json(file, most, cure), file, cure).values
 
 
 def write_sealed(path: Path, values: dict[str, Any]) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
-from promptmid_core.prompts.table import MOST_CODES
-from promptmid_core.prompts.vocabulary import MODALITIES, Vocabulary, files
+from promptmid_core.prompts.table import MOST_CODES, is_code
+from promptmid_core.prompts.vocabulary import MODALITIES, Vocabulary
+from promptmid_core.refmap.format import embeddings
 from promptmid_core.refmap.format.fields import Fields
 
+MOST_FEATURES = 8192  # of an embedding, and tokens of a prompt
 
 @dataclass(frozen=True)
 class VocabularyFacts:
@@ -36,12 +38,13 @@ class VocabularyFacts:
 
     def read(self, path: Path) -> Vocabulary:
         """Return the vocabulary of a map folder. Raises InputError where its embeddings are damaged."""
-        return Vocabulary.read(path, self.land_uses, self.text_encoder, self.embeddings)
+        values = embeddings.read(path, self.embeddings) if self.embeddings else None
+        return Vocabulary(self.land_uses, self.text_encoder, values)
 
     @property
     def files(self) -> list[Path]:
         """The files of the embeddings, relative to the map."""
-        return files(self.embeddings)
+        return embeddings.files(self.embeddings)
 
     @staticmethod
     def from_dict(fields: Fields) -> VocabularyFacts:
@@ -53,9 +56,11 @@ class VocabularyFacts:
         prompts = {modality.value: part.texts(modality.value, len(land_uses) + 1) for modality in MODALITIES}
         part.done()
         encoder = None if fields.empty("text_encoder") else fields.word("text_encoder")
-        shape = None if fields.empty("embeddings") else fields.wholes("embeddings")
+        shape = None if fields.empty("embeddings") else fields.wholes("embeddings", MOST_FEATURES)
         if shape and (len(shape) not in (3, 4) or shape[:2] != (len(MODALITIES), len(land_uses) + 1)):
             fields.refuse("embeddings", "a shape by modality, prompt and feature")
+        if (encoder is None) != (shape is None):
+            fields.refuse("text_encoder", "what made the embeddings")
         facts = VocabularyFacts(land_uses, prompts, encoder, shape, _table(fields))
         fields.done()
         return facts
@@ -78,7 +83,7 @@ def _table(fields: Fields) -> ClassTable | None:
         return None
     words: dict[int, str | None] = {}
     for code in classes.names:
-        if not (code.isdecimal() and code == str(int(code)) and int(code) < MOST_CODES):
+        if not is_code(code):
             fields.refuse("classes", f"a table of classes from 0 to {MOST_CODES - 1}")
         words[int(code)] = None if classes.empty(code) else classes.word(code, LAND_USES)
     return ClassTable(fields.text("table"), fields.text("source"), words)

@@ -8,6 +8,8 @@ from promptmid_core.errors import InputError
 from promptmid_core.refmap.sar.amplitude import SCALES
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
+MOST_MULTILOOK = 99
+INCIDENCE_DEG = 5, 85
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class SarProduct:
             raise InputError(f"--sar-scale {self.scale} is none; give auto, {', '.join(SCALES)}")
         if self.combine not in (None, "span") or (self.combine and self.band):
             raise InputError("two bands are joined with --combine span, or one is read with --band N; give one of these")
-        if self.multilook < 1 or self.multilook % 2 == 0:
-            raise InputError(f"--multilook {self.multilook} has no middle pixel; give an odd number of map pixels, as 3 or 5")
+        if not 1 <= self.multilook <= MOST_MULTILOOK or self.multilook % 2 == 0:
+            raise InputError(f"--multilook {self.multilook} has no middle pixel, or no map is left; give an odd number of map "
+                             f"pixels, as 3 or 5, up to {MOST_MULTILOOK}")
         if self.speckle not in ("none", "lee"):
             raise InputError(f"there is no speckle filter '{self.speckle}'; give lee or none")
         if self.speckle == "lee" and not (self.looks and self.looks >= 1):
@@ -49,8 +52,9 @@ class SarProduct:
                              "for Sentinel-1 IW GRD 4.4")
         if self.terrain_corrected not in (YES, NO, UNKNOWN):
             raise InputError(f"--terrain-corrected {self.terrain_corrected} is none; give yes, no or unknown")
-        if self.incidence_deg is not None and not 5 <= self.incidence_deg <= 85:
-            raise InputError(f"an incidence of {self.incidence_deg:g} degrees is none of a map; give 5 to 85, from the vertical")
+        if self.incidence_deg is not None and not INCIDENCE_DEG[0] <= self.incidence_deg <= INCIDENCE_DEG[1]:
+            raise InputError(f"an incidence of {self.incidence_deg:g} degrees is none of a map; give {INCIDENCE_DEG[0]} to "
+                             f"{INCIDENCE_DEG[1]}, from the vertical")
         if self.look_deg is not None and not -360 <= self.look_deg <= 360:
             raise InputError(f"a look direction of {self.look_deg:g} degrees is none; give it clockwise from north, 0 to 360")
         if self.look_deg is not None and self.incidence_deg is None:

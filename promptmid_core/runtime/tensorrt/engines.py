@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError, Unavailable
 from promptmid_core.folders import put
 
@@ -97,7 +98,7 @@ def read(onnx: Path, key: EngineKey, command: str) -> bytes:
         raise Unavailable(f"there is no engine for {onnx} here{_nearest(home, key)}; build it with '{command}'")
     with _locked(home):
         try:
-            said = json.loads(_read_safely(sidecar_of(path)))
+            said = parsed_json(_read_safely(sidecar_of(path)))
             found = EngineKey.of(said)
             size, digest = said["engine_bytes"], said["engine_sha256"]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -145,7 +146,7 @@ def _nearest(home: Path, key: EngineKey) -> str:
     """How an engine of the same file that is there differs, in words."""
     for path in sorted(home.glob("*.engine.json")):
         try:
-            other = EngineKey.of(json.loads(_read_safely(path)))
+            other = EngineKey.of(parsed_json(_read_safely(path)))
         except (OSError, ValueError, KeyError, TypeError, InputError):
             continue  # it is only looked at for a hint
         if other.onnx == key.onnx:
