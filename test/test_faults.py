@@ -1,0 +1,42 @@
+"""`make faults`: its table, and some of its faults done to the node in flight, as the command does them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+
+from benchmarks.faults import rounds
+from benchmarks.faults.__main__ import all_faults
+from benchmarks.faults.cameras import CAMERAS
+from benchmarks.faults.clocks import CLOCKS
+from benchmarks.faults.images import IMAGES
+from benchmarks.faults.maps import MAPS
+from benchmarks.faults.priors import PRIORS
+from benchmarks.faults.system import SYSTEM
+from promptmid_core.reasons import Reason
+
+pytestmark = pytest.mark.slow
+
+TABLES = (IMAGES, CAMERAS, CLOCKS, PRIORS, MAPS, SYSTEM, rounds.of(1))
+DONE = ("freeze_straight", "two_infos", "clock_back", "jump_denied", "shards_cut", "lifecycle_rounds")
+
+
+def test_each_fault_has_a_name_of_its_own_and_shows_reasons_that_there_are() -> None:
+    assert len(all_faults()) == sum(len(table) for table in TABLES)
+    shown = {reason for fault in all_faults().values() for reason in fault.shows}
+    assert shown <= {str(reason) for reason in Reason}
+
+
+def test_the_node_withstands_some_of_them(tmp_path: Path) -> None:
+    words = [word for name in DONE for word in ("--only", name)]
+    done = subprocess.run([sys.executable, "-m", "benchmarks.faults", "--rounds", "2", "--out", str(tmp_path), *words],
+                          cwd=Path(__file__).resolve().parent.parent, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads((tmp_path / "faults.json").read_text())
+    assert (told["faults"], told["failed"], told["false_fixes"]) == (len(DONE), 0, 0)
+    assert {result["name"] for result in told["results"]} == {*DONE}
+    assert all(result["recovery"] and result["fixes"] for result in told["results"])
