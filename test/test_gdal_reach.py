@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from refusals import told
 from small_maps import BoxMean
@@ -224,3 +227,17 @@ def test_a_vrt_that_changes_is_looked_at_again(folder: Path, url: str) -> None:
             pass
     vrt(path, f"/vsicurl/{url}", relative=False)
     assert "no file of this machine" in told(check_raster, path, "sar")
+
+
+def test_a_crs_that_names_a_file_by_its_path_is_refused_and_the_file_not_waited_for(folder: Path) -> None:
+    """PROJ reads its grids where their names lead, be it a pipe; names without a path are those of its own data."""
+    grid, raster_file = folder / "grid.gsb", folder / "local.tif"
+    with rasterio.open(raster_file, "w", driver="GTiff", width=64, height=64, count=1, dtype="uint8", crs=CRS.from_string(
+            f"+proj=utm +zone=11 +ellps=clrk66 +nadgrids={grid} +units=m +no_defs"),
+            transform=from_origin(4e5, 3.7e6, 10, 10)) as target:
+        target.write(np.ones((64, 64), np.uint8), 1)
+    os.mkfifo(grid)
+    done = subprocess.run([sys.executable, "-m", "promptmid_core.cli", "map", "build", str(raster_file), str(folder / "map")],
+                          capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert "has a CRS that names a file by its path" in done.stderr.splitlines()[-1]

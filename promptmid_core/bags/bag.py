@@ -73,6 +73,7 @@ class FlightBag:
     def map_frame(self) -> MapFrame | None:
         """CRS and origin of the frame `map`, where the bag's metadata name them."""
         from promptmid_core.georaster import MapFrame
+        from promptmid_core.georaster.frame import trouble_of
 
         if "map_crs" not in self.custom:
             return None
@@ -83,6 +84,9 @@ class FlightBag:
         except (KeyError, ValueError) as error:
             raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs but no usable map_origin_east and "
                              f"map_origin_north ({error}).") from error
+        trouble = trouble_of(self.custom["map_crs"])
+        if trouble:
+            raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs {trouble}, in which no map can be.")
         return MapFrame(self.custom["map_crs"], origin)
 
     @property
