@@ -7,19 +7,24 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 from types import FrameType
 from typing import Protocol
 
-from promptmid_core.errors import InputError, Refusal
+from promptmid_core.errors import LONGEST, InputError, Refusal
 
+WAITS = 12  # other programs may be at work as well
 MOST_FAILURES = 20
 
 
+CLOCKS = {signal.ITIMER_PROF: signal.SIGPROF, signal.ITIMER_REAL: signal.SIGALRM}
+
+
 class Target(Protocol):
-    """What is fuzzed; a case that takes longer than `hang_s` seconds hangs."""
+    """What is fuzzed; a case that takes more than `hang_s` seconds of processor time, or WAITS times as long in all, hangs."""
 
     name: str
     hang_s: int
@@ -51,31 +56,32 @@ class Tally:
     failed: int = 0
 
 
-def fuzz(target: Target, seed: int, seconds: float | None = None, cases: range | None = None) -> Tally:
+def fuzz(target: Target, seed: int, seconds: float | None = None, cases: Iterable[int] | None = None) -> Tally:
     """Run a target for so long, or on the cases of these numbers. A case depends on the seed and its number alone."""
     tally, kinds = Tally(target.name), set()
     until = time.monotonic() + seconds if seconds is not None else None
-    before = signal.signal(signal.SIGALRM, _hang)
+    before = [signal.signal(which, _hang) for which in CLOCKS.values()]
     warnings.simplefilter("error", RuntimeWarning)  # of NumPy: an overflow is no figure
     try:
-        for number in cases or count():
+        for number in count() if cases is None else cases:
             if (until is not None and time.monotonic() > until) or len(kinds) >= MOST_FAILURES:
                 break
             tally.executions += 1
-            signal.setitimer(signal.ITIMER_REAL, target.hang_s)
+            _set_clocks(target.hang_s)
             try:
                 tally.outcomes[target.run(Random(f"{seed} {number}"))] += 1
             except (InputError, Refusal) as error:
                 tally.outcomes[str(getattr(error, "reason", "refused"))] += 1
-                if "\n" in str(error) or len(str(error)) > 1000 or not str(error):
+                if "\n" in str(error) or len(str(error)) > LONGEST or not str(error):
                     _note(tally, kinds, number, f"a refusal that is no sentence: {str(error)[:200]!r}", "sentence")
             except (Exception, Hang) as error:
                 place = traceback.extract_tb(error.__traceback__)[-1]
                 _note(tally, kinds, number, traceback.format_exc(), f"{type(error).__name__} {place.filename}:{place.lineno}")
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                _set_clocks(0)
     finally:
-        signal.signal(signal.SIGALRM, before)
+        for which, handler in zip(CLOCKS.values(), before, strict=True):
+            signal.signal(which, handler)
     return tally
 
 
@@ -84,6 +90,11 @@ def _note(tally: Tally, kinds: set[str], number: int, text: str, kind: str) -> N
     if kind not in kinds:
         kinds.add(kind)
         tally.failures[number] = text
+
+
+def _set_clocks(seconds: int) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * WAITS)
 
 
 def _hang(_: int, frame: FrameType | None) -> None:
