@@ -24,7 +24,7 @@ from promptmid_core.replay.recording import Recording
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world.simulate import World
 
-FRAMES = 3
+FRAMES = 2
 
 
 @dataclass(frozen=True)

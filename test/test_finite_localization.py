@@ -181,7 +181,7 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
     return flown_over(simulate_world(folder / "world", seed=3, size_px=512), folder)
 
 
-@examples(40)
+@examples(30)
 @given(covariances(-6, 2), vectors(3, st.floats(-60, 60)), st.sampled_from((-1.0, -0.9, -0.3, 0.0, 0.5, 3.0)),
        vectors(3, st.floats(-0.3, 0.3)), st.floats(0.001, 1))
 @example(np.full((6, 6), 1e-6), np.zeros(3), 0.0, np.zeros(3), 1.0)

@@ -20,7 +20,7 @@ from promptmid_core.reasons import Reason
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.world.simulate import simulate_world
 
-pytestmark = [no_warning, pytest.mark.slow]
+pytestmark = no_warning
 
 CAMERA = Camera(1280, 960, np.array([[1160.0, 0, 639.5], [0, 1160.0, 479.5], [0, 0, 1]]))
 START = Pose.from_rpy(np.array([0.0, 0.0, 5000.0]), 0.02, -0.01, 0.5)
