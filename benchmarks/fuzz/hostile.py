@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -97,7 +98,7 @@ def _hostile(rng: Random, value: Any) -> Any:
         case 5 if isinstance(value, list) and value:
             return value[:rng.randrange(len(value))] + value[rng.randrange(len(value)):]
         case _:
-            return rng.choice(TREES)
+            return deepcopy(rng.choice(TREES))  # what is changed in one case is whole in the next
 
 
 def _changed_array(rng: Random, value: Any) -> Any:
