@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak faults hours scale mutation weights test check test-full lint ruff mypy layers lock licences sbom clean
+.PHONY: help install demo soak faults fuzz hours scale mutation weights test check test-full lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -8,6 +8,7 @@ help:
 	@echo 'make demo      a simulated flight over a simulated SAR map, from nothing to an HTML report in demo_out'
 	@echo 'make soak      minutes of full-HD images at 30 Hz into the node: memory, drops, service calls, latency; SECONDS=300 each'
 	@echo 'make faults    some 80 faults done to the node in flight: images, clocks, odometry, maps, system; a quarter of an hour on two cores'
+	@echo 'make fuzz      hostile messages, images, maps, documents, and messages into the running node; SECONDS=60 each'
 	@echo 'make hours     eight simulated hours as fast as the node judges: memory, threads, handles, latency; HOURS=8, an hour on two cores'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
@@ -29,7 +30,7 @@ install:
 demo: install
 	.venv/bin/promptmid demo --out demo_out
 
-SECONDS ?= 300
+soak: SECONDS ?= 300
 soak: export OMP_NUM_THREADS = 1
 soak: install
 	.venv/bin/python -m benchmarks.soak --seconds $(SECONDS) --out soak_out
@@ -38,6 +39,11 @@ ROUNDS ?= 500
 faults: export OMP_NUM_THREADS = 1
 faults: install
 	.venv/bin/python -m benchmarks.faults --rounds $(ROUNDS) --out faults_out
+
+fuzz: SECONDS ?= 60
+fuzz: export OMP_NUM_THREADS = 1
+fuzz: install
+	.venv/bin/python -m benchmarks.fuzz --seconds $(SECONDS)
 
 HOURS ?= 8
 hours: export OMP_NUM_THREADS = 1
@@ -110,4 +116,4 @@ sbom: install
 	.venv/bin/python .ci/sbom.py "$(ENVIRONMENT)" sbom.json
 
 clean:
-	rm -rf .venv sbom.json demo_out full_out soak_out faults_out hours_out scale_out mutation_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv sbom.json demo_out full_out soak_out faults_out fuzz_out hours_out scale_out mutation_out weights_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -193,7 +193,8 @@ def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     side = task.header.tile_px
     across = max(1, round(tiles ** 0.5))
     grid = Grid(task.header.grid.x, task.header.grid.y, task.header.grid.gsd, across * side, -(-tiles // across) * side)
-    header = replace(task.header, grid=grid, dem_stride=DEM_STRIDE, dem_range=(0.0, 100.0))
+    inputs = task.header.inputs | {"dem": "0" * 64}
+    header = replace(task.header, grid=grid, dem_stride=DEM_STRIDE, dem_range=(0.0, 100.0), inputs=inputs)
     path.mkdir(parents=True)
     create(path, header)
     rng, every = np.random.default_rng(tiles), list(header.tiles())

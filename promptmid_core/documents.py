@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from promptmid_core.errors import InputError
 from promptmid_core.files import CURE_OF_READING, read_regular
+from promptmid_core.yamlfile import check_number
 
 MOST_BYTES = 4 * 2**20
 MOST_DEPTH = 32  # of lists and tables within one another
@@ -97,6 +98,8 @@ def _loader() -> Any:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             if isinstance(event, yaml.AliasEvent) or event.anchor or getattr(event, "tag", None):
                 raise yaml.YAMLError(f"line {event.start_mark.line + 1} has a tag, an anchor or an alias")
+            if isinstance(event, yaml.ScalarEvent):
+                check_number(event.value)
             if self.depth > MOST_DEPTH:
                 raise yaml.YAMLError(TOO_DEEP)
             self.depth += 1

@@ -2,9 +2,19 @@
 
 from promptmid_core.reasons import Reason
 
+LONGEST = 2000  # characters of a sentence
+
+
+def shortened(text: str) -> str:
+    """Return a sentence without its middle where it is too long to be read: what it quotes from outside may have any length."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST * 2 // 3]} ... {text[-LONGEST // 4:]}"
+
 
 class InputError(Exception):
-    """Input that a command cannot use. The text is one sentence: what is wrong, where, and what to do."""
+    """Input that a command cannot use. The text is one sentence, `shortened`: what is wrong, where, and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(shortened(sentence))
 
 
 class Unavailable(InputError):
@@ -14,9 +24,9 @@ class Unavailable(InputError):
 class Refusal(Exception):
     """A frame that gets no fix.
 
-    `reason` is the code that users count and filter by; the text is one sentence with the figures behind it.
+    `reason` is the code that users count and filter by; the text is one sentence, `shortened`, with the figures behind it.
     """
 
     def __init__(self, reason: Reason, sentence: str) -> None:
-        super().__init__(sentence)
+        super().__init__(shortened(sentence))
         self.reason = reason

@@ -6,41 +6,18 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
+from promptmid_core.folders import folder_of, put, scratch
 
 CURE = "name a file in a writable folder"
 CURE_OF_READING = "name a file that can be read"
 KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-
-
-def partial_of(path: Path, folder: Path | None = None) -> Path:
-    """Return where a file is written before it takes its name: in `folder`, or beside `path`.
-
-    The name is always the same, so that a program killed while it wrote leaves nothing that its next run does not overwrite.
-    """
-    return (folder or path.parent) / f"{path.name}.partial"
-
-
-@contextmanager
-def replacing(path: Path, folder: Path | None = None) -> Iterator[Path]:
-    """Give a path to write to, `partial_of(path, folder)`, which takes the place of `path` when the block ends.
-
-    It is removed where the block fails. A link at `path` stays, and what it leads to is replaced. Raises what the block raises,
-    and OSError where the file cannot be moved.
-    """
-    target = Path(os.path.realpath(path))
-    partial = partial_of(target, folder)
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -52,27 +29,41 @@ def writing(path: Path, cure: str = CURE) -> Iterator[None]:
         raise cannot_write(path, error, cure) from error
 
 
-def write_whole(path: Path, content: str | bytes, folder: Path | None = None, cure: str = CURE) -> None:
+def write_whole(path: Path, content: str | bytes, within: Path | None = None, *, cure: str = CURE, mode: int = 0o666) -> None:
     """Write a file, text as UTF-8, in place of what is there, at once and on the disk when this returns, or not at all.
 
-    `folder` as for `partial_of`; a device or a pipe at `path` is given the content. Raises InputError, which ends with `cure`,
-    where it cannot be written.
+    `within` and `mode` as for `folders.put`; without `within` a link at `path` stays and what it leads to is replaced, and a
+    device or a pipe there is given the content. Raises InputError, which ends with `cure`, where it cannot be written.
     """
     # names of files may hold bytes that are no UTF-8, which Python has as surrogates
     data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     with writing(path, cure):
-        if _is_stream(path):
+        if within is None and _is_stream(path):
             path.write_bytes(data)
-            return
-        with replacing(path, folder) as partial, partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        else:
+            put(path, data, within, mode=mode)
 
 
-def write_json(path: Path, value: Any, indent: int | None = 2, cure: str = CURE) -> None:
+def write_json(path: Path, value: Any, within: Path | None = None, *, indent: int | None = 2, cure: str = CURE) -> None:
     """Write a value as JSON, as `write_whole` does. Raises InputError, which ends with `cure`, where it cannot be written."""
-    write_whole(path, json.dumps(value, indent=indent) + "\n", cure=cure)
+    write_whole(path, json.dumps(value, indent=indent) + "\n", within, cure=cure)
+
+
+@contextmanager
+def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
+    """Give a path to write to, with the name of `path`, which takes the place of `path` when the block ends, and is then on the
+    disk.
+
+    Where the block fails nothing is left of it. Without `within` a link at `path` stays, and what it leads to is replaced; else
+    `path` lies in the folder `within`, and a link there is replaced. Raises what the block raises, and OSError where the file
+    cannot be moved.
+    """
+    target = Path(os.path.realpath(path)) if within is None else Path(os.path.realpath(within), path.name)
+    with scratch(target) as folder:
+        yield folder / target.name
+        with (folder / target.name).open("rb") as file:
+            os.fsync(file.fileno())
+        (folder / target.name).replace(target)
 
 
 def check_target(path: Path, kinds: Sequence[str] = ()) -> None:
@@ -89,21 +80,40 @@ def check_target(path: Path, kinds: Sequence[str] = ()) -> None:
             raise InputError(f"{path} cannot be written, it is write-protected; name another file")
         if _is_stream(path):
             return
-        partial = partial_of(Path(os.path.realpath(path)))
-        if not partial.parent.is_dir():
-            what = "is a file" if partial.parent.exists() else "does not exist"
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            what = "is a file" if folder.exists() else "does not exist"
             raise InputError(f"{path} cannot be written, its folder {what}; {CURE}")
-        partial.open("ab").close()
-        partial.unlink()
+        with scratch(folder / path.name) as beside:
+            (beside / path.name).touch()
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder that files can be written into, with those above it; what is there stays. Raises InputError where it cannot
-    be made or written into."""
+def check_apart(targets: Sequence[Path], sources: Iterable[Path] = ()) -> None:
+    """Raise InputError where two of the files that are to be written are one, or one of them is a file that is read.
+
+    Of a device or a pipe that cannot be said.
+    """
+    for count, target in enumerate(targets):
+        if _is_stream(target):
+            continue
+        if any(_is_same(target, other) for other in targets[:count]):
+            raise InputError(f"{target} would be written twice; name files that differ")
+        if any(_is_same(target, source) for source in sources if source.is_file()):
+            raise InputError(f"{target} would be written, and is read by the same command; name another file")
+
+
+def make_folder(path: Path, within: Path | None = None) -> None:
+    """Make a folder that files can be written into, with those above it; what is there stays. `within` as for `folder_of`.
+
+    Raises InputError where it cannot be made or written into.
+    """
     try:
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; name a folder")
-        path.mkdir(parents=True, exist_ok=True)
+        (within or path).mkdir(parents=True, exist_ok=True)
+        if within:
+            with folder_of(path / "file", within, make=True):
+                pass
     except OSError as error:
         raise InputError(f"{path} cannot be made ({error.strerror or error}); name a folder that can be written") from error
     if not os.access(path, os.W_OK | os.X_OK):
@@ -168,6 +178,10 @@ def _check_regular(path: Path, mode: int, cure: str) -> None:
     if not stat.S_ISREG(mode):
         what = next((name for holds, name in KINDS if holds(mode)), "a device")
         raise InputError(f"{path} is {what} where a file is wanted; {cure}")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
 def _is_stream(path: Path) -> bool:

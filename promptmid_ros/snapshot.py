@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from io import BytesIO
@@ -15,6 +14,7 @@ import numpy as np
 
 from promptmid_core.errors import InputError
 from promptmid_core.files import writing
+from promptmid_core.folders import put
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.upkeep import Upkeep
 from promptmid_core.refmap import ReferenceMap
@@ -42,10 +42,7 @@ def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap, upkee
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         try:
             for name, content in files.items():
-                with os.fdopen(os.open(unfinished / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
+                put(unfinished / name, content, folder, mode=0o600)
             unfinished.rename(target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -112,6 +112,6 @@ def flown_over(world: World, folder: Path, map_crs: str | None = None, descripto
     """Build the map of a world, simulate a flight over it, and read both."""
     options = BuildOptions(load(descriptor, threads=1), crs=map_crs, levels=1)
     build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", options)
-    simulate_flight(world.optical, folder / "bag", dem=world.dem, crs=map_crs, frames=FRAMES, seed=2, footprint_px=240, drift_px=10,
-                    yaw_error_deg=3, altitude_error_percent=2, image_size=(480, 360))
+    simulate_flight(world.optical, folder / "bag", dem=world.dem, crs=map_crs, frames=FRAMES, seed=2, footprint_px=240,
+                    drift_px=10, yaw_error_deg=3, altitude_error_percent=2, image_size=(480, 360))
     return Flown.read(folder)

@@ -111,6 +111,10 @@ def test_a_bag_without_a_map_frame_says_so(tmp_path):
     with BagWriter(tmp_path / "half", {"map_crs": "EPSG:32611", "map_origin_east": "here"}) as writer:
         writer.write("/odometry", odometry(1), 1)
     assert "map_origin" in sentence(lambda: open_bag(tmp_path / "half").map_frame)
+    reading = {**CUSTOM, "map_crs": "+proj=utm +zone=11 +nadgrids=/dev/stdin"}
+    with BagWriter(tmp_path / "reading", reading) as writer:
+        writer.write("/odometry", odometry(1), 1)
+    assert "is a CRS that reads files" in sentence(lambda: open_bag(tmp_path / "reading").map_frame)
 
 
 def test_an_odometry_that_cannot_be_used_names_bag_and_topic(tmp_path):

@@ -113,3 +113,14 @@ def test_a_status_names_the_keys_that_are_to_blame() -> None:
         assert (status.level, status.name, status.hardware_id, status.message) == (level, "name", "hardware", message)
         assert [(each.key, each.value) for each in status.values] == [("a", f"{values['a']}"), ("b", values["b"])]
         assert (told.header.stamp.sec, told.header.stamp.nanosec) == (STAMP // 10**9, STAMP % 10**9)
+
+
+@pytest.mark.parametrize(("stamp_ns", "seconds", "nanoseconds"), [
+    (-1, -1, 999_999_999),
+    (2**31 * 10**9 + 5, 2**31 - 1, 5),
+    ((2**31 - 1) * 10**9 + 2**32 - 1, 2**31 - 1, (2**32 - 1) % 10**9),
+    (-(2**40) * 10**9, -(2**31), 0),
+])
+def test_a_stamp_that_no_message_can_hold_is_cut(stamp_ns: int, seconds: int, nanoseconds: int) -> None:
+    message = conversions.time(stamp_ns)
+    assert (message.sec, message.nanosec) == (seconds, nanoseconds)

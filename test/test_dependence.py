@@ -10,6 +10,7 @@ from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface
 from promptmid_core.matching.verification import verify
+from promptmid_core.matching.window import Layout, SearchWindow
 
 SIDE, RADIUS = 40, 6
 BOTH = (ChannelGroup("edges", 2), ChannelGroup("colours", 3, Measure.DEPENDENCE, 0.5))
@@ -171,3 +172,14 @@ def test_verification_hears_colours_alone() -> None:
     centre = patch.grid.to_map((size - 1) / 2, (size - 1) / 2)
     true, false = (verify(patch, window, Similarity((float(centre[0]), float(centre[1])), east)) for east in (0.0, 120.0))
     assert true.margin > 3 and false.margin < 0
+
+
+def test_what_was_made_of_a_windows_colours_serves_the_next_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, of = [], Moments.of
+    monkeypatch.setattr(Moments, "of", staticmethod(lambda *args: made.append(1) or of(*args)))
+    window = SearchWindow(described(np.concatenate([field(128, 6, 2), field(128, 7, 3)]), BOTH))
+    layout = Layout.of((32, 32), 16, 8)
+    first = window.moments("colours", layout)
+    assert window.moments("colours", layout) is first and len(made) == 4
+    assert window.moments("colours", Layout.of((32, 32), 32, 8)) is not first
+    assert len(made) == 5

@@ -64,6 +64,15 @@ def test_the_readme_is_short_and_shows_a_match_and_a_report() -> None:
         assert cv2.imread(str(ROOT / name)).shape[1] <= 1600
 
 
+def test_every_row_of_robustness_names_a_test_that_there_is() -> None:
+    rows = re.findall(r"^\| .+ \| .+ \| (.+) \|$", (ROOT / "docs" / "robustness.md").read_text(), re.MULTILINE)
+    named = [re.fullmatch(r"`(test_\w+\.py)` `(test_\w+)`", cell) for cell in rows if cell != "test"]
+    assert len(named) >= 80
+    for cell in named:
+        assert cell is not None, "a row names no test"
+        assert re.search(rf"def {cell[2]}\(", (ROOT / "test" / cell[1]).read_text()), cell[0]
+
+
 def test_the_index_lists_every_page() -> None:
     listed = set(LINK.findall((ROOT / "docs" / "index.md").read_text()))
     assert {page.name for page in DOCS} - listed == {"index.md"}

@@ -73,7 +73,8 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     ("{a: 1, a: 2}", "a stands there twice"), ("{1: x, 0x1: y}", "0x1 stands there twice"), ("a: &x [1]\nb: *x", "anchor"),
     ("a: &a [*a]", "anchor"), ("{[1]: 2}", "for a name"), ("? {a: 1}\n: 2", "for a name"), ("!!python/name:os.system x", "tag"),
     ("!!int ''", "tag"), ("!!bool x", "tag"), ("!!timestamp x", "tag"), ("a: 2001-99-99", "month"),
-    ("a: " + "9" * 5000, "digits"), ("<<: {a: 1}", ""), ("=: 1", ""), ("\x00", "not allowed"), ("[", "line 1"),
+    ("a: " + "9" * 5000, "digits"), ("a: 1" + ":59" * 300_000, "a number of 900001 digits"),
+    ("<<: {a: 1}", ""), ("=: 1", ""), ("\x00", "not allowed"), ("[", "line 1"),
     ("a: 1\n---\nb: 2", "document"),
 ])
 def test_yaml_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path, text: str, said: str) -> None:

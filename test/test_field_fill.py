@@ -138,3 +138,23 @@ def test_single_pixels_of_0_db_are_ground(tmp_path: Path) -> None:
     sar = raster(tmp_path / "sar.tif", values, *PLACES["own"])
     build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
     assert map_info(tmp_path / "map")["valid_fraction"] == 1
+
+
+@pytest.mark.parametrize("value", [1e300, -np.finfo(np.float64).max, 3.5e38])
+def test_values_beyond_float32_are_named_as_that_and_not_as_nodata(tmp_path: Path, value: float,
+                                                                  caplog: pytest.LogCaptureFixture) -> None:
+    values = SCALES["amplitude"](speckle()).astype(np.float64)
+    values[:20] = value
+    sar = raster(tmp_path / "sar.tif", values, *PLACES["own"])
+    built = build_map(Sources(sar), tmp_path / "map", BuildOptions(BoxMean()))
+    share = 20 / len(values)
+    assert f"{share:.2%} of its valid pixels hold no value that float32 can hold, in which rasters are read" in caplog.text
+    assert f"({value:g} most often" in caplog.text
+    number = re.search(r"-a_nodata (\S+)", caplog.text)
+    assert number and float(number[1]) == value
+    assert map_info(built.path)["valid_fraction"] == pytest.approx(1 - share)
+    values[:] = value
+    raster(tmp_path / "sar.tif", values, *PLACES["own"])
+    with pytest.raises(InputError, match=r"sar\.tif: 100\.00% of its valid pixels hold no value that float32 .*divide them"):
+        build_map(Sources(sar), tmp_path / "other", BuildOptions(BoxMean()))
+    assert not (tmp_path / "other").exists()

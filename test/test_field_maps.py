@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -291,28 +290,13 @@ def test_a_plain_file_is_told_by_its_own_hash_and_with_others_by_all(tmp_path: P
 
 
 def test_a_vrt_and_its_sources_are_the_same_wherever_they_lie(tmp_path: Path) -> None:
-    one, other, archive = tmp_path / "one", tmp_path / "other", tmp_path / "sar.zip"
+    one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         folder.mkdir()
         raster(folder / "sar.tif", "EPSG:32611", WEST, side=SIDE)
         vrt(folder / "sar.vrt", "sar.tif")
     (other / "sar.vrt").rename(other / "renamed.vrt")
     assert raster_identity(one / "sar.vrt") == raster_identity(other / "renamed.vrt") != raster_identity(one / "sar.tif")
-    # what lies in an archive is told by the archive, and a VRT of itself has no more to tell
-    zipped, known = vrt(tmp_path / "zipped.vrt", f"/vsizip/{archive}/sar.tif", relative=False), set()
-    for seed in (1, 2):
-        raster(one / "sar.tif", "EPSG:32611", WEST, seed=seed, side=SIDE)
-        with ZipFile(archive, "w") as target:
-            target.write(one / "sar.tif", "sar.tif")
-        known.add(raster_identity(zipped))
-    assert len(known) == 2
-    assert raster_identity(vrt(tmp_path / "self.vrt", "self.vrt"))
-
-
-def test_a_source_that_is_no_file_of_this_machine_is_refused(tmp_path: Path) -> None:
-    far = vrt(tmp_path / "far.vrt", "/vsicurl/http://127.0.0.1:1/sar.tif", relative=False)
-    with pytest.raises(InputError, match=r"far\.vrt reads /vsicurl/.*gdal_translate"):
-        raster_identity(far)
 
 
 def scattered(path: Path, share: float, **options: Any) -> Path:
@@ -362,6 +346,29 @@ def test_a_map_with_little_data_is_told_by_the_build_and_by_doctor(tmp_path: Pat
     assert said in capsys.readouterr().err
     cli.main(["doctor", "--json", "--map", str(tmp_path / "map")])
     assert [sentence for sentence in json.loads(capsys.readouterr().out)["problems"] if said in sentence]
+
+
+def test_a_dem_of_few_heights_is_told_by_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sar = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=300)
+    for share, is_told in ((0.03, True), (0.4, True), (0.7, False)):
+        heights = np.full((320, 320), -9999, np.float32)
+        heights[:10 + int(300 * share)] = 12
+        dem = write(tmp_path / "dem.tif", heights, nodata=-9999, crs="EPSG:32611",
+                    transform=from_origin(WEST[0] - 100, WEST[1] + 100, 10, 10))
+        out = tmp_path / f"map{share}"
+        assert cli.main(["map", "build", str(sar), str(out), "--dem", str(dem), "--descriptor", "structural"]) == 0
+        said = capsys.readouterr().err
+        assert (f"warning: {out} has heights on {share:.2%} of it, where 100.00% has SAR pixels" in said) is is_told
+        assert map_info(out)["dem_fraction"] == pytest.approx(share, abs=1e-4)
+
+
+@pytest.mark.parametrize(("side", "is_told"), [(255, True), (256, False)])
+def test_a_map_smaller_than_a_patch_is_told_by_the_build(tmp_path: Path, side: int, is_told: bool,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    sar, out = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=side), tmp_path / "map"
+    assert cli.main(["map", "build", str(sar), str(out), "--descriptor", "structural"]) == 0
+    said = f"warning: {out} has {side} x {side} px, less than the patch of 256 px that a frame is matched by"
+    assert (said in capsys.readouterr().err) is is_told
 
 
 def test_accuracy_of_the_datum_stands_in_the_map_and_in_its_uncertainty(tmp_path: Path,

@@ -9,7 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Camera, Grid, Pose, Prior, Terrain, boresight_point, ground_resolution, interpolate, orthorectify
+from promptmid_core.geometry import (
+    Camera,
+    Grid,
+    Pose,
+    Prior,
+    Terrain,
+    boresight_point,
+    ground_resolution,
+    interpolate,
+    orthorectify,
+)
 from promptmid_core.geometry.covariance import LEAST, MOST, information_of
 from promptmid_core.geometry.heights import filled
 from promptmid_core.geometry.lens import COEFFICIENTS
@@ -61,7 +71,8 @@ def test_rotation_vectors_come_back(vector: np.ndarray) -> None:
 
 @examples(100)
 @given(STAMPS, STAMPS, STAMPS, vectors(3, METRES), vectors(3, ANGLES), covariances())
-def test_priors_between_any_stamps(before: int, after: int, at: int, shift: np.ndarray, turn: np.ndarray, covariance: Any) -> None:
+def test_priors_between_any_stamps(before: int, after: int, at: int, shift: np.ndarray, turn: np.ndarray,
+                                   covariance: Any) -> None:
     pose = Pose.from_rpy(np.zeros(3), 0, 0, 0)
     there = interpolate(Prior(before, pose, np.eye(6)), Prior(after, pose.corrected(np.append(shift, turn)), covariance), at)
     assert is_finite(there.pose.position, there.pose.rotation, there.covariance)
@@ -142,7 +153,8 @@ def test_the_ground_anywhere(origin: np.ndarray, rpy: np.ndarray, width: int, he
 
 @examples(100)
 @given(vectors(3, st.floats(-1e6, 1e6)), vectors(3, ANGLES), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9))
-def test_frames_laid_on_any_ground_from_anywhere(position: np.ndarray, rpy: np.ndarray, width: int, height: int, seed: int) -> None:
+def test_frames_laid_on_any_ground_from_anywhere(position: np.ndarray, rpy: np.ndarray, width: int, height: int,
+                                                 seed: int) -> None:
     pose, image = Pose.from_rpy(position, *rpy), np.full((48, 64), 77, np.uint8)
     for terrain in (Terrain.flat(), Terrain.of(hills(width, height, seed), Grid(0.0, 0.0, 30.0, width, height))):
         try:

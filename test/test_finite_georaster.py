@@ -69,7 +69,8 @@ def test_any_longitudes_lose_full_turns_alone(crs: str, x: list[float], near: fl
 @examples(100)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.floats(0, 1), st.sampled_from((0.0, 1.0, 1e18, 1e36)),
        st.lists(st.floats(-1e9, 1e9), min_size=8, max_size=8))
-def test_any_image_is_read_at_any_place(height: int, width: int, seed: int, share: float, top: float, places: list[float]) -> None:
+def test_any_image_is_read_at_any_place(height: int, width: int, seed: int, share: float, top: float,
+                                        places: list[float]) -> None:
     """Of values that are not valid nothing is read, whatever they are."""
     rng = np.random.default_rng(seed)
     valid = rng.random((height, width)) < share

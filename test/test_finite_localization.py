@@ -61,9 +61,11 @@ def laid(shape: str, count: int, seed: int) -> np.ndarray:
 def test_any_tie_points_and_prior_are_solved_or_refused(shape: str, found: str, count: int, seed: int, prior: Any, ground: float,
                                                         height: float, noise: float, tilt: float) -> None:
     seen = laid(shape, count, seed) * min(height / 1000, 1.0)
-    place = {"same": seen, "near": seen + np.random.default_rng(seed).normal(size=seen.shape) * height / 1000, "one": 0 * seen}[found]
+    off = np.random.default_rng(seed).normal(size=seen.shape) * height / 1000
+    place = {"same": seen, "near": seen + off, "one": 0 * seen}[found]
     level = np.full((count, 1), ground)
-    ties = TiePoints(np.hstack([seen, level]), np.hstack([place, level]), np.tile(noise * np.eye(2), (count, 1, 1)), np.zeros(count))
+    ties = TiePoints(np.hstack([seen, level]), np.hstack([place, level]), np.tile(noise * np.eye(2), (count, 1, 1)),
+                     np.zeros(count))
     pose = Pose.from_rpy(np.array([0.0, 0.0, ground + height]), 0.0, tilt, 1.0)
     believed = Prior(1, pose.corrected(np.array([1, 1, 1, 0, 0, 0.01])), prior)
     try:
@@ -188,8 +190,9 @@ def test_a_frame_with_any_prior_gets_a_verdict(flown: Flown, covariance: Any, sh
     """Tilt and heading are held to what is searched, most of the time, so that frames get as far as a solution."""
     sigmas = np.sqrt(covariance.diagonal())
     least = np.minimum(1, share * np.array([100, 100, 100, 0.02, 0.02, 0.3]) / sigmas)
-    shift = shift + [0, 0, higher * flown.truths[0].position[2]]
-    prior = Prior(flown.frames[0].stamp_ns, flown.truths[0].corrected(np.append(shift, share * turn)), covariance * np.outer(least, least))
+    delta = np.append(shift, share * turn)
+    delta[2] += higher * flown.truths[0].position[2]
+    prior = Prior(flown.frames[0].stamp_ns, flown.truths[0].corrected(delta), covariance * np.outer(least, least))
     localizer = flown.localizer()
     found = localizer.match(flown.frames[0], prior)
     assert found.reason is Reason.FIX or said(found)

@@ -34,7 +34,8 @@ def image(kind: str, height: int, width: int, seed: int) -> np.ndarray:
     if kind == "point":
         return np.asarray((rows == rng.integers(height)) & (cols == rng.integers(width)), float)
     made = {"noise": rng.random((height, width)), "flat": np.full((height, width), 0.5), "zero": np.zeros((height, width)),
-            "step": cols >= width // 2, "checker": (rows + cols) % 2, "ramp": (rows + cols) / (height + width), "saw": cols % 7 / 7}
+            "step": cols >= width // 2, "checker": (rows + cols) % 2, "ramp": (rows + cols) / (height + width),
+            "saw": cols % 7 / 7}
     made |= {"sharp": made["noise"] ** 60, "faint": made["noise"] * 1e-30}
     return np.asarray(made[kind], float)
 
@@ -60,7 +61,8 @@ def descriptors() -> dict[str, Descriptor]:
 
 @examples(80)
 @given(st.sampled_from(("structural", "promptmid")), st.sampled_from(KINDS), st.sampled_from(MASKS), st.integers(2, 70),
-       st.integers(2, 70), st.integers(0, 99), st.sampled_from(("grey", "colour", "amplitude")), st.sampled_from((1.0, 1e3, 1e12)))
+       st.integers(2, 70), st.integers(0, 99), st.sampled_from(("grey", "colour", "amplitude")),
+       st.sampled_from((1.0, 1e3, 1e12)))
 def test_any_image_has_finite_descriptors(descriptors: dict[str, Descriptor], name: str, kind: str, valid: str, height: int,
                                           width: int, seed: int, sort: str, top: float) -> None:
     """Amplitude to a million times what a map build lets pass."""
@@ -120,8 +122,8 @@ def test_the_vertex_of_any_surface(values: np.ndarray, row: int, col: int) -> No
 
 
 @examples(150)
-@given(st.integers(1, 10), st.integers(0, 99), st.floats(-1e8, 1e8), st.floats(-7, 7), st.sampled_from((0.0, 1e-9, 0.5, 1.0, 2.0)),
-       st.sampled_from((0.0, 1e-9, 1.0, 1e4)))
+@given(st.integers(1, 10), st.integers(0, 99), st.floats(-1e8, 1e8), st.floats(-7, 7),
+       st.sampled_from((0.0, 1e-9, 0.5, 1.0, 2.0)), st.sampled_from((0.0, 1e-9, 1.0, 1e4)))
 def test_the_similarity_between_any_points(count: int, seed: int, shift: float, yaw: float, scale: float, spread: float) -> None:
     points = shift / 3 + spread * np.random.default_rng(seed).normal(size=(count, 2))
     moved = Similarity((shift / 3, 0.0), shift, -shift, yaw, scale).apply(points)

@@ -135,7 +135,7 @@ def test_a_gap_of_the_dem_is_not_filled_from_what_is_damaged(copied_map: Path) -
     for row, col in np.ndindex(2, 2):
         part = values[row * 2 * side:, col * 2 * side:][:2 * side, :2 * side]
         if part.size:
-            write_shard(copied_map / "0/dem/c" / str(row) / str(col), header, plan(header, 0)["dem"], part)
+            write_shard(copied_map, Path("0/dem/c", str(row), str(col)), header, plan(header, 0)["dem"], part)
     sound = ReferenceMap.open(copied_map).terrain()
     near, far = (header.dem_grid.cut(col, 70, 1, 1) for col in (70, side - 8))
     assert np.isfinite(sound.height(*far.to_map(0, 0)))
@@ -152,7 +152,7 @@ def test_heights_that_cannot_be_are_damage(copied_map: Path, height: float) -> N
     array = plan(header, 0)["dem"]
     values = np.full((8, 8), 200, np.float32)
     values[3, 3] = height
-    write_shard(copied_map / "0/dem/c/0/0", header, array, values)
+    write_shard(copied_map, Path("0/dem/c/0/0"), header, array, values)
     refused(Reason.MAP_DAMAGED, ReferenceMap.open(copied_map).terrain().height, *header.dem_grid.to_map(3, 3))
 
 
@@ -160,7 +160,7 @@ def test_descriptors_that_are_no_numbers_are_damage(copied_map: Path) -> None:
     reference = ReferenceMap.open(copied_map)
     values = reference._readers["descriptors"].read(0, 0, 256, 256)[0]
     values[1, 5, 5] = np.nan
-    write_shard(copied_map / "0/descriptors/c/0/0/0", reference.header, plan(reference.header, 0)["descriptors"], values)
+    write_shard(copied_map, Path("0/descriptors/c/0/0/0"), reference.header, plan(reference.header, 0)["descriptors"], values)
     got = ReferenceMap.open(copied_map).descriptors(0, 0, 20, 20)
     assert not got.valid.any() and np.isfinite(got.array).all()
 

@@ -1,5 +1,5 @@
-"""One flight over the same ground at many places of the Earth: as good a fix everywhere, and latitude, longitude, altitude and the
-way to north as pyproj has them."""
+"""One flight over the same ground at many places of the Earth: as good a fix everywhere, and latitude, longitude, altitude and
+the way to north as pyproj has them."""
 
 from __future__ import annotations
 

@@ -202,6 +202,7 @@ class TestAnchor:
         found = anchor.prior(local, 0.0)
         assert found.pose.position == pytest.approx([10, 20, 30])
         assert found.pose.rpy() == pytest.approx((0.1, -0.2, 2.0))
+        assert anchor.answered.shape == (6, 6) and not anchor.answered.any()
         assert not anchor.covariance[3:5].any() and not anchor.covariance[:, 3:5].any()
         rest = [0, 1, 2, 5]
         assert anchor.covariance[np.ix_(rest, rest)] == pytest.approx(whole[np.ix_(rest, rest)])

@@ -39,8 +39,8 @@ def flight(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytes
 def in_a_process(folder: Path, descriptor: str, threads: int, seed: int) -> dict[str, Any]:
     numbers = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)) | {"PYTHONHASHSEED": str(seed)}
     path = os.pathsep.join([str(HERE), str(HERE.parent)])
-    done = subprocess.run([sys.executable, "-m", "verdicts", str(folder), descriptor, str(threads)], capture_output=True, text=True,
-                          env=os.environ | numbers | {"PYTHONPATH": path}, timeout=300)
+    done = subprocess.run([sys.executable, "-m", "verdicts", str(folder), descriptor, str(threads)], capture_output=True,
+                          text=True, env=os.environ | numbers | {"PYTHONPATH": path}, timeout=300)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["opencv"] == threads and told["algebra"] == [min(threads, os.cpu_count() or 1)]
@@ -69,7 +69,8 @@ def test_two_localizers_at_once_do_not_disturb_each_other(flight: tuple[str, Pat
     other = flown if shared else Flown.read(folder)
     alone = verdicts(flown, flown.localizer(descriptor))
     with ThreadPoolExecutor(2) as pool:
-        first, second = (pool.submit(verdicts, each, each.localizer(descriptor), order) for each, order in ((flown, 1), (other, -1)))
+        first, second = (pool.submit(verdicts, each, each.localizer(descriptor), order)
+                         for each, order in ((flown, 1), (other, -1)))
     assert first.result() == second.result() == alone
 
 

@@ -34,7 +34,7 @@ def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, depth: tuple[int
         for col in (0, 1):
             part = values[..., row * side:(row + 1) * side, col * side:(col + 1) * side]
             file = tmp_path / "array" / Path("c", *["0"] * len(depth), str(row), str(col))
-            shard.write(file, part, CHUNK, ACROSS, fill, level=1)
+            shard.write(file, tmp_path, part, CHUNK, ACROSS, fill)
             np.testing.assert_array_equal(
                 shard.read(file, 0, 1, (*depth, CHUNK, CHUNK), ACROSS, dtype)[..., :part.shape[-2], :part.shape[-1] - CHUNK],
                 part[..., :CHUNK, CHUNK:2 * CHUNK])
@@ -47,13 +47,13 @@ def test_shards_are_as_long_as_those_of_zarr(tmp_path: Path) -> None:
     array_of(tmp_path / "zarr", "uint16", (), 7)[:] = values
     for name in ("0/0", "0/1", "1/0", "1/1"):
         row, col = (16 * int(i) for i in name.split("/"))
-        shard.write(tmp_path / name, values[row:row + 16, col:col + 16], CHUNK, ACROSS, 7, level=1)
+        shard.write(tmp_path / name, tmp_path, values[row:row + 16, col:col + 16], CHUNK, ACROSS, 7)
         assert (tmp_path / name).stat().st_size == (tmp_path / "zarr/c" / name).stat().st_size
 
 
 def test_any_flipped_byte_of_a_chunk_or_of_the_index_is_noticed(tmp_path: Path) -> None:
     values, file = np.arange(64, dtype="uint16").reshape(8, 8), tmp_path / "0"
-    shard.write(file, values, CHUNK, ACROSS, 0, level=1)
+    shard.write(file, tmp_path, values, CHUNK, ACROSS, 0)
     sound = file.read_bytes()
     for place in range(len(sound)):
         file.write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1:])

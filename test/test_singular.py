@@ -25,6 +25,7 @@ pytestmark = [no_warning, pytest.mark.slow]
 CAMERA = Camera(1280, 960, np.array([[1160.0, 0, 639.5], [0, 1160.0, 479.5], [0, 0, 1]]))
 START = Pose.from_rpy(np.array([0.0, 0.0, 5000.0]), 0.02, -0.01, 0.5)
 PRIOR = Prior(1, START, np.diag(np.array([130.0, 130, 40, 0.0015, 0.0015, 0.02]) ** 2))
+AWAY = np.array([30.0, -20.0])
 RNG = np.random.default_rng(7)
 
 
@@ -43,10 +44,10 @@ class TestTiePoints:
 
     @pytest.mark.parametrize("height", [-430.0, 0.0, 4000.0])
     def test_those_on_a_line_hold_place_and_heading(self, height: float) -> None:
-        found = solved(ties_at(self.LINE, self.LINE + [30.0, -20.0], height))
-        assert found.pose.position[:2] == pytest.approx([30.0, -20.0], abs=2.0)
+        found = solved(ties_at(self.LINE, self.LINE + AWAY, height))
+        assert found.pose.position[:2] == pytest.approx(AWAY, abs=2.0)
         assert is_covariance(found.covariance)
-        assert (solved(ties_at(self.LINE, self.LINE + [30.0, -20.0], height)).covariance == found.covariance).all()
+        assert (solved(ties_at(self.LINE, self.LINE + AWAY, height)).covariance == found.covariance).all()
 
     def test_those_at_one_place_do_not(self) -> None:
         one = np.full((12, 2), 100.0)
@@ -62,12 +63,13 @@ class TestTiePoints:
 
     def test_the_weights_of_an_earlier_solution_mean_nothing(self) -> None:
         points = RNG.uniform(-900, 900, (20, 2))
-        ties = ties_at(points, points + [3.0, 4.0])
+        ties = ties_at(points, points + AWAY)
         assert (solved(replace(ties, weight=np.zeros(20))).pose.position == solved(ties).pose.position).all()
 
 
 class TestAttitude:
-    @pytest.mark.parametrize("terrain", [Terrain.flat(), Terrain.of(np.full((3, 3), 5.0, np.float32), Grid(-100, 100, 100, 3, 3))])
+    @pytest.mark.parametrize("terrain", [
+        Terrain.flat(), Terrain.of(np.full((3, 3), 5.0, np.float32), Grid(-100, 100, 100, 3, 3))])
     @pytest.mark.parametrize(("below", "seen"), [(-1e-3, False), (-1e-12, False), (0.0, False), (1e-12, False), (9e-4, False),
                                                  (1.1e-3, True), (0.1, True)])
     def test_a_view_along_the_horizon_meets_no_ground(self, terrain: Terrain, below: float, seen: bool) -> None:
@@ -110,14 +112,14 @@ class TestFrames:
         frame, prior = flown.frames[0], flown.priors[0]
         errors = []
         for heading in (prior.pose.yaw, np.pi, -np.pi, np.pi - 1e-9, -np.pi + 1e-9):
-            roll, pitch, yaw = prior.pose.rpy()
+            roll, pitch, _ = prior.pose.rpy()
             turned = Pose.from_rpy(prior.pose.position, roll, pitch, heading)
             mount = Pose(np.zeros(3), turned.rotation.T @ prior.pose.rotation) @ frame.camera.mount
-            found = flown.localizer().match(replace(frame, camera=replace(frame.camera, mount=mount)), replace(prior, pose=turned))
+            seen = replace(frame, camera=replace(frame.camera, mount=mount))
+            found = flown.localizer().match(seen, replace(prior, pose=turned))
             assert found.reason is Reason.FIX and found.pose is not None
             assert abs(found.pose.correction_from(turned)[5]) < 0.1
             errors.append(found.pose.position)
-            assert abs(yaw) < 3
         assert np.ptp(errors[1:], axis=0).max() < 1e-3
         assert np.abs(errors[0] - errors[1])[:2].max() < 0.1 * flown.reference.gsd
 

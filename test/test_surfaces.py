@@ -283,6 +283,22 @@ def test_blocks_of_a_search_are_no_larger_than_the_patch() -> None:
     assert Layout.of((12, 70), 16, 5) == Layout((12, 70), 12, (1, 5), 5)
 
 
+@pytest.mark.parametrize("reach", [5, 20, 99])
+def test_the_windows_around_blocks_are_less_the_mean_under_the_patch(reach: int) -> None:
+    """However far is searched, as far as the window goes: 16 coarse cells around a patch of 64 x 48."""
+    array = np.random.default_rng(2).standard_normal((3, 160, 192)).astype(np.float32) + 5
+    window = SearchWindow(DescriptorMap(array, np.ones((160, 192), bool), Grid(0.0, 0.0, 10.0, 192, 160), 2))
+    spectra = window.spectra("all", Layout.of((48, 64), 16, reach))
+    coarse, far = array.reshape(3, 80, 2, 96, 2).mean(axis=(2, 4)), min(reach, 16)
+    less = coarse - coarse[:, 16:64, 16:80].mean(axis=(1, 2), keepdims=True)
+    expected = np.stack([less[:, 16 + row - far:32 + row + far, 16 + col - far:32 + col + far]
+                         for row in (0, 16, 32) for col in (0, 16, 32, 48)])
+    assert spectra.size == 16 + 2 * far
+    known = Spectra.of(expected, np.ones((12, 16 + 2 * far, 16 + 2 * far), bool))
+    for name in ("values", "energy", "valid"):
+        assert getattr(spectra, name) == pytest.approx(getattr(known, name), abs=2e-2), name
+
+
 def test_a_search_finds_what_lies_at_its_radius_and_says_so() -> None:
     """Of 10 coarse cells: ten to the east is on the rim, nine is not, eleven is beyond."""
     for cells, edge in ((9, False), (10, True)):
@@ -299,6 +315,9 @@ def test_a_patch_need_not_be_square() -> None:
     best = search(patch, SearchWindow(window), Extent(20 * 2 * CELL, 0.02, 0.01))[0]
     assert (best.similarity.east, best.similarity.north) == pytest.approx((10 * CELL, 6 * CELL), abs=CELL)
     assert best.score > 5
+    found = tie_points(patch, window, best.similarity)
+    assert len(found) == 3 * 7
+    assert found.found - found.seen == pytest.approx(np.tile([10 * CELL, 6 * CELL], (21, 1)), abs=0.05 * CELL)
 
 
 def test_a_verification_is_by_its_definition() -> None:

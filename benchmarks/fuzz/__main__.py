@@ -6,10 +6,21 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from benchmarks.fuzz.documents import Documents
 from benchmarks.fuzz.fuzzer import Tally, Target, fuzz
+from benchmarks.fuzz.maps import Bytes, Headers
 from benchmarks.fuzz.messages import Images, Messages
 
-TARGETS: dict[str, Callable[[], Target]] = {target.name: target for target in (Messages, Images)}
+
+def _running() -> Target:
+    # where ROS 2 is, and only then
+    from benchmarks.fuzz.node import Running
+
+    return Running()
+
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    **{target.name: target for target in (Messages, Images, Headers, Bytes, Documents)}, "node": _running}
 SECONDS = 60.0
 
 

@@ -50,6 +50,7 @@ class Messages:
     """A short flight to an intake of its own, of good messages and hostile ones."""
 
     name = "messages"
+    hang_s = 5
 
     def __init__(self) -> None:
         pixels = np.random.default_rng(0).integers(0, 255, (CAMERA.height, CAMERA.width), np.uint8)

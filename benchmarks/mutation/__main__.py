@@ -63,23 +63,28 @@ def chosen(files: list[str], sample: int, seed: int) -> tuple[list[Mutant], int]
     return (ordered[:sample] if sample else ordered), len(every)
 
 
-def limits(files: list[str]) -> dict[str, list[float]]:
-    """The processor time that each stage of tests may take on a mutant; ends the program where one fails as the code is."""
-    known: dict[tuple[str, ...], float] = {}
-    for tests in {stage for file in files for stage in stages(file)}:
-        result, seconds, output = tried(ROOT, "", None, tests, 600)
-        if result != SURVIVED:
-            sys.exit(f"mutation: {' '.join(tests)} fail as the code is, so that they can judge no mutant:\n{output[-3000:]}")
-        known[tests] = 5 * seconds + 10
-        print(f"{seconds:6.1f} s of processor time: {' '.join(tests)}", flush=True)
-    return {file: [known[stage] for stage in stages(file)] for file in files}
+class Limits:
+    """The processor time that tests may take on a mutant, from what they take on the code as it is."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], float] = {}
+
+    def of(self, tests: tuple[str, ...]) -> float:
+        """Return the limit; end the program where the tests fail as the code is."""
+        if tests not in self._known:
+            result, seconds, output = tried(ROOT, "", None, tests, 600)
+            if result != SURVIVED:
+                sys.exit(f"mutation: {' '.join(tests)} fail as the code is, so that they can judge no mutant:\n{output[-3000:]}")
+            self._known[tests] = 5 * seconds + 10
+            print(f"{seconds:.1f} s of processor time without a change: {' '.join(tests)}", flush=True)
+        return self._known[tests]
 
 
-def judge(mutant: Mutant, code: str, allowed: list[float]) -> str:
+def judge(mutant: Mutant, code: str, limits: Limits) -> str:
     """What became of a mutant of a code: noticed by the tests of its own file, else by whole frames, else not."""
     result = SURVIVED
-    for tests, seconds in zip(stages(mutant.file), allowed, strict=True):
-        result, _, _ = tried(ROOT, mutant.file, code, tests, seconds)
+    for tests in stages(mutant.file):
+        result, _, _ = tried(ROOT, mutant.file, code, tests, limits.of(tests))
         if result != SURVIVED:
             break
     return result
@@ -99,7 +104,8 @@ def report(results: list[tuple[Mutant, str, Change]], all_of_them: int, least: f
     low, high = wilson(killed, run)
     print(f"\n{run + total[JUDGED]} of {all_of_them} mutants run; noticed {killed} of {run}, {killed / max(run, 1):.1%} "
           f"(95 % confidence {low:.1%} to {high:.1%}); of these {total['broken']} not even imported, {total['ended']} crashed or "
-          f"out of time. {total[JUDGED]} judged equivalent are left out; with them it is {killed / max(run + total[JUDGED], 1):.1%}")
+          f"out of time. {total[JUDGED]} judged equivalent are left out; with them it would be "
+          f"{killed / max(run + total[JUDGED], 1):.1%}")
     for mutant, result, (was, becomes) in results:
         if result == SURVIVED:
             print(f"\n{mutant.file}:{mutant.line} {mutant.operator}\n  - {was}\n  + {becomes}")
@@ -133,7 +139,7 @@ def main() -> int:
     print(f"{len(sample)} of {every} mutants of {len(files)} files", flush=True)
     journal = Journal(arguments.out / "journal.jsonl")
     hold()
-    allowed = limits(sorted({mutant.file for mutant in sample}))
+    limits = Limits()
     codes = {file: (ROOT / file).read_text() for file in files}
     results = []
     for i, mutant in enumerate(sample):
@@ -143,7 +149,7 @@ def main() -> int:
         key = journal.key(mutant, code)
         result = JUDGED if (mutant.file, *change) in EQUIVALENT else journal.result(key)
         if result is None or (arguments.again and result == SURVIVED):
-            result = judge(mutant, changed, allowed[mutant.file])
+            result = judge(mutant, changed, limits)
             journal.add(key, mutant, result, change[1])
             print(f"{i + 1}/{len(sample)} {result:9} {mutant.file}:{mutant.line} {change[1]}", flush=True)
         results.append((mutant, result, change))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from promptmid_core.bags.limits import check_database, limited_reader
 from promptmid_core.bags.messages import NAVSAT_FIX, POSE_TYPES, pose_in, prior_from, stamp_ns
 from promptmid_core.bags.telemetry import typestore
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose, Prior
+from promptmid_core.yamlfile import no_yaml, read_yaml_text
 
 if TYPE_CHECKING:
     from promptmid_core.georaster import MapFrame
@@ -71,6 +73,7 @@ class FlightBag:
     def map_frame(self) -> MapFrame | None:
         """CRS and origin of the frame `map`, where the bag's metadata name them."""
         from promptmid_core.georaster import MapFrame
+        from promptmid_core.georaster.frame import trouble_of
 
         if "map_crs" not in self.custom:
             return None
@@ -81,6 +84,9 @@ class FlightBag:
         except (KeyError, ValueError) as error:
             raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs but no usable map_origin_east and "
                              f"map_origin_north ({error}).") from error
+        trouble = trouble_of(self.custom["map_crs"])
+        if trouble:
+            raise InputError(f"{self.path}: custom_data in metadata.yaml has map_crs {trouble}, in which no map can be.")
         return MapFrame(self.custom["map_crs"], origin)
 
     @property
@@ -215,16 +221,36 @@ def _check_folder(path: Path) -> None:
                 raise InputError(f"{file} is not a file; copy the bag again, with what its links lead to.")
             if file.suffix in STORAGE or file.name == METADATA:
                 file.open("rb").close()
+        _check_metadata(path)
     except OSError as error:
         raise InputError(f"{error.filename or path} cannot be read ({error.strerror}); name a bag that you may read.") from error
 
 
+def _check_metadata(path: Path) -> None:
+    """Raise InputError where the metadata are beyond the limits of YAML files, or name what is no storage file in the folder."""
+    import yaml
+
+    cure = f"`ros2 bag reindex {path}` writes it anew"
+    try:
+        known = yaml.safe_load(read_yaml_text(path / METADATA, cure))
+    except (yaml.YAMLError, ValueError) as error:
+        raise no_yaml(path / METADATA, error, cure) from error
+    known = known.get("rosbag2_bagfile_information") if isinstance(known, dict) else None
+    names = known.get("relative_file_paths") if isinstance(known, dict) else None
+    for name in names if isinstance(names, list) else ():
+        file = path / PurePath(str(name)).name
+        # % and ? mean something in the names by which databases are opened
+        if file.suffix not in STORAGE or set(file.name) & set("%?#"):
+            raise InputError(f"{path / METADATA} names {name!r:.100} as a part of the bag, which is no file of a recording "
+                             f"({', '.join(STORAGE)}); {cure}")
+        if file.suffix == ".db3" and file.is_file():
+            check_database(file)
+
+
 @contextmanager
 def _reader(path: Path) -> Iterator[Any]:
-    from rosbags.highlevel import AnyReader
-
     with _reading(path):
-        reader = AnyReader([path], default_typestore=typestore())
+        reader = limited_reader()([path], default_typestore=typestore())
         reader.open()
     try:
         yield reader

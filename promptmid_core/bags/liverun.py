@@ -65,7 +65,7 @@ class NotRun:
 def write_run(folder: Path, run: LiveRun | NotRun) -> None:
     """Write what a live run says of itself into its folder, which is made. Raises InputError where it cannot be written."""
     make_folder(folder)
-    write_json(folder / RUN, run.to_dict(), indent=None)
+    write_json(folder / RUN, run.to_dict(), folder, indent=None)
 
 
 def read_run(folder: Path) -> LiveRun | NotRun:

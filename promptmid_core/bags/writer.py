@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 from promptmid_core.bags.telemetry import typestore
 from promptmid_core.errors import InputError
 from promptmid_core.files import writing
+from promptmid_core.folders import scratch
 
 CURE = "name another folder, where there is room"
 
@@ -28,7 +27,8 @@ def check_new_bag(path: Path) -> None:
             raise InputError(f"{path} exists already; name a new folder or remove it.")
         above = next(folder for folder in path.absolute().parents if folder.exists())
         # no rule foretells what every file system, quota and mount takes
-        Path(tempfile.mkdtemp(prefix=_scratch_prefix(path), dir=above)).rmdir()
+        with scratch(above / path.name) as folder:
+            (folder / path.name).mkdir()
 
 
 class BagWriter:
@@ -44,7 +44,7 @@ class BagWriter:
         self.path = path
         self._custom = {key: _spelled(value) for key, value in (custom or {}).items()}
         self._connections: dict[str, Any] = {}
-        self._scratch: Path | None = None
+        self._scratch = ExitStack()
         self._made: list[Path] = []
 
     def __enter__(self) -> BagWriter:
@@ -55,9 +55,9 @@ class BagWriter:
             with writing(self.path, CURE):
                 self._made = [above for above in (folder, *folder.parents) if not above.exists()]
                 folder.mkdir(parents=True, exist_ok=True)
-                self._scratch = Path(tempfile.mkdtemp(prefix=_scratch_prefix(self.path), dir=folder))
                 # the storage file is named after its folder, so the folder has its final name from the start
-                self._writer = Writer(self._scratch / self.path.name, version=9, storage_plugin=StoragePlugin.MCAP)
+                self._folder = self._scratch.enter_context(scratch(self.path.absolute())) / self.path.name
+                self._writer = Writer(self._folder, version=9, storage_plugin=StoragePlugin.MCAP)
                 for key, value in self._custom.items():
                     self._writer.set_custom_data(key, value)
                 self._writer.open()
@@ -86,23 +86,17 @@ class BagWriter:
                     self._writer.__exit__(kind, error, trace)
                 return
             with writing(self.path, CURE):
-                assert self._scratch is not None
                 self._writer.__exit__(None, None, None)
-                (self._scratch / self.path.name).replace(self.path)
+                self._folder.replace(self.path)
         finally:
             self._clean_up()
 
     def _clean_up(self) -> None:
         """Remove what was made on the way; folders that hold the finished bag stay."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.close()
         with suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
-
-
-def _scratch_prefix(path: Path) -> str:
-    return f".{path.name}."
 
 
 def _spelled(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +15,8 @@ import numpy as np
 from promptmid_core.arrays import UInt8
 from promptmid_core.bench.pairs import FOLDER_COLUMNS, IDENTITY, TABLE
 from promptmid_core.errors import InputError
-from promptmid_core.files import make_folder
+from promptmid_core.files import make_folder, write_whole, writing
+from promptmid_core.folders import put
 from promptmid_core.georaster import RasterView, check_raster
 from promptmid_core.prompts import KINDS, ClassTable, dominant
 from promptmid_core.prompts.prompt import LAND_USES, NEUTRAL
@@ -51,20 +53,20 @@ def cut_pairs(optical: Path, sar: Path, out: Path, *, side: int, landcover: Path
     if first is None:
         raise InputError(f"{optical} and {sar} have no {'labelled ' * labelled}tile of {side} px in common; give images of one "
                          "place, or a smaller --side")
-    for part in ("optical", "sar"):
-        make_folder(out / part)
+    make_folder(out)
     counts: dict[str, int] = {}
-    with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(FOLDER_COLUMNS)
-        for tile in chain((first,), tiles):
-            names = f"optical/{tile.name}.png", f"sar/{tile.name}.png"
-            for name, image in zip(names, (cv2.cvtColor(tile.optical, cv2.COLOR_RGB2BGR), tile.sar), strict=True):
-                if not cv2.imwrite(str(out / name), image):
-                    raise InputError(f"{out / name} cannot be written; see whether the disk is full")
-            label = tile.landuse or ""
-            writer.writerow([tile.name, *names, f"{gsd_m:g}", label, *np.ravel(IDENTITY)])
-            counts[label] = counts.get(label, 0) + 1
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(FOLDER_COLUMNS)
+    for tile in chain((first,), tiles):
+        names = f"optical/{tile.name}.png", f"sar/{tile.name}.png"
+        for name, image in zip(names, (cv2.cvtColor(tile.optical, cv2.COLOR_RGB2BGR), tile.sar), strict=True):
+            with writing(out / name, "see whether the disk is full"):
+                put(out / name, cv2.imencode(".png", image)[1].tobytes(), out, lasting=False)
+        label = tile.landuse or ""
+        writer.writerow([tile.name, *names, f"{gsd_m:g}", label, *np.ravel(IDENTITY)])
+        counts[label] = counts.get(label, 0) + 1
+    write_whole(out / TABLE, text.getvalue(), out)
     return counts
 
 

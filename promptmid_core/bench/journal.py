@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import TextIO
 
 from promptmid_core.bench.matchers import Answer
 from promptmid_core.errors import InputError
 from promptmid_core.files import write_whole
+from promptmid_core.folders import open_in_place
 
 Done = dict[tuple[int, str], tuple[Answer | None, float]]
 
@@ -47,7 +49,7 @@ class BenchJournal:
         except ValueError as error:
             raise InputError(f"{self._path} has a damaged line ({error}); delete it to start anew") from error
         # without what was cut short
-        write_whole(self._path, whole)
+        write_whole(self._path, whole, self._path.parent)
         return done
 
     def write(self, number: int, method: str, answer: Answer | None, seconds: float) -> None:
@@ -55,9 +57,11 @@ class BenchJournal:
         values = [answer.x, answer.y, int(answer.accepted), answer.yaw, answer.scale] if answer else [""] * 5
         try:
             if self._file is None:
-                new = not self._path.exists() or self._path.stat().st_size < len(self._head)
-                self._file = self._path.open("w" if new else "a", newline="")
-                self._file.write(self._head if new else "")
+                descriptor = open_in_place(self._path, os.O_WRONLY | os.O_APPEND)
+                self._file = os.fdopen(descriptor, "a", newline="")
+                if os.fstat(descriptor).st_size < len(self._head):
+                    os.truncate(descriptor, 0)
+                    self._file.write(self._head)
             csv.writer(self._file, lineterminator="\n").writerow([number, method, seconds, *values])
             self._file.flush()
         except OSError as error:

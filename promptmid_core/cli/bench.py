@@ -7,10 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import BACKENDS, MODEL, command, names, positive_count, share_of, size, tellings, word
+from promptmid_core.cli.parsing import (
+    BACKENDS,
+    MODEL,
+    Output,
+    command,
+    names,
+    output,
+    positive_count,
+    share_of,
+    size,
+    tellings,
+    word,
+)
 from promptmid_core.errors import InputError
 from promptmid_core.files import check_target, write_json
 from promptmid_core.runtime.threads import bound
+
+JOURNAL = ".journal.csv"  # what the name of --json is followed by
 
 
 def add(commands: Any) -> None:
@@ -44,9 +58,10 @@ def add(commands: Any) -> None:
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
     option("--backend", choices=BACKENDS, default="auto", help="what runs networks; default: the best there is")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
-    option("--trials-file", type=Path, metavar="FILE.csv", help="frozen trials: read if it exists, else written")
-    option("--json", type=Path, metavar="FILE")
-    option("--plot", type=Path, metavar="FILE.png", help="success against the error that is allowed")
+    output(bench, "--trials-file", Output(is_kept=True), metavar="FILE.csv",
+           help="frozen trials: read if it exists, else written")
+    output(bench, "--json", Output(beside=(JOURNAL,)), metavar="FILE")
+    output(bench, "--plot", metavar="FILE.png", help="success against the error that is allowed")
     runtime = word(
         bench, "runtime", _runtime, "how long a frame takes on this machine, stage by stage",
         "promptmid bench runtime --frames 200 --json runtime.json\n"
@@ -63,7 +78,7 @@ def add(commands: Any) -> None:
     option("--patch", type=positive_count, default=256, metavar="P", help="side of the patch, map px; default: 256")
     option("--radius", type=positive_count, default=64, metavar="R", help="search radius, map px; default: 64")
     option("--seed", type=int, default=1)
-    option("--json", type=Path, metavar="FILE")
+    output(runtime, "--json", metavar="FILE")
     cut = word(
         bench, "cut", _cut, "cut georeferenced rasters into the pairs that bench and train read",
         "promptmid bench cut world/optical.tif world/sar.tif pairs --landcover world/landcover.tif\n"
@@ -103,10 +118,7 @@ def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors.name import DescriptorName
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
-    journal = args.json.with_name(f"{args.json.name}.journal.csv") if args.json else None
-    trials_file = None if args.trials_file and args.trials_file.exists() else args.trials_file
-    for target in filter(None, (args.json, journal, trials_file)):
-        check_target(target)
+    journal = args.json.with_name(args.json.name + JOURNAL) if args.json else None
     if args.plot:
         check_target(args.plot, KINDS)
     named = [DescriptorName.parse(name) for name in args.methods if DescriptorName.is_meant(name)]
@@ -139,8 +151,6 @@ def _runtime(args: argparse.Namespace) -> None:
     bound()
     from promptmid_core.doctor import latency
 
-    if args.json:
-        check_target(args.json)
     asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
     with Bar("bench runtime", "frame") as progress:
         result = latency.measure(asked, progress)

@@ -12,7 +12,7 @@ from typing import Any
 from promptmid_core.bags.liverun import LOG, NotRun, write_run
 from promptmid_core.cli.parsing import command
 from promptmid_core.errors import InputError
-from promptmid_core.files import make_folder
+from promptmid_core.files import make_folder, writing
 
 MARK = ".promptmid-demo"
 # frames come once a second; so fast that nobody waits long, and so slow that two cores judge every one of them
@@ -38,7 +38,8 @@ def _demo(args: argparse.Namespace) -> None:
     if out.exists():
         if not (out / MARK).is_file():
             raise InputError(f"{out} exists and is no demo's folder; choose another with --out")
-        shutil.rmtree(out)
+        with writing(out, "remove it yourself"):
+            shutil.rmtree(out)
     make_folder(out)
     (out / MARK).touch()
     world, bag, reference = out / "world", out / "flight", out / "map"
@@ -57,12 +58,12 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _step(words: list[str]) -> None:
     """Run a command as its user would type it; a step that fails ends the demo with that step's own sentence."""
-    from promptmid_core.cli import parser
+    from promptmid_core.cli import parser, run
 
     print(f"\n$ promptmid {' '.join(words)}", flush=True)
     args = parser().parse_args(words)
     args.command = f"promptmid {' '.join(words)}"
-    if args.run(args):
+    if run(args):
         raise InputError(f"'promptmid {' '.join(words)}' failed")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import command, group, positive_count
+from promptmid_core.cli.parsing import Output, command, group, output, positive_count
 from promptmid_core.files import check_target
 
 SIDE_PX = 256
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
                       help="float16 keeps float32 where half precision overflows; default: float32")
     onnx.add_argument("--side-px", type=positive_count, metavar="N",
                       help=f"side of the image, the node's patch_px; default: {SIDE_PX}, or what the network takes alone")
-    onnx.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
+    output(onnx, "--out", Output(beside=(".data",)), required=True, metavar="FILE.onnx")
     engine = command(export, "tensorrt", _tensorrt, "an engine from an ONNX file, with TensorRT or TensorRT-RTX",
                      "promptmid export tensorrt compact16.onnx --compute-capability 8.6")
     engine.description = (
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
                         help="of the GPU that will run it; TensorRT-RTX can build without having it; default: the machine's GPU")
     engine.add_argument("--side-px", type=positive_count, default=SIDE_PX, metavar="N",
                         help=f"side of the image, the node's patch_px; default: {SIDE_PX}")
-    engine.add_argument("--out", type=Path, metavar="FILE.engine")
+    output(engine, "--out", Output(beside=(".json",)), metavar="FILE.engine")
 
 
 def _capability(text: str) -> str:
@@ -67,8 +67,6 @@ def _onnx(args: argparse.Namespace) -> None:
 
 
 def _tensorrt(args: argparse.Namespace) -> None:
-    if args.out:
-        check_target(args.out)
     from promptmid_core.runtime.tensorrt.network import export_engine
 
     with Bar("build", "step") as progress:

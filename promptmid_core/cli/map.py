@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, positive_count, positive_number
+from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
 
 if TYPE_CHECKING:
     from promptmid_core.refmap import ReferenceMap
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html")
     preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")
-    preview.add_argument("--out", type=Path, required=True, metavar="FILE.png|FILE.html")
+    output(preview, "--out", required=True, metavar="FILE.png|FILE.html")
 
 
 def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, store: str | None) -> None:
@@ -121,11 +121,13 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 
 def _tell(path: Path, built: ReferenceMap) -> None:
-    from promptmid_core.refmap import little_data, unsure_place
+    from promptmid_core.localization.options import Options
+    from promptmid_core.refmap import few_heights, little_data, small_ground, unsure_place
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
-    for sentence in (little_data(path), unsure_place(path)):
+    patch_px = Options().search.patch_px
+    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path)):
         if sentence:
             say(f"warning: {sentence}")
 

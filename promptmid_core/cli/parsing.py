@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
+
+from promptmid_core.errors import shortened
 
 MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' made of your checkpoints"
 BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
@@ -28,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+        self.exit(2, f"{self.prog}: {shortened(message)}; see '{self.prog} --help'\n")
 
 
 def group(commands: Any, name: str, text: str) -> Any:
@@ -54,6 +58,21 @@ def word(parent: argparse.ArgumentParser, name: str, run: Callable[[argparse.Nam
     parser.set_defaults(run=run)
     parent.words[name] = parser
     return parser
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command writes to the file that an option names: `beside` are the endings of further files with its name, and one
+    that `is_kept` stays as it is where it is there."""
+
+    beside: tuple[str, ...] = ()
+    is_kept: bool = False
+
+
+def output(parser: argparse.ArgumentParser, name: str, written: Output = Output(), **options: Any) -> None:
+    """Add an option that names a file which the command writes, so that it is checked before the command runs."""
+    action = parser.add_argument(name, type=Path, **options)
+    parser.set_defaults(outputs=(parser.get_default("outputs") or {}) | {action.dest: written})
 
 
 def positive_number(text: str) -> float:

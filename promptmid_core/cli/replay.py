@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import BACKENDS, command, topic
-from promptmid_core.files import check_target, write_json
+from promptmid_core.cli.parsing import BACKENDS, command, output, topic
+from promptmid_core.files import write_json
 
 if TYPE_CHECKING:
     from promptmid_core.localization.settings import Settings
@@ -37,8 +37,8 @@ def add(commands: Any) -> None:
                      "promptmid_ros.rehearsal.live wrote")
     for role, default in TOPICS.items():
         run.add_argument(f"--{role.replace('_', '-')}-topic", type=topic, metavar="TOPIC", help=f"of the bag; default: {default}")
-    run.add_argument("--json", type=Path, metavar="FILE")
-    run.add_argument("--report", type=Path, metavar="FILE.html")
+    output(run, "--json", metavar="FILE")
+    output(run, "--report", metavar="FILE.html")
 
 
 def _replay(args: argparse.Namespace) -> None:
@@ -52,8 +52,6 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.run import replay
 
-    for target in filter(None, (args.json, args.report)):
-        check_target(target)
     settings = _settings(args)
     topics = Topics(**{role: name for role in TOPICS if (name := getattr(args, f"{role}_topic"))})
     place = region_path(args.map, settings.region) if settings.region else region_of_flight(

@@ -66,8 +66,8 @@ def _promptdm(args: argparse.Namespace) -> None:
         return
     found = sha256(tuned_unet / UNET / WEIGHTS[UNET])
     tuned = backbones.values() | {"unet": str(tuned_unet.resolve()), "sha256": backbones.sha256 | {UNET: found}}
-    write_json(args.out / "run.json", run_record(recipe, scenes))
-    write_whole(args.out / "config.yaml", yaml.safe_dump(tuned, sort_keys=False))
+    write_json(args.out / "run.json", run_record(recipe, scenes), args.out)
+    write_whole(args.out / "config.yaml", yaml.safe_dump(tuned, sort_keys=False), args.out)
     print(f"{args.out / 'config.yaml'}: the model with the tuned U-Net; train the aggregation upon it with --model")
 
 

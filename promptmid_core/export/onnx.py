@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -16,7 +17,8 @@ from torch import nn
 
 from promptmid_core.arrays import Float32
 from promptmid_core.export.precision import in_half
-from promptmid_core.files import replacing, writing
+from promptmid_core.files import writing
+from promptmid_core.folders import move_files, scratch
 from promptmid_core.networks.student import Student
 from promptmid_core.runtime.network import INPUTS, OUTPUTS
 from promptmid_core.runtime.onnxfile import data_of
@@ -65,10 +67,12 @@ def export_onnx(module: nn.Module, inputs: Example, path: Path, *, sides: Mappin
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    data = data_of(path)
-    with writing(path), replacing(path) as partial:
-        data.unlink(missing_ok=True)  # which would be appended to
-        onnx.save_model(model, partial, save_as_external_data=weights > MOST_WEIGHTS, location=data.name)
+    target = Path(os.path.realpath(path))
+    data = data_of(target)
+    with writing(path), scratch(target) as folder:
+        onnx.save_model(model, folder / target.name, save_as_external_data=weights > MOST_WEIGHTS, location=data.name)
+        data.unlink(missing_ok=True)
+        move_files(folder, target.parent, target.parent)
 
 
 def _inside(model: onnx.ModelProto, submodules: Sequence[str]) -> set[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32
 from promptmid_core.descriptors.inputs import optical_input, sar_input
+from promptmid_core.georaster.source import opened
 from promptmid_core.simulation.world.simulate import simulate_world
 
 Run = Callable[[Float32, Float32, Float32], tuple[Float32, Float32]]
@@ -50,13 +51,11 @@ def compare(reference: Run, other: Run, side_px: int, prompts: Float32) -> Parit
 def simulated_views(side_px: int, prompts: Float32) -> Iterator[tuple[Float32, Float32, Float32]]:
     """Yield images (1, 3, side, side) as the network takes them, the modality, and a prompt: four places of a world in both
     sensors."""
-    import rasterio
-
     with TemporaryDirectory() as folder:
         world = simulate_world(Path(folder), seed=SEED, size_px=max(2 * side_px, 256))
         images = []
         for path in (world.optical, world.sar):
-            with rasterio.open(path) as source:
+            with opened(path) as source:
                 images.append(source.read().transpose(1, 2, 0).astype(np.float32))
     optical, amplitude = images[0], images[1][..., 0] / np.float32(np.median(images[1]))
     for place in range(4):

@@ -100,7 +100,8 @@ class Camera:
 
     def middle(self) -> Float64:
         """Return the unit directions (3, 3) in the optical frame through the image centre, and a pixel right of it and below."""
-        return self.rays([(self.width - 1) / 2, (self.height - 1) / 2] + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+        col, row = (self.width - 1) / 2, (self.height - 1) / 2
+        return self.rays(np.array([[col, row], [col + 1, row], [col, row + 1]]))
 
     def boresight(self) -> Float64:
         """Return the unit direction (3,) in the optical frame through the image centre."""

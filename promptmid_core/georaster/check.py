@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.frame import own_crs
 from promptmid_core.georaster.kind import BANDS, PLAUSIBLE, TYPES, Kind, Plausible, needs_all_bands
-from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
+from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_values
 
 Join = Callable[[Float32], Float32]
 
@@ -22,6 +23,9 @@ MEDIAN_SAMPLE = 1_000_000
 ODD_SAMPLE = 100_000  # implausible values that are looked at to name the most frequent
 MOST_ODD = 0.5  # share of a raster's pixels
 MOST_ROTATION_PX = 0.01
+
+HELD = Plausible("value that float32 can hold, in which rasters are read", -float(np.finfo(np.float32).max),
+                 float(np.finfo(np.float32).max), "if they mean something, divide them with gdal_calc.py")
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +100,13 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
           plausible: Plausible | None) -> RasterFacts:
     count, minimum, maximum = 0, np.inf, -np.inf
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
-    sample, odd = [], _Odd()
+    sample, odd, beyond = [], _Odd(), _Odd()
     classes: set[int] = set()
     for _, window in source.block_windows(1):
-        pixels, valid = read_pixels(source, bands, window, needs_all_bands(kind))
+        values, valid = read_values(source, bands, window, needs_all_bands(kind))
+        if values.dtype == np.float64:
+            valid = beyond.taken_from(valid, values, HELD)
+        pixels = np.where(valid, values, 0).astype(np.float32)
         if plausible:
             valid = odd.taken_from(valid, pixels, plausible)
         if valid.any():
@@ -110,6 +117,8 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
             sample.append((join(known) if join else known).ravel()[::step].copy())
             if kind == "landcover":
                 classes.update(_whole_numbers(known))
+    if beyond.count:
+        beyond.told(path, source, bands[0], HELD, count + odd.count)
     if plausible and odd.count:
         odd.told(path, source, bands[0], plausible, count)
     if not count:
@@ -133,17 +142,17 @@ class _Odd:
 
     def __init__(self) -> None:
         self.count = 0
-        self._sample: list[Float32] = []
+        self._sample: list[NDArray[Any]] = []
         self._left = ODD_SAMPLE
 
-    def taken_from(self, valid: Mask, pixels: Float32, plausible: Plausible) -> Mask:
+    def taken_from(self, valid: Mask, pixels: NDArray[Any], plausible: Plausible) -> Mask:
         """Return what is valid (H, W) without them, of a window's pixels (B, H, W)."""
         odd = valid & ~plausible.holds(pixels)
         if not odd.any():
             return valid
         self.count += int(odd.sum())
         values = pixels[:, odd]
-        values = values[(values < np.float32(plausible.least)) | (values > np.float32(plausible.most))][:self._left]
+        values = values[(values < plausible.least) | (values > plausible.most)][:self._left]
         self._sample.append(values)
         self._left -= values.size
         return valid & ~odd
@@ -157,7 +166,10 @@ class _Odd:
         if np.issubdtype(np.dtype(source.dtypes[band - 1]), np.integer):
             stored = round(stored)
         share = self.count / (self.count + others)
-        cure = f"declare it: gdal_edit.py -a_nodata {stored:.9g} {path}"
+        number = f"{stored:.9g}"
+        # a fill of float64 has to be told to its last digit
+        number = number if source.dtypes[band - 1] != "float64" or float(number) == stored else f"{stored:.17g}"
+        cure = f"declare it: gdal_edit.py -a_nodata {number} {path}"
         what = f"{share:.2g}" if share < 1e-4 else f"{share:.2%}"
         sentence = (f"{path}: {what} of its valid pixels hold no {plausible.what} ({commonest:g} most often, and such values lie "
                     f"from {plausible.least:g} to {plausible.most:g})")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ LARGEST_SCALE_ERROR = 1e-3
 LEAST_PIXEL_M, MOST_PIXEL_M = 1e-3, 1e5  # finer than any camera shows the ground, coarser than any raster tells places
 ORIGIN_STEP_M = 1000
 OF_FILES = re.compile("grids|init=|parameterfile", re.IGNORECASE)  # in the name of a CRS
+GRID_BY_PATH = re.compile(r"""(grids=|PARAMETERFILE\[\s*"[^"]*"\s*,\s*")@?[^"\s,]*[/\\]""", re.IGNORECASE)  # in WKT
 FURTHEST_DEG = 540.0  # no raster counts longitudes beyond one turn and a half
 
 
@@ -115,12 +116,15 @@ def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
         return own_crs(path, source.crs), x, y
 
 
-def own_crs(path: Path, crs: object) -> pyproj.CRS:
+def own_crs(path: Path, crs: Any) -> pyproj.CRS:
     """Return the CRS of a raster. Raises InputError where it has none, or none of a place on the Earth."""
     from pyproj.exceptions import CRSError
 
     if crs is None:
         raise InputError(f"{path} has no CRS; set the one it was made in, e.g. with gdal_edit.py -a_srs EPSG:N")
+    if GRID_BY_PATH.search(crs.to_wkt()):
+        raise InputError(f"{path} has a CRS that names a file by its path, which PROJ would read; set another with gdal_edit.py "
+                         "-a_srs EPSG:N")
     try:
         own = crs_of(crs)
     except CRSError as error:

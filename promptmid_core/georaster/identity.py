@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 from promptmid_core.errors import InputError
-from promptmid_core.files import digest, sha256
+from promptmid_core.files import digest, read_regular, sha256
 from promptmid_core.georaster.source import check_file, opened
+from promptmid_core.georaster.vrt import check_vrt
 
 OVERVIEWS = (".ovr", ".rrd")  # copies of pixels for viewers, which nothing here reads
 AUXILIARY = ".aux.xml"
 # what viewers note there and nothing here reads; of metadata only these items say what a pixel is
 NOTES = ("Histograms", "GDALRasterAttributeTable", "CategoryNames", "Minimum", "Maximum")
+MOST_NOTES = 16 * 2**20  # bytes; of a larger one all counts
 ITEMS = ("NODATA_VALUES", "PIXELTYPE")
 
 
@@ -23,55 +24,36 @@ def raster_identity(path: Path) -> str | None:
 
     To these belong the sources of a VRT, whatever lies between, and files beside a raster that change its pixels or their place;
     not overviews, nor what a viewer wrote beside it. Where they lie does not matter. None where the file cannot be read. Raises
-    Raises InputError where a source is no file of this machine.
+    InputError where a VRT reads what is no raster of this machine.
     """
-    return _identity(path, frozenset())
-
-
-def _identity(path: Path, within: frozenset[Path]) -> str | None:
-    """As `raster_identity`; rasters `within` which this one lies are left out, as those that lie in themselves."""
     try:
         check_file(path)
     except InputError:
         return None
     known = sha256(path)
+    if path.suffix.lower() == ".vrt":
+        check_vrt(path)
     try:
         with opened(path) as source:
-            others = [name for name in source.files if Path(name) != path and not name.lower().endswith(OVERVIEWS)]
+            others = [name for name in source.files if Path(name) != path.absolute() and not name.lower().endswith(OVERVIEWS)]
     except InputError:
         return known  # of no raster the file is all
     counted = []
-    for name in others:
-        file = _on_disk(name)
-        if file is None:
-            raise InputError(f"{path} reads {name}, which is no file of this machine, so that nothing tells whether it changes; "
-                             "copy it here with gdal_translate and name that")
-        if file in within:
-            continue
-        content = _notes(file) if name.endswith(AUXILIARY) else _identity(file, within | {path})
+    for file in map(Path, others):
+        content = _notes(file) if file.name.endswith(AUXILIARY) else raster_identity(file)
         if content:
             counted.append([file.suffix.lower(), content])
     # files beside a raster are found in any order, its sources in that of the file that names them
     return digest({"file": known, "others": sorted(counted, key=lambda entry: entry[0])}) if counted else known
 
 
-def _on_disk(name: str) -> Path | None:
-    """The file behind a name of GDAL's: itself, the archive that it lies in, or that of a dataset within a file."""
-    for part in (name, *re.split(r'["{}]|:(?!//)', name)):
-        path = Path(re.sub(r"^(/vsi[a-z0-9_]+/)+", "", part))
-        for place in (path, *path.parents):
-            if place.is_file():
-                return place
-    return None
-
-
 def _notes(file: Path) -> str | None:
     """The SHA-256 of what an auxiliary file says of pixels and their place; None where it says nothing of these."""
     try:
-        root = ElementTree.parse(file).getroot()
+        root = ElementTree.fromstring(read_regular(file, MOST_NOTES))
         _strip(root)
         said = ElementTree.canonicalize(ElementTree.tostring(root), strip_text=True) if len(root) else ""
-    except (OSError, ElementTree.ParseError, RecursionError):
+    except (InputError, ElementTree.ParseError, RecursionError):
         return sha256(file)
     return hashlib.sha256(said.encode()).hexdigest() if said else None
 

@@ -10,24 +10,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.formats import VRT, check_beside, driver_of
 from promptmid_core.georaster.proj import check_rasterio
+from promptmid_core.georaster.vrt import check_vrt
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a rasterio dataset. Raises InputError where there is none."""
+    """Open a rasterio dataset, in a format that is read (`formats.py`), which makes GDAL open nothing but plain files.
+
+    Raises InputError where there is none, or one that would open anything else.
+    """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
     check_file(path)
     check_rasterio()
+    driver = driver_of(path)
+    if driver == VRT:
+        check_vrt(path)
+    check_beside(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            source = rasterio.open(path)
+            # a name that begins with / is none of a dataset within a file
+            source = rasterio.open(path.absolute(), driver=driver)
     except RasterioIOError as error:
         reason = one_line(error)
         raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
@@ -42,6 +53,8 @@ def check_file(path: Path) -> None:
     except UnicodeDecodeError as error:
         name = os.fsencode(path).decode(errors="backslashreplace")
         raise InputError(f"{name} has a name that is not UTF-8, which GDAL cannot open; rename it") from error
+    if path.absolute().parts[1:2] and path.absolute().parts[1].startswith("vsi"):
+        raise InputError(f"{path} would be taken by GDAL for what is no file of this machine; copy it here and name that")
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is not a file"
@@ -68,9 +81,18 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
 def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
     """Return a window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
-    A pixel is valid where its bands are finite and at least one of them, or `all_bands`, is not nodata, masked or transparent.
-    Raises InputError where the file is damaged.
+    A pixel is valid where its bands are finite in float32 and at least one of them, or `all_bands`, is not nodata, masked or
+    transparent. Raises InputError where the file is damaged.
     """
+    values, known = read_values(source, bands, window, all_bands)
+    with np.errstate(over="ignore"):
+        pixels = values.astype(np.float32)
+    return pixels, known & np.isfinite(pixels).all(axis=0)
+
+
+def read_values(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[NDArray[Any], Mask]:
+    """Return as `read_pixels` does, of the file's own type, where scaling makes no other of it: what float32 cannot hold is valid
+    too."""
     from rasterio.errors import RasterioError
 
     try:
@@ -81,10 +103,8 @@ def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: boo
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
     if (scale != 1).any() or (offset != 0).any():
         values = values * scale + offset
-    with np.errstate(over="ignore"):
-        pixels = values.astype(np.float32)
     known = masks.all(axis=0) if all_bands else masks.any(axis=0)
-    return pixels, known & np.isfinite(pixels).all(axis=0)
+    return values, known & np.isfinite(values).all(axis=0)
 
 
 def band_label(path: Path, bands: tuple[int, ...]) -> str:

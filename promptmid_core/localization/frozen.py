@@ -30,7 +30,7 @@ class FrozenImages:
     def judged(self, candidate: Candidate, image: UInt8, place: Float64) -> Candidate:
         """Return the candidate of an `image` (H, W[, C]) that came at a `place` (3,) of the odometry, in metres; refused where
         those pixels came from elsewhere."""
-        digest = zlib.crc32(np.ascontiguousarray(image[::16, ::16]))
+        digest = zlib.crc32(np.ascontiguousarray(image[::16, ::16]).data)
         first = self._places.setdefault(digest, place)
         if len(self._places) > KEPT:
             self._places.popitem(last=False)

@@ -17,6 +17,7 @@ from promptmid_core.localization.parameter import Parameter, parameters_of
 from promptmid_core.localization.rig import DefaultSigmas, Rig, RigOptions
 from promptmid_core.localization.upkeep import Upkeep
 from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
+from promptmid_core.yamlfile import no_yaml, read_yaml_text
 
 TRUE = ("Y", "y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 FALSE = ("N", "n", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
@@ -139,14 +140,11 @@ def read_sections(path: Path) -> dict[str, dict[str, Any]]:
 
     shape = (f"{path} is no parameter file; it needs the name of a node, below it 'ros__parameters:', and below that lines such "
              "as 'patch_px: 256'")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file; name a file such as config/localizer.yaml")
+    cure = "correct it, or name a file such as config/localizer.yaml"
     try:
-        root = yaml.compose(path.read_text(), yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name a file such as config/localizer.yaml") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is no YAML that can be read ({' '.join(str(error).split())}); correct it") from error
+        root = yaml.compose(read_yaml_text(path, cure), yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise no_yaml(path, error, cure) from error
     sections: dict[str, dict[str, Any]] = {}
 
     def collect(name: str, node: Any) -> None:
@@ -162,10 +160,7 @@ def read_sections(path: Path) -> dict[str, dict[str, Any]]:
             else:
                 collect(f"{name}/{key.value.strip('/')}" if name else key.value, inner)
 
-    try:
-        collect("", root)
-    except RecursionError as error:
-        raise InputError(f"{path} is nested without end; correct it") from error
+    collect("", root)
     return sections
 
 

@@ -21,6 +21,7 @@ X_Y_YAW = [0, 1, 5]
 NUISANCES = [2, 3, 4]  # z, roll, pitch
 # of the balanced information, which has 1 on its diagonal: rounding leaves a thousandth of this where an unknown is not held
 RIDGE = 1e-12
+IDENTITY = np.eye(6)
 LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a prior may have
 
 
@@ -60,10 +61,11 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
         squared = (residual ** 2).sum(axis=1) / (KERNEL * sigma) ** 2
         weight = 1 / (1 + squared) ** 2
         noise = correlation * sigma ** 2
-        information = np.einsum("nij,n,nik->jk", jacobian, weight, jacobian) / noise + nuisance
-        gradient = np.einsum("nij,n,ni->j", jacobian, weight, residual) / noise + nuisance @ (delta - pull)
+        weighted = (jacobian * (weight / noise)[:, None, None]).reshape(-1, 6).T
+        information = weighted @ jacobian.reshape(-1, 6) + nuisance
+        gradient = weighted @ residual.ravel() + nuisance @ (delta - pull)
         balanced, unit = _balanced(information)
-        step = -unit * np.linalg.solve(balanced + RIDGE * np.eye(6), unit * gradient)
+        step = -unit * np.linalg.solve(balanced + RIDGE * IDENTITY, unit * gradient)
         delta = delta + step
         if np.abs(step[:2]).max() < 1e-4 and abs(step[5]) < 1e-8:
             break
@@ -139,7 +141,7 @@ def _whitening(ties: TiePoints, camera: Camera, pose: Pose) -> Float64:
 def _balanced(information: Float64) -> tuple[Float64, Float64]:
     """Information (6, 6) in units (6,) in which each unknown alone has 1: metres and radians differ by orders of magnitude."""
     unit = 1 / np.sqrt(np.maximum(np.diag(information), LEAST_INFORMATION))
-    return information * np.outer(unit, unit), unit
+    return information * unit * unit[:, None], unit
 
 
 def _covariance(information: Float64) -> Float64:
@@ -149,7 +151,7 @@ def _covariance(information: Float64) -> Float64:
     if values[0] < RIDGE:
         raise Refusal(Reason.TIE_POINTS_CLUSTERED, "the tie points lie so close together that place and heading do not follow "
                                                    "from them")
-    covariance: Float64 = (vectors / values) @ vectors.T * np.outer(unit, unit)
+    covariance: Float64 = (vectors / values) @ vectors.T * unit * unit[:, None]
     return (covariance + covariance.T) / 2
 
 

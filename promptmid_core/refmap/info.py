@@ -82,6 +82,26 @@ def little_data(path: Path) -> str | None:
             "descriptors; look at it with 'promptmid map preview', and check nodata, extent and CRS of its rasters")
 
 
+def few_heights(path: Path) -> str | None:
+    """Return a sentence where a finished map with a DEM has heights under less than half of its SAR pixels. Raises InputError
+    where the folder is none."""
+    content = Manifest.read(path).content
+    if content.dem_fraction is None or content.dem_fraction >= content.valid_fraction / 2:
+        return None
+    return (f"{path} has heights on {content.dem_fraction:.2%} of it, where {content.valid_fraction:.2%} has SAR pixels; the "
+            "others are taken from what lies around, so give a DEM that covers the map, or none")
+
+
+def small_ground(path: Path, patch_px: int) -> str | None:
+    """Return a sentence where a map is smaller than the patch of `patch_px` map pixels that a frame is matched by. Raises
+    InputError where the folder is none."""
+    grid = Header.read(path).grid
+    if min(grid.width, grid.height) >= patch_px:
+        return None
+    return (f"{path} has {grid.width} x {grid.height} px, less than the patch of {patch_px} px that a frame is matched by, so "
+            "that few frames or none will get a fix; build it of a larger raster, or with a smaller --gsd")
+
+
 def unsure_place(path: Path) -> str | None:
     """Return a sentence where nobody knows how well a map lies on the ground. Raises InputError where the folder is none."""
     taken = Header.read(path).transformation

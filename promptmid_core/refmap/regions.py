@@ -12,6 +12,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
+from promptmid_core.folders import is_partial
 from promptmid_core.georaster.frame import FURTHEST_DEG, trouble_of
 from promptmid_core.georaster.proj import transformer
 from promptmid_core.refmap.format.fields import Fields
@@ -26,7 +27,6 @@ MAIN = "main"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 MOST_REGIONS = 10_000
 CURE = "remove it and give each 'promptmid map append' again, which finds the regions that are there"
-PARTIAL = f"{REGIONS_FILE}.partial"
 OUTLINE = 16  # points along a side of a footprint
 
 
@@ -97,9 +97,9 @@ def read_regions(path: Path) -> list[Region]:
 
 
 def write_regions(path: Path, regions: list[Region]) -> None:
-    """Write the table of a map that has a folder of regions, in one step."""
+    """Write the table of a map, in one step."""
     values = {"format": FORMAT, "version": VERSION, "regions": [region.to_dict() for region in regions]}
-    write_sealed(path / REGIONS_FILE, values, folder=path / REGIONS_FOLDER)
+    write_sealed(path / REGIONS_FILE, values)
 
 
 def _folder(name: str) -> str:
@@ -136,7 +136,8 @@ def verify_map(path: Path) -> list[str]:
             damaged.append(f"{region.path}/{MANIFEST_FILE}")
     for entry in sorted((path / REGIONS_FOLDER).iterdir()) if (path / REGIONS_FOLDER).is_dir() else []:
         # what an append that was cut off may leave behind is no damage
-        left = {file.name for file in entry.iterdir()} <= {LOCK_FILE} if entry.is_dir() else entry.name in (LOCK_FILE, PARTIAL)
+        names = {file.name for file in entry.iterdir()} if entry.is_dir() else {entry.name}
+        left = all(name == LOCK_FILE or is_partial(name) for name in names)
         if entry.name not in listed and not left and attributes_of(entry) is None:
             damaged.append(f"{REGIONS_FOLDER}/{entry.name}")
     return sorted(damaged)

@@ -38,7 +38,7 @@ def train_aggregation(recipe: Recipe, backbones: Backbones, scenes: Sequence[Tra
     for number, cycle in enumerate(recipe.cycles):
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
-        make_folder(folder)
+        make_folder(folder, out)
         describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from promptmid_core.files import replacing, writing
+from promptmid_core.files import write_whole
+from promptmid_core.folders import clear_partials
 from promptmid_core.networks.encoder import Encoder
 from promptmid_core.training.state import CURE, load_state, save_state
 
@@ -65,6 +67,8 @@ def train(model: nn.Module, schedule: Schedule, out: Path, batches: Callable[[in
     optimiser = torch.optim.AdamW(groups, lr=schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.98))
     average = copy.deepcopy(model).eval()
     step, state = 0, out / STATE
+    if accelerator.is_main_process:
+        clear_partials(out)
     if state.exists():
         step = load_state(state, model, average, optimiser)
     model.train()
@@ -140,7 +144,8 @@ def _noted(path: Path, row: dict[str, float]) -> None:
     if path.exists():
         with path.open(newline="") as file:
             rows = [old for old in csv.DictReader(file) if int(old["step"]) < row["step"]]
-    with writing(path, CURE), replacing(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        writer.writeheader()
-        writer.writerows([*rows, row])
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(row))
+    writer.writeheader()
+    writer.writerows([*rows, row])
+    write_whole(path, text.getvalue(), path.parent, cure=CURE)

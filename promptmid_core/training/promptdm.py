@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from promptmid_core.files import make_folder
+from promptmid_core.files import make_folder, writing
+from promptmid_core.folders import move_files, scratch
 from promptmid_core.networks.backbones import UNET, VAE, Backbones
 from promptmid_core.networks.diffusion import load_unet, load_vae, vae_input
 from promptmid_core.training.loop import Batch, Schedule, device, is_first, train
@@ -86,11 +87,13 @@ def train_promptdm(recipe: Recipe, backbones: Backbones, scenes: Sequence[Traini
             return denoising(model, batch, offset + step)
 
         folder = out / f"cycle-{number + 1}"
-        make_folder(folder)
+        make_folder(folder, out)
         adapted = train(adapted, cycle, folder, batches, loss, validated, progress)
     merged = adapted.merge_and_unload() if recipe.lora_rank else adapted
     if is_first():
-        merged.save_pretrained(out / UNET, safe_serialization=True)
+        with writing(out / UNET), scratch(out / UNET) as folder:
+            merged.save_pretrained(folder, safe_serialization=True)
+            move_files(folder, out / UNET, out)
     return out
 
 

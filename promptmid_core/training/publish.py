@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors import safe_open
 
 from promptmid_core.arrays import Float32
 from promptmid_core.export.onnx import export_student
-from promptmid_core.files import make_folder, sha256, write_json, write_whole, writing
+from promptmid_core.files import make_folder, sha256, write_json, write_whole
 from promptmid_core.networks.student import Student
 from promptmid_core.networks.teacher import Teacher
 from promptmid_core.runtime.profile import FILE
@@ -68,11 +69,12 @@ def publish_teacher(teacher: Teacher, prompts: np.ndarray, temperature: float, n
 
 def _finish(out: Path, profile: dict[str, Any], files: tuple[str, ...], prompts: np.ndarray, record: dict[str, Any]) -> None:
     """Write prompts and record beside the files of a profile, then the profile itself, which names their hashes."""
-    with writing(out / "prompts.npy", CURE):
-        np.save(out / "prompts.npy", np.asarray(prompts, np.float16))
-    write_json(out / "run.json", record, cure=CURE)
+    stream = BytesIO()
+    np.save(stream, np.asarray(prompts, np.float16))
+    write_whole(out / "prompts.npy", stream.getvalue(), out, cure=CURE)
+    write_json(out / "run.json", record, out, cure=CURE)
     hashes = {file: sha256(out / file) for file in (*files, "prompts.npy")}
-    write_whole(out / FILE, yaml.safe_dump(profile | {"files": hashes}, sort_keys=False), cure=CURE)
+    write_whole(out / FILE, yaml.safe_dump(profile | {"files": hashes}, sort_keys=False), out, cure=CURE)
 
 
 def temperature_of(weights: Path) -> float:

@@ -34,7 +34,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     Raises InputError where the file cannot be written.
     """
     try:
-        with replacing(path) as partial:
+        with replacing(path, path.parent) as partial:
             save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
     except (SafetensorError, OSError) as error:
         raise cannot_write(path, error, CURE) from error

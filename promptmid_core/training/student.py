@@ -40,7 +40,7 @@ def train_student(recipe: Recipe, scenes: Sequence[TrainingScene], prompts: np.n
         describer = describer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         samples = Samples(learnt, recipe.sources, recipe.seed + number, Geometry(**recipe.geometry))
         folder = out / f"cycle-{number + 1}"
-        make_folder(folder)
+        make_folder(folder, out)
         describer = train(describer, cycle, folder, batches_of(samples, cycle), _loss(describer, teacher, recipe.teaching),
                           lambda average: judged(average, validation), progress)
     assert isinstance(describer, Describer)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
+from promptmid_core.folders import check_plain
 from promptmid_core.refmap.build.builder import make_map, writing
 from promptmid_core.refmap.build.options import BuildOptions
 from promptmid_core.refmap.build.plan import plan_build
@@ -44,6 +45,7 @@ def append_region(path: Path, sources: Sources, options: BuildOptions | None = N
                          f"{descriptor.fingerprint}; all regions need one: leave --descriptor out, or build the map again")
     crew.check()
     known, out = read_regions(path), path / REGIONS_FOLDER / name
+    check_plain(out, path)
     task = plan_build(out, sources, replace(options, descriptor=descriptor, store=options.store or main.store))
     there = attributes_of(out)
     if there is not None and there != task.header.to_dict():
@@ -52,7 +54,7 @@ def append_region(path: Path, sources: Sources, options: BuildOptions | None = N
         if region.name != name:
             _check_apart(path, region, task.header, first)
     built = make_map(out, task, crew, started)
-    with writing(path), locked(path / REGIONS_FOLDER):
+    with writing(path), locked(path / REGIONS_FOLDER, path):
         regions = read_regions(path)  # once more: another append may have ended meanwhile
         if name not in (region.name for region in regions):
             write_regions(path, [*regions, Region.of(name, built.header)])

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 
 from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
+from promptmid_core.folders import clear_partials, remove
 from promptmid_core.refmap.build.options import BuildOptions
 from promptmid_core.refmap.build.plan import plan_build
 from promptmid_core.refmap.build.sources import Sources
 from promptmid_core.refmap.build.tile import TileTask
 from promptmid_core.refmap.build.workers import Crew
 from promptmid_core.refmap.format import embeddings
-from promptmid_core.refmap.format.arrays import create, metadata_files
+from promptmid_core.refmap.format.arrays import create, metadata_files, shard_files
 from promptmid_core.refmap.format.header import Header, attributes_of
 from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import JOURNAL_FILE, MANIFEST_FILE, Built, Content, Journal, Manifest, TileRecord
@@ -61,11 +63,12 @@ def make_map(out: Path, task: TileTask, crew: Crew, started: float) -> Reference
 
 def _make_tiles(task: TileTask, crew: Crew) -> list[TileRecord]:
     """Make every tile that is not there yet; the records of all."""
-    for partial in task.path.rglob("*.partial"):
-        partial.unlink()  # a shard that a kill cut off before it had its name
+    clear_partials(task.path)
     journal, levels = Journal(task.path), [list(task.header.tiles(level)) for level in range(task.header.levels)]
     total = sum(len(tiles) for tiles in levels)
-    records = journal.finished()
+    known = set(chain.from_iterable(levels))
+    records = {tile: record for tile, record in journal.finished().items()
+               if tile in known and record.files.keys() == {file.as_posix() for file in shard_files(task.header, tile).values()}}
     if records:
         log.info("%s is unfinished; %d of %d tiles are there and kept", task.path, len(records), total)
 
@@ -98,7 +101,7 @@ def _check_ground(task: TileTask, records: list[TileRecord]) -> None:
         return
     made = [Path(file) for record in records for file in record.files]
     for name in [*made, *metadata_files(task.header), *task.header.vocabulary.files, Path(JOURNAL_FILE)]:
-        (task.path / name).unlink(missing_ok=True)
+        remove(task.path / name, task.path)
     for folder in sorted((path for path in task.path.rglob("*") if path.is_dir()), reverse=True):
         with suppress(OSError):
             folder.rmdir()  # what is not empty is not ours

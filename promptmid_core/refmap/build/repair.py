@@ -10,6 +10,7 @@ from pathlib import Path
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
 from promptmid_core.files import sha256
+from promptmid_core.folders import clear_partials
 from promptmid_core.georaster import raster_identity
 from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.build.builder import writing
@@ -49,11 +50,10 @@ def repair_map(path: Path, sources: Sources, descriptor: Descriptor | None = Non
     found = _found(header, sources, manifest.built.inputs)
     task = _task(path, header, found, descriptor or load(header.descriptor.name, threads=1))
     with writing(path), locked(path):
-        lost = [path / name for name in map(str, metadata_files(header)) if name in broken]
-        if lost:
-            for file in lost:
-                file.unlink(missing_ok=True)
-            create(path, header)
+        for level in range(header.levels):
+            clear_partials(path / str(level))
+        if not broken.isdisjoint(map(str, metadata_files(header))):
+            create(path, header, broken)
         _make_again(task, broken, crew)
     for name in sorted(broken):
         if sha256(path / name) != files[name]:

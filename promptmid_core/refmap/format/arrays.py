@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,14 @@ from promptmid_core.refmap.format.header import CHUNKS_PER_TILE, Header
 from promptmid_core.refmap.format.quantisation import scales
 from promptmid_core.refmap.format.sealed import read_object
 from promptmid_core.refmap.tile import Tile
+from promptmid_core.zarrfiles import zarr_files
+
+if TYPE_CHECKING:
+    from zarr.storage import MemoryStore
 
 UNKNOWN_CLASS = 65535
 UNKNOWN_HEIGHT = -32768.0
 NO_SCENE = {"uint8": 255, "uint16": 65535}
-ZSTD_LEVEL = 1
 ROUNDING_M = 0.1  # by which a height that was interpolated may lie beyond those that it comes from
 METADATA = "zarr.json"
 CURE = "copy or build the map again; 'promptmid map verify' names all that is damaged"
@@ -73,40 +76,40 @@ def plan(header: Header, level: int) -> dict[str, ArrayPlan]:
     return arrays
 
 
-def create(path: Path, header: Header) -> None:
-    """Write the metadata of a map, and the coordinates of its pixels; what is there already stays."""
+def create(path: Path, header: Header, only: frozenset[str] | None = None) -> None:
+    """Write the metadata of a map, and the coordinates of its pixels, or `only` some of those files, relative to the map.
+
+    Raises OSError where one cannot be written.
+    """
     import zarr
 
-    if not (path / METADATA).exists():
-        zarr.create_group(path, zarr_format=3, attributes=header.to_dict())
-    for level in range(header.levels):
-        _create_level(path / str(level), header, level)
+    with zarr_files(path, path, only) as store:
+        zarr.create_group(store, zarr_format=3, attributes=header.to_dict())
+        for level in range(header.levels):
+            _create_level(store, header, level)
 
 
-def _create_level(folder: Path, header: Header, level: int) -> None:
+def _create_level(store: MemoryStore, header: Header, level: int) -> None:
     import zarr
     from zarr.codecs import Crc32cCodec, ZstdCodec
 
     grid = header.pixels(level)
-    if not (folder / METADATA).exists():
-        zarr.create_group(folder, zarr_format=3, attributes={
-            "crs": header.frame.crs, "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
-    codecs = [ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec()]
+    zarr.create_group(store, path=str(level), zarr_format=3, attributes={
+        "crs": header.frame.crs, "gsd_m": grid.gsd, "transform": list(grid.to_transform(header.frame.origin))})
+    codecs = [ZstdCodec(level=shard.ZSTD_LEVEL), Crc32cCodec()]
     for name, array in plan(header, level).items():
-        if not (folder / name / METADATA).exists():
-            chunk = array.side(header)
-            depth = array.shape[:-2]
-            zarr.create_array(
-                folder / name, shape=array.shape, dtype=array.dtype, chunks=(*depth, chunk, chunk),
-                shards=(*depth, chunk * CHUNKS_PER_TILE, chunk * CHUNKS_PER_TILE), compressors=codecs, filters=None,
-                fill_value=array.unknown or 0, dimension_names=array.dimensions, zarr_format=3,
-                attributes={} if array.unknown is None else {"missing_value": array.unknown},
-            )
+        chunk = array.side(header)
+        depth = array.shape[:-2]
+        zarr.create_array(
+            store, name=f"{level}/{name}", shape=array.shape, dtype=array.dtype, chunks=(*depth, chunk, chunk),
+            shards=(*depth, chunk * CHUNKS_PER_TILE, chunk * CHUNKS_PER_TILE), compressors=codecs, filters=None,
+            fill_value=array.unknown or 0, dimension_names=array.dimensions, zarr_format=3,
+            attributes={} if array.unknown is None else {"missing_value": array.unknown},
+        )
     for name, (dimension, values, attributes) in _coordinates(header, level).items():
-        # always written: small, and a kill may have come between metadata and values
-        axis = zarr.create_array(folder / name, shape=values.shape, dtype=values.dtype, chunks=(max(len(values), 1),),
-                                 compressors=codecs, filters=None, fill_value=0, dimension_names=(dimension,), zarr_format=3,
-                                 attributes=attributes, overwrite=True)
+        axis = zarr.create_array(store, name=f"{level}/{name}", shape=values.shape, dtype=values.dtype,
+                                 chunks=(max(len(values), 1),), compressors=codecs, filters=None, fill_value=0,
+                                 dimension_names=(dimension,), zarr_format=3, attributes=attributes)
         axis[:] = values
 
 
@@ -141,15 +144,15 @@ def write_tile(path: Path, header: Header, tile: Tile, values: dict[str, NDArray
     for name, file in shard_files(header, tile).items():
         if only is not None and file.as_posix() not in only:
             continue
-        write_shard(path / file, header, arrays[name], values[name])
+        write_shard(path, file, header, arrays[name], values[name])
         written.append(file)
     return written
 
 
-def write_shard(file: Path, header: Header, array: ArrayPlan, values: NDArray[np.generic]) -> None:
-    """Write one whole shard of an array."""
-    shard.write(file, values.astype(array.dtype, copy=False), array.side(header), CHUNKS_PER_TILE,
-                array.unknown or 0, ZSTD_LEVEL)
+def write_shard(path: Path, file: Path, header: Header, array: ArrayPlan, values: NDArray[np.generic]) -> None:
+    """Write one whole shard of an array, `file` relative to the map."""
+    shard.write(path / file, path, values.astype(array.dtype, copy=False), array.side(header), CHUNKS_PER_TILE,
+                array.unknown or 0)
 
 
 def read_window(path: Path, header: Header, name: str, window: Tile) -> NDArray[np.generic]:

@@ -11,6 +11,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.files import read_regular
 from promptmid_core.refmap.format import shard
 from promptmid_core.refmap.format.sealed import read_object
+from promptmid_core.zarrfiles import zarr_files
 
 FOLDER = "embeddings"
 METADATA = Path(FOLDER, "zarr.json")
@@ -24,17 +25,18 @@ def files(shape: tuple[int, ...] | None) -> list[Path]:
 
 
 def write(path: Path, embeddings: Float32 | None) -> None:
-    """The embeddings into a map; always written: small, and a kill may have come between metadata and values."""
+    """Write the embeddings into a map. Raises OSError where that cannot be written."""
     if embeddings is None:
         return
     import zarr
     from zarr.codecs import Crc32cCodec, ZstdCodec
 
     shape = embeddings.shape
-    array = zarr.create_array(path / FOLDER, shape=shape, dtype="float32", chunks=shape, filters=None, fill_value=0,
-                              compressors=[ZstdCodec(level=3), Crc32cCodec()], zarr_format=3, overwrite=True,
-                              dimension_names=("modality", "prompt", *("token", "feature")[4 - len(shape):]))
-    array[...] = embeddings
+    with zarr_files(path / FOLDER, path) as store:
+        array = zarr.create_array(store, shape=shape, dtype="float32", chunks=shape, filters=None, fill_value=0,
+                                  compressors=[ZstdCodec(level=3), Crc32cCodec()], zarr_format=3,
+                                  dimension_names=("modality", "prompt", *("token", "feature")[4 - len(shape):]))
+        array[...] = embeddings
 
 
 def read(path: Path, shape: tuple[int, ...]) -> Float32:

@@ -12,30 +12,33 @@ from pathlib import Path
 
 from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError
+from promptmid_core.folders import open_in_place, remove
 
 LOCK_FILE = "building.lock"
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the map folder `path` for building. Raises InputError, with the other's process id and host, where another one does.
+def locked(path: Path, within: Path | None = None) -> Iterator[None]:
+    """Hold the map folder `path`, which lies in the map `within`, for building.
+
+    Raises InputError, with the other's process id and host, where another one does.
 
     The lock of a process that is no more on this host counts for nothing; that of another host, which cannot be asked, holds.
     """
-    file = path / LOCK_FILE
-    descriptor = _taken(file)
+    file, within = path / LOCK_FILE, within or path
+    descriptor = _taken(file, within)
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        remove(file, within)
         os.close(descriptor)
 
 
-def _taken(file: Path) -> int:
+def _taken(file: Path, within: Path) -> int:
     """The descriptor of the lock file, locked and signed; the kernel lets go of it with the process, however that ends."""
     while True:
         with ExitStack() as opened:
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = open_in_place(file, os.O_RDWR, within)
             opened.callback(os.close, descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,6 +69,6 @@ def _owner(descriptor: int) -> tuple[int, str] | None:
 
 def _is_still(file: Path, descriptor: int) -> bool:
     try:
-        return file.stat().st_ino == os.fstat(descriptor).st_ino
+        return file.lstat().st_ino == os.fstat(descriptor).st_ino
     except FileNotFoundError:
         return False

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError
-from promptmid_core.files import read_regular, sha256
+from promptmid_core.files import open_regular, sha256
+from promptmid_core.folders import is_partial, open_in_place
 from promptmid_core.prompts.table import MOST_CODES, is_code
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.header import Header
@@ -19,6 +22,7 @@ from promptmid_core.refmap.tile import Tile
 MANIFEST_FILE = "manifest.json"
 JOURNAL_FILE = "building.jsonl"
 REGIONS_FILE, REGIONS_FOLDER = "regions.json", "regions"
+MOST_LINE = 2**20  # bytes of a line of the journal
 CURE = "copy or build the map again"
 MOST_BYTES = 256 * 2**20  # of manifest and journal: some two million files
 
@@ -60,14 +64,14 @@ class Journal:
         self.file = path / JOURNAL_FILE
 
     def append(self, record: TileRecord) -> None:
-        with self.file.open("a") as lines:
+        descriptor = open_in_place(self.file, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(descriptor, "w") as lines:
             lines.write(json.dumps(record.to_dict(), sort_keys=True) + "\n")
 
     def finished(self) -> dict[Tile, TileRecord]:
         """Return the tiles whose files are still as they were written. Raises InputError where the journal cannot be read."""
         records: dict[Tile, TileRecord] = {}
-        lines = read_regular(self.file, MOST_BYTES, "remove it").splitlines() if self.file.exists() else []
-        for line in lines:
+        for line in self._lines():
             try:
                 record = TileRecord.from_dict(Fields(parsed_json(line), self.file, CURE))
             except (ValueError, InputError):
@@ -75,6 +79,11 @@ class Journal:
             if all(sha256(self.file.parent / name) == known for name, known in record.files.items()):
                 records[record.tile] = record
         return records
+
+    def _lines(self) -> Iterator[bytes]:
+        if self.file.exists():
+            with open_regular(self.file, "remove it") as lines:
+                yield from iter(lambda: lines.readline(MOST_LINE), b"")
 
 
 @dataclass(frozen=True)
@@ -207,6 +216,6 @@ def damaged_files(path: Path) -> list[str]:
     except InputError:
         return [MANIFEST_FILE]
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - {MANIFEST_FILE, REGIONS_FILE}
-    found = {name for name in found if not name.startswith(f"{REGIONS_FOLDER}/")}
+    found = {name for name in found if not name.startswith(f"{REGIONS_FOLDER}/") and not is_partial(name)}
     broken = {name for name, known in files.items() if sha256(path / name) != known}
     return sorted(broken | (found - set(files)))

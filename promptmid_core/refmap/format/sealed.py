@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.documents import MOST_BYTES, read_json
 from promptmid_core.errors import InputError
-from promptmid_core.files import digest, replacing
+from promptmid_core.files import digest
+from promptmid_core.folders import put
 from promptmid_core.refmap.format.fields import Fields
 
 SEAL = "sha256"
@@ -33,12 +33,9 @@ def read_object(file: Path, cure: str, most: int = MOST_BYTES) -> dict[str, Any]
     return Fields(read_json(file, most, cure), file, cure).values
 
 
-def write_sealed(path: Path, values: dict[str, Any], folder: Path | None = None) -> None:
-    """Write JSON values with their checksum in place of what is there, at once and on the disk when this returns.
+def write_sealed(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON values with their checksum in place of what is there, be it a link, at once and on the disk when this returns.
 
-    `folder` as for `replacing`. Raises OSError where the file cannot be written.
+    Raises OSError where the file cannot be written.
     """
-    with replacing(path, folder) as partial, partial.open("w") as file:
-        json.dump(sealed(values), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    put(path, json.dumps(sealed(values), indent=1).encode(), path.parent)

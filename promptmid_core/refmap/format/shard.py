@@ -15,23 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.errors import InputError
-from promptmid_core.files import open_regular, replacing
+from promptmid_core.files import open_regular
+from promptmid_core.folders import put
 
 NOWHERE = 2 ** 64 - 1  # offset and length of a chunk that the shard does not hold
 CHECKSUM_BYTES = 4
+ZSTD_LEVEL = 1
 MOST_OVERHEAD = 1024  # bytes of a chunk that cannot be made smaller, beyond its content
 ZSTD_MAGIC = (0xFD2FB528).to_bytes(4, "little")
 
 
-def write(file: Path, values: NDArray[np.generic], chunk: int, across: int, fill: float | int, level: int) -> None:
+def write(file: Path, within: Path, values: NDArray[np.generic], chunk: int, across: int, fill: float | int) -> None:
     """Write a shard of `across` x `across` chunks of `chunk` x `chunk` elements, whose upper left part is `values` (..., H, W).
 
-    What a chunk holds beyond `values` is `fill`; chunks that lie wholly beyond are left out. `level` is that of zstd. The file
-    appears at once and whole.
+    What a chunk holds beyond `values` is `fill`; chunks that lie wholly beyond are left out. The file appears at once and whole,
+    in the map `within`, below which no link is followed.
     """
     from numcodecs.zstd import Zstd
 
-    zstd = Zstd(level=level)
+    zstd = Zstd(level=ZSTD_LEVEL)
     index = np.full((across, across, 2), NOWHERE, "<u8")
     parts, offset = [], 0
     for row in range(-(-values.shape[-2] // chunk)):
@@ -42,10 +44,8 @@ def write(file: Path, values: NDArray[np.generic], chunk: int, across: int, fill
             parts.append(_checked(bytes(zstd.encode(whole))))
             index[row, col] = offset, len(parts[-1])
             offset += len(parts[-1])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # not flushed to the disk: a build that a power cut ends finds by their hashes which shards are whole
-    with replacing(file) as partial:
-        partial.write_bytes(b"".join([*parts, _checked(index.tobytes())]))
+    # a build that a power cut ends finds by their hashes which shards are whole
+    put(file, b"".join([*parts, _checked(index.tobytes())]), within, lasting=False)
 
 
 def read(file: Path, row: int, col: int, shape: tuple[int, ...], across: int, dtype: str) -> NDArray[np.generic]:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -20,9 +19,11 @@ from typing import Any
 
 from promptmid_core.documents import parsed_json
 from promptmid_core.errors import InputError, Unavailable
+from promptmid_core.folders import put
 
 FORMAT = 1
 MOST_SIDECAR, MOST_TIMING = 2**16, 2**28  # bytes
+MODE = 0o600
 FOLDER = "PROMPTMID_ENGINES"  # environment variable
 
 
@@ -81,8 +82,8 @@ def write(path: Path, key: EngineKey, engine: bytes) -> None:
     sidecar = {"format": FORMAT, **asdict(key), "engine_bytes": len(engine), "engine_sha256": hashlib.sha256(engine).hexdigest()}
     try:
         with _locked(path.parent):
-            _replace(path, engine)
-            _replace(sidecar_of(path), (json.dumps(sidecar, indent=2) + "\n").encode())
+            put(path, engine, path.parent, mode=MODE)
+            put(sidecar_of(path), (json.dumps(sidecar, indent=2) + "\n").encode(), path.parent, mode=MODE)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); name a file in a writable folder") from error
 
@@ -134,7 +135,7 @@ def keep_timing_cache(key: EngineKey, timed: bytes) -> None:
     if timed:
         home = folder()
         with _locked(home):
-            _replace(home / _timing_name(key), timed)
+            put(home / _timing_name(key), timed, home, mode=MODE)
 
 
 def _timing_name(key: EngineKey) -> str:
@@ -187,20 +188,6 @@ def _check_safe(status: os.stat_result, path: Path, is_kind: object) -> None:
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise InputError(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):o}); engines are code: run 'chmod "
                          f"go-w {path}' if you trust what is there")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a whole file in place of what is there."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def _write(
     units: str | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:
-    """One GeoTIFF of (H, W) or (bands, H, W), written beside its place and then moved there."""
+    """One GeoTIFF of (H, W) or (bands, H, W), written apart and then moved to its place, be that a link."""
     import rasterio
     from rasterio.transform import Affine
 
@@ -143,7 +143,7 @@ def _write(
     if len(bands) == 3:
         profile |= {"photometric": "RGB", "interleave": "pixel"}
     try:
-        with replacing(path) as partial, rasterio.open(partial, "w", **profile) as file:
+        with replacing(path, path.parent) as partial, rasterio.open(partial, "w", **profile) as file:
             if colours:
                 # before the pixels: once they are written, GDAL can no longer make the file a palette image
                 file.write_colormap(1, colours)
