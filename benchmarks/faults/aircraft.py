@@ -102,9 +102,8 @@ class Aircraft:
         reasons = []
         for shot in shots:
             self.send(shot)
-            if shot.image is not None and shot.awaited:
-                if self._judged(shot.stamp_ns):
-                    reasons.append(self.ledger.reason)
+            if shot.image is not None and shot.awaited and self._judged(shot.stamp_ns):
+                reasons.append(self.ledger.reason)
         return reasons
 
     def until_fix(self, most: int, what: str) -> int:

@@ -94,8 +94,8 @@ class Ledger:
     def totals(self) -> dict[str, Any]:
         """Return how many images were sent and what came of them so far."""
         with self._came:
-            return {"images": sum(self.sent.values()), "verdicts": sum(self.judged.values()), "fixes": self.fixes, "lost": self.lost,
-                    "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
+            return {"images": sum(self.sent.values()), "verdicts": sum(self.judged.values()), "fixes": self.fixes,
+                    "lost": self.lost, "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
 
     def add_up(self) -> bool:
         """Return whether the node's counters and what came of it agree, with no image in hand."""
