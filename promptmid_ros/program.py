@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from promptmid_core.runtime.arenas import bound_arenas
 from promptmid_core.runtime.threads import bound
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -32,6 +33,7 @@ def main(args: list[str] | None = None) -> int:
     # blocked before anything else, so that no thread and no import is ever interrupted: run() asks for them when it is ready
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     bound()
+    bound_arenas()
     status = _answered(sys.argv if args is None else ["localizer", *args])
     if status is not None:
         return status

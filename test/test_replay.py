@@ -189,8 +189,8 @@ def test_raw_images_are_read_too(tmp_path: Path) -> None:
     entries = []
     for topic, log_ns, message in messages(2):
         if topic == "/image/compressed":
-            raw = telemetry.message("sensor_msgs/msg/Image", message.header, 48, 64, "mono8", 0, 64, pixels)
-            topic, message = "/image", raw
+            its = pixels + np.uint8(len(entries))
+            topic, message = "/image", telemetry.message("sensor_msgs/msg/Image", message.header, 48, 64, "mono8", 0, 64, its)
         entries.append((topic, log_ns, message))
     assert reasons(run(tmp_path, entries)) == ["fix", "fix"]
 

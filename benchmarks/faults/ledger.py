@@ -19,7 +19,7 @@ class Ledger:
     """The images of one activation by their stamps: where the aircraft truly was, how often each was sent and judged.
 
     For use by several threads. `worst_px`: the largest ground error of an accepted fix, in map pixels. `reasons` and `reason`:
-    how often each reason was given, and the last one.
+    how often each reason was given, and the last one. `lost`: images that never reached the node.
     """
 
     def __init__(self, camera: Camera, terrain: Terrain, gsd_m: float) -> None:
@@ -30,7 +30,7 @@ class Ledger:
         self.judged: Counter[int] = Counter()
         self.reasons: Counter[str] = Counter()
         self.reason = self.state = ""
-        self.fixes = 0
+        self.fixes = self.lost = 0
         self.worst_px = 0.0
         self.false_fixes: list[str] = []
         self.health: dict[str, str] = {}
@@ -39,6 +39,12 @@ class Ledger:
         with self._came:
             self._truth[stamp] = truth
             self.sent[stamp] += 1
+
+    def lose(self, stamp: int) -> None:
+        """Take an image back that the node never received: images travel best effort."""
+        with self._came:
+            self.sent[stamp] -= 1
+            self.lost += 1
 
     def on_verdict(self, message: Any) -> None:
         """Take a message of ~/match_diagnostics."""
@@ -89,7 +95,7 @@ class Ledger:
         """Return how many images were sent and what came of them so far."""
         with self._came:
             return {"images": sum(self.sent.values()), "verdicts": sum(self.judged.values()), "fixes": self.fixes,
-                    "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
+                    "lost": self.lost, "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
 
     def add_up(self) -> bool:
         """Return whether the node's counters and what came of it agree, with no image in hand."""

@@ -19,6 +19,7 @@ from promptmid_core.errors import InputError
 
 AFTER = 4
 INTERNAL_ERROR = "internal_error"
+COUNTED = ("images", "verdicts", "fixes", "false_fixes", "lost")
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Result:
     fixes: int = 0
     worst_px: float = 0.0
     false_fixes: int = 0
+    lost: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     recovery: int | None = None
     seconds: float = 0.0
@@ -114,8 +116,8 @@ class Faults:
 def _count(result: Result, aircraft: Aircraft, before: dict[str, Any]) -> None:
     now = aircraft.ledger.totals()
     anew = now["verdicts"] < before["verdicts"]
-    result.images, result.verdicts, result.fixes, result.false_fixes = (
-        now[name] - (0 if anew else before[name]) for name in ("images", "verdicts", "fixes", "false_fixes"))
+    for name in COUNTED:
+        setattr(result, name, now[name] - (0 if anew else before[name]))
     earlier = {} if anew else before["reasons"]
     result.reasons = {reason: count - earlier.get(reason, 0) for reason, count in now["reasons"].items()
                       if count > earlier.get(reason, 0)}
@@ -147,6 +149,6 @@ def summary(results: list[Result]) -> dict[str, Any]:
         return sum(getattr(result, name) for result in results)
 
     return {"faults": len(results), "failed": sum(1 for result in results if result.failure),
-            **{name: total(name) for name in ("images", "verdicts", "fixes", "false_fixes")},
+            **{name: total(name) for name in COUNTED},
             "worst_px": max((result.worst_px for result in results), default=0.0),
             "results": [asdict(result) for result in results]}
