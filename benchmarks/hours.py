@@ -82,7 +82,7 @@ def missed(figures: dict[str, Any]) -> list[str]:
             found.append(f"the latency's 99th percentile went from {first:g} to {last:g} ms, more than {MOST_SLOWER:g} times")
         first, last = _processor_ms(checkpoints[:6]), _processor_ms(checkpoints[-6:])
         if last > MOST_DEARER * first:
-            found.append(f"the processor time of an image went from {first:.1f} to {last:.1f} ms, more than {MOST_DEARER:g} times")
+            found.append(f"an image took {last:.1f} ms of processor time, {first:.1f} at first: more than {MOST_DEARER:g} times")
     counts = figures["counts"]
     if counts["received"] != counts["processed"] + counts["dropped"] or counts["processed"] != figures["verdicts"]:
         found.append(f"the counters do not add up: {counts}, {figures['verdicts']} verdicts")
