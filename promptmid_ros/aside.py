@@ -29,7 +29,7 @@ class Aside:
         self._busy = threading.Lock()
         # not the default group, which the service that awaits may hold
         self._group = ReentrantCallbackGroup()
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        threading.Thread(target=_run, args=(self._work, self._busy), name=name, daemon=True).start()
 
     async def result(self, work: Callable[[], Any], limit_s: float) -> Any:
         """Return what `work` returns, or raise what it raises.
@@ -72,13 +72,16 @@ class Aside:
         finally:
             self._node.destroy_timer(alarm)
 
-    def _run(self) -> None:
-        while True:
-            job = self._work.get()
-            try:
-                job()
-            except Exception:
-                # what cannot even be told, for want of memory, must not end the thread: the alarm answers
-                traceback.print_exc()
-            finally:
-                self._busy.release()
+
+def _run(work: SimpleQueue[Callable[[], None]], busy: threading.Lock) -> None:
+    """Holds nothing of the node between its jobs: what holds shared memory has to be freed when the process ends."""
+    while True:
+        job = work.get()
+        try:
+            job()
+        except Exception:
+            # what cannot even be told, for want of memory, must not end the thread: the alarm answers
+            traceback.print_exc()
+        finally:
+            del job
+            busy.release()

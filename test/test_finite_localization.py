@@ -105,7 +105,7 @@ def test_odometry_anchored_in_any_way(odom: Any, hand: Any, fix: Any, place: np.
 @examples(100)
 @given(st.lists(st.tuples(STAMPS, vectors(3, METRES)), max_size=8), STAMPS)
 def test_the_way_flown_at_any_time(samples: list[tuple[int, np.ndarray]], stamp: int) -> None:
-    odometer, buffer, length = Odometer(), PriorBuffer(), 0.0
+    odometer, buffer, length = Odometer(10**18), PriorBuffer(), 0.0
     for each, place in samples:
         odometer.add(each, place)
         buffer.add(Prior(each, Pose(place, np.eye(3)), np.eye(6)))

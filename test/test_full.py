@@ -119,7 +119,7 @@ def test_every_stage_runs_on_and_hands_on(folder, trained, capsys):
     assert student.describe(patch(64, 64), Prompt(Modality.SAR)).array.shape[1:] == (32, 32)
 
 
-class Stop(Exception):
+class Stop(BaseException):
     pass
 
 

@@ -12,11 +12,12 @@ from refusals import refused
 from test_odometry import COVARIANCE, SECOND, START, TURNED, by_hand, flown, message
 
 from promptmid_core.bags import telemetry
+from promptmid_core.bags.messages import FURTHEST_M
 from promptmid_core.errors import Refusal
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.intake import Intake, pixels
 from promptmid_core.localization.mounts import Mounts
-from promptmid_core.localization.odometry import FURTHEST_M, Odometry
+from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason

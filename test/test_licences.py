@@ -94,6 +94,6 @@ def test_what_the_node_loads_is_listed_as_flying(tmp_path: Path) -> None:
     flying = {name for name, _, _, use in ROWS if use == "flies"}
     # of several that share a folder, as `cuda` or `backports`, one is enough
     loaded = {name: {canonicalize_name(its) for its in providers.get(name, ())} for name in done.stdout.splitlines()[-1].split()}
-    assert {"numpy", "zarr", "pyproj", "simplejpeg", "onnxruntime", "rclpy"} <= set(loaded)
+    assert {"numpy", "numcodecs", "pyproj", "simplejpeg", "onnxruntime", "rclpy"} <= set(loaded)
     own = {"promptmid-ros"}
     assert not {name: its for name, its in loaded.items() if its and not its & (flying | own)}

@@ -20,7 +20,6 @@ from small_maps import write
 
 from promptmid_core.descriptors import load
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region
-from promptmid_core.refmap.format.header import HEADER_FILE
 from promptmid_ros.localizer_node import LocalizerNode
 
 pytestmark = pytest.mark.slow
@@ -81,12 +80,22 @@ def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:  #
         assert f"configure failed: {path} has no region 'north'; it has main, east" in localizer.log()
 
 
-def test_a_signal_while_configuring_ends_the_process(tmp_path: Path) -> None:
-    folder = tmp_path / "map"
-    folder.mkdir()
-    # whoever opens it for reading waits until somebody writes
-    os.mkfifo(folder / HEADER_FILE)
-    with Localizer(tmp_path, map=folder, autostart=True) as localizer, (folder / HEADER_FILE).open("wb"):
+def test_a_signal_while_configuring_ends_the_process(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+    """As from a disk that has died."""
+    began = tmp_path / "began"
+    harm = f"""
+import pathlib, time
+import promptmid_ros.localizer_node as node
+def hung(*given):
+    pathlib.Path({str(began)!r}).touch()
+    time.sleep(1e6)
+node.open_localizer = hung
+"""
+    with Localizer(tmp_path, harm=harm, map=scene.map_path, autostart=True) as localizer:
+        for _ in range(3000):
+            if began.exists():
+                break
+            time.sleep(0.01)
         code = end(localizer, (0.1, signal.SIGINT), (0.02, signal.SIGINT))
         assert code == 0, localizer.log()
         assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR")), localizer.log()

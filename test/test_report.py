@@ -1,6 +1,7 @@
 """The report is one file that carries everything, says what the figures say, and stands any flight."""
 
 import base64
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -140,7 +141,7 @@ def test_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monke
     flight = fly(tmp_path, 1)
     target = tmp_path / "report.html"
     target.write_text("old")
-    monkeypatch.setattr(Path, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(InputError, match=r"report\.html cannot be written \(disk full\)"):
         write_report(target, flight, summarise(flight), PlainMap())
     monkeypatch.undo()
@@ -153,7 +154,7 @@ def test_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monke
         write_report(tmp_path / "missing" / "report.html", flight, summarise(flight), PlainMap())
 
 
-def fail(*_: object) -> None:
+def fail(*_: object, **__: object) -> None:
     raise OSError(28, "disk full")
 
 

@@ -172,8 +172,8 @@ def test_a_gap_in_the_odometry_is_not_bridged() -> None:
     ("covariance", "word"),
     [
         (np.diag([1.0, 1, 1, 1, 1, np.nan]), "NaN"),
-        (np.diag([1.0, 1, 1, 1, 1, 0]), "variance in yaw is 0"),
-        (np.diag([-1.0, 1, 1, 1, 1, 1]), "variance in x is -1"),
+        (np.diag([1.0, 1, 1, 1, 1, 0]), "has variance 0 in yaw"),
+        (np.diag([-1.0, 1, 1, 1, 1, 1]), "has variance -1 in x"),
         (np.eye(6) + np.eye(6, k=1), "symmetric"),
         (np.eye(6) + 2 * (np.eye(6, k=1) + np.eye(6, k=-1)), "semidefinite"),
     ],

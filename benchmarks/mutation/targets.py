@@ -8,6 +8,7 @@ ROAD = ("test_priors.py", "test_mounts.py", "test_intake.py", "test_odometry.py"
 # files below promptmid_core and promptmid_ros: the tests of their own
 TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/geometry/camera.py": ("test_geometry.py", "test_field_cameras.py", "test_limits_of_messages.py"),
+    "promptmid_core/geometry/covariance.py": ("test_covariance.py", "test_limits_of_messages.py", "test_priors.py"),
     "promptmid_core/geometry/grid.py": ("test_geometry.py", "test_matching.py"),
     "promptmid_core/geometry/heights.py": ("test_ground.py",),
     "promptmid_core/geometry/image.py": ("test_geometry.py", "test_dependence.py"),
@@ -29,6 +30,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/solve.py": ("test_solve.py",),
     "promptmid_core/localization/anchor.py": ROAD,
     "promptmid_core/localization/cameras.py": ROAD,
+    "promptmid_core/localization/frozen.py": ("test_frozen.py",),
     "promptmid_core/localization/intake.py": ROAD,
     "promptmid_core/localization/mounts.py": ROAD,
     "promptmid_core/localization/odometer.py": ROAD,
