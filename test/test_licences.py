@@ -34,6 +34,7 @@ from promptmid_core.bags.images import image_from_compressed
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
+from promptmid_core.refmap import ReferenceMap
 from promptmid_ros.localizer_node import LocalizerNode
 
 rclpy.init(args=[])
@@ -42,6 +43,7 @@ assert node.trigger_configure().name == node.trigger_activate().name == "SUCCESS
 pixels = numpy.zeros((64, 64, 3), numpy.uint8)
 for kind in (".jpg", ".png"):
     image_from_compressed(SimpleNamespace(format=kind[1:], data=cv2.imencode(kind, pixels)[1].tobytes()))
+ReferenceMap.open(Path(sys.argv[1])).descriptors(0, 0, 64, 64)
 load("promptmid").describe(Patch(pixels, numpy.ones((64, 64), bool), Grid(0.0, 0.0, 1.0, 64, 64)), Prompt(Modality.OPTICAL))
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -56,10 +57,10 @@ class Documents:
     def _file_of_parameters(self, rng: Random) -> None:
         path = self._folder / "parameters.yaml"
         path.write_bytes(_changed_yaml(rng, self._parameters))
-        Settings.read({**DEFAULTS, **read_parameter_file(path)})
+        Settings.read({**deepcopy(DEFAULTS), **read_parameter_file(path)})
 
     def _values(self, rng: Random) -> None:
-        values: dict[str, Any] = dict(DEFAULTS)
+        values: dict[str, Any] = deepcopy(DEFAULTS)
         for name in rng.sample(list(values), 3):
             values[name] = changed_tree(rng, [values[name]])
             values[name] = values[name][0] if isinstance(values[name], list) and values[name] else values[name]
