@@ -13,7 +13,7 @@ from promptmid_core.reasons import Reason
 
 pytestmark = pytest.mark.slow
 
-CASES = {"messages": 300, "images": 500, "headers": 100, "maps": 100, "documents": 150}
+CASES = {"messages": 300, "images": 500, "headers": 100, "maps": 100, "documents": 150, "json": 3000}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -28,7 +28,7 @@ def test_no_case_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert known.failures == drawn.failures == {}
     assert drawn.executions == CASES[name]
     # neither all is taken nor all refused
-    assert len(drawn.outcomes) > 2
+    assert len(drawn.outcomes) > 1
 
 
 class Moody:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.fuzz.documents import Documents
+from benchmarks.fuzz.documents import Documents, Json
 from benchmarks.fuzz.fuzzer import Tally, Target, fuzz
 from benchmarks.fuzz.maps import Bytes, Headers
 from benchmarks.fuzz.messages import Images, Messages
@@ -21,7 +21,7 @@ def _running() -> Target:
 
 
 TARGETS: dict[str, Callable[[], Target]] = {
-    **{target.name: target for target in (Messages, Images, Headers, Bytes, Documents)}, "node": _running}
+    **{target.name: target for target in (Messages, Images, Headers, Bytes, Documents, Json)}, "node": _running}
 SECONDS = 60.0
 # numbers of cases of seed 0, by target, that failed once or show what a target does
 CORPUS = Path(__file__).parent / "corpus.json"

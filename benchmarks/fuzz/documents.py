@@ -1,10 +1,9 @@
-"""Files that people write or copy: class tables, parameter files, profiles, pair tables, as changed bytes and changed trees."""
+"""Files that people write or copy: JSON, class tables, parameter files, profiles, as changed bytes and changed trees."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -19,7 +18,25 @@ from promptmid_core.prompts import ClassTable
 from promptmid_core.runtime.profile import COMPACT, FILE, PROMPTS, Profile
 
 TABLE = "source: Copernicus\nclasses:\n  10: forest\n  40: cropland\n  80: water\n"
+JSON = b'{"a": [1, 2.5, {"b": null, "c": -1e-3}], "d": "\\u00e4", "e": [[], {}, true]}'
 PARAMETERS = Path("config/localizer.yaml")
+
+
+class Json:
+    """JSON texts, as headers, manifests and journals are read."""
+
+    name = "json"
+    hang_s = 5
+
+    def run(self, rng: Random) -> str:
+        try:
+            parsed_json(changed_bytes(rng, JSON * rng.randrange(1, 3)))
+        except ValueError:
+            return "refused"  # which its readers tell as a sentence
+        return "taken"
+
+    def close(self) -> None:
+        pass
 
 
 class Documents:
@@ -36,17 +53,13 @@ class Documents:
         self._parameters = PARAMETERS.read_bytes()
 
     def run(self, rng: Random) -> str:
-        reads = (self._json, self._table, self._file_of_parameters, self._values, self._described, self._prompts_of_profile)
+        reads = (self._table, self._file_of_parameters, self._values, self._described, self._prompts_of_profile)
         read = rng.choice(reads)
         read(rng)
         return f"taken: {read.__name__[1:]}"
 
     def close(self) -> None:
         self._home.cleanup()
-
-    def _json(self, rng: Random) -> None:
-        with suppress(ValueError):  # which its readers tell as a sentence
-            parsed_json(changed_bytes(rng, b'{"a": [1, 2.5, {"b": null}], "c": "d"}' * rng.randrange(1, 3)))
 
     def _table(self, rng: Random) -> None:
         path = self._folder / "table.yaml"
