@@ -13,7 +13,7 @@ help:
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
-	@echo 'make test      the whole test suite; about 6 minutes on two idle cores'
+	@echo 'make test      the whole test suite; about 8 minutes on two idle cores'
 	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
