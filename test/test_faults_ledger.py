@@ -112,3 +112,15 @@ def test_its_clock_can_be_set_and_it_can_begin_anew(bag: Path) -> None:
 def test_a_round_trip_needs_three_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 images; a round trip needs three"):
         RoundTrip(write_bag(tmp_path / "bag", messages(2)))
+
+
+def test_the_stamp_of_an_image_that_was_dropped_may_come_again(ledger: Ledger) -> None:
+    """As where a bag begins anew: one verdict is awaited then, and not that on the dropped image as well."""
+    ledger.send(START_NS, true_pose(START_NS))
+    ledger.settle()
+    ledger.send(START_NS, true_pose(START_NS))
+    assert not ledger.await_verdict(START_NS, 0.0)
+    ledger.on_verdict(verdict(START_NS))
+    assert ledger.await_verdict(START_NS, 0.0)
+    assert ledger.totals()["images"] == 2
+    assert ledger.wrong() == []

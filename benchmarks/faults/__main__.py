@@ -77,7 +77,7 @@ def _line(result: Result) -> str:
 
 
 def _totals(figures: dict[str, Any]) -> str:
-    return (f"{figures['faults']} faults, {figures['failed']} failed; {figures['images']} images sent, {figures['lost']} lost, "
+    return (f"{figures['faults']} faults, {figures['failed']} failed; {figures['images']} images sent, "
             f"{figures['verdicts']} verdicts, {figures['fixes']} fixes, {figures['false_fixes']} false, "
             f"the worst fix {figures['worst_px']:g} px off")
 

@@ -19,7 +19,7 @@ class Ledger:
     """The images of one activation by their stamps: where the aircraft truly was, how often each was sent and judged.
 
     For use by several threads. `worst_px`: the largest ground error of an accepted fix, in map pixels. `reasons` and `reason`:
-    how often each reason was given, and the last one. `lost`: images that never reached the node.
+    how often each reason was given, and the last one. `dropped`: images that the node dropped for newer ones.
     """
 
     def __init__(self, camera: Camera, terrain: Terrain, gsd_m: float) -> None:
@@ -30,7 +30,7 @@ class Ledger:
         self.judged: Counter[int] = Counter()
         self.reasons: Counter[str] = Counter()
         self.reason = self.state = ""
-        self.fixes = self.lost = 0
+        self.fixes = self.dropped = 0
         self.worst_px = 0.0
         self.false_fixes: list[str] = []
         self.health: dict[str, str] = {}
@@ -40,11 +40,13 @@ class Ledger:
             self._truth[stamp] = truth
             self.sent[stamp] += 1
 
-    def lose(self, stamp: int) -> None:
-        """Take an image back that the node never received: images travel best effort."""
+    def settle(self) -> None:
+        """Expect no more verdicts on what was sent so far: what has none was dropped for newer images. Its stamp may come again."""
         with self._came:
-            self.sent[stamp] -= 1
-            self.lost += 1
+            for stamp, count in self.sent.items():
+                dropped = max(count - self.judged[stamp], 0)
+                self.sent[stamp] -= dropped
+                self.dropped += dropped
 
     def on_verdict(self, message: Any) -> None:
         """Take a message of ~/match_diagnostics."""
@@ -94,8 +96,8 @@ class Ledger:
     def totals(self) -> dict[str, Any]:
         """Return how many images were sent and what came of them so far."""
         with self._came:
-            return {"images": sum(self.sent.values()), "verdicts": sum(self.judged.values()), "fixes": self.fixes,
-                    "lost": self.lost, "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
+            return {"images": sum(self.sent.values()) + self.dropped, "verdicts": sum(self.judged.values()), "fixes": self.fixes,
+                    "false_fixes": len(self.false_fixes), "reasons": dict(self.reasons)}
 
     def add_up(self) -> bool:
         """Return whether the node's counters and what came of it agree, with no image in hand."""

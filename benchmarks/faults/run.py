@@ -19,7 +19,7 @@ from promptmid_core.errors import InputError
 
 AFTER = 4
 INTERNAL_ERROR = "internal_error"
-COUNTED = ("images", "verdicts", "fixes", "false_fixes", "lost")
+COUNTED = ("images", "verdicts", "fixes", "false_fixes")
 
 
 @dataclass
@@ -34,7 +34,6 @@ class Result:
     fixes: int = 0
     worst_px: float = 0.0
     false_fixes: int = 0
-    lost: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     recovery: int | None = None
     seconds: float = 0.0
