@@ -41,7 +41,7 @@ class Ledger:
             self.sent[stamp] += 1
 
     def settle(self) -> None:
-        """Expect no more verdicts on what was sent so far: what has none was dropped for newer images. Its stamp may come again."""
+        """Expect no more verdicts on what was sent so far: what has none was dropped. Its stamp may come again."""
         with self._came:
             for stamp, count in self.sent.items():
                 dropped = max(count - self.judged[stamp], 0)
