@@ -26,6 +26,8 @@ from promptmid_core.localization.settings import DEFAULTS
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 SECOND = 1_000_000_000
 # metres above the ground, or beside the map's middle
 METRES = (st.sampled_from([0.0, 1e-300, 1e-9, 1e-6, 1e-3, 0.1, 1.0, 10.0, 100.0, 1e5, 9e7, -1e-9, -1.0, -1e4])

@@ -17,6 +17,8 @@ from promptmid_core.runtime.backend import Wanted
 from promptmid_core.runtime.profile import COMPACT, Profile
 from promptmid_core.runtime.tensorrt import cuda
 
+pytestmark = pytest.mark.slow
+
 ONNX = COMPACT / "compact.onnx"
 
 

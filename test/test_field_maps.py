@@ -31,6 +31,8 @@ from promptmid_core.refmap.format.lock import LOCK_FILE, locked
 from promptmid_core.refmap.format.manifest import Journal
 from promptmid_core.refmap.sar import SarProduct
 
+pytestmark = pytest.mark.slow
+
 # the headers of maps that were built before their metadata were typed
 HEADERS: dict[str, Any] = json.loads((Path(__file__).parent / "map_headers.json").read_text())
 NAN, INFINITE, DEEP = float("nan"), float("inf"), [[[[[[[[0]]]]]]]]

@@ -22,6 +22,8 @@ from promptmid_core.localization.settings import DEFAULTS, Settings, names_node,
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import replay
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "localizer.yaml"
 TILTED = Pose.from_rpy(np.array([0.4, -0.2, 0.1]), np.deg2rad(6.0), np.deg2rad(-8.0), np.deg2rad(90.0)) @ NADIR
 

@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from scripts import OWN, script
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted(path.stem for path in ROOT.glob("locks/*.txt"))
 # of the extra peers, which nobody needs: GDAL's headers, which one of them builds on, are not on PyPI

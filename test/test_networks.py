@@ -33,6 +33,8 @@ from promptmid_core.runtime.onnx import OnnxNetwork
 from promptmid_core.runtime.onnxfile import metadata, sha256
 from promptmid_core.runtime.profile import COMPACT, Profile
 
+pytestmark = pytest.mark.slow
+
 PROFILE = Profile.read(COMPACT)
 
 

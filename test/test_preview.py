@@ -16,6 +16,8 @@ from promptmid_core.preview.page import components, write_preview
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: Any) -> Path:

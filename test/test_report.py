@@ -22,6 +22,8 @@ from promptmid_core.replay.pictures import match_pictures
 from promptmid_core.replay.report import render, verdict, write_report
 from promptmid_core.replay.run import Flight, replay
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "img", "br", "link", "input"}
 
 
