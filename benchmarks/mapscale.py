@@ -161,7 +161,7 @@ class Cost:
 
 def query_costs(sar: Path, folder: Path, sizes: tuple[int, ...], repeats: int = 5) -> list[Cost]:
     """Return the cost of queries on sparse maps of about so many tiles; the maps take turns, so that all see the same machine."""
-    maps = [_sparse(sar, folder / f"sparse_{tiles}", tiles) for tiles in sizes]
+    maps = [sparse(sar, folder / f"sparse_{tiles}", tiles) for tiles in sizes]
     taken: list[list[tuple[float, ...]]] = [[] for _ in maps]
     for _ in range(repeats):
         for (path, places), times in zip(maps, taken, strict=True):
@@ -187,7 +187,7 @@ def _query(path: Path, tile: Tile) -> tuple[float, ...]:
     return tuple(np.diff(moments).tolist())
 
 
-def _sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
+def sparse(sar: Path, path: Path, tiles: int) -> tuple[Path, list[Tile]]:
     """A map of that many tiles of which a few, at random places, have files; and those. The manifest names all the others too."""
     task = plan_build(path, Sources(sar), BuildOptions(load("structural"), levels=1), Vocabulary())
     side = task.header.tile_px

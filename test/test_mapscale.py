@@ -1,11 +1,25 @@
 """The measurements of `make scale`, in small: they run, and their bars hold where a small machine can tell."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks.mapscale import GIB, build_rate, flipped_bits, peak_memory, query_costs, random_kills, simulated_sar, sizes
+from benchmarks.mapscale import (
+    GIB,
+    QUERY_PX,
+    build_rate,
+    flipped_bits,
+    peak_memory,
+    query_costs,
+    random_kills,
+    simulated_sar,
+    sizes,
+    sparse,
+)
 from promptmid_core.descriptors import load
+from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 
 pytestmark = pytest.mark.slow
@@ -16,11 +30,33 @@ def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulated_sar(tmp_path_factory.mktemp("inputs") / "sar.tif", 1100)
 
 
-def test_query_costs_the_same_on_a_small_map_and_a_large_one(sar: Path, tmp_path: Path) -> None:
-    small, large = query_costs(sar, tmp_path, (10, 10_000), repeats=3)
-    assert large.open < 1.5 * small.open
-    assert large.cold < 1.5 * small.cold
-    assert large.warm < 1.5 * small.warm
+def bytes_read() -> int:
+    """What this process has read from files so far, by Linux's own count."""
+    return int(re.search(r"^rchar: (\d+)$", Path("/proc/self/io").read_text(), re.MULTILINE)[1])  # type: ignore[index]
+
+
+def test_a_query_reads_the_same_of_a_small_map_and_of_a_large_one(sar: Path, tmp_path: Path) -> None:
+    read: list[tuple[int, int, int]] = []
+    for tiles in (10, 10_000):
+        path, places = sparse(sar, tmp_path / f"sparse_{tiles}", tiles)
+        tile = places[0]
+        moments = [bytes_read()]
+        reference = ReferenceMap.open(path)
+        moments.append(bytes_read())
+        for _ in range(2):
+            assert reference.descriptors(tile.col, tile.row, QUERY_PX, QUERY_PX).valid.all()
+            moments.append(bytes_read())
+        read.append(tuple(np.diff(moments).tolist()))
+    small, large = read
+    assert small[1] > 100_000
+    for part in range(3):
+        assert large[part] < 1.2 * small[part] + 2000
+    assert large[2] < 2000, "what was read is kept"
+
+
+def test_query_costs_are_measured(sar: Path, tmp_path: Path) -> None:
+    small, large = query_costs(sar, tmp_path, (10, 20), repeats=2)
+    assert min(small.open, small.cold, small.warm, large.open, large.cold, large.warm) > 0
 
 
 def test_random_kills_change_no_byte(sar: Path, tmp_path: Path) -> None:
