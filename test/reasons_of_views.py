@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
-from typing import Any
 
 import numpy as np
+from harmed import Harmed
 from overflight import LENIENT, PATCH_PX, SIGMAS, Overflight, narrowed
 from reason_pairs import Verdict, above, between, flip, pair
 
-from promptmid_core.descriptors import load
-from promptmid_core.geometry import Camera, DescriptorMap, Grid, Patch, Pose, boresight_point
+from promptmid_core.geometry import Camera, Grid, Pose, boresight_point
 from promptmid_core.geometry.image import MOST_VALUE
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.hypothesis import Windows
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.window import SearchWindow
-from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
@@ -265,27 +263,10 @@ def too_little_contrast(over: Overflight) -> tuple[Verdict, Verdict]:
             over.match(frame=frame, least_contrast=contrast * (1 - 1e-6)))
 
 
-@dataclass(frozen=True)
-class Spoiled:
-    """The structural descriptor with one value changed."""
-
-    value: float
-    inner: Any = field(default_factory=lambda: load("structural"))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        whole = self.inner.describe(patch, prompt)
-        array = whole.array.copy()
-        array.flat[0] = self.value
-        return replace(whole, array=array)
-
-
 @pair(Reason.DESCRIPTOR_INVALID)
 def a_value_beyond_what_descriptors_have(over: Overflight) -> tuple[Verdict, Verdict]:
     def judged(value: np.float32) -> Candidate:
-        return Localizer(over.reference, Spoiled(float(value)), Options.of(**LENIENT)).match(over.frame(), over.prior())
+        return Localizer(over.reference, Harmed(float(value), share=0.0), Options.of(**LENIENT)).match(over.frame(), over.prior())
 
     limit = np.float32(MOST_VALUE)
     return judged(np.nextafter(limit, np.float32(np.inf))), judged(limit)

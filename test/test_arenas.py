@@ -34,7 +34,7 @@ def taken_mb(word: str, **environment: str) -> float:
     return float(done.stdout)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="arenas of memory are those of glibc on Linux")
 def test_threads_share_two_arenas_unless_the_user_says_otherwise() -> None:
     os.environ.pop("MALLOC_ARENA_MAX", None)
     assert taken_mb("bound") < 200

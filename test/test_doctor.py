@@ -48,7 +48,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict]:
 
 
 def test_a_sound_installation(sound_map: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("rclpy")
+    pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
     status, seen = told(capsys, "--map", str(sound_map))
     assert (status, seen["ok"], seen["problems"]) == (0, True, [])
     assert seen["ros"]["rmw"].startswith("rmw_")
@@ -183,7 +183,7 @@ def test_dds_security_that_is_asked_for_and_is_not_there(keystore: Path, changes
 
 def test_the_doctor_tells_the_enclave_or_what_is_wrong_with_it(keystore: Path, monkeypatch: pytest.MonkeyPatch,
                                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("rclpy")
+    pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
     assert told(capsys, "--backend", "onnxruntime")[1]["dds_security"] == "off"
     for name, value in (SECURED | {security.KEYSTORE: str(keystore)}).items():
         monkeypatch.setenv(name, value)

@@ -19,7 +19,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from refusals import told
 from small_maps import BoxMean
-from test_field_maps import VRT, masked, vrt
+from test_raster_identity import VRT, masked, vrt
 from test_regions import WEST, raster
 
 from promptmid_core.errors import InputError

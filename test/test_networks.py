@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from harmed import Harmed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refusals import told
@@ -20,7 +21,7 @@ from simulated import Scene, scene  # noqa: F401
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
-from promptmid_core.geometry import DescriptorMap, Grid, Patch
+from promptmid_core.geometry import Grid, Patch
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.reasons import Reason
@@ -267,24 +268,6 @@ def flown(scene: Scene) -> SimpleNamespace:  # noqa: F811
     image = list(recording.images())[5]
     return SimpleNamespace(reference=reference, world=scene.world, frame=recording.intake.frame(image.message),
                            prior=recording.intake.odometry.at(image.stamp_ns)[0])
-
-
-@dataclass(frozen=True)
-class Harmed:
-    """The structural descriptor with some values changed."""
-
-    value: float
-    share: float = 1.0
-    inner: Any = field(default_factory=lambda: load("structural"))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def describe(self, patch: Patch, prompt: Prompt) -> DescriptorMap:
-        whole = self.inner.describe(patch, prompt)
-        array = whole.array.copy()
-        array.flat[:max(1, int(self.share * array.size))] = self.value
-        return replace(whole, array=array)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -3e38])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Sequence
 from queue import SimpleQueue
 
@@ -52,6 +53,7 @@ def _read(work: SimpleQueue[Work | None], idle: threading.Event) -> None:
             for reader in item[0]:
                 reader.keep(*item[1])
         except Exception:
-            pass  # the window's own query meets the same, and tells of it
+            # the window's own query may not meet the same; the thread goes on
+            traceback.print_exc()
         del item
         idle.set()
