@@ -78,7 +78,7 @@ def test_a_camera_info_published_once_before_activation_is_heard(scene: Scene, t
 def test_setting_a_parameter_is_applied_or_refused(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
     def set_it(name: str, value: ParameterValue) -> object:
         request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
-        return localizer.ask(SetParameters, "set_parameters", request).results[0]
+        return localizer.ask("set_parameters", request).results[0]
 
     whole = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=128)
     true = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=True)

@@ -155,7 +155,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
     with Localizer(tmp_path, patch_px=5, map=scene.map_path) as localizer:
         for changes, sentence in [*cases, (good, "")]:
             parameters = [Parameter(name=name, value=value(given)) for name, given in changes.items()]
-            done = localizer.ask(SetParameters, "set_parameters", SetParameters.Request(parameters=parameters))
+            done = localizer.ask("set_parameters", SetParameters.Request(parameters=parameters))
             assert all(result.successful for result in done.results), done
             told = len(localizer.log())
             assert localizer.change(CONFIGURE) == (not sentence)
@@ -163,7 +163,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
             assert len(errors) == bool(sentence), errors
             assert sentence in "".join(errors), errors
             assert localizer.state() == ("unconfigured" if sentence else "inactive")
-        refused = localizer.ask(SetParameters, "set_parameters", SetParameters.Request(
+        refused = localizer.ask("set_parameters", SetParameters.Request(
             parameters=[Parameter(name="patch_px", value=value(5000))]))
         assert not refused.results[0].successful
         assert "Traceback" not in localizer.log()
@@ -175,14 +175,14 @@ def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: F
         localizer.up()
         assert flight.show(localizer)["verdict"] == "no fix"
         localizer.trigger("relocalize")
-        localizer.ask(GetState, "get_state", GetState.Request())
+        localizer.ask("get_state", GetState.Request())
         first = 0
         for i in range(12):
             stamp = flight.next()
             flight.send(localizer, stamp)
             time.sleep(0.015)
             heard = len(localizer.verdicts)
-            answer = localizer.trigger("relocalize") if i % 2 else localizer.ask(GetState, "get_state", GetState.Request())
+            answer = localizer.trigger("relocalize") if i % 2 else localizer.ask("get_state", GetState.Request())
             assert answer is not None
             first += len(localizer.verdicts) == heard
             localizer.verdict(stamp)

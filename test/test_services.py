@@ -118,8 +118,8 @@ def test_a_fault_of_the_program_is_answered_counted_and_told_once(localizer: Loc
 
 def test_a_request_that_fails_in_rclpy_itself_is_answered(localizer: Localizer, flight: Flight) -> None:
     bad = [Parameter(name="patch_px", value=ParameterValue(type=255))]
-    assert not localizer.ask(SetParameters, "set_parameters", SetParameters.Request(parameters=bad)).results
-    answer = localizer.ask(SetParametersAtomically, "set_parameters_atomically", SetParametersAtomically.Request(parameters=bad))
+    assert not localizer.ask("set_parameters", SetParameters.Request(parameters=bad)).results
+    answer = localizer.ask("set_parameters_atomically", SetParametersAtomically.Request(parameters=bad))
     assert not answer.result.successful
     health = localizer.await_health()
     assert (health["program_errors"], health.level) == ("2", 2)

@@ -74,10 +74,8 @@ class Aircraft:
     def start(self) -> None:
         """Start the process, configured and active, and be connected with it."""
         self.begin()
-        self.process = LocalizerProcess(self._node, self._settings, self._log)
+        self.process = LocalizerProcess(self._node, self._settings, self._log, dict.fromkeys(SERVICES, Trigger))
         self.process.__enter__()
-        for name in SERVICES:
-            self.process.add_client(Trigger, name)
         self.connect()
 
     def connect(self) -> None:
