@@ -135,7 +135,11 @@ class Localizer:
         return lambda: self._told(question.answer(WAIT_S), name)
 
     def change(self, transition: int) -> bool:
-        return bool(self._told(self._asking().transition(transition, WAIT_S), "change_state"))
+        done = bool(self._told(self._asking().transition(transition, WAIT_S), "change_state"))
+        if done and transition == CLEANUP:
+            # or connect() would take for its next subscriptions those that are gone
+            self._until(lambda: not any(publisher.get_subscription_count() for publisher in self._publishers.values()))
+        return done
 
     def _asking(self) -> Questions:
         self._met = self._met or self._questions.meet(START_S)
@@ -156,12 +160,15 @@ class Localizer:
     def connect(self) -> None:
         """Until the node hears what is published here, and what it publishes is heard."""
         self._asking()
-        until = time.monotonic() + WAIT_S
         heard = {topic: publisher.get_subscription_count for topic, publisher in self._publishers.items()}
-        while not (all(heard[topic]() for topic in ("camera_info", "odometry", "initialpose"))
-                   and (heard["image"]() or heard["image/compressed"]())
-                   and self.node.count_publishers(f"{self.name}/match_diagnostics")):
-            assert time.monotonic() < until, self.log()
+        self._until(lambda: all(heard[topic]() for topic in ("camera_info", "odometry", "initialpose"))
+                    and (heard["image"]() or heard["image/compressed"]())
+                    and self.node.count_publishers(f"{self.name}/match_diagnostics"))
+
+    def _until(self, true: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not true():
+            assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
 
     def state(self) -> str:

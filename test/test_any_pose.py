@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
@@ -57,7 +57,7 @@ class Flown:
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene) -> Flown:  # noqa: F811
+def flown(scene: Scene) -> Flown:
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
     image = list(recording.images())[5]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.cli import main
 
@@ -55,7 +55,7 @@ def noise(size: int = 300) -> np.ndarray:
     return np.random.default_rng(0).integers(1, 255, (size, size), dtype=np.uint8)
 
 
-def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "map"
     assert main(["map", "build", str(scene.world.sar), str(out), "--dem", str(scene.world.dem)]) == 0
     assert main(["map", "verify", str(out)]) == 0
@@ -76,7 +76,7 @@ def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.Capt
     assert "false fixes" in capsys.readouterr().out
 
 
-def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path) -> None:
     """The mirrored map holds the place nowhere."""
     with rasterio.open(scene.world.sar) as source:
         mirrored = source.read(1)[:, ::-1]
@@ -90,7 +90,7 @@ def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Pat
     assert sum(summary["reasons"].values()) == 16
 
 
-def test_verify_prints_damaged_files_one_a_line(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_verify_prints_damaged_files_one_a_line(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "map"
     assert main(["map", "build", str(scene.world.sar), str(out)]) == 0
     names = sorted(json.loads((out / "manifest.json").read_text())["files"], key=lambda n: (out / n).stat().st_size)[-2:]
@@ -125,7 +125,7 @@ def test_a_bad_raster_gets_one_sentence(make, words: list[str], tmp_path: Path, 
     assert not (tmp_path / "map").exists()
 
 
-def test_an_unfinished_map_is_refused(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_an_unfinished_map_is_refused(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "map"
     assert main(["map", "build", str(scene.world.sar), str(out)]) == 0
     (out / "manifest.json").unlink()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, Flight, Localizer
 from lifecycle_msgs.srv import GetState
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
@@ -32,11 +32,11 @@ class Foreign:
 
 
 @pytest.fixture(scope="module")
-def flight(scene: Scene) -> Flight:  # noqa: F811
+def flight(scene: Scene) -> Flight:
     return Flight(scene.bag)
 
 
-def test_three_agreeing_images_bring_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_three_agreeing_images_bring_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         localizer.up()
         stamps = [flight.next() for _ in range(4)]
@@ -90,7 +90,7 @@ def _prior(flight: Flight) -> Pose:
     return buffer.at(stamp_ns(flight.image.header)).pose
 
 
-def test_life_can_be_lived_again_and_again(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_life_can_be_lived_again_and_again(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         for _ in range(3):
             assert localizer.change(CONFIGURE)
@@ -111,7 +111,7 @@ def test_life_can_be_lived_again_and_again(scene: Scene, flight: Flight, tmp_pat
 
 
 def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
-        scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+        scene: Scene, tmp_path: Path) -> None:
     from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
     from rcl_interfaces.srv import SetParameters
 
@@ -169,7 +169,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
         assert "Traceback" not in localizer.log()
 
 
-def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     """Not only between two images: the answer is there before the verdict on the image in hand."""
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         localizer.up()
@@ -189,7 +189,7 @@ def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: F
         assert first >= 4
 
 
-def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, snapshot_dir=tmp_path / "shots") as localizer:
         assert not localizer.trigger("relocalize").success
         assert not localizer.trigger("save_snapshot").success
@@ -213,7 +213,7 @@ def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Pa
             assert len(arrays["seen"]) == len(arrays["found"]) > 6
 
 
-def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     link = tmp_path / "map"
     link.symlink_to(scene.map_path)
     with Localizer(tmp_path, map=link) as localizer:
@@ -241,7 +241,7 @@ def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tm
         assert localizer.health[-1]["gsd_m"] == "20"
 
 
-def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         assert not math.isnan(_health(localizer, "unconfigured"))
         assert localizer.change(CONFIGURE)

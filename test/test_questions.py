@@ -8,7 +8,7 @@ import pytest
 from harness import ACTIVATE, CONFIGURE, Localizer
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 import promptmid_ros.rehearsal.process as process
 from promptmid_core.errors import InputError
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def losing(folder: Path, scene: Scene) -> Iterator[Localizer]:  # noqa: F811
+def losing(folder: Path, scene: Scene) -> Iterator[Localizer]:
     """A node that tells what it loses, as the middleware does, and has lost the first two answers."""
     (folder / "get_state").write_text("2")
     with Localizer(folder, harm=LOSING.format(folder=str(folder), told=True), map=scene.map_path) as localizer:
@@ -79,7 +79,7 @@ def test_a_refused_transition_whose_answer_was_lost_is_refused(folder: Path, tmp
         assert localizer.log().count("configure failed") == 1
 
 
-def test_a_node_that_is_silent_is_told(tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_node_that_is_silent_is_told(tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with Localizer(tmp_path, harm=LOSING.format(folder=str(tmp_path), told=False), map=scene.map_path) as localizer:
         assert localizer.state() == "unconfigured"
         monkeypatch.setattr("harness.WAIT_S", 2.0)
@@ -97,7 +97,7 @@ def test_a_node_that_is_silent_is_told(tmp_path: Path, scene: Scene, monkeypatch
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_rehearsal_outlives_a_lost_answer_and_tells_silence(told: bool, tmp_path: Path, scene: Scene,  # noqa: F811
+def test_a_rehearsal_outlives_a_lost_answer_and_tells_silence(told: bool, tmp_path: Path, scene: Scene,
                                                               monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sitecustomize.py").write_text(LOSING.format(folder=str(tmp_path), told=told))
     for name, value in (("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"), ("ROS_LOG_DIR", str(tmp_path)),
