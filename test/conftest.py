@@ -20,6 +20,11 @@ from small_maps import BoxMean, rasters  # noqa: E402
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, so that the quick ones fill the end of a run by several processes."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real images, for tests that are marked `real_data`; without one they are skipped."""

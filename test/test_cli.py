@@ -1,6 +1,7 @@
 """The command as its users call it: what it prints, what it writes, and how it fails."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,8 +92,7 @@ def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Pat
 
 
 def test_verify_prints_damaged_files_one_a_line(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "map"
-    assert main(["map", "build", str(scene.world.sar), str(out)]) == 0
+    out = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     names = sorted(json.loads((out / "manifest.json").read_text())["files"], key=lambda n: (out / n).stat().st_size)[-2:]
     content = bytearray((out / names[0]).read_bytes())
     content[len(content) // 2] ^= 4
@@ -126,8 +126,7 @@ def test_a_bad_raster_gets_one_sentence(make, words: list[str], tmp_path: Path, 
 
 
 def test_an_unfinished_map_is_refused(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "map"
-    assert main(["map", "build", str(scene.world.sar), str(out)]) == 0
+    out = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     (out / "manifest.json").unlink()
     capsys.readouterr()
     assert main(["replay", str(scene.bag), "--map", str(out), "--json", str(tmp_path / "out.json")]) == 1
