@@ -18,7 +18,7 @@ class PlanOptions:
 
     frames: int = setting(300, "how many frames are taken", Whole(1), "N")
     seed: int = setting(1, "what all that is random comes from", Whole(), "N")
-    footprint_px: float = setting(512, "shorter side of the footprint of a camera that looks straight down, map px", POSITIVE, "P")
+    footprint_px: float = setting(512, "shorter side of the footprint of a camera looking straight down, map px", POSITIVE, "P")
     gsd: float | None = setting(None, "metres per map px; default: the orthophoto's ground resolution", POSITIVE, "M")
     image_size: tuple[int, int] = setting((1280, 960), "of the camera's images", Size(64, 16384, 2), "WxH")
     frame_rate_hz: float = setting(1.0, "frames a second", POSITIVE, "F")
