@@ -186,8 +186,9 @@ def engines(tmp_path, monkeypatch) -> Path:
     return tmp_path / "engines"
 
 
-@pytest.mark.parametrize("capability", ["8.6", "8.9", "12.0"])
-@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize(("precision", "capability"), [
+    ("float16", "8.6"), ("float32", "8.9"), ("float16", "12.0"),
+    *(pytest.param(*pair, marks=pytest.mark.long) for pair in (("float32", "8.6"), ("float16", "8.9"), ("float32", "12.0")))])
 def test_an_engine_is_built_without_a_gpu(exported, engines, precision, capability):
     words = ["export", "tensorrt", str(exported[precision]), "--side-px", str(SIDE), "--compute-capability", capability]
     assert main(words) == 0

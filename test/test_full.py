@@ -192,6 +192,7 @@ def test_a_map_is_built_with_the_users_model(folder, trained, tmp_path, capsys):
     assert load(f"promptmid:{trained}").fingerprint in json.dumps(json.loads(capsys.readouterr().out))
 
 
+@pytest.mark.long
 def test_it_is_exported_whole_and_runs_from_that_file(trained, tmp_path, capsys):
     """Resizes, prompt and unit norm inside; the map's descriptor says which file it is."""
     file = tmp_path / "full16.onnx"

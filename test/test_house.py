@@ -294,14 +294,22 @@ def test_what_flies_loads_nothing_that_prepares():
     assert not {name for name in loaded if name.split(".")[0] in GROUND or name in GROUND}
 
 
+@pytest.mark.parametrize(("words", "tests"), [([], "test"), (["long"], "test-long")])
 @pytest.mark.parametrize("broken", ["", "lint", "test"])
-def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken):
+def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken, words, tests):
+    broken = broken.replace("test", tests)
     stand_in = tmp_path / "make"
     stand_in.write_text(f'#!/bin/sh\nfor goal; do :; done\necho "$goal" >> {tmp_path}/calls\n[ "$goal" != "{broken}" ]\n')
     stand_in.chmod(0o755)
-    done = run("bash", str(ROOT / ".ci" / "run"), cwd=tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert sorted((tmp_path / "calls").read_text().split()) == ["lint", "test"]
+    done = run("bash", str(ROOT / ".ci" / "run"), *words, cwd=tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert sorted((tmp_path / "calls").read_text().split()) == ["lint", tests]
     assert (done.returncode == 0) == (broken == "")
+
+
+def test_make_test_leaves_out_what_is_long_and_nothing_else():
+    short, whole = (run("make", "-n", target).stdout.splitlines()[-1] for target in ("test", "test-long"))
+    assert short == f"{whole} -m 'not long'"
+    assert " -m " not in whole.split("pytest", 1)[1] and " -k " not in whole
 
 
 @pytest.mark.skipif(not (ROOT / ".venv/typings").is_dir(), reason="make mypy has not been run here")

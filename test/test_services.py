@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,25 +37,42 @@ def flight(scene: Scene) -> Flight:
     return Flight(scene.bag)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("harmed")
+
+
+@pytest.fixture(scope="module")
+def node(scene: Scene, folder: Path) -> Iterator[Localizer]:
+    with harmed(scene, folder) as localizer:
+        yield localizer
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def localizer(node: Localizer, flight: Flight) -> Localizer:
+    """The node, with a track."""
+    assert [flight.show(node)["reason"] for _ in range(3)][-1] == "fix"
+    return node
+
+
+@contextmanager
+def harmed(scene: Scene, folder: Path) -> Iterator[Localizer]:
     for name in SERVICES:
-        (tmp_path / name).mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-def localizer(scene: Scene, flight: Flight, folder: Path) -> Iterator[Localizer]:
+        (folder / name).mkdir()
     with Localizer(folder, harm=HARM.format(folder=str(folder)), map=scene.map_path, service_timeout_s=2.0,
                    snapshot_dir=folder / "shots") as localizer:
         localizer.up()
-        assert [flight.show(localizer)["reason"] for _ in range(3)][-1] == "fix"
         yield localizer
+
+
+def faults(localizer: Localizer) -> int:
+    """The program errors that the node has counted."""
+    return int(localizer.await_health()["program_errors"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_nothing_waits_for_one_that_hangs(localizer: Localizer, flight: Flight, folder: Path, name: str) -> None:
-    hang = folder / name / "hang"
+    before, hang = faults(localizer), folder / name / "hang"
     hang.touch()
     other = next(service for service in SERVICES if service != name)
     answer = localizer.later(name)
@@ -75,7 +93,7 @@ def test_nothing_waits_for_one_that_hangs(localizer: Localizer, flight: Flight, 
     hang.unlink()
     until_free(localizer, name)
     assert flight.show(localizer)["reason"] == ("not_confirmed" if name == "reload_map" else "fix")
-    assert localizer.await_health()["program_errors"] == "0"
+    assert faults(localizer) == before
 
 
 def until_free(localizer: Localizer, name: str) -> None:
@@ -88,18 +106,20 @@ def until_free(localizer: Localizer, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_the_process_ends_beside_one_that_hangs(localizer: Localizer, folder: Path, name: str) -> None:
-    (folder / name / "hang").touch()
-    localizer.later(name)
-    assert localizer.trigger("relocalize").success
-    localizer.process.send_signal(signal.SIGINT)
-    assert localizer.process.wait(30) == 0
+def test_the_process_ends_beside_one_that_hangs(scene: Scene, flight: Flight, tmp_path: Path, name: str) -> None:
+    with harmed(scene, tmp_path) as localizer:
+        flight.show(localizer)
+        (tmp_path / name / "hang").touch()
+        localizer.later(name)
+        assert localizer.trigger("relocalize").success
+        localizer.process.send_signal(signal.SIGINT)
+        assert localizer.process.wait(30) == 0
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_fault_of_the_program_is_answered_counted_and_told_once(localizer: Localizer, flight: Flight, folder: Path,
                                                                   name: str) -> None:
-    fail = folder / name / "fail"
+    before, told, fail = faults(localizer), localizer.log().count("Traceback"), folder / name / "fail"
     fail.touch()
     for _ in range(2):
         answer = localizer.trigger(name)
@@ -107,21 +127,22 @@ def test_a_fault_of_the_program_is_answered_counted_and_told_once(localizer: Loc
         assert "the program failed: " in answer.message
         assert "ZeroDivisionError" in answer.message
         assert ("the old map stays" in answer.message) == (name == "reload_map")
-    health = localizer.await_health()
-    assert health["program_errors"] == "2"
-    assert health.level == 2
-    assert localizer.log().count("Traceback") == 1
+    assert faults(localizer) == before + 2
+    assert localizer.await_health().level == 2
+    assert localizer.log().count("Traceback") == told + 1
     fail.unlink()
     assert flight.show(localizer)["reason"] == "fix"
     assert localizer.trigger(name).success
 
 
 def test_a_request_that_fails_in_rclpy_itself_is_answered(localizer: Localizer, flight: Flight) -> None:
+    before = faults(localizer)
     bad = [Parameter(name="patch_px", value=ParameterValue(type=255))]
     assert not localizer.ask("set_parameters", SetParameters.Request(parameters=bad)).results
     answer = localizer.ask("set_parameters_atomically", SetParametersAtomically.Request(parameters=bad))
     assert not answer.result.successful
+    assert faults(localizer) == before + 2
     health = localizer.await_health()
-    assert (health["program_errors"], health.level) == ("2", 2)
+    assert health.level == 2
     assert "_callback: ValueError in enum.py" in health["program_error"]
     assert flight.show(localizer)["reason"] == "fix"
