@@ -86,11 +86,13 @@ class Pose:
 @dataclass(frozen=True)
 class Motion:
     """How the aircraft has moved: `pose`, where it would be had the filter's estimate never jumped, in a frame that never does;
-    `flown` metres over the ground; `doubt` metres by which the way may be wrong in places where odometry was missing."""
+    `flown` metres over the ground; `loose` metres by which the way may be wrong by what odometry states of its velocity, one
+    standard deviation; `doubt` metres more, where odometry was missing."""
 
     pose: Pose
     flown: float
-    doubt: float
+    loose: float = 0.0
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,10 @@ def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
     share = (stamp_ns - before.stamp_ns) / span if span else 0.0
     motion = None
     if before.motion is not None and after.motion is not None:
-        flown, doubt = ((1 - share) * first + share * last for first, last in (
-            (before.motion.flown, after.motion.flown), (before.motion.doubt, after.motion.doubt)))
-        motion = Motion(_between(before.motion.pose, after.motion.pose, share), flown, doubt)
+        first, last = before.motion, after.motion
+        flown, loose, doubt = ((1 - share) * one + share * other for one, other in (
+            (first.flown, last.flown), (first.loose, last.loose), (first.doubt, last.doubt)))
+        motion = Motion(_between(first.pose, last.pose, share), flown, loose, doubt)
     return Prior(stamp_ns, _between(before.pose, after.pose, share), (1 - share) * before.covariance + share * after.covariance,
                  motion)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -42,14 +43,15 @@ class Place:
 class Belief:
     """Probabilities of the corrections east and north that take a dead-reckoned position to the true one.
 
-    `weights` (n, n): of the cells, rows running south; `elsewhere`: of none of them; together they are 1. `judged` (n, n): the
-    share of the ground now in view that frames have already been compared with the map at, for each correction; what is
-    seen again tells nothing new. `cell` metres; `middle` (2,): the correction of the cell in the middle.
+    `past` (n, n), rows running south: by the prior and by the ground that has left the view; `beyond`: that the true correction is
+    none of these. `told` (n, n): log-likelihood ratios by the ground in view, of the last frame that looked there. So ground
+    that is seen again and again counts once, by its newest look. `cell` metres; `middle` (2,): the correction of the cell in
+    the middle.
     """
 
-    weights: Float64
-    elsewhere: float
-    judged: Float64
+    past: Float64
+    beyond: float
+    told: Float64
     cell: float
     middle: Float64
 
@@ -60,58 +62,65 @@ class Belief:
         at = np.stack(np.broadcast_arrays(east, north[:, None]), axis=-1)
         spread = covariance + np.eye(2) * cell ** 2 / 4
         distance2 = np.einsum("rci,ij,rcj->rc", at, np.linalg.inv(spread), at)
-        weights = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
+        past = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
         # what the distribution has beyond the rim
-        beyond = float((1 + (HALF * cell) ** 2 / np.linalg.eigvalsh(spread)[-1] / TAIL) ** -(TAIL / 2))
-        elsewhere = 1 - (1 - ELSEWHERE) * (1 - beyond)
-        return Belief(weights * ((1 - elsewhere) / weights.sum()), elsewhere, np.zeros(weights.shape), cell, np.zeros(2))
+        rim = float((1 + (HALF * cell) ** 2 / np.linalg.eigvalsh(spread)[-1] / TAIL) ** -(TAIL / 2))
+        beyond = 1 - (1 - ELSEWHERE) * (1 - rim)
+        return Belief(past * ((1 - beyond) / past.sum()), beyond, np.zeros(past.shape), cell, np.zeros(2))
+
+    @cached_property
+    def weights(self) -> Float64:
+        """The probabilities (n, n) by all frames so far."""
+        weights = self.past * np.exp(self.told)
+        return np.asarray(weights / (float(weights.sum()) + self.beyond), np.float64)
+
+    @property
+    def elsewhere(self) -> float:
+        """The probability that the true correction is none of the cells'."""
+        return 1 - float(self.weights.sum())
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        weights = _blurred(self.weights, sigma / self.cell)
-        return replace(self, weights=weights, elsewhere=1 - float(weights.sum()))
+        past = _blurred(self.past, sigma / self.cell)
+        return replace(self, past=past, beyond=1 - float(past.sum()))
 
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""
         other = other.around(self.middle, self.cell)
-        return replace(self, weights=(1 - share) * self.weights + share * other.weights,
-                       elsewhere=(1 - share) * self.elsewhere + share * other.elsewhere,
-                       judged=self.judged * (1 - share))
+        return replace(self, past=(1 - share) * self.past + share * other.past,
+                       beyond=(1 - share) * self.beyond + share * other.beyond)
+
+    @property
+    def settled(self) -> Belief:
+        """The belief with all that the ground in view tells taken for past."""
+        return replace(self, past=self.weights, beyond=self.elsewhere, told=np.zeros(self.told.shape))
 
     def seen(self, surface: Surface, new: float, likelihood: Likelihood) -> Belief:
-        """Return the belief after a frame of whose ground the share `new` was not seen before.
-
-        Between places far apart the frame counts by what is new to it; near by it counts in full, as the odometry's drift is new
-        each time.
-        """
+        """Return the belief after a frame of whose ground the share `new` was not in view before."""
         told, inside = self._told(surface, likelihood)
-        judged = self.judged * (1 - new)
-        factor = np.exp(told)
-        mean = _box(self.weights * factor) / np.maximum(_box(self.weights), 1e-300)
-        weights = self.weights * np.where(inside, factor * np.maximum(mean, 1e-30) ** -judged, 1.0)
-        total = float(weights.sum()) + self.elsewhere
-        return replace(self, weights=weights / total, elsewhere=self.elsewhere / total, judged=np.where(inside, 1.0, judged))
+        past = self.past * np.exp(new * self.told)
+        total = float(past.sum()) + self.beyond
+        return replace(self, past=past / total, beyond=self.beyond / total, told=np.where(inside, told, (1 - new) * self.told))
 
     def floored(self, least: float) -> Belief:
-        """Return the belief with at least so much elsewhere: nothing is ever sure for good."""
-        if self.elsewhere >= least:
+        """Return the belief whose past leaves at least so much beyond the cells: nothing is ever sure for good."""
+        if self.beyond >= least:
             return self
-        return replace(self, weights=self.weights * ((1 - least) / max(float(self.weights.sum()), 1e-300)), elsewhere=least)
+        return replace(self, past=self.past * ((1 - least) / max(float(self.past.sum()), 1e-300)), beyond=least)
 
     def around(self, middle: Float64, cell: float) -> Belief:
-        """Return the belief on cells of another size around another correction; what falls off the rim is elsewhere."""
+        """Return the belief on cells of another size around another correction; what falls off the rim is beyond."""
         across, down = (middle - self.middle) / self.cell * (1, -1)
-        if cell == self.cell and across == round(across) and down == round(down) and not across and not down:
+        if cell == self.cell and not across and not down:
             return self
         scale = cell / self.cell
         # pixel p of the new grid lies at scale * (p - HALF) + HALF + shift of the old one
         matrix = np.array([[scale, 0, HALF * (1 - scale) + across], [0, scale, HALF * (1 - scale) + down]])
-        weights, judged = (cv2.warpAffine(array, matrix, array.shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-                           for array in (self.weights, self.judged))
-        total = float(weights.sum()) * scale ** 2
-        inside = min(total, 1 - self.elsewhere)
-        weights = np.asarray(weights * (scale ** 2 * inside / max(total, 1e-300)), np.float64)
-        return Belief(weights, 1 - inside, np.asarray(judged, np.float64), cell, np.asarray(middle, np.float64))
+        past, told = (np.asarray(cv2.warpAffine(array, matrix, array.shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
+                                 np.float64) for array in (self.past, self.told))
+        total = float(past.sum()) * scale ** 2
+        inside = min(total, 1 - self.beyond)
+        return Belief(past * (scale ** 2 * inside / max(total, 1e-300)), 1 - inside, told, cell, np.asarray(middle, np.float64))
 
     def probability(self, east: float, north: float) -> float:
         """Return how probable it is that the true correction lies at this place, in metres."""
@@ -121,7 +130,7 @@ class Belief:
     def best(self) -> Place:
         """The most probable place: the middle of the heaviest cells near one another."""
         row, col = np.unravel_index(int(np.argmax(_box(self.weights))), self.weights.shape)
-        return self._place(int(row), int(col))
+        return self._place(int(row), int(col), self.weights)
 
     def places(self, most: int) -> list[Place]:
         """Return the most probable places, best first, each at least a place's width from the others."""
@@ -130,7 +139,7 @@ class Belief:
             row, col = np.unravel_index(int(np.argmax(left)), left.shape)
             if left[row, col] <= LEAST_WEIGHT:
                 break
-            place = replace(self, weights=left)._place(int(row), int(col))
+            place = self._place(int(row), int(col), left)
             found.append(place)
             left[self._near(place.east, place.north)] = 0
         return sorted(found, key=lambda place: -place.probability)
@@ -161,14 +170,14 @@ class Belief:
         near: Mask = np.hypot(across + self.middle[0] - east, (down + self.middle[1] - north)[:, None]) <= PLACE * self.cell
         return near
 
-    def _place(self, row: int, col: int) -> Place:
+    def _place(self, row: int, col: int, weights: Float64) -> Place:
         east, north = (axis + at for axis, at in zip(_axes(self.cell), self.middle, strict=True))
         rows, cols = (np.arange(max(at - 1, 0), min(at + 2, len(east))) for at in (row, col))
-        held = self.weights[np.ix_(rows, cols)]
+        held = weights[np.ix_(rows, cols)]
         total = max(float(held.sum()), 1e-300)
         at_east, at_north = (float((held.sum(axis=axis) * along).sum() / total)
                              for axis, along in ((0, east[cols]), (1, north[rows])))
-        return Place(at_east, at_north, self.probability(at_east, at_north))
+        return Place(at_east, at_north, float(weights[self._near(at_east, at_north)].sum()))
 
 
 def _axes(cell: float) -> tuple[Float64, Float64]:

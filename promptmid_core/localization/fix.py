@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
+from promptmid_core.localization.apart import Apart
 from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.prompts.prompt import Prompt
@@ -46,7 +47,8 @@ class TiePoints:
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position.
+    `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position;
+    `apart`: that parts of it lie at two places of the map.
     These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
     that), `ties`, `patch` and `prompt` are None where the frame was refused before they were known.
     """
@@ -61,6 +63,7 @@ class Candidate:
     height: tuple[float, float] | None = None
     expected: Expectation | None = None
     surface: Surface | None = None
+    apart: Apart | None = None
     ties: TiePoints | None = None
     patch: Patch | None = None
     prompt: Prompt | None = None

@@ -13,6 +13,7 @@ from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.localization.apart import Apart, apart
 from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame, TiePoints
@@ -53,7 +54,8 @@ class Hypothesis:
     """What one heading and height of one frame came to, on the level of the map that the patch's grid has.
 
     `start`: the expected pose at that heading and height; `peak`: the place that was looked at; `surface`: what the frame says
-    of every place around; `match`, or the `refusal` that says why there is none; `evidence`: natural log-odds that it is true.
+    of every place around; `match`, or the `refusal` that says why there is none; `evidence`: natural log-odds that it is true;
+    `apart`: that parts of the frame lie at two places.
     """
 
     start: Pose
@@ -65,6 +67,7 @@ class Hypothesis:
     refusal: Refusal | None = None
     match: Match | None = None
     evidence: float = -np.inf
+    apart: Apart | None = None
 
     @property
     def gsd(self) -> float:
@@ -163,7 +166,8 @@ class FrameMatcher:
             peaks = search(described, window, extent)
         if not peaks:
             raise Refusal(Reason.FEW_TIE_POINTS, "too little of the frame and of the map can be compared")
-        likely = sorted(peaks, key=lambda peak: -peak.score - expected.log_weight(lever(peak.similarity, start)(
+        slope = self.descriptor.likelihood.slope
+        likely = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(lever(peak.similarity, start)(
             np.array([peak.similarity.east, peak.similarity.north]))))
         tried: list[Hypothesis] = []
         for peak in likely[:REFINED_PEAKS]:
@@ -179,7 +183,8 @@ class FrameMatcher:
             with clock("verify"):
                 verification = verify(described, window.described, similarity)
             moves = lever(similarity, start)(verification.moves)
-            base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal)
+            base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal,
+                              apart=apart(described, window.described, similarity, verification))
             if ties is not None and solution is not None:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))

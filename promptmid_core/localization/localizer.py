@@ -71,7 +71,8 @@ class Localizer:
             candidate = replace(candidate, expected=expected)
             scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
             best = self._matcher.best(frame, expected, scope, clock)
-            candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface)
+            candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
+                                apart=best.apart)
             if best.match is None:
                 assert best.refusal is not None
                 raise best.refusal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,20 @@ JUMP = 8.0  # times an ordinary difference that is a jump
 LEAST_SHARE, LEAST_M = 0.1, 0.2  # of a step's length and metres: a difference up to this is never a jump
 LEAST_TURN = float(np.deg2rad(0.5))
 LEAST_WAY_M = 1.0
+ANYWHERE_M = 1e5
+MOST_M_S = 1e4
+MOST_LOOSE = 0.5  # of the speed: what states more than this states nothing
 UNSEEN_M_S2 = 1.0  # acceleration that nobody has seen
 
 
 @dataclass(frozen=True)
 class Twist:
-    """Velocity (3,) in m/s and rates of turn (3,) in rad/s, along the axes of `base_link`."""
+    """Velocity (3,) in m/s and rates of turn (3,) in rad/s, along the axes of `base_link`; `sigma` m/s of the horizontal velocity,
+    one axis, 0 where it is not stated."""
 
     linear: Float64
     angular: Float64
+    sigma: float = 0.0
 
     @staticmethod
     def of(message: Any) -> Twist | None:
@@ -33,7 +38,10 @@ class Twist:
         twist = message.twist.twist
         linear, angular = (np.array([each.x, each.y, each.z], np.float64) for each in (twist.linear, twist.angular))
         told = np.concatenate([linear, angular])
-        return Twist(linear, angular) if told.any() and np.isfinite(told).all() and np.abs(told).max() < 1e4 else None
+        if not told.any() or not np.isfinite(told).all() or np.abs(told).max() > MOST_M_S:
+            return None
+        variance = float(max(message.twist.covariance[0], message.twist.covariance[7]))
+        return Twist(linear, angular, float(np.sqrt(variance)) if 0 < variance < MOST_M_S ** 2 else 0.0)
 
 
 class Reckoner:
@@ -55,7 +63,7 @@ class Reckoner:
         last, self._last = self._last, (prior, twist)
         if last is None or self._motion is None or prior.stamp_ns <= last[0].stamp_ns:
             if self._motion is None:
-                self._motion, self._counted_at = Motion(prior.pose, 0.0, 0.0), prior.pose.position[:2]
+                self._motion, self._counted_at = Motion(prior.pose, 0.0), prior.pose.position[:2]
             return self._motion
         before, seconds = last[0], (prior.stamp_ns - last[0].stamp_ns) / 1e9
         step = before.pose.inverse() @ prior.pose
@@ -73,12 +81,16 @@ class Reckoner:
                 self._differences.append(apart)
         self._steady = Twist(step.position / seconds, _turn(step) / seconds)
         pose = self._motion.pose @ step
-        self._motion = Motion(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.doubt + doubt)
+        loose = min(twist.sigma, MOST_LOOSE * float(np.linalg.norm(step.position)) / seconds) * seconds if twist else 0.0
+        self._motion = Motion(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.loose + loose,
+                              self._motion.doubt + doubt)
         return self._motion
 
     def restart(self) -> None:
-        """Go on from a clock or a frame that was set anew, as if nothing had been flown between."""
+        """Go on from a clock or a frame that was set anew; how far was flown between nobody knows."""
         self._last, self._steady = None, None
+        if self._motion is not None:
+            self._motion = replace(self._motion, doubt=self._motion.doubt + ANYWHERE_M)
 
     def _counted(self, place: Float64) -> float:
         """The way since the place that was counted last, once it is long enough that noise on the spot adds nothing."""

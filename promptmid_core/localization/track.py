@@ -6,16 +6,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from promptmid_core.arrays import Float64
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Motion, Pose, Prior
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.belief import PLACE, Belief, Place, Surface
+from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import level_of
+from promptmid_core.localization.reckoning import ANYWHERE_M
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
@@ -27,6 +30,9 @@ UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
 TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
 STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
+FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
+BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
+KNOWN = 0.8
 PLACES = 16
 OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
 
@@ -49,7 +55,9 @@ class Kept:
 
     `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion` and
     `stamp_ns` of the frame; `fixed_m`: how far had been flown at the last fix; `heading`, `height`: how well both are known;
-    `lift` metres that the height is corrected by; `unheld`: frames since a place was held; `score`: of the place held.
+    `lift` metres that the height is corrected by; `unheld`: frames since a place was held; `score`: of the place held, and its
+    `usual` one; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt; `dispute`:
+    what parts of the map disagree on.
     """
 
     belief: Belief
@@ -62,6 +70,10 @@ class Kept:
     lift: float = 0.0
     unheld: int = 0
     score: float = 0.0
+    usual: float = 0.0
+    held: Float64 | None = None
+    dispute: Dispute | None = None
+    witnesses: Witnesses = field(default_factory=Witnesses)
     ground: SeenGround = field(default_factory=SeenGround)
 
 
@@ -79,7 +91,8 @@ class Track:
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation:
         """Return where a frame is expected; changes nothing. Raises Refusal as `level_of` does."""
-        kept, motion = self._kept, prior.motion or Motion(prior.pose, 0.0, 0.0)
+        motion = prior.motion or Motion(prior.pose, 0.0)
+        kept = self._joined(motion)
         spread = 0.0 if self._reference.has_dem else self._options.track.ground_sigma_m ** 2
         covariance = prior.covariance.copy()
         covariance[2, 2] += spread
@@ -95,6 +108,9 @@ class Track:
         else:
             belief = self._moved(kept, motion, prior).around(kept.belief.middle, cell)
             own = replace(own, middle=(prior.pose.position - reckoned.position)[:2])
+            doubt = motion.doubt - kept.motion.doubt
+            if doubt > 0:
+                belief = _doubted(belief, doubt).mixed(own, BELIEVED)
             belief = belief.mixed(own, FORGOTTEN * self._options.track.risk)
             seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
             yaw, height = (np.sqrt(level.later(seconds)) for level in (kept.heading, kept.height))
@@ -116,18 +132,16 @@ class Track:
             place = self._seen(candidate)
             if candidate.reason is not Reason.FIX:
                 raise Refusal(candidate.reason, candidate.sentence)
-            assert candidate.pose is not None and candidate.expected is not None and self._kept is not None
-            self._check_held(place)
+            assert self._kept is not None and candidate.covariance is not None
+            self._check_map(self._kept, place)
+            self._check_held(self._kept, place)
         except Refusal as refusal:
             if self._stamps.anew:
                 self.forget()
             self._lose()
             return Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate,
                        places=self._places())
-        self._hold(candidate, self._kept)
-        lift = candidate.expected.prior.pose.position[2] - candidate.prior.pose.position[2] if candidate.prior else 0.0
-        return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", _lifted(candidate.pose, -lift), candidate.covariance,
-                   candidate.observed, candidate, place.probability, self._places(), self._overruled(candidate))
+        return self._held(candidate, self._kept, place)
 
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock or a new prior by hand."""
@@ -141,7 +155,11 @@ class Track:
         height = float(expected.pose.position[2])
         yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW) * wider
         scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height) * wider
-        return replace(expected, radius=expected.radius * wider, yaw=min(yaw, np.pi), height=scale)
+        radius = expected.radius * wider
+        if self._kept and self._kept.score < FADING * self._kept.usual:
+            # what takes the ground's place may match elsewhere
+            radius = max(radius, FADED_CELLS * expected.belief.cell)
+        return replace(expected, radius=radius, yaw=min(yaw, np.pi), height=scale)
 
     def _moved(self, kept: Kept, motion: Motion, prior: Prior) -> Belief:
         """The belief after the flight since."""
@@ -151,19 +169,11 @@ class Track:
             step = flown = float(np.linalg.norm((motion.pose.position - kept.motion.pose.position)[:2]))
         drift = self._options.track.odometry_drift
         # errors of odometry go on in their direction, so that they grow with the way since the last fix, not with its root
-        variance = drift ** 2 * (flown ** 2 - (flown - step) ** 2)
+        variance = drift ** 2 * (flown ** 2 - (flown - step) ** 2) + (motion.loose - kept.motion.loose) ** 2
         seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
         tilt = float(prior.covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
         variance += tilt * (1 - float(np.exp(-2 * seconds / TILT_S)))
-        belief = kept.belief.spread(float(np.sqrt(variance)))
-        doubt = motion.doubt - kept.motion.doubt
-        return self._doubted(belief, doubt) if doubt > 0 else belief
-
-    def _doubted(self, belief: Belief, metres: float) -> Belief:
-        """The belief where the way since may be wrong by so much."""
-        best = belief.best
-        wide = Belief.of(np.eye(2) * metres ** 2, belief.cell)
-        return belief.mixed(replace(wide, middle=np.array([best.east, best.north])), 0.5)
+        return kept.belief.spread(float(np.sqrt(variance)))
 
     def _height(self, prior: Prior) -> float:
         x, y, z = prior.pose.position
@@ -174,9 +184,10 @@ class Track:
         expected = candidate.expected
         if expected is None or candidate.prior is None:
             return Place(0.0, 0.0, 0.0)
-        motion = candidate.prior.motion or Motion(candidate.prior.pose, 0.0, 0.0)
-        kept = self._kept or self._begun(candidate, expected, motion)
+        motion = candidate.prior.motion or Motion(candidate.prior.pose, 0.0)
+        kept = self._joined(motion) or self._begun(candidate, expected, motion)
         belief, unheld = expected.belief, kept.unheld
+        place = None if candidate.pose is None else candidate.pose.position[:2] - expected.reckoned
         if candidate.surface is not None and candidate.patch is not None:
             surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
                               north=candidate.surface.north + expected.correction[1])
@@ -184,15 +195,41 @@ class Track:
             gone = kept.score >= STRONG and new < 0.3 and _score_at(surface, belief.best, belief.cell) < NOTHING
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
-                belief = self._doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
-            belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
-            unheld += 1
-        self._kept = replace(kept, belief=belief, motion=motion, stamp_ns=candidate.stamp_ns, unheld=unheld,
-                             score=0.0 if unheld > 1 else kept.score)
-        if candidate.pose is None:
+                belief = _doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
+                kept = replace(kept, held=None)
+            if place is not None:
+                kept = replace(kept, dispute=self._dispute(kept, candidate, place, motion))
+            if place is None or kept.dispute is None or not kept.dispute.refuses(place, motion.flown):
+                belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
+            # a place that is known but not yet sure enough is no reason to look further
+            unheld = 0 if belief.best.probability > KNOWN else unheld + 1
+        self._kept = kept = replace(kept, belief=belief, motion=motion, stamp_ns=candidate.stamp_ns, unheld=unheld,
+                                    score=0.0 if unheld > 1 else kept.score,
+                                    held=None if motion.doubt > kept.motion.doubt else kept.held)
+        if place is None:
             return Place(0.0, 0.0, 0.0)
-        east, north = candidate.pose.position[:2] - expected.reckoned
-        return Place(float(east), float(north), belief.probability(east, north))
+        east, north = place.tolist()
+        return Place(east, north, belief.probability(east, north))
+
+    def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: Motion) -> Dispute | None:
+        """The dispute after a candidate at a correction (2,), which may tell of one."""
+        split = candidate.apart
+        assert candidate.pose is not None
+        if kept.held is None or split is None:
+            kept.witnesses.hear(None if split is None else split.move, kept.belief.cell)
+            return kept.dispute
+        # the place nearer to that of the fixes before is the one that they speak for
+        first, other = place, place + split.move
+        if np.hypot(*(other - kept.held)) < np.hypot(*(first - kept.held)):
+            first, other = other, first
+        if not kept.witnesses.hear(other - first, kept.belief.cell):
+            return kept.dispute
+        return Dispute(first, other - first, candidate.pose.position[:2], motion.flown)
+
+    def _joined(self, motion: Motion) -> Kept | None:
+        """What is known, None where nothing is or where no motion joins it to what comes."""
+        kept = self._kept
+        return kept if kept and motion.doubt - kept.motion.doubt < ANYWHERE_M else None
 
     def _begun(self, candidate: Candidate, expected: Expectation, motion: Motion) -> Kept:
         prior = expected.prior
@@ -200,35 +237,50 @@ class Track:
         return Kept(expected.belief, _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose), motion,
                     candidate.stamp_ns, motion.flown, heading, height)
 
-    def _check_held(self, place: Place) -> None:
-        assert self._kept is not None
+    def _check_map(self, kept: Kept, place: Place) -> None:
+        """The place is not one that only a part of the map speaks for, against the flight so far."""
+        correction, flown = np.array([place.east, place.north]), kept.motion.flown
+        if kept.dispute is None and kept.held is not None:
+            move = correction - kept.held
+            allowed = PLACE * kept.belief.cell + 3 * self._options.track.odometry_drift * (flown - kept.fixed_m)
+            if np.hypot(*move) > allowed and 1 - place.probability <= self._options.track.risk:
+                reckoned = kept.map_from_motion @ kept.motion.pose
+                kept = self._kept = replace(kept, dispute=Dispute(kept.held, move, reckoned.position[:2] + correction, flown))
+        if kept.dispute is not None and kept.dispute.refuses(correction, flown):
+            east, north = kept.dispute.place
+            raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {kept.dispute.amount:.0f} m apart around x {east:.0f}, y "
+                                                f"{north:.0f}, and the flight so far speaks against this one; check the map")
+
+    def _check_held(self, kept: Kept, place: Place) -> None:
         if 1 - place.probability <= self._options.track.risk:
             return
-        best = self._kept.belief.best
+        best = kept.belief.best
         apart = float(np.hypot(best.east - place.east, best.north - place.north)) / self._reference.gsd
         where = f"another, {apart:.0f} px off, holds {best.probability:.1%}" if apart > PLACE * 4 else "no other is likelier"
         raise Refusal(Reason.AMBIGUOUS, f"the place found holds {place.probability:.1%} of the belief, not all but "
                                         f"{self._options.track.risk:g}; {where}")
 
-    def _hold(self, candidate: Candidate, kept: Kept | None) -> None:
-        """A fix: the heading and the height are known, and dead reckoning starts anew from them."""
-        assert kept and candidate.expected and candidate.pose and candidate.covariance is not None and candidate.prior
-        expected, surface = candidate.expected, candidate.surface
+    def _held(self, candidate: Candidate, kept: Kept, place: Place) -> Fix:
+        """A fix: the heading and the height are known, and dead reckoning goes on from them."""
+        expected = candidate.expected
+        assert expected and candidate.pose and candidate.covariance is not None and candidate.surface
         turn = candidate.pose.correction_from(expected.pose)[5]
         reckoned = kept.map_from_motion @ kept.motion.pose
         about = Pose(reckoned.position, np.eye(3)).corrected(np.array([0, 0, 0, 0, 0, turn])) @ Pose(-reckoned.position, np.eye(3))
         lift, spread = candidate.height or (0.0, kept.height.variance)
         told = expected.prior.covariance
-        score = 0.0
-        if surface is not None:
-            east, north = (candidate.pose.position - expected.pose.position)[:2].tolist()
-            near = Place(east, north, 1.0)
-            score = _score_at(surface, near, kept.belief.cell)
+        east, north = (candidate.pose.position - expected.pose.position)[:2].tolist()
+        score = _score_at(candidate.surface, Place(east, north, 1.0), kept.belief.cell)
         self._kept = replace(
-            kept, map_from_motion=about @ kept.map_from_motion, fixed_m=kept.motion.flown,
+            kept, map_from_motion=about @ kept.map_from_motion, fixed_m=kept.motion.flown, lift=kept.lift + lift, unheld=0,
             heading=Level(float(candidate.covariance[5, 5]), float(told[5, 5])), height=Level(spread, float(told[2, 2])),
-            lift=kept.lift + lift, unheld=0, score=score)
+            score=score, usual=max(0.97 * kept.usual, score), held=np.array([place.east, place.north]))
         self.state = State.TRACKING
+        covariance = candidate.covariance.copy()
+        if kept.dispute is not None:
+            covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
+        return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed,
+                   candidate, place.probability, self._places(), self._overruled(candidate))
 
     def _lose(self) -> None:
         if self.state is State.TRACKING and self._kept is not None and self._kept.belief.best.probability < 0.5:
@@ -266,3 +318,10 @@ def _score_at(surface: Surface, place: Place, cell: float) -> float:
     near = np.hypot(surface.east - place.east, surface.north - place.north) <= PLACE * cell
     return float(surface.scores[near].max(initial=-np.inf)) if near.any() else 0.0
 
+
+
+def _doubted(belief: Belief, metres: float) -> Belief:
+    """The belief where the way since may be wrong by so much."""
+    best = belief.best
+    wide = Belief.of(np.eye(2) * metres ** 2, belief.cell)
+    return belief.settled.mixed(replace(wide, middle=np.array([best.east, best.north])), 0.5)

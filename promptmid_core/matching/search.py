@@ -21,6 +21,7 @@ from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
 
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it
 BROAD_BLOCK = 32  # coarse cells, where each block has to learn a relation first
+LEAST_USED = 0.35  # share of a block that is seen; of a square turned by 45 degrees half of what surrounds it is
 PEAKS = 4
 APART = 4.0  # coarse cells between two peaks of their own
 BROAD = 3.0  # coarse cells: a true match is a sharp peak; broader waves come from the brightness of whole districts
@@ -98,7 +99,7 @@ class _Blocks:
         """Return blocks of the patch's channels (C, h, w)."""
         (height, width), size, count = valid.shape, layout.size, layout.count
         masks = tiles(valid, size, size, count)
-        used = np.asarray(masks.mean(axis=(1, 2)) > 0.5)
+        used = np.asarray(masks.mean(axis=(1, 2)) > LEAST_USED)
         rows, cols = np.mgrid[:count[0], :count[1]]
         centres = np.column_stack([cols.ravel(), rows.ravel()]) * size + (size - 1) / 2 - [(width - 1) / 2, (height - 1) / 2]
         return _Blocks(np.ascontiguousarray(tiles(centred(channels, valid), size, size, count)[used], np.float32),

@@ -1,0 +1,49 @@
+"""A map that disagrees with itself: which of two corrections the flight so far speaks for."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptmid_core.arrays import Float64
+
+AMONG, ENOUGH = 5, 2  # frames among which so many have to tell of the same two places
+SAME_CELLS = 2.0
+TRUSTED = 0.01  # share of the way flown since that odometry may be wrong by, as good odometry is: then it settles no dispute
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """Parts of the map lie `move` (2,) metres apart. It was found at `place` (2,), after `flown` metres; fixes before had the
+    correction `held` (2,)."""
+
+    held: Float64
+    move: Float64
+    place: Float64
+    flown: float
+
+    @property
+    def amount(self) -> float:
+        return float(np.hypot(*self.move))
+
+    def refuses(self, correction: Float64, flown: float) -> bool:
+        """Return whether a correction (2,) belongs to the part of the map that the flight so far speaks against."""
+        off, other = (float(np.hypot(*(correction - held))) for held in (self.held, self.held + self.move))
+        return other < off and (flown - self.flown) * TRUSTED < self.amount
+
+
+class Witnesses:
+    """Frames that told of two places, and whether enough of them agree."""
+
+    def __init__(self) -> None:
+        self._moves: deque[Float64 | None] = deque(maxlen=AMONG)
+
+    def hear(self, move: Float64 | None, cell: float) -> bool:
+        """Take what a frame tells, None where it tells of one place; whether it is one of enough that tell the same."""
+        self._moves.append(move)
+        if move is None:
+            return False
+        alike = [other for other in self._moves if other is not None and np.hypot(*(other - move)) <= SAME_CELLS * cell]
+        return len(alike) >= ENOUGH
