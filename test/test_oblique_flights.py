@@ -60,7 +60,7 @@ def test_the_bag_tells_the_mount_that_was_asked_for_and_not_its_error(flown):
 
 
 def expected(bag, at, true_camera):
-    """Images, each with the pixels (N, 2) where the camera as it is sees spots from where the aircraft was half a second before."""
+    """Images, with the pixels (N, 2) where the camera as it is sees spots from where the aircraft was half a second before."""
     origin = bag.map_frame.origin
     x, y = EAST + (at[:, 0] + 0.5) * GSD - origin[0], NORTH - (at[:, 1] + 0.5) * GSD - origin[1]
     points = np.column_stack([x, y, np.full(len(x), 240.0)])
