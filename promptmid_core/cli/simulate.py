@@ -31,8 +31,8 @@ def add(commands: Any) -> None:
     flight = command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder",
                      "promptmid simulate flight --optical optical.tif --out bag --frames 300 --seed 1 --footprint-px 512 \\\n"
                      "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2\n"
-                     "  promptmid simulate flight --optical optical.tif --out oblique --camera-pitch-deg 30 --boresight-error-deg 0 1 0\n"
-                     "  promptmid simulate flight --optical optical.tif --out lost --jump 20:60 --outage 40:10 --cloud-percent 60")
+                     "  promptmid simulate flight --optical optical.tif --out ahead --camera-pitch-deg 30\n"
+                     "  promptmid simulate flight --optical optical.tif --out jump --jump 20:60 --outage 40:10 --night")
     flight.add_argument("--optical", type=Path, required=True, metavar="ORTHO.tif")
     flight.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     flight.add_argument("--out", type=Path, required=True, metavar="DIR")
