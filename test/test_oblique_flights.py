@@ -20,8 +20,6 @@ from promptmid_core.simulation.flight.sight import mounted, nadir_sight
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.flight.view import SKY, View
 
-pytestmark = pytest.mark.slow
-
 BORESIGHT = 1.5, -2.0, 3.0
 WRONG = {"boresight_error_deg": BORESIGHT, "focal_error_percent": 4, "principal_point_error_px": (6, -5), "camera_delay_s": 0.5}
 
@@ -60,7 +58,7 @@ def test_the_bag_tells_the_mount_that_was_asked_for_and_not_its_error(flown):
 
 
 def expected(bag, at, true_camera):
-    """Images, each with the pixels (N, 2) where the camera as it is sees spots from where the aircraft was half a second before."""
+    """Images, with the pixels (N, 2) where the camera as it is sees spots from where the aircraft was half a second before."""
     origin = bag.map_frame.origin
     x, y = EAST + (at[:, 0] + 0.5) * GSD - origin[0], NORTH - (at[:, 1] + 0.5) * GSD - origin[1]
     points = np.column_stack([x, y, np.full(len(x), 240.0)])
