@@ -84,7 +84,7 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Motion:
+class DeadReckoning:
     """How the aircraft has moved: `pose`, where it would be had the filter's estimate never jumped, in a frame that never does;
     `flown` metres over the ground; `loose` metres by which the way may be wrong by what odometry states of its velocity, one
     standard deviation; `doubt` metres more, where odometry was missing."""
@@ -105,7 +105,7 @@ class Prior:
     stamp_ns: int
     pose: Pose
     covariance: Float64
-    motion: Motion | None = None
+    motion: DeadReckoning | None = None
 
 
 def rotation_rpy(roll: float, pitch: float, yaw: float) -> Float64:
@@ -151,7 +151,7 @@ def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
         first, last = before.motion, after.motion
         flown, loose, doubt = ((1 - share) * one + share * other for one, other in (
             (first.flown, last.flown), (first.loose, last.loose), (first.doubt, last.doubt)))
-        motion = Motion(_between(first.pose, last.pose, share), flown, loose, doubt)
+        motion = DeadReckoning(_between(first.pose, last.pose, share), flown, loose, doubt)
     return Prior(stamp_ns, _between(before.pose, after.pose, share), (1 - share) * before.covariance + share * after.covariance,
                  motion)
 

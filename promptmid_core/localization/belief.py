@@ -16,6 +16,7 @@ TAIL = 2.0  # degrees of freedom of Student's distribution: a prior's stated cov
 ELSEWHERE = 0.05  # share of a new belief for the place not being among the cells at all
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
+WILD, WILDER = 0.3, 3.0
 NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
 
 
@@ -31,7 +32,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Place:
+class Spot:
     """A correction `east`, `north` in metres and how probable it is that the true one is near it."""
 
     east: float
@@ -81,7 +82,8 @@ class Belief:
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        past = _blurred(self.past, sigma / self.cell)
+        # now and then far more than usual
+        past = (1 - WILD) * _blurred(self.past, sigma / self.cell) + WILD * _blurred(self.past, WILDER * sigma / self.cell)
         return replace(self, past=past, beyond=1 - float(past.sum()))
 
     def mixed(self, other: Belief, share: float) -> Belief:
@@ -127,12 +129,12 @@ class Belief:
         return float(self.weights[self._near(east, north)].sum())
 
     @property
-    def best(self) -> Place:
+    def best(self) -> Spot:
         """The most probable place: the middle of the heaviest cells near one another."""
         row, col = np.unravel_index(int(np.argmax(_box(self.weights))), self.weights.shape)
         return self._place(int(row), int(col), self.weights)
 
-    def places(self, most: int) -> list[Place]:
+    def places(self, most: int) -> list[Spot]:
         """Return the most probable places, best first, each at least a place's width from the others."""
         left, found = self.weights.copy(), []
         for _ in range(most):
@@ -144,7 +146,7 @@ class Belief:
             left[self._near(place.east, place.north)] = 0
         return sorted(found, key=lambda place: -place.probability)
 
-    def radius(self, place: Place, but: float) -> float:
+    def radius(self, place: Spot, but: float) -> float:
         """Return within how many metres of a place all of the cells' weight lies but this share of it."""
         east, north = _axes(self.cell)
         distance = np.hypot(east + self.middle[0] - place.east, (north + self.middle[1] - place.north)[:, None]).ravel()
@@ -170,14 +172,14 @@ class Belief:
         near: Mask = np.hypot(across + self.middle[0] - east, (down + self.middle[1] - north)[:, None]) <= PLACE * self.cell
         return near
 
-    def _place(self, row: int, col: int, weights: Float64) -> Place:
+    def _place(self, row: int, col: int, weights: Float64) -> Spot:
         east, north = (axis + at for axis, at in zip(_axes(self.cell), self.middle, strict=True))
         rows, cols = (np.arange(max(at - 1, 0), min(at + 2, len(east))) for at in (row, col))
         held = weights[np.ix_(rows, cols)]
         total = max(float(held.sum()), 1e-300)
         at_east, at_north = (float((held.sum(axis=axis) * along).sum() / total)
                              for axis, along in ((0, east[cols]), (1, north[rows])))
-        return Place(at_east, at_north, float(weights[self._near(at_east, at_north)].sum()))
+        return Spot(at_east, at_north, float(weights[self._near(at_east, at_north)].sum()))
 
 
 def _axes(cell: float) -> tuple[Float64, Float64]:

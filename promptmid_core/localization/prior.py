@@ -12,7 +12,7 @@ import numpy as np
 
 from promptmid_core.bags.messages import FURTHEST_M
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Motion, Prior, interpolate
+from promptmid_core.geometry import DeadReckoning, Prior, interpolate
 from promptmid_core.geometry.covariance import fault_of
 from promptmid_core.localization.reckoning import Reckoner, Twist
 from promptmid_core.reasons import Reason
@@ -75,7 +75,7 @@ class PriorBuffer:
         oldest = self._samples[-1].stamp_ns - self.keep_ns
         del self._samples[:bisect_left(self._samples, oldest, key=attrgetter("stamp_ns"))]
 
-    def _motion_at(self, stamp_ns: int) -> Motion | None:
+    def _motion_at(self, stamp_ns: int) -> DeadReckoning | None:
         """The motion at a time up to the newest sample's, between those around it."""
         after = bisect_left(self._samples, stamp_ns, key=attrgetter("stamp_ns"))
         if not after or self._samples[after].stamp_ns == stamp_ns:

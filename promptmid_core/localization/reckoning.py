@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.arrays import Float64
-from promptmid_core.geometry import Motion, Pose, Prior
+from promptmid_core.geometry import DeadReckoning, Pose, Prior
 
 LONG_NS = 500_000_000  # a step over a longer time is believed within what the aircraft may have done unseen
 REMEMBERED = 25  # steps whose differences from the velocity tell how large an ordinary one is
@@ -53,17 +53,17 @@ class Reckoner:
 
     def __init__(self) -> None:
         self._last: tuple[Prior, Twist | None] | None = None
-        self._motion: Motion | None = None
+        self._motion: DeadReckoning | None = None
         self._steady: Twist | None = None
         self._differences: deque[float] = deque(maxlen=REMEMBERED)
         self._counted_at = np.zeros(2)
 
-    def add(self, prior: Prior, twist: Twist | None) -> Motion:
+    def add(self, prior: Prior, twist: Twist | None) -> DeadReckoning:
         """Return the motion up to a sample that follows the last one in time."""
         last, self._last = self._last, (prior, twist)
         if last is None or self._motion is None or prior.stamp_ns <= last[0].stamp_ns:
             if self._motion is None:
-                self._motion, self._counted_at = Motion(prior.pose, 0.0), prior.pose.position[:2]
+                self._motion, self._counted_at = DeadReckoning(prior.pose, 0.0), prior.pose.position[:2]
             return self._motion
         before, seconds = last[0], (prior.stamp_ns - last[0].stamp_ns) / 1e9
         step = before.pose.inverse() @ prior.pose
@@ -82,7 +82,7 @@ class Reckoner:
         self._steady = Twist(step.position / seconds, _turn(step) / seconds)
         pose = self._motion.pose @ step
         loose = min(twist.sigma, MOST_LOOSE * float(np.linalg.norm(step.position)) / seconds) * seconds if twist else 0.0
-        self._motion = Motion(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.loose + loose,
+        self._motion = DeadReckoning(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.loose + loose,
                               self._motion.doubt + doubt)
         return self._motion
 

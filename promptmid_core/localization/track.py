@@ -9,9 +9,9 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Motion, Pose, Prior
+from promptmid_core.geometry import DeadReckoning, Pose, Prior
 from promptmid_core.geometry.terrain import Terrain
-from promptmid_core.localization.belief import PLACE, Belief, Place, Surface
+from promptmid_core.localization.belief import PLACE, Belief, Spot, Surface
 from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
@@ -33,6 +33,8 @@ STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that 
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
 KNOWN = 0.8
+DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
+MOST_DRIFT = 0.5  # of the speed
 PLACES = 16
 OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
 
@@ -54,23 +56,25 @@ class Kept:
     """What is known after a frame.
 
     `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion` and
-    `stamp_ns` of the frame; `fixed_m`: how far had been flown at the last fix; `heading`, `height`: how well both are known;
+    `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `heading`, `height`: how well both are known;
     `lift` metres that the height is corrected by; `unheld`: frames since a place was held; `score`: of the place held, and its
-    `usual` one; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt; `dispute`:
+    `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt; `dispute`:
     what parts of the map disagree on.
     """
 
     belief: Belief
     map_from_motion: Pose
-    motion: Motion
+    motion: DeadReckoning
     stamp_ns: int
     fixed_m: float
+    fixed_ns: int
     heading: Level
     height: Level
     lift: float = 0.0
     unheld: int = 0
     score: float = 0.0
     usual: float = 0.0
+    drift: Float64 = field(default_factory=lambda: np.zeros(2))
     held: Float64 | None = None
     dispute: Dispute | None = None
     witnesses: Witnesses = field(default_factory=Witnesses)
@@ -91,7 +95,7 @@ class Track:
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation:
         """Return where a frame is expected; changes nothing. Raises Refusal as `level_of` does."""
-        motion = prior.motion or Motion(prior.pose, 0.0)
+        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
         kept = self._joined(motion)
         spread = 0.0 if self._reference.has_dem else self._options.track.ground_sigma_m ** 2
         covariance = prior.covariance.copy()
@@ -99,7 +103,7 @@ class Track:
         lift = kept.lift if kept else 0.0
         prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
         cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
-        map_from_motion = kept.map_from_motion if kept else _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose)
+        map_from_motion = self._drifted(kept, prior.stamp_ns) if kept else _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose)
         reckoned = map_from_motion @ motion.pose
         tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
         own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
@@ -147,6 +151,11 @@ class Track:
         """Begin anew, as after a jump of the clock or a new prior by hand."""
         self._kept, self.state = None, State.SEARCHING
 
+    def _drifted(self, kept: Kept, stamp_ns: int) -> Pose:
+        """Where the frame of dead reckoning lies by now, as the odometry's drift goes on."""
+        seconds = min(max((stamp_ns - kept.stamp_ns) / 1e9, 0.0), DRIFT_S)
+        return Pose(kept.map_from_motion.position + np.array([*(kept.drift * seconds), 0.0]), kept.map_from_motion.rotation)
+
     def _around(self, expected: Expectation) -> Expectation:
         """The expectation with how far to look, which grows with every frame that holds no place."""
         unheld = self._kept.unheld if self._kept else 0
@@ -161,7 +170,7 @@ class Track:
             radius = max(radius, FADED_CELLS * expected.belief.cell)
         return replace(expected, radius=radius, yaw=min(yaw, np.pi), height=scale)
 
-    def _moved(self, kept: Kept, motion: Motion, prior: Prior) -> Belief:
+    def _moved(self, kept: Kept, motion: DeadReckoning, prior: Prior) -> Belief:
         """The belief after the flight since."""
         flown = motion.flown - kept.fixed_m
         step = min(max(motion.flown - kept.motion.flown, 0.0), flown)
@@ -179,12 +188,12 @@ class Track:
         x, y, z = prior.pose.position
         return max(float(z - self._terrain.height(np.array([x]), np.array([y]))[0]), 0.0)
 
-    def _seen(self, candidate: Candidate) -> Place:
+    def _seen(self, candidate: Candidate) -> Spot:
         """Take in what a candidate's frame says; the place that it found, and how probable that is now."""
         expected = candidate.expected
         if expected is None or candidate.prior is None:
-            return Place(0.0, 0.0, 0.0)
-        motion = candidate.prior.motion or Motion(candidate.prior.pose, 0.0)
+            return Spot(0.0, 0.0, 0.0)
+        motion = candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0)
         kept = self._joined(motion) or self._begun(candidate, expected, motion)
         belief, unheld = expected.belief, kept.unheld
         place = None if candidate.pose is None else candidate.pose.position[:2] - expected.reckoned
@@ -203,15 +212,15 @@ class Track:
                 belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             # a place that is known but not yet sure enough is no reason to look further
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
-        self._kept = kept = replace(kept, belief=belief, motion=motion, stamp_ns=candidate.stamp_ns, unheld=unheld,
+        self._kept = kept = replace(kept, map_from_motion=self._drifted(kept, candidate.stamp_ns), belief=belief, motion=motion, stamp_ns=candidate.stamp_ns, unheld=unheld,
                                     score=0.0 if unheld > 1 else kept.score,
                                     held=None if motion.doubt > kept.motion.doubt else kept.held)
         if place is None:
-            return Place(0.0, 0.0, 0.0)
+            return Spot(0.0, 0.0, 0.0)
         east, north = place.tolist()
-        return Place(east, north, belief.probability(east, north))
+        return Spot(east, north, belief.probability(east, north))
 
-    def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: Motion) -> Dispute | None:
+    def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: DeadReckoning) -> Dispute | None:
         """The dispute after a candidate at a correction (2,), which may tell of one."""
         split = candidate.apart
         assert candidate.pose is not None
@@ -226,18 +235,18 @@ class Track:
             return kept.dispute
         return Dispute(first, other - first, candidate.pose.position[:2], motion.flown)
 
-    def _joined(self, motion: Motion) -> Kept | None:
+    def _joined(self, motion: DeadReckoning) -> Kept | None:
         """What is known, None where nothing is or where no motion joins it to what comes."""
         kept = self._kept
-        return kept if kept and motion.doubt - kept.motion.doubt < ANYWHERE_M else None
+        return kept if kept and motion.doubt - kept.motion.doubt < ANYWHERE_M / 2 else None
 
-    def _begun(self, candidate: Candidate, expected: Expectation, motion: Motion) -> Kept:
+    def _begun(self, candidate: Candidate, expected: Expectation, motion: DeadReckoning) -> Kept:
         prior = expected.prior
         heading, height = (Level(float(prior.covariance[i, i]), float(prior.covariance[i, i])) for i in (5, 2))
         return Kept(expected.belief, _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose), motion,
-                    candidate.stamp_ns, motion.flown, heading, height)
+                    candidate.stamp_ns, motion.flown, candidate.stamp_ns, heading, height)
 
-    def _check_map(self, kept: Kept, place: Place) -> None:
+    def _check_map(self, kept: Kept, place: Spot) -> None:
         """The place is not one that only a part of the map speaks for, against the flight so far."""
         correction, flown = np.array([place.east, place.north]), kept.motion.flown
         if kept.dispute is None and kept.held is not None:
@@ -251,7 +260,7 @@ class Track:
             raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {kept.dispute.amount:.0f} m apart around x {east:.0f}, y "
                                                 f"{north:.0f}, and the flight so far speaks against this one; check the map")
 
-    def _check_held(self, kept: Kept, place: Place) -> None:
+    def _check_held(self, kept: Kept, place: Spot) -> None:
         if 1 - place.probability <= self._options.track.risk:
             return
         best = kept.belief.best
@@ -260,7 +269,7 @@ class Track:
         raise Refusal(Reason.AMBIGUOUS, f"the place found holds {place.probability:.1%} of the belief, not all but "
                                         f"{self._options.track.risk:g}; {where}")
 
-    def _held(self, candidate: Candidate, kept: Kept, place: Place) -> Fix:
+    def _held(self, candidate: Candidate, kept: Kept, place: Spot) -> Fix:
         """A fix: the heading and the height are known, and dead reckoning goes on from them."""
         expected = candidate.expected
         assert expected and candidate.pose and candidate.covariance is not None and candidate.surface
@@ -270,17 +279,28 @@ class Track:
         lift, spread = candidate.height or (0.0, kept.height.variance)
         told = expected.prior.covariance
         east, north = (candidate.pose.position - expected.pose.position)[:2].tolist()
-        score = _score_at(candidate.surface, Place(east, north, 1.0), kept.belief.cell)
+        score = _score_at(candidate.surface, Spot(east, north, 1.0), kept.belief.cell)
+        held = np.array([place.east, place.north])
         self._kept = replace(
-            kept, map_from_motion=about @ kept.map_from_motion, fixed_m=kept.motion.flown, lift=kept.lift + lift, unheld=0,
+            kept, drift=self._drift(kept, held, candidate), fixed_ns=candidate.stamp_ns, map_from_motion=about @ kept.map_from_motion, fixed_m=kept.motion.flown, lift=kept.lift + lift, unheld=0,
             heading=Level(float(candidate.covariance[5, 5]), float(told[5, 5])), height=Level(spread, float(told[2, 2])),
-            score=score, usual=max(0.97 * kept.usual, score), held=np.array([place.east, place.north]))
+            score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
         covariance = candidate.covariance.copy()
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
         return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed,
                    candidate, place.probability, self._places(), self._overruled(candidate))
+
+    def _drift(self, kept: Kept, held: Float64, candidate: Candidate) -> Float64:
+        """The drift of dead reckoning (2,) in m/s, after a fix with a correction (2,)."""
+        seconds = (candidate.stamp_ns - kept.fixed_ns) / 1e9
+        if kept.held is None or not 0 < seconds <= DRIFT_S:
+            return np.zeros(2)
+        share = 1 - float(np.exp(-seconds / SMOOTH_S))
+        drift = kept.drift + share * (held - kept.held) / seconds
+        speed, most = float(np.hypot(*drift)), MOST_DRIFT * max(kept.motion.flown - kept.fixed_m, 0.0) / seconds
+        return np.asarray(drift if speed <= most else drift * (most / speed), np.float64)
 
     def _lose(self) -> None:
         if self.state is State.TRACKING and self._kept is not None and self._kept.belief.best.probability < 0.5:
@@ -313,7 +333,7 @@ def _planar(transform: Pose, to: Pose, motion: Pose) -> Pose:
     return Pose(to.position - turn.rotation @ motion.position, turn.rotation)
 
 
-def _score_at(surface: Surface, place: Place, cell: float) -> float:
+def _score_at(surface: Surface, place: Spot, cell: float) -> float:
     """The highest score of a surface at a place; 0 where it does not reach there."""
     near = np.hypot(surface.east - place.east, surface.north - place.north) <= PLACE * cell
     return float(surface.scores[near].max(initial=-np.inf)) if near.any() else 0.0
