@@ -45,7 +45,7 @@ class Structural:
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         colours = radiometry.SAR_CHANNELS if modality is Modality.SAR else radiometry.optical_channels()
-        return ChannelGroup("gradient", 10), ChannelGroup(
+        return ChannelGroup(gradients.GROUP, 10), ChannelGroup(
             "radiometry", colours, Measure.DEPENDENCE, self.radiometry_weight, radiometry.BOUND)
 
     @property
