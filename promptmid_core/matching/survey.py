@@ -18,6 +18,7 @@ from promptmid_core.matching.turn import Turnable
 
 BROAD_PX = 24  # pixels of the level: a true place is a sharp peak; broader waves come from the brightness of whole districts
 LEAST_COVER = 0.5  # of the patch's cells that the map must know for a place to have a score
+HEADING_STEP = np.deg2rad(4.0)  # half of it costs a patch of 500 px a third of its z, one of 150 px a tenth
 BACKGROUND_ROUNDS = 2  # of leaving out what is none
 OUTLYING = 4.0  # standard deviations from which on a score is no background
 APART = 4.0  # cells between two peaks
@@ -67,6 +68,14 @@ class SurveySurface:
             found.append(SurveyPeak(float(x), float(y), float(self.headings[heading]), float(best[row, col])))
             best[np.hypot(rows - row, cols - col) < apart] = -np.inf
         return found
+
+
+def headings_within(reach: float, step: float = HEADING_STEP) -> Float64:
+    """Return headings (K,) at most `step` apart, symmetric about 0, so that none within `reach` is farther than half a step from one;
+    of pi or more the whole circle, once. In radians."""
+    reach = min(reach, np.pi)
+    count = max(int(np.ceil(2 * reach / step - 1e-9)), 1)
+    return (np.arange(count) - (count - 1) / 2) * (2 * reach / count)
 
 
 def survey(patch: DescriptorMap, overview: Overview, headings: Sequence[float] | Float64, *, place: tuple[float, float],
