@@ -1,4 +1,4 @@
-"""A lost aircraft: how often the search of the whole map finds a frame's place, with what z, and after how many frames it is sure."""
+"""A lost aircraft: how often a search of the whole map finds a frame's place, with what z, and how soon frames are sure of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.overview import Overview
-from promptmid_core.matching.survey import Layer, headings_within, layers
+from promptmid_core.matching.survey import HEADING_STEP, Layer, headings_within, layers
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.flight.exposure import Exposure
@@ -74,10 +74,12 @@ class Land:
     def places(self, side: int) -> list[tuple[float, float]]:
         """Middles (column, row) of the disjoint squares of `side` px that are land."""
         high, wide = self.ortho.valid.shape
-        return [(col + side / 2, row + side / 2) for row in range(0, high - side + 1, side) for col in range(0, wide - side + 1, side)
+        corners = [(col, row) for row in range(0, high - side + 1, side) for col in range(0, wide - side + 1, side)]
+        return [(col + side / 2, row + side / 2) for col, row in corners
                 if self.ortho.valid[row:row + side, col:col + side].mean() >= VALID]
 
-    def shots(self, place: tuple[float, float], side: float, frames: int, error: float, rng: np.random.Generator) -> Iterator[Shot]:
+    def shots(self, place: tuple[float, float], side: float, frames: int, error: float,
+              rng: np.random.Generator) -> Iterator[Shot]:
         """Frames of a straight flight across a place, their heading known but for `error` radians; `side` px is the footprint's
         shorter one."""
         grid, terrain = self.ortho.grid, Terrain.flat()
@@ -141,9 +143,12 @@ class Products:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one place came to: of the first frame the z of the truth, the best z elsewhere, and that of the truth's own cell and
-    heading; `sure`: the first frame (1-based) after which one place holds SURE of the product, whether that is the `right` one, and
-    whether any frame was sure of a wrong one."""
+    """What one place came to.
+
+    Of its first frame the z at the truth, the best z elsewhere, and the z of the truth's own cell and heading; `sure`: the
+    first frame (1-based) after which one place holds SURE of the product, and whether that is the `right` one; `wrong`: whether
+    any frame was sure of another place; `likeliest`: the first frame from which on the right place is the likeliest.
+    """
 
     true_z: float
     false_z: float
@@ -151,7 +156,7 @@ class Trial:
     sure: int | None
     right: bool
     wrong: bool
-    likeliest: int | None  # the first frame from which on the likeliest place is the right one
+    likeliest: int | None
     survey_ms: float
 
 
@@ -198,7 +203,7 @@ def measure(land: Land, overview: Overview, side: int, args: argparse.Namespace,
     """One trial a disjoint place, drawn by the seed."""
     rng = np.random.default_rng(args.seed)
     known = np.pi if args.heading_known_deg is None else np.deg2rad(args.heading_known_deg)
-    headings = headings_within(known)
+    headings = headings_within(known, np.deg2rad(args.step_deg))
     track = int((args.frames - 1) * STEP_PX)
     places = land.places(side + track)
     trials = []
@@ -213,17 +218,19 @@ def report(name: str, side: int, trials: list[Trial], frames: int) -> dict[str, 
     def quantiles(values: list[float]) -> list[float]:
         return [round(float(value), 1) for value in np.nanquantile(values, QUANTILES)] if not np.isnan(values).all() else []
 
-    count = len(trials)
+    def share(those: Iterator[bool]) -> float:
+        return round(sum(those) / len(trials), 3)
+
     row: dict[str, Any] = {
-        "land": name, "footprint_px": side, "places": count,
-        "first_frame_right": sum(t.true_z > t.false_z for t in trials) / count,
+        "land": name, "footprint_px": side, "places": len(trials),
+        "first_frame_right": share(t.true_z > t.false_z for t in trials),
         "true_z": quantiles([t.true_z for t in trials]), "cell_z": quantiles([t.cell_z for t in trials]),
         "false_z": quantiles([t.false_z for t in trials]),
-        "likeliest_within": {n: sum((t.likeliest or frames + 1) <= n for t in trials) / count for n in COUNTS if n <= frames},
-        "sure_within": {n: sum(t.right and (t.sure or frames + 1) <= n for t in trials) / count for n in COUNTS if n <= frames},
+        "likeliest_within": {n: share((t.likeliest or frames + 1) <= n for t in trials) for n in COUNTS if n <= frames},
+        "sure_within": {n: share(t.right and (t.sure or frames + 1) <= n for t in trials) for n in COUNTS if n <= frames},
         "sure_of_wrong": sum(t.wrong for t in trials), "survey_ms": round(float(np.median([t.survey_ms for t in trials]))),
     }
-    print("  ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()), flush=True)
+    print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     return row
 
 
@@ -236,8 +243,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--footprint-px", type=int, nargs="+", default=[512, 256, 160], metavar="PX", help="shorter side")
     parser.add_argument("--heading-known-deg", type=float, metavar="D", help="worst error of the heading; default: unknown")
     parser.add_argument("--cell-px", type=int, default=8, metavar="PX", help="side of a cell of the overview; default: 8")
+    parser.add_argument("--step-deg", type=float, default=np.rad2deg(HEADING_STEP), metavar="D", help="between headings")
     parser.add_argument("--frames", type=int, default=5, metavar="N", help="frames a place, 10 px apart; default: 5")
-    parser.add_argument("--places", type=int, default=1000, metavar="N", help="at most so many places; default: all that are disjoint")
+    parser.add_argument("--places", type=int, default=1000, metavar="N", help="at most so many of the disjoint places")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args(argv)

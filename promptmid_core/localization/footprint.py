@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from promptmid_core.geometry import Grid, Patch, Pose, boresight_point, orthorectify, visible
+from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.integrity import check_patch
 from promptmid_core.localization.options import Options
+from promptmid_core.matching.similarity import Similarity
 
 MOST_PX = 1024  # a side: more of a view to the horizon is left out
 STEP_PX = 16  # the side is an even multiple of it
@@ -29,6 +31,13 @@ def footprint(frame: Frame, pose: Pose, terrain: Terrain, gsd: float, options: O
     patch = orthorectify(frame.image, frame.camera, pose, terrain, _around(x, y, gsd, side))
     check_patch(patch, options)
     return patch, (x, y)
+
+
+def moved(pose: Pose, by: Similarity, ground: float) -> Pose:
+    """Return the pose that sees the ground, `ground` metres high, as `pose` saw it before that was moved."""
+    east, north = by.apply(pose.position[None, :2])[0]
+    height = ground + by.scale * (pose.position[2] - ground)
+    return Pose(np.array([east, north, height]), rotation_rpy(0.0, 0.0, by.yaw) @ pose.rotation)
 
 
 def _around(x: float, y: float, gsd: float, side: int) -> Grid:

@@ -13,8 +13,8 @@ from promptmid_core.matching.correlation import Size, Spectra, centred, spectrum
 from promptmid_core.matching.pool import pooled
 
 ORDER = 2  # of the harmonics that are kept: a fourth of the work of all, nearly all of what they tell
-CELL_PX = 4  # pixels of the level a side
-MOST_CELLS = 4_000_000  # a survey of as many takes 0.6 GB
+CELL_PX = 8  # pixels of the level a side: finer cells bear less of a wrong heading, and take five times as long
+MOST_CELLS = 1_500_000  # what a search of as many holds takes 0.2 GB
 STRIP_PX = 256
 
 
@@ -51,8 +51,8 @@ class Overview:
             raise ValueError(f"cells of {cell_px} px are not in multiples of the stride {level.stride}")
         col, row, width, height = _window(level.grid, bounds, cell_px)
         if width * height > MOST_CELLS * cell_px ** 2:
-            raise InputError(f"a search over {width}x{height} px is one over {width * height / cell_px ** 2:.3g} cells of {cell_px} "
-                             f"px, more than {MOST_CELLS}; give a first position, or a coarser level")
+            raise InputError(f"a search over {width}x{height} px is one over {width * height / cell_px ** 2:.3g} cells of "
+                             f"{cell_px} px, more than {MOST_CELLS}; give a first position")
         step = max(STRIP_PX // cell_px, 1) * cell_px
         strips = [_coarse(level.descriptors(col, top, width, min(step, row + height - top)), factor)
                   for top in range(row, row + height, step)]
@@ -95,8 +95,8 @@ def turnable(described: DescriptorMap) -> DescriptorMap:
     """Return the channels of a descriptor map that an overview keeps. Raises InputError where it has none."""
     parts = described.parts(gradients.GROUP)
     if not parts:
-        raise InputError(f"the descriptors have no channels called {gradients.GROUP}, so no place is found without a prior; build "
-                         "the map with the descriptor promptmid or structural")
+        raise InputError(f"the descriptors have no channels called {gradients.GROUP}, so no place is found without a prior; "
+                         "build the map with the descriptor promptmid or structural")
     (group, channels), = parts
     orders = gradients.ORDERS * (group.channels // len(gradients.ORDERS))
     kept = np.asarray(channels[[order == ORDER for order in orders]], np.float32)

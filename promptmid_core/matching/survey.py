@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import DescriptorMap, Grid
-from promptmid_core.matching.correlation import LEAST_SCALE, Spectra, surface, spectrum
+from promptmid_core.matching.correlation import LEAST_SCALE, Spectra, spectrum, surface
 from promptmid_core.matching.overview import Overview
 from promptmid_core.matching.parallel import together
+from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.turn import Turnable
 
-BROAD_PX = 24  # pixels of the level: a true place is a sharp peak; broader waves come from the brightness of whole districts
-LEAST_COVER = 0.5  # of the patch's cells that the map must know for a place to have a score
 HEADING_STEP = np.deg2rad(4.0)  # half of it costs a patch of 500 px a third of its z, one of 150 px a tenth
+BROAD_PX = 24  # pixels of the level: a true place is a sharp peak; broader waves come from the brightness of whole districts
+LEAST_ZOOM, MOST_ZOOM = 0.25, 4.0  # scales of a patch
+LEAST_COVER = 0.5  # of the patch's cells that the map must know for a place to have a score
 BACKGROUND_ROUNDS = 2  # of leaving out what is none
 OUTLYING = 4.0  # standard deviations from which on a score is no background
 APART = 4.0  # cells between two peaks
@@ -26,8 +28,12 @@ APART = 4.0  # cells between two peaks
 
 @dataclass(frozen=True)
 class Layer:
-    """What one heading says: `z` (rows, cols), the score of the place in each cell of the overview in standard deviations of
-    the scores of this heading's other places, whose mean is 0; `known` (rows, cols): where there is a score, 0 elsewhere."""
+    """What one heading says of all places.
+
+    `heading`: by how much the patch was turned, in radians counter-clockwise; `z` (rows, cols): the score of each cell of the
+    overview, in standard deviations of the scores of this heading's other places, whose mean is 0; `known` (rows, cols): where
+    there is a score. It is 0 elsewhere, which says nothing.
+    """
 
     heading: float
     z: Float32
@@ -36,67 +42,77 @@ class Layer:
 
 @dataclass(frozen=True)
 class SurveyPeak:
-    """A maximum over places and headings: metres in `map` of the place, the patch's turn in radians, and its z."""
+    """A maximum over places and headings: what moves the patch's ground there, about the place that was sought, and its z."""
 
-    x: float
-    y: float
-    heading: float
+    similarity: Similarity
     z: float
 
 
 @dataclass(frozen=True)
 class SurveySurface:
-    """`headings` (K,): turns of the patch in radians, counter-clockwise; `z` (K, rows, cols) and `known` as in Layer; `grid` of
-    the places."""
+    """All layers of a patch: `headings` (K,), `z` (K, rows, cols) float16 and `known` as in Layer, `grid` of the cells; `place`
+    and `scale` as they were given."""
 
     headings: Float64
-    z: NDArray[np.floating]
+    z: NDArray[np.float16]
     known: Mask
     grid: Grid
+    place: tuple[float, float]
+    scale: float
 
     def peaks(self, count: int = 10, apart: float = APART) -> list[SurveyPeak]:
         """Return the highest maxima, highest first, at least `apart` cells from each other, whatever their headings."""
-        best = np.where(self.known.any(axis=0), self.z.max(axis=0), -np.inf).astype(np.float32)
-        rows, cols = np.mgrid[:best.shape[0], :best.shape[1]]
+        left = np.where(self.known, self.z, np.float16(-np.inf)).max(axis=0)
+        rows, cols = np.mgrid[:left.shape[0], :left.shape[1]]
         found: list[SurveyPeak] = []
         while len(found) < count:
-            row, col = (int(i) for i in np.unravel_index(int(np.argmax(best)), best.shape))
-            if not np.isfinite(best[row, col]):
+            row, col = (int(i) for i in np.unravel_index(int(np.argmax(left)), left.shape))
+            if not np.isfinite(left[row, col]):
                 break
             x, y = self.grid.to_map(col, row)
-            heading = int(np.argmax(self.z[:, row, col]))
-            found.append(SurveyPeak(float(x), float(y), float(self.headings[heading]), float(best[row, col])))
-            best[np.hypot(rows - row, cols - col) < apart] = -np.inf
+            heading = int(np.argmax(np.where(self.known[:, row, col], self.z[:, row, col], -np.inf)))
+            moved = Similarity(self.place, float(x) - self.place[0], float(y) - self.place[1], float(self.headings[heading]),
+                               self.scale)
+            found.append(SurveyPeak(moved, float(left[row, col])))
+            left[np.hypot(rows - row, cols - col) < apart] = -np.inf
         return found
 
 
 def headings_within(reach: float, step: float = HEADING_STEP) -> Float64:
-    """Return headings (K,) at most `step` apart, symmetric about 0, so that none within `reach` is farther than half a step from one;
-    of pi or more the whole circle, once. In radians."""
+    """Return headings (K,) at most `step` apart, symmetric about 0, in radians: none within `reach` is farther than half a step
+    from one. For a reach of pi or more the whole circle, once."""
     reach = min(reach, np.pi)
+    # a hair more than a whole number of steps is that number
     count = max(int(np.ceil(2 * reach / step - 1e-9)), 1)
-    return (np.arange(count) - (count - 1) / 2) * (2 * reach / count)
+    headings: Float64 = (np.arange(count) - (count - 1) / 2) * (2 * reach / count)
+    return headings
 
 
 def survey(patch: DescriptorMap, overview: Overview, headings: Sequence[float] | Float64, *, place: tuple[float, float],
            scale: float = 1.0) -> SurveySurface:
-    """Return what all headings say of a patch: `layers`, collected."""
+    """Return what all headings say of a patch: what `layers` yields, together."""
     found = list(layers(patch, overview, headings, place=place, scale=scale))
-    return SurveySurface(np.array([layer.heading for layer in found]), np.stack([layer.z for layer in found]),
-                         np.stack([layer.known for layer in found]), overview.grid)
+    return SurveySurface(np.array([layer.heading for layer in found]), np.stack([layer.z.astype(np.float16) for layer in found]),
+                         np.stack([layer.known for layer in found]), overview.grid, place, scale)
 
 
 def layers(patch: DescriptorMap, overview: Overview, headings: Sequence[float] | Float64, *, place: tuple[float, float],
            scale: float = 1.0) -> Iterator[Layer]:
-    """Look for a patch everywhere, turned by each of `headings` in radians, counter-clockwise; two of them at a time.
+    """Look for a patch everywhere, turned by one of `headings` after the other, two at a time; none is worked on before it is
+    asked for.
 
     `place`: metres in `map` of the point of the patch whose place is sought, as the boresight's, about which it is turned;
     `scale`: how many times larger the ground is than the patch shows it. The patch is described once: what it says is turned with
-    it. Raises InputError where its descriptors have no channels that can be turned, ValueError where there is no heading.
+    it. Raises InputError where its descriptors have no channels that can be turned, ValueError where its cells do not make up
+    those of the overview, the place is not on it, or the scale is none.
     """
-    if not len(headings):
-        raise ValueError("a survey needs a heading")
-    turnable = Turnable.of(patch, overview.cell_px // patch.stride, place)
+    if not LEAST_ZOOM <= scale <= MOST_ZOOM:
+        raise ValueError(f"a patch is not searched {scale:g} times as large, but {LEAST_ZOOM:g} to {MOST_ZOOM:g} times")
+    factor = overview.cell_px // patch.stride
+    if not np.isclose(patch.grid.gsd * factor, overview.grid.gsd, rtol=1e-6, atol=0):
+        raise ValueError(f"a patch with cells of {patch.grid.gsd:g} m is not of the level that was surveyed, "
+                         f"in cells of {overview.grid.gsd:g} m")
+    turnable = Turnable.of(patch, factor, place)
     spectra = overview.spectra(turnable.margin(scale))
 
     def layer(heading: float) -> Layer:
@@ -104,18 +120,20 @@ def layers(patch: DescriptorMap, overview: Overview, headings: Sequence[float] |
         scores, known, certainty = _scores(seen, valid, spectra, overview.grid.shape)
         return Layer(heading, _standard(scores, known, certainty, BROAD_PX / overview.cell_px), known)
 
-    for first in range(0, len(headings), 2):
-        pair = [float(heading) for heading in headings[first:first + 2]]
-        if len(pair) == 2:
-            one, other = pair
-            yield from together(lambda one=one: layer(one), lambda other=other: layer(other))  # type: ignore[misc]
-        else:
-            yield layer(pair[0])
+    asked = [float(heading) for heading in headings]
+    for one, other in zip(asked[::2], asked[1::2], strict=False):
+        yield from _both(layer, one, other)
+    if len(asked) % 2:
+        yield layer(asked[-1])
+
+
+def _both(layer: Callable[[float], Layer], one: float, other: float) -> tuple[Layer, Layer]:
+    return together(lambda: layer(one), lambda: layer(other))
 
 
 def _scores(seen: Float32, valid: Mask, spectra: Spectra, shape: tuple[int, int]) -> tuple[Float32, Mask, Float32]:
-    """The correlation (rows, cols) of a patch whose middle lies in each cell, where it is known, and by how much chance is less
-    there than where fewer cells meet."""
+    """The correlation (rows, cols) of a patch whose middle lies in each cell, where it is known, and how little chance makes of
+    it there, beside places where all of the patch meets the map."""
     cells, size = max(float(valid.sum()), 1.0), spectra.size
     block = (seen - (seen.sum(axis=(1, 2)) / np.float32(cells))[:, None, None]) * valid
     product = spectrum(block, size)

@@ -33,8 +33,12 @@ class Turnable:
 
     @staticmethod
     def of(patch: DescriptorMap, factor: int, place: tuple[float, float]) -> Turnable:
-        """`place`: metres in `map`, about which it is turned. Raises InputError where the patch has no such channels."""
+        """`place`: metres in `map`, about which it is turned. Raises InputError where the patch has no such channels, ValueError
+        where the place is not on it."""
         kept = turnable(patch)
+        x_min, y_min, x_max, y_max = patch.grid.bounds
+        if not (x_min <= place[0] <= x_max and y_min <= place[1] <= y_max):
+            raise ValueError(f"the place {place} is not on the patch, which has bounds {patch.grid.bounds}")
         valid = kept.valid.astype(np.float32)
         box = (factor, factor)
         share = _blurred(valid, box)
