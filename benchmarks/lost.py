@@ -25,7 +25,7 @@ from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.overview import Overview
-from promptmid_core.matching.survey import HEADING_STEP, Layer, headings_within, layers
+from promptmid_core.matching.survey import SWING, Layer, headings_for, layers
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.flight.exposure import Exposure
@@ -142,6 +142,18 @@ class Products:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Where places are looked for: how well the heading is known, in radians, and how dense headings are tried."""
+
+    overview: Overview
+    known: float
+    swing: float
+
+    def products(self, shot: Shot) -> Products:
+        return Products(self.overview, headings_for(shot.described, self.overview, self.known, swing=self.swing))
+
+
+@dataclass(frozen=True)
 class Trial:
     """What one place came to.
 
@@ -160,9 +172,10 @@ class Trial:
     survey_ms: float
 
 
-def trial(shots: Iterator[Shot], overview: Overview, headings: Float64, error: float, of_map: bool) -> Trial:
+def trial(shots: Iterator[Shot], search: Search, error: float, of_map: bool) -> Trial:
     """Fly over a place until the frames end."""
-    products = Products(overview, headings)
+    overview = search.overview
+    products: Products | None = None
     reach = max(NEAR_PX * overview.grid.gsd / overview.cell_px, NEAR_CELLS * overview.grid.gsd)
     first: tuple[float, float, float] | None = None
     sure: int | None = None
@@ -170,8 +183,9 @@ def trial(shots: Iterator[Shot], overview: Overview, headings: Float64, error: f
     right = wrong = False
     spent: list[float] = []
     for i, shot in enumerate(shots, 1):
+        products = products or search.products(shot)
         before = time.process_time()
-        found = list(layers(shot.described, overview, headings, place=shot.place))
+        found = list(layers(shot.described, overview, products.headings, place=shot.place))
         spent.append((time.process_time() - before) * 1e3)
         for index, layer in enumerate(found):
             products.take(index, layer, shot)
@@ -199,17 +213,15 @@ def heights(found: list[Layer], overview: Overview, shot: Shot, error: float, of
             float(nearest.z[int(np.clip(round(row), 0, len(rows) - 1)), int(np.clip(round(col), 0, rows.shape[1] - 1))]))
 
 
-def measure(land: Land, overview: Overview, side: int, args: argparse.Namespace, of_map: bool) -> list[Trial]:
+def measure(land: Land, search: Search, side: int, args: argparse.Namespace, of_map: bool) -> list[Trial]:
     """One trial a disjoint place, drawn by the seed."""
     rng = np.random.default_rng(args.seed)
-    known = np.pi if args.heading_known_deg is None else np.deg2rad(args.heading_known_deg)
-    headings = headings_within(known, np.deg2rad(args.step_deg))
     track = int((args.frames - 1) * STEP_PX)
     places = land.places(side + track)
     trials = []
     for i in rng.permutation(len(places))[:args.places]:
-        error = float(rng.uniform(-known, known))
-        trials.append(trial(land.shots(places[i], side, args.frames, error, rng), overview, headings, error, of_map))
+        error = float(rng.uniform(-search.known, search.known))
+        trials.append(trial(land.shots(places[i], side, args.frames, error, rng), search, error, of_map))
     return trials
 
 
@@ -243,7 +255,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--footprint-px", type=int, nargs="+", default=[512, 256, 160], metavar="PX", help="shorter side")
     parser.add_argument("--heading-known-deg", type=float, metavar="D", help="worst error of the heading; default: unknown")
     parser.add_argument("--cell-px", type=int, default=8, metavar="PX", help="side of a cell of the overview; default: 8")
-    parser.add_argument("--step-deg", type=float, default=np.rad2deg(HEADING_STEP), metavar="D", help="between headings")
+    parser.add_argument("--swing", type=float, default=SWING, metavar="C",
+                        help="cells that half a step between headings moves a footprint's rim; default: %(default)g")
     parser.add_argument("--frames", type=int, default=5, metavar="N", help="frames a place, 10 px apart; default: 5")
     parser.add_argument("--places", type=int, default=1000, metavar="N", help="at most so many of the disjoint places")
     parser.add_argument("--seed", type=int, default=1)
@@ -252,14 +265,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         reference = ReferenceMap.open(args.map)
         descriptor = load(reference.descriptor_name)
-        overview = Overview.of(reference, args.cell_px)
+        known = np.pi if args.heading_known_deg is None else np.deg2rad(args.heading_known_deg)
+        search = Search(Overview.of(reference, args.cell_px), known, args.swing)
         lands = [("map", Land(resample(args.optical, reference.frame, like=reference.grid), descriptor), True)]
         if args.decoys:
             lands.append(("decoys", Land(resample(args.decoys, map_frame(args.decoys), reference.gsd), descriptor), False))
     except InputError as error:
         print(f"lost: {error}", file=sys.stderr)
         return 1
-    rows = [report(name, side, measure(land, overview, side, args, of_map), args.frames)
+    rows = [report(name, side, measure(land, search, side, args, of_map), args.frames)
             for side in args.footprint_px for name, land, of_map in lands]
     if args.json:
         write_json(args.json, rows)

@@ -15,7 +15,7 @@ from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.footprint import footprint, moved
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.overview import MOST_CELLS, Overview, turnable
-from promptmid_core.matching.survey import headings_within, layers, survey
+from promptmid_core.matching.survey import headings_for, headings_within, layers, survey
 from promptmid_core.matching.turn import Turnable
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.replay.recording import Recording
@@ -95,7 +95,7 @@ def test_a_scaled_patch_is_that_of_the_scaled_image() -> None:
 @pytest.mark.parametrize("error", [0.0, 8.0, 131.0])
 def test_a_frame_is_found_wherever_it_is_and_however_it_is_turned(
         scene: Scene, overview: Overview, flown: list[tuple[Frame, Pose]], error: float) -> None:  # noqa: F811
-    """A pose kilometres off, its heading wrong by `error`: moved to the highest peak of one frame it sees what the true one sees."""
+    """A pose kilometres off, its heading wrong by `error`: moved to the highest peak it sees what the true one sees."""
     reference = scene.reference()
     terrain = reference.terrain()
     reach = np.pi if error > 90 else np.deg2rad(10)
@@ -104,7 +104,7 @@ def test_a_frame_is_found_wherever_it_is_and_however_it_is_turned(
         ground = float(here[2])
         wrong = Pose.from_rpy(truth.position + np.array([7e4, -3e4, 0]), *truth.rpy()[:2], truth.yaw + np.deg2rad(error))
         patch, place = footprint(frame, wrong, Terrain.flat(ground), reference.gsd, Options())
-        found = survey(STRUCTURAL.describe(patch, OPTICAL), overview, headings_within(reach), place=place)
+        found = survey(STRUCTURAL.describe(patch, OPTICAL), overview, headings_within(reach, np.deg2rad(4)), place=place)
         best, second = found.peaks(2)
         assert best.z > 7 > second.z
         pose = moved(wrong, best.similarity, ground)
@@ -113,7 +113,7 @@ def test_a_frame_is_found_wherever_it_is_and_however_it_is_turned(
 
 
 def test_a_frame_of_other_land_is_found_nowhere(overview: Overview) -> None:
-    found = survey(described(land(384)), overview, headings_within(np.pi), place=(1910.0, -1910.0))
+    found = survey(described(land(384)), overview, headings_within(np.pi, np.deg2rad(4)), place=(1910.0, -1910.0))
     assert found.peaks(1)[0].z < 6.5
 
 
@@ -152,7 +152,7 @@ def test_no_heading_is_worked_on_before_it_is_asked_for(overview: Overview, monk
         return at(self, turn, scale)
 
     monkeypatch.setattr(Turnable, "at", counted)
-    going = layers(described(land(128)), overview, headings_within(np.pi), place=(630.0, -630.0))
+    going = layers(described(land(128)), overview, headings_within(np.pi, np.deg2rad(4)), place=(630.0, -630.0))
     assert turned == []
     next(going)
     assert len(turned) == 2
@@ -180,14 +180,26 @@ def test_the_map_is_transformed_once_for_frames_of_about_one_size(overview: Over
 def test_headings_cover_what_was_asked_for() -> None:
     step = np.deg2rad(4)
     for reach in np.deg2rad([0.5, 2.0, 3.0, 10.0, 90.0, 179.0, 180.0, 700.0]):
-        headings = headings_within(float(reach))
+        headings = headings_within(float(reach), float(step))
         assert np.diff(headings).max(initial=0) <= step + 1e-9
         asked = np.linspace(-min(reach, np.pi), min(reach, np.pi), 1001)
         apart = np.abs(np.angle(np.exp(1j * (asked[:, None] - headings)))).min(axis=1)
         assert apart.max() <= step / 2 + 1e-9
-    circle = headings_within(np.pi)
+    circle = headings_within(np.pi, float(step))
     assert len(circle) == 90
     assert len(np.unique(np.round(np.rad2deg(circle) % 360, 6))) == 90
+
+
+def test_a_larger_patch_wants_finer_steps(overview: Overview) -> None:
+    small, large = (headings_for(described(land(side)), overview, np.pi) for side in (96, 384))
+    step = float(small[1] - small[0])
+    assert step == pytest.approx(np.deg2rad(6), rel=0.02)
+    rim = 384 / np.sqrt(2) * 10
+    assert float(large[1] - large[0]) / 2 * rim == pytest.approx(overview.grid.gsd, rel=0.05)
+    assert len(headings_for(described(land(384)), overview, np.pi, swing=1.5)) == pytest.approx(len(large) / 1.5, abs=1)
+    blind = described(land(96))
+    nothing = DescriptorMap(blind.array, np.zeros_like(blind.valid), blind.grid, blind.stride, blind.groups)
+    assert len(headings_for(nothing, overview, np.pi)) == len(small)
 
 
 def test_peaks_are_apart_and_in_order(overview: Overview) -> None:

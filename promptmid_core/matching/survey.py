@@ -17,7 +17,8 @@ from promptmid_core.matching.parallel import together
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.turn import Turnable
 
-HEADING_STEP = np.deg2rad(4.0)  # half of it costs a patch of 500 px a third of its z, one of 150 px a tenth
+SWING = 1.0  # cells that half a step between headings moves a patch's rim; twice as many cost a fourth of a true place's z
+MOST_STEP = np.deg2rad(6.0)  # between two headings
 BROAD_PX = 24  # pixels of the level: a true place is a sharp peak; broader waves come from the brightness of whole districts
 LEAST_ZOOM, MOST_ZOOM = 0.25, 4.0  # scales of a patch
 LEAST_COVER = 0.5  # of the patch's cells that the map must know for a place to have a score
@@ -78,13 +79,23 @@ class SurveySurface:
         return found
 
 
-def headings_within(reach: float, step: float = HEADING_STEP) -> Float64:
+def headings_for(patch: DescriptorMap, overview: Overview, reach: float, *, swing: float = SWING) -> Float64:
+    """Return headings (K,) symmetric about 0, in radians, such that a patch turned by anything within `reach` is near one of
+    them: its rim at most about `swing` cells off. For a reach of pi or more the whole circle, once."""
+    # from the middle of a square of the same area to its corner
+    rim = max(float(np.sqrt(patch.valid.sum() / 2)), 1.0) * patch.grid.gsd
+    step = min(2 * swing * overview.grid.gsd / rim, MOST_STEP)
+    return headings_within(reach, step)
+
+
+def headings_within(reach: float, step: float) -> Float64:
     """Return headings (K,) at most `step` apart, symmetric about 0, in radians: none within `reach` is farther than half a step
     from one. For a reach of pi or more the whole circle, once."""
     reach = min(reach, np.pi)
     # a hair more than a whole number of steps is that number
     count = max(int(np.ceil(2 * reach / step - 1e-9)), 1)
-    headings: Float64 = (np.arange(count) - (count - 1) / 2) * (2 * reach / count)
+    headings: Float64 = np.arange(count, dtype=np.float64) - (count - 1) / 2
+    headings *= 2 * reach / count
     return headings
 
 
