@@ -264,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         reference = ReferenceMap.open(args.map)
-        descriptor = load(reference.descriptor_name)
+        descriptor = load(reference.descriptor_name).oriented
         known = np.pi if args.heading_known_deg is None else np.deg2rad(args.heading_known_deg)
         search = Search(Overview.of(reference, args.cell_px), known, args.swing)
         lands = [("map", Land(resample(args.optical, reference.frame, like=reference.grid), descriptor), True)]

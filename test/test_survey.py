@@ -262,6 +262,17 @@ def test_a_patch_that_shows_nothing_is_found_nowhere(overview: Overview) -> None
         assert found.peaks() == []
 
 
+def test_the_map_of_a_network_is_searched_without_it(overview: Overview) -> None:
+    """The channels that turn are the same with a network beside them and without."""
+    whole = load("promptmid")
+    assert whole.oriented.choice is None
+    image = land(128)
+    patch = Patch(image.astype(np.uint8), np.ones(image.shape, bool), Grid(0, 0, 10.0, 128, 128))
+    kept, alone = (turnable(descriptor.describe(patch, OPTICAL)) for descriptor in (whole, whole.oriented))
+    np.testing.assert_array_equal(kept.array, alone.array)
+    assert STRUCTURAL.oriented is STRUCTURAL
+
+
 def test_channels_that_cannot_be_turned_are_refused() -> None:
     seen = described(land(64))
     other = DescriptorMap(seen.array[:3], seen.valid, seen.grid, seen.stride, (ChannelGroup("mean", 3),))
@@ -302,27 +313,6 @@ def test_a_patch_of_another_level_is_refused(overview: Overview) -> None:
     coarse = DescriptorMap(seen.array, seen.valid, grid, seen.stride, seen.groups)
     with pytest.raises(ValueError, match="not of the level that was surveyed"):
         list(layers(coarse, overview, [0.0], place=(1200.0, -1200.0)))
-
-
-def test_a_footprint_is_laid_out_whole(flown: list[tuple[Frame, Pose]]) -> None:
-    frame, truth = flown[0]
-    ground = Terrain.flat(0.0)
-    patch, place = footprint(frame, truth, ground, 10.0, Options())
-    assert not patch.valid[0].any()
-    assert not patch.valid[:, -1].any()
-    rows, cols = np.nonzero(patch.valid)
-    assert min(rows.min(), cols.min()) < 3 * 16
-    middle = patch.grid.to_map((patch.grid.width - 1) / 2, (patch.grid.height - 1) / 2)
-    np.testing.assert_allclose(middle, place, atol=1e-6)
-    below = Pose(truth.position * [1, 1, 0.5], truth.rotation)
-    assert footprint(frame, below, ground, 10.0, Options())[0].valid.sum() == pytest.approx(patch.valid.sum() / 4, rel=0.03)
-
-
-def test_a_view_to_the_horizon_is_laid_out_as_far_as_is_matched(flown: list[tuple[Frame, Pose]]) -> None:
-    frame, truth = flown[0]
-    oblique = Pose.from_rpy(truth.position, 0.0, np.deg2rad(-55), truth.yaw)
-    patch, _ = footprint(frame, oblique, Terrain.flat(0.0), 10.0, Options.of(least_valid=0.0))
-    assert max(patch.valid.shape) == 1024
 
 
 def test_a_map_folder_is_surveyed_as_it_is_read(scene: Scene, overview: Overview) -> None:  # noqa: F811

@@ -57,6 +57,10 @@ class Structural:
         return None
 
     @property
+    def oriented(self) -> Structural:
+        return self
+
+    @property
     def evidence(self) -> Evidence:
         return EVIDENCE
 
