@@ -25,7 +25,7 @@ from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.overview import Overview
-from promptmid_core.matching.survey import SWING, Layer, headings_for, layers
+from promptmid_core.matching.survey import SWING, Layer, headings_for, headings_within, layers
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.flight.exposure import Exposure
@@ -143,14 +143,18 @@ class Products:
 
 @dataclass(frozen=True)
 class Search:
-    """Where places are looked for: how well the heading is known, in radians, and how dense headings are tried."""
+    """Where places are looked for: how well the heading is known, in radians, and how dense headings are tried: half a step moves
+    the footprint's rim, and the end of a way of `way_px`, by `swing` cells."""
 
     overview: Overview
     known: float
     swing: float
+    way_px: float
 
     def products(self, shot: Shot) -> Products:
-        return Products(self.overview, headings_for(shot.described, self.overview, self.known, swing=self.swing))
+        for_rim = 2 * self.known / len(headings_for(shot.described, self.overview, self.known, swing=self.swing))
+        for_way = 2 * self.swing * self.overview.cell_px / max(self.way_px, 1.0)
+        return Products(self.overview, headings_within(self.known, min(for_rim, for_way)))
 
 
 @dataclass(frozen=True)
@@ -266,7 +270,7 @@ def main(argv: list[str] | None = None) -> int:
         reference = ReferenceMap.open(args.map)
         descriptor = load(reference.descriptor_name).oriented
         known = np.pi if args.heading_known_deg is None else np.deg2rad(args.heading_known_deg)
-        search = Search(Overview.of(reference, args.cell_px), known, args.swing)
+        search = Search(Overview.of(reference, args.cell_px), known, args.swing, (args.frames - 1) * STEP_PX)
         lands = [("map", Land(resample(args.optical, reference.frame, like=reference.grid), descriptor), True)]
         if args.decoys:
             lands.append(("decoys", Land(resample(args.decoys, map_frame(args.decoys), reference.gsd), descriptor), False))

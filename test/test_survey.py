@@ -38,7 +38,7 @@ def flown(scene: Scene) -> list[tuple[Frame, Pose]]:  # noqa: F811
         truth = recording.truth(image.stamp_ns)
         assert truth is not None
         found.append((recording.intake.frame(image.message), truth))
-    return found[::5]
+    return found[::6]
 
 
 def land(size: int) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_a_frame_is_found_wherever_it_is_and_however_it_is_turned(
     reference = scene.reference()
     terrain = reference.terrain()
     reach = np.pi if error > 90 else np.deg2rad(10)
-    for frame, truth in flown:
+    for frame, truth in flown if error < 90 else flown[:1]:
         here = boresight_point(frame.camera, truth, terrain)
         ground = float(here[2])
         wrong = Pose.from_rpy(truth.position + np.array([7e4, -3e4, 0]), *truth.rpy()[:2], truth.yaw + np.deg2rad(error))
