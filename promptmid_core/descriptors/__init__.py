@@ -30,8 +30,9 @@ class Descriptor(Protocol):
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
     descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows; `evidence`:
-    what its scores say of a match, fitted with examples/fit_evidence.py;
-    `likelihood`: what its scores say of a place; `choice`: the backend that runs its network, and why.
+    what its scores say of a match, fitted with examples/fit_evidence.py; `likelihood`: what its scores say of a place; `choice`: the
+    backend that runs its network, and why; `oriented`: the descriptor of its channels that turn with the ground, which runs no
+    network.
     """
 
     @property
@@ -50,6 +51,8 @@ class Descriptor(Protocol):
     def likelihood(self) -> Likelihood: ...
     @property
     def choice(self) -> Choice | None: ...
+    @property
+    def oriented(self) -> Descriptor: ...
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]: ...
 

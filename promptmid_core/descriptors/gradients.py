@@ -10,6 +10,9 @@ from promptmid_core.descriptors.cells import cells, f32
 
 Gradient = tuple[Float32, Float32]
 
+GROUP = "gradient"  # the channel group that holds sets of harmonics, one set behind the other
+ORDERS = (0, 2, 2, 4, 4)  # of a set: the mean, then cosine and sine of so many times the angle
+
 
 def optical_gradient(grey: Float32, sigma: float) -> Gradient:
     """Return across and down (H, W) each: Gaussian derivatives of the root of the intensity (H, W)."""
@@ -62,6 +65,20 @@ def harmonics(gradient: Gradient, weights: tuple[float, float, float], stride: i
     w0, w2, w4 = (np.float32(w) for w in weights)
     raw = (w0 * strength, w2 * cosine2, w2 * sine2, w4 * cosine4, w4 * sine4)
     return np.stack([f32(cv2.GaussianBlur(cells(f32(c), stride), (0, 0), sigma)) for c in raw])
+
+
+def turned(channels: Float32, orders: tuple[int, ...], turn: float) -> Float32:
+    """Harmonics (C, H, W) of edges that are each turned by `turn` radians, counter-clockwise seen from above, where they stand.
+
+    `orders` (C,): that of each channel; those above 0 come in pairs, cosine and sine.
+    """
+    found = np.array(channels, np.float32)
+    for i, order in enumerate(orders):
+        if order and orders[:i].count(order) % 2 == 0:
+            # rows run south, so the angle falls
+            c, s = np.float32(np.cos(order * turn)), np.float32(np.sin(order * turn))
+            found[i], found[i + 1] = c * channels[i] + s * channels[i + 1], c * channels[i + 1] - s * channels[i]
+    return found
 
 
 def length(channels: Float32) -> Float32:

@@ -46,6 +46,10 @@ class PromptMid:
         return self.profile.stride
 
     @property
+    def oriented(self) -> Structural:
+        return self.structural
+
+    @property
     def evidence(self) -> Evidence:
         return Evidence(*self.profile.evidence)
 

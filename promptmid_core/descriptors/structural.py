@@ -47,7 +47,7 @@ class Structural:
 
     def groups(self, modality: Modality) -> tuple[ChannelGroup, ...]:
         colours = radiometry.SAR_CHANNELS if modality is Modality.SAR else radiometry.optical_channels()
-        return ChannelGroup("gradient", 10), ChannelGroup(
+        return ChannelGroup(gradients.GROUP, 10), ChannelGroup(
             "radiometry", colours, Measure.DEPENDENCE, self.radiometry_weight, radiometry.BOUND)
 
     @property
@@ -57,6 +57,10 @@ class Structural:
     @property
     def choice(self) -> None:
         return None
+
+    @property
+    def oriented(self) -> Structural:
+        return self
 
     @property
     def evidence(self) -> Evidence:

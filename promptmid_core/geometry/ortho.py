@@ -64,6 +64,11 @@ def orthorectify(image: UInt8, camera: Camera, pose: Pose, terrain: Terrain, gri
     return Patch(np.asarray(warped, np.uint8), visible, grid)
 
 
+def visible(camera: Camera, pose: Pose, terrain: Terrain, grid: Grid) -> Mask:
+    """Return which pixels (H, W) of a grid the camera sees, by their middles."""
+    return _project_grid(camera, pose, terrain, grid)[2]
+
+
 def _reached(places: Float64, size: int) -> tuple[int, int]:
     """The span of an axis of `size` pixels that is read at `places`; those beyond its ends are read at the ends."""
     first, last = (min(max(float(end), 0.0), size - 1.0) for end in (places.min(), places.max()))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Float32, Mask
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Size = int | tuple[int, int]  # of a square, or rows and columns
 
 LEAST_COVER = 0.6  # share of a block's cells that must meet valid map cells for a score to count
 LEAST_SCALE = 1e-6  # root of a block's energy times its window's; what has less has no content
@@ -63,7 +64,7 @@ class Spectra:
     The transforms of their values, of their energy over all channels, and of where they are valid.
     """
 
-    size: int
+    size: Size
     values: NDArray[np.complex64]
     energy: NDArray[np.complex64]
     valid: NDArray[np.complex64]
@@ -125,19 +126,28 @@ class Sums:
         return Surfaces(np.where(enough, self.products, 0), np.where(enough, np.maximum(self.energy, 0), 0), self.own)
 
 
-def spectrum(array: NDArray[np.generic], size: int) -> NDArray[np.complex64]:
+def spectrum(array: NDArray[np.generic], size: Size) -> NDArray[np.complex64]:
     """Return the transform over the last two axes, for windows of `size` cells; rows that are only zeros behind a block cost
     nothing."""
-    n = scipy.fft.next_fast_len(size, real=True)
-    rows = scipy.fft.rfft(np.asarray(array, np.float32), n, axis=-1)
-    return np.asarray(scipy.fft.fft(rows, n, axis=-2, overwrite_x=True))
+    high, wide = _lengths(size)
+    rows = scipy.fft.rfft(np.asarray(array, np.float32), wide, axis=-1)
+    return np.asarray(scipy.fft.fft(rows, high, axis=-2, overwrite_x=True))
 
 
-def surface(product: NDArray[np.complex64], size: int, side: int) -> Float32:
+def surface(product: NDArray[np.complex64], size: Size, side: Size) -> Float32:
     """Back from a product of transforms: the first `side` displacements each way, and only the rows of these."""
-    n = scipy.fft.next_fast_len(size, real=True)
-    rows = scipy.fft.ifft(product, n, axis=-2)[..., :side, :]
-    return np.asarray(scipy.fft.irfft(rows, n, axis=-1)[..., :side], np.float32)
+    (high, wide), (down, across) = _lengths(size), _both(side)
+    rows = scipy.fft.ifft(product, high, axis=-2)[..., :down, :]
+    return np.asarray(scipy.fft.irfft(rows, wide, axis=-1)[..., :across], np.float32)
+
+
+def _lengths(size: Size) -> tuple[int, int]:
+    high, wide = _both(size)
+    return scipy.fft.next_fast_len(high, real=True), scipy.fft.next_fast_len(wide, real=True)
+
+
+def _both(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
 
 
 def tiles(array: NDArray[Scalar], size: int, step: int, count: tuple[int, int]) -> NDArray[Scalar]:
