@@ -1,0 +1,261 @@
+"""The belief of an aircraft that is lost: how likely each place of the map is, at each heading, by all frames so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from promptmid_core.arrays import Float32, Float64, UInt8
+from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.geometry import Grid
+from promptmid_core.localization.ground import SeenGround
+from promptmid_core.matching.parallel import together
+from promptmid_core.matching.survey import Layer
+
+SURVEYED = Likelihood(2.2, 1.6, 0.1)  # of the z of a survey; by its quantiles on land of two cities and on decoys
+ELSEWHERE = 0.1  # share of a new belief for the place not being on the map at all
+PLACE = 2.3  # cells around a point that are one place
+ALIKE = 2.0  # steps of heading around one that are one place
+STEP, LEAST = 0.2, -6.0  # nats: what a frame tells is kept in a byte
+Z_STEP, LEAST_Z = 0.125, -4.0
+AROUND = 5  # cells around a fine look that it may change
+DUE = 0.02  # cells2 of spread that are worth a filter
+
+NATS = np.arange(256) * STEP + LEAST
+TELLS = np.clip(np.round((SURVEYED.log_ratio(np.arange(256) * Z_STEP + LEAST_Z) - LEAST) / STEP), 0, 255).astype(np.uint8)
+NOTHING = round(-LEAST / STEP)
+
+
+@dataclass(frozen=True)
+class Whereabout:
+    """A place `x`, `y` in `map` of the boresight's ground, the `turn` in radians of the pose as it was believed, and the
+    probability of both."""
+
+    x: float
+    y: float
+    turn: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens between two frames: `move` (2,) metres of the boresight in the axes of the believed heading; `spread` metres
+    and `turned` radians that these may be wrong by, one standard deviation; `new`: share of the ground that was not in view
+    before; `floor`: what any frame leaves for the place being any other."""
+
+    move: Float64
+    spread: float
+    turned: float
+    new: float
+    floor: float
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Probabilities of places and headings.
+
+    `turns` (K,): headings in radians beside the believed one, `whole` where they are the circle; `past` (K, rows, cols): by the
+    prior and by ground that has left the view; `beyond`: that it is none of them; `told` (K, rows, cols): log-likelihood ratios
+    by the ground in view, in steps of STEP from LEAST, of the newest look; `rest` (K, 2): metres east and north from the middle
+    of each cell of `grid` to the place that it stands for; `pending`: cells2 and radians2 of spread still to come; `ground`: what
+    was seen.
+    """
+
+    grid: Grid
+    turns: Float64
+    whole: bool
+    past: Float32
+    beyond: float
+    told: UInt8
+    rest: Float64
+    pending: tuple[float, float]
+    ground: SeenGround
+
+    @staticmethod
+    def begin(grid: Grid, turns: Float64, whole: bool, weights: Float32) -> Whereabouts:
+        """Return a belief where the places have these `weights` (rows, cols) or (K, rows, cols), whatever their sum."""
+        past = np.array(np.broadcast_to(weights, (len(turns), *grid.shape)), np.float32)
+        past *= np.float32((1 - ELSEWHERE) / float(past.sum(dtype=np.float64)))
+        return Whereabouts(grid, turns, whole, past, ELSEWHERE, np.full(past.shape, NOTHING, np.uint8),
+                           np.zeros((len(turns), 2)), (0.0, 0.0), SeenGround())
+
+    @property
+    def step(self) -> float:
+        """Radians between two headings."""
+        return float(self.turns[1] - self.turns[0]) if len(self.turns) > 1 else np.pi
+
+    def moved(self, step: Step, ground: SeenGround) -> Whereabouts:
+        """Return the belief at the next frame, before that is looked at: what has left the view has become past."""
+        cell = self.grid.gsd
+        c, s = np.cos(self.turns), np.sin(self.turns)
+        east, north = step.move
+        rest = self.rest + np.column_stack([c * east - s * north, s * east + c * north])
+        whole = np.round(rest / cell).astype(int)
+        spread = self.pending[0] + (step.spread / cell) ** 2, self.pending[1] + step.turned ** 2
+        due = spread[0] >= DUE
+        settled = np.exp(step.new * NATS).astype(np.float32)
+        past, told = np.empty_like(self.past), np.empty_like(self.told)
+        faded = np.clip(np.round(((1 - step.new) * NATS - LEAST) / STEP), 0, 255).astype(np.uint8)
+        enters = self.beyond / self.past.size
+        for k, (cols, rows) in enumerate(whole):
+            past[k] = _shifted(self.past[k] * cv2.LUT(self.told[k], settled), cols, -rows, enters)
+            told[k] = _shifted(cv2.LUT(self.told[k], faded), cols, -rows, NOTHING)
+            if due:
+                past[k] = _blurred(past[k], float(np.sqrt(spread[0])))
+        if due and len(self.turns) > 1:
+            past = _mixed(past, min(spread[1] / (2 * self.step ** 2), 0.25), self.whole)
+        total = float(past.sum(dtype=np.float64)) + self.beyond
+        past *= np.float32((1 - step.floor) / total)
+        past += np.float32(step.floor * (1 - ELSEWHERE) / past.size)
+        beyond = (1 - step.floor) * self.beyond / total + step.floor * ELSEWHERE
+        return replace(self, past=past, beyond=beyond, told=told, rest=rest - whole * cell,
+                       pending=(0.0, 0.0) if due else spread, ground=ground)
+
+    def looked(self, layers: Iterable[tuple[int, Layer]], share: float) -> Whereabouts:
+        """Return the belief after layers of a survey, each with the index of its heading; `share`: the probability that the scale
+        was the one that was tried."""
+        told = self.told.copy()
+        for k, layer in layers:
+            z = np.clip((layer.z - np.float32(LEAST_Z)) * np.float32(1 / Z_STEP), 0, 255)
+            rest = self.rest[k] / self.grid.gsd
+            back = np.array([[1.0, 0.0, rest[0]], [0.0, 1.0, -rest[1]]])
+            size = z.shape[::-1]
+            z = cv2.warpAffine(z, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+            new = np.where(layer.known, cv2.LUT(np.round(z).astype(np.uint8), TELLS), np.uint8(NOTHING))
+            told[k] = new if share == 1 else _either(told[k], new, share)
+        return replace(self, told=told)
+
+    def seen_finely(self, at: Whereabout, found: Whereabout | None, nats: float, reach: float) -> Whereabouts:
+        """Return the belief after a fine look around `at`, within `reach` radians of its heading: it told `nats` of `found`, and
+        no more than that of any place around."""
+        told = self.told.copy()
+        byte = np.uint8(np.clip(np.round((nats - LEAST) / STEP), 0, 255))
+        for k in np.flatnonzero(np.abs(_wrapped(self.turns - at.turn)) <= reach + self.step):
+            near = self._near(k, at)
+            told[k][near] = np.minimum(told[k][near], byte)
+        if found is not None and np.hypot(found.x - at.x, found.y - at.y) <= (AROUND - 2) * self.grid.gsd:
+            k = int(np.argmin(np.abs(_wrapped(self.turns - found.turn))))
+            row, col = self._cell(k, found)
+            if 0 <= row < self.grid.height and 0 <= col < self.grid.width:
+                told[k, row, col] = byte
+        after = replace(self, told=told)
+        # all else weighs what it did
+        rows, cols = (np.arange(max(round(float(i)) - AROUND, 0), max(min(round(float(i)) + AROUND + 1, n), 0))
+                      for i, n in zip(self.grid.to_pixel(at.x, at.y)[::-1], self.grid.shape, strict=True))
+        weights = self._marginal.copy()
+        weights[np.ix_(rows, cols)] = sum(after._layer(k, (rows, cols)) for k in range(len(self.turns)))
+        after.__dict__["_marginal"] = weights
+        return after
+
+    def probability(self, at: Whereabout) -> float:
+        """Return how probable a place and heading are."""
+        return self._held(at) / self._total
+
+    def places(self, most: int, least: float = 0.0) -> list[Whereabout]:
+        """Return the most probable places that hold at least so much, best first, none next to another of about the same
+        heading."""
+        near = cv2.sepFilter2D(self._marginal, cv2.CV_64F, np.ones(3), np.ones(3), borderType=cv2.BORDER_CONSTANT)
+        found: list[Whereabout] = []
+        for _ in range(most):
+            row, col = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
+            if near[row, col] <= 0:
+                break
+            rows, cols = (np.arange(max(i - 1, 0), min(i + 2, n)) for i, n in zip((row, col), near.shape, strict=True))
+            k = int(np.argmax([self._layer(k, (rows, cols)).max() for k in range(len(self.turns))]))
+            held = self._layer(k, (rows, cols))
+            total = max(float(held.sum()), 1e-300)
+            x, y = self.grid.to_map(float((held.sum(axis=0) * cols).sum() / total), float((held.sum(axis=1) * rows).sum() / total))
+            place = Whereabout(float(x) + self.rest[k, 0], float(y) + self.rest[k, 1], float(self.turns[k]), 0.0)
+            place = replace(place, probability=self.probability(place))
+            if found and place.probability < least:
+                break
+            found.append(place)
+            reach = int(np.ceil(PLACE)) + 1
+            near[max(row - reach, 0):row + reach + 1, max(col - reach, 0):col + reach + 1] = 0
+        return sorted(found, key=lambda place: -place.probability)
+
+    @cached_property
+    def _marginal(self) -> Float64:
+        """The weight (rows, cols) of each cell over all headings."""
+        ratios = np.exp(NATS).astype(np.float32)
+
+        def summed(layers: range) -> Float64:
+            weights = np.zeros(self.grid.shape)
+            for k in layers:
+                weights += self.past[k] * cv2.LUT(self.told[k], ratios)
+            return weights
+
+        return np.add(*together(lambda: summed(range(0, len(self.past), 2)), lambda: summed(range(1, len(self.past), 2))))
+
+    @cached_property
+    def _total(self) -> float:
+        return float(self._marginal.sum()) + self.beyond
+
+    def _layer(self, k: int, cells: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Float64:
+        at = np.ix_(*cells)
+        return np.asarray(self.past[k][at] * np.exp(NATS)[self.told[k][at]], np.float64)
+
+    def _held(self, at: Whereabout) -> float:
+        held = 0.0
+        for k in np.flatnonzero(np.abs(_wrapped(self.turns - at.turn)) <= ALIKE * self.step):
+            near = self._near(k, at)
+            held += float((self.past[k][near] * np.exp(NATS)[self.told[k][near]]).sum())
+        return held
+
+    def _cell(self, k: int, at: Whereabout) -> tuple[int, int]:
+        col, row = self.grid.to_pixel(at.x - self.rest[k, 0], at.y - self.rest[k, 1])
+        return round(float(row)), round(float(col))
+
+    def _near(self, k: int, at: Whereabout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns of the cells near a place."""
+        row, col = self._cell(k, at)
+        reach = int(PLACE)
+        rows, cols = np.mgrid[row - reach:row + reach + 1, col - reach:col + reach + 1]
+        inside = (rows >= 0) & (rows < self.grid.height) & (cols >= 0) & (cols < self.grid.width)
+        inside &= np.hypot(rows - row, cols - col) <= PLACE
+        return rows[inside], cols[inside]
+
+
+def _wrapped(angle: Float64) -> Float64:
+    return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi, np.float64)
+
+
+def _shifted(array: NDArray[np.generic], cols: int, rows: int, fill: float) -> NDArray[np.generic]:
+    """Moved by whole cells east and south; what comes in over the rim is `fill`."""
+    if not cols and not rows:
+        return array
+    height, width = array.shape
+    moved = np.full_like(array, fill)
+    if abs(rows) < height and abs(cols) < width:
+        moved[max(rows, 0):height + min(rows, 0), max(cols, 0):width + min(cols, 0)] = (
+            array[max(-rows, 0):height + min(-rows, 0), max(-cols, 0):width + min(-cols, 0)])
+    return moved
+
+
+def _blurred(array: Float32, sigma: float) -> Float32:
+    if sigma > 0.7:
+        return np.asarray(cv2.GaussianBlur(array, (0, 0), sigma), np.float32)
+    side = sigma ** 2 / 2
+    taps = np.array([side, 1 - 2 * side, side])
+    return np.asarray(cv2.sepFilter2D(array, cv2.CV_32F, taps, taps), np.float32)
+
+
+def _mixed(past: Float32, share: float, whole: bool) -> Float32:
+    """What drifts from each heading to its two neighbours."""
+    if share <= 0:
+        return past
+    padded = [past[-1] if whole else past[0], *past, past[0] if whole else past[-1]]
+    return np.stack([(1 - 2 * share) * here + share * (left + right) for left, here, right in zip(padded, padded[1:], padded[2:],
+                                                                                                strict=False)]).astype(np.float32)
+
+
+def _either(old: UInt8, new: UInt8, share: float) -> UInt8:
+    """What two looks of one ground tell, of which the newer was at the right scale with this probability."""
+    ratios = np.exp(NATS).astype(np.float32)
+    mixed = np.log((1 - share) * cv2.LUT(old, ratios) + share * cv2.LUT(new, ratios))
+    return np.clip(np.round((mixed - LEAST) / STEP), 0, 255).astype(np.uint8)

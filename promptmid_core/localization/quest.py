@@ -1,0 +1,136 @@
+"""Where an aircraft that is lost may be, before a frame is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from promptmid_core.arrays import Float32, Float64
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Bounds, DeadReckoning, Grid, Pose, Prior
+from promptmid_core.localization.lost import Whereabouts
+from promptmid_core.matching.overview import Overview
+
+LEAST_REACH = float(np.deg2rad(10.0))  # of headings: what states less may be wrong
+PATIENCE = 20  # frames looked at after which what was stated of place and heading is doubted
+TAIL = 2.0  # of Student's distribution, as a belief's
+SIGMAS = 4.0  # of the place that are searched
+LIKELY = 0.5  # share for the place that was believed in before
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a flight begins: `lost`, so that odometry tells its motion alone; then `within_m` metres around its first place, None
+    for the whole map, and with the heading known to `heading_known_deg` degrees, 3 sigma, None where it is unknown."""
+
+    lost: bool = False
+    within_m: float | None = None
+    heading_known_deg: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError where a value cannot be."""
+        if not self.lost and (self.within_m is not None or self.heading_known_deg is not None):
+            raise InputError("a distance or a heading to search within is given for a flight that does not begin lost; leave it "
+                             "out or let the flight begin lost")
+        if self.within_m is not None and not 0 < self.within_m < np.inf:
+            raise InputError(f"the search is to be within {self.within_m:g} m of the first place; give a distance above 0 m")
+        if self.heading_known_deg is not None and not 0 < self.heading_known_deg <= 180:
+            raise InputError(f"the heading is said to be known to {self.heading_known_deg:g} degrees; give above 0 and up to 180")
+
+
+@dataclass(frozen=True)
+class Quest:
+    """What an aircraft that is lost knows.
+
+    `map_from_motion`: where the frame of dead reckoning is believed to lie in `map`, from which places and headings are counted;
+    `middle` (2,) and `sigma` metres: of its place, `sigma` infinite where that is unknown; `within` metres that it is surely in;
+    `reach` radians of the heading to both sides; `lean`: whether the middle is only likelier than the rest of the map; `firm`:
+    that all this was given, so that it is not doubted. `whereabouts`, by the frames so far, None before the first; `overview` of
+    the map and `gsd` metres a pixel at which it is looked at; `motion` and `place` (2,): of the last frame, its dead reckoning and where
+    its boresight was believed to be; `tried`: how often each scale was; `frames`: how many were looked at.
+    """
+
+    map_from_motion: Pose
+    middle: Float64
+    sigma: float
+    reach: float
+    within: float = np.inf
+    lean: bool = False
+    firm: bool = False
+    whereabouts: Whereabouts | None = None
+    overview: Overview | None = None
+    level: int = 0
+    motion: DeadReckoning | None = None
+    begun_m: float = 0.0
+    place: Float64 | None = None
+    tried: tuple[int, ...] = ()
+    frames: int = 0
+
+    @staticmethod
+    def of(prior: Prior, sigmas: float) -> Quest:
+        """Return what a prior alone tells."""
+        sigma = float(np.sqrt(np.linalg.eigvalsh(prior.covariance[:2, :2])[-1]))
+        return Quest(_joint(prior), prior.pose.position[:2], sigma, reach_of(prior, sigmas))
+
+    @staticmethod
+    def anywhere(prior: Prior, start: Start) -> Quest:
+        """Return what is known where nothing but the motion is."""
+        within = np.inf if start.within_m is None else start.within_m
+        reach = np.pi if start.heading_known_deg is None else np.deg2rad(start.heading_known_deg)
+        return Quest(_joint(prior), prior.pose.position[:2], np.inf, float(reach), within, firm=True)
+
+    @property
+    def doubted(self) -> Quest:
+        """The quest begun anew where what was stated has led nowhere: on the whole map, at all headings."""
+        return replace(self, sigma=np.inf if not self.lean else self.sigma, reach=np.pi, firm=True, whereabouts=None, overview=None,
+                       tried=(), frames=0)
+
+    def pose(self, prior: Prior) -> Pose:
+        """The pose that a frame is believed to have, of which the place need not be right."""
+        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
+        reckoned = self.map_from_motion @ motion.pose
+        turned = reckoned.yaw - prior.pose.yaw
+        pose = prior.pose.corrected(np.array([0, 0, 0, 0, 0, np.arctan2(np.sin(turned), np.cos(turned))]))
+        return Pose(np.array([*reckoned.position[:2], prior.pose.position[2]]), pose.rotation)
+
+    def bounds(self, rim: float) -> Bounds | None:
+        """The ground that may be in view, whose rim lies so many metres from its middle; None for the whole map."""
+        reach = min(np.inf if self.lean else SIGMAS * self.sigma, self.within)
+        if not np.isfinite(reach):
+            return None
+        x, y = self.middle.tolist()
+        return x - reach - rim, y - reach - rim, x + reach + rim, y + reach + rim
+
+    def weights(self, grid: Grid, turns: Float64) -> Float32:
+        """How likely (rows, cols) or (K, rows, cols) the places and headings are before any frame."""
+        rows, cols = np.mgrid[:grid.height, :grid.width]
+        x, y = grid.to_map(cols, rows)
+        distance = np.hypot(x - self.middle[0], y - self.middle[1])
+        near = np.asarray(1.0 * (distance <= self.within + 2 * grid.gsd), np.float64)
+        if np.isfinite(self.sigma):
+            bell = (1 + (distance / max(self.sigma, grid.gsd)) ** 2 / TAIL) ** -(TAIL / 2 + 1)
+            near = (1 - LIKELY) * near / near.sum() + LIKELY * bell / bell.sum() if self.lean else bell
+        if not near.sum() > 0:
+            raise InputError("no ground of the map lies where the search is to look; give a first position on the map")
+        return np.asarray(near / near.sum(), np.float32)
+
+
+@dataclass(frozen=True)
+class Anywhere:
+    """That a frame is looked for by a `quest`, with the odometry's `prior`."""
+
+    prior: Prior
+    quest: Quest
+
+
+def reach_of(prior: Prior, sigmas: float) -> float:
+    """Return how far from the prior's heading is looked, in radians to each side."""
+    return float(np.clip(sigmas * np.sqrt(prior.covariance[5, 5]), LEAST_REACH, np.pi))
+
+
+def _joint(prior: Prior) -> Pose:
+    """The shift and the turn about the vertical that take the pose of dead reckoning to the prior's."""
+    motion = (prior.motion or DeadReckoning(prior.pose, 0.0)).pose
+    turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, prior.pose.yaw - motion.yaw)
+    return Pose(prior.pose.position - turn.rotation @ motion.position, turn.rotation)
