@@ -69,6 +69,13 @@ class Belief:
         beyond = 1 - (1 - ELSEWHERE) * (1 - rim)
         return Belief(past * ((1 - beyond) / past.sum()), beyond, np.zeros(past.shape), cell, np.zeros(2))
 
+    @staticmethod
+    def at(correction: Float64, probability: float, cell: float) -> Belief:
+        """Return the belief in one correction (2,) in metres, as wide as a place."""
+        east, north = _axes(cell)
+        past = np.exp(-2 * (((east - correction[0]) / cell) ** 2 + ((north[:, None] - correction[1]) / cell) ** 2))
+        return Belief(past * (probability / past.sum()), 1 - probability, np.zeros(past.shape), cell, np.zeros(2))
+
     @cached_property
     def weights(self) -> Float64:
         """The probabilities (n, n) by all frames so far."""

@@ -8,6 +8,7 @@ from promptmid_core.geometry import Camera, Patch, Pose, Prior
 from promptmid_core.localization.apart import Apart
 from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.expectation import Expectation
+from promptmid_core.localization.quest import Sought
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 
@@ -47,7 +48,7 @@ class TiePoints:
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position;
+    `expected`: where it was looked for; `sought`: what the search of the whole map came to, where that was one; `surface`: what it says of all places there, in corrections of the expected position;
     `apart`: that parts of it lie at two places of the map.
     These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
     that), `ties`, `patch` and `prompt` are None where the frame was refused before they were known.
@@ -62,6 +63,7 @@ class Candidate:
     observed: tuple[str, ...] = ()
     height: tuple[float, float] | None = None
     expected: Expectation | None = None
+    sought: Sought | None = None
     surface: Surface | None = None
     apart: Apart | None = None
     ties: TiePoints | None = None

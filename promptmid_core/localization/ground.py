@@ -17,6 +17,12 @@ class SeenGround:
     def __init__(self) -> None:
         self._blocks: dict[tuple[int, int], None] = {}
 
+    def copy(self) -> SeenGround:
+        """Return another that goes on from here."""
+        other = SeenGround()
+        other._blocks = dict(self._blocks)
+        return other
+
     def see(self, patch: Patch, shift: Float64) -> float:
         """Remember the ground of a patch, moved by a shift (2,) in metres, and return the share of it that is new."""
         side = BLOCK * patch.grid.gsd

@@ -21,6 +21,7 @@ from promptmid_core.localization.frozen import FrozenImages
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.reasons import Reason
@@ -29,8 +30,8 @@ from promptmid_core.reasons import Reason
 class Localizing(Protocol):
     """What the intake needs of a Localizer."""
 
-    def expect(self, frame: Frame, prior: Prior) -> Expectation: ...
-    def match(self, frame: Frame, prior: Prior, expect: Callable[[Frame, Prior], Expectation]) -> Candidate: ...
+    def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere: ...
+    def match(self, frame: Frame, prior: Prior, expect: Callable[[Frame, Prior], Expectation | Anywhere]) -> Candidate: ...
     def track(self, candidate: Candidate) -> Fix: ...
 
 

@@ -14,7 +14,9 @@ from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Mat
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible, check_ties
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
+from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
+from promptmid_core.localization.seek import Seeker
 from promptmid_core.localization.solve import OBSERVED
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
@@ -23,7 +25,7 @@ from promptmid_core.prompts.prompt import Modality
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
-Expect = Callable[[Frame, Prior], Expectation]
+Expect = Callable[[Frame, Prior], Expectation | Anywhere]
 
 
 class Localizer:
@@ -52,9 +54,15 @@ class Localizer:
         self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(self.options.track.ground_height_m)
         windows = Windows(self.options.gates.least_map_valid)
         self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
+        self._seeker = Seeker(reference, self.terrain, descriptor, self.options, self._matcher)
         self._track = self._new_track()
 
-    def expect(self, frame: Frame, prior: Prior) -> Expectation:
+    @property
+    def searching(self) -> bool:
+        """Whether the next frame is looked for on all of the map."""
+        return self._track.seeks
+
+    def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         """Return where a frame is expected, by the prior and by all frames before. Raises Refusal where that is nowhere."""
         return self._track.expect(frame, prior)
 
@@ -68,9 +76,16 @@ class Localizer:
                 check_frame(frame, self.options)
                 check_prior(prior)
             expected = (expect or self._new_track().expect)(frame, prior)
+            if isinstance(expected, Anywhere):
+                sighting = self._seeker.seek(frame, expected, clock)
+                candidate = replace(candidate, sought=sighting.sought)
+                if sighting.expected is None or sighting.best is None or sighting.scope is None:
+                    raise Refusal(Reason.AMBIGUOUS, "no place of the map could be looked at closely")
+                expected, best, scope = sighting.expected, sighting.best, sighting.scope
+            else:
+                scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
+                best = self._matcher.best(frame, expected, scope, clock)
             candidate = replace(candidate, expected=expected)
-            scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
-            best = self._matcher.best(frame, expected, scope, clock)
             candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
                                 apart=best.apart)
             if best.match is None:
@@ -95,9 +110,15 @@ class Localizer:
         """Return a localizer of the same map, descriptor and options that shares nothing that changes but the map's cache."""
         return Localizer(self.reference, self.descriptor, self.options)
 
-    def reset(self) -> None:
-        """Forget the flight so far, as after a jump of the clock or a new prior by hand."""
+    def reset(self, start: Start | None = None) -> None:
+        """Forget the flight so far, as after a jump of the clock or a new prior by hand; `start` tells how it begins anew."""
         self._track = self._new_track()
+        if start is not None and start.lost:
+            self._track.lose(start)
+
+    def relocalize(self) -> None:
+        """Look for the next frames on all of the map, whatever is believed."""
+        self._track.relocalize()
 
     def _new_track(self) -> Track:
         return Track(self.options, self.reference, self.terrain, self.descriptor.likelihood)

@@ -124,6 +124,16 @@ class Anywhere:
     quest: Quest
 
 
+@dataclass(frozen=True)
+class Sought:
+    """What a search comes to with a frame: the `quest` after it, the `probability` of the place that was found finely, and the
+    likeliest `places`, as poses of `base_link` in `map`."""
+
+    quest: Quest
+    probability: float
+    places: tuple[tuple[Pose, float], ...]
+
+
 def reach_of(prior: Prior, sigmas: float) -> float:
     """Return how far from the prior's heading is looked, in radians to each side."""
     return float(np.clip(sigmas * np.sqrt(prior.covariance[5, 5]), LEAST_REACH, np.pi))

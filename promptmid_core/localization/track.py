@@ -17,6 +17,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start, reach_of
 from promptmid_core.localization.reach import level_of
 from promptmid_core.localization.reckoning import ANYWHERE_M
 from promptmid_core.localization.stamps import Stamps
@@ -36,6 +37,9 @@ KNOWN = 0.8
 DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
 MOST_DRIFT = 0.5  # of the speed
 PLACES = 16
+MOST_UNHELD = 15  # frames in a row that hold no place, from which on all of the map is searched
+MOST_REACH = np.deg2rad(25.0)  # of a prior's heading; what may be farther off is looked for as of an aircraft that is lost
+NEAR_PX = 100.0  # around the place that was believed in last, where a search begins
 OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
 
 
@@ -91,12 +95,31 @@ class Track:
         self._options, self._reference, self._terrain, self._likelihood = options, reference, terrain, likelihood
         self._stamps = Stamps()
         self._kept: Kept | None = None
+        self._quest: Quest | None = None
+        self._start: Start | None = None
         self.state = State.SEARCHING
 
-    def expect(self, frame: Frame, prior: Prior) -> Expectation:
+    @property
+    def seeks(self) -> bool:
+        """Whether the next frame is looked for on all of the map."""
+        return self._quest is not None or self.state is State.LOST
+
+    def lose(self, start: Start) -> None:
+        """Begin with nothing known but the motion, and what `start` tells."""
+        self.forget()
+        self._start, self.state = start, State.LOST
+
+    def relocalize(self) -> None:
+        """Look for the next frame on all of the map."""
+        self._quest, self.state = None, State.LOST
+
+    def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         """Return where a frame is expected; changes nothing. Raises Refusal as `level_of` does."""
         motion = prior.motion or DeadReckoning(prior.pose, 0.0)
         kept = self._joined(motion)
+        quest = self._sought(frame, prior, motion, kept)
+        if quest is not None:
+            return Anywhere(prior, quest)
         spread = 0.0 if self._reference.has_dem else self._options.track.ground_sigma_m ** 2
         covariance = prior.covariance.copy()
         covariance[2, 2] += spread
@@ -133,23 +156,70 @@ class Track:
         """Return the verdict on a candidate; candidates must come in the order of their stamps."""
         try:
             self._stamps.check(candidate)
-            place = self._seen(candidate)
+            place = self._seen(candidate) if candidate.sought is None else self._searched(candidate, candidate.sought)
             if candidate.reason is not Reason.FIX:
                 raise Refusal(candidate.reason, candidate.sentence)
             assert self._kept is not None and candidate.covariance is not None
-            self._check_map(self._kept, place)
-            self._check_held(self._kept, place)
+            if candidate.sought is None:
+                self._check_map(self._kept, place)
+                self._check_held(self._kept, place)
         except Refusal as refusal:
             if self._stamps.anew:
                 self.forget()
             self._lose()
             return Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate,
-                       places=self._places())
+                       places=candidate.sought.places if candidate.sought else self._places())
         return self._held(candidate, self._kept, place)
 
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock or a new prior by hand."""
-        self._kept, self.state = None, State.SEARCHING
+        self._kept, self._quest, self._start, self.state = None, None, None, State.SEARCHING
+
+    def _sought(self, frame: Frame, prior: Prior, motion: DeadReckoning, kept: Kept | None) -> Quest | None:
+        """What is known where the aircraft is lost, None where it is not."""
+        quest, sigmas = self._quest, self._options.search.sigmas
+        if quest is not None and (quest.motion is None or motion.doubt - quest.motion.doubt < ANYWHERE_M / 2):
+            return quest
+        if self.state is not State.LOST:
+            begun = Quest.of(prior, sigmas)
+            if kept is not None or begun.reach <= MOST_REACH and begun.sigma <= self._most_sigma(frame, prior):
+                return None
+            return begun
+        if self._start is not None:
+            return Quest.anywhere(prior, self._start)
+        if kept is None:
+            begun = Quest.of(prior, sigmas)
+            return replace(begun, sigma=max(begun.sigma, NEAR_PX * self._reference.gsd), lean=True)
+        best = kept.belief.best
+        seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
+        place = (kept.map_from_motion @ motion.pose).position[:2] + (best.east, best.north)
+        told = replace(prior, covariance=np.diag([0, 0, 0, 0, 0, kept.heading.later(seconds)]))
+        return Quest(kept.map_from_motion, place, NEAR_PX * self._reference.gsd, reach_of(told, sigmas), lean=True)
+
+    def _most_sigma(self, frame: Frame, prior: Prior) -> float:
+        """Metres of the prior's own sigma from which on it tells too little to look around it alone."""
+        try:
+            gsd = level_of(frame, prior.pose, self._reference, self._terrain).gsd
+        except Refusal:
+            return np.inf
+        return self._options.search.most_radius_px / 2 * gsd
+
+    def _searched(self, candidate: Candidate, sought: Sought) -> Spot:
+        """Take in what a search has come to; where one place holds all but the risk the track begins there."""
+        self._quest = sought.quest
+        expected = candidate.expected
+        if candidate.reason is not Reason.FIX or expected is None or candidate.pose is None or candidate.prior is None:
+            return Spot(0.0, 0.0, 0.0)
+        if 1 - sought.probability > self._options.track.risk:
+            raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not all "
+                                            f"but {self._options.track.risk:g}")
+        correction = candidate.pose.position[:2] - expected.reckoned
+        belief = Belief.at(correction, sought.probability, expected.belief.cell)
+        expected = replace(expected, belief=belief)
+        begun = self._begun(candidate, expected, candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0))
+        lift = float(expected.pose.position[2] - candidate.prior.pose.position[2])
+        self._kept, self._quest, self._start = replace(begun, lift=lift), None, None
+        return Spot(float(correction[0]), float(correction[1]), sought.probability)
 
     def _drifted(self, kept: Kept, stamp_ns: int) -> Pose:
         """Where the frame of dead reckoning lies by now, as the odometry's drift goes on."""
@@ -303,7 +373,10 @@ class Track:
         return np.asarray(drift if speed <= most else drift * (most / speed), np.float64)
 
     def _lose(self) -> None:
-        if self.state is State.TRACKING and self._kept is not None and self._kept.belief.best.probability < 0.5:
+        kept = self._kept
+        if kept is None or self.state is State.LOST:
+            return
+        if self.state is State.TRACKING and kept.belief.best.probability < 0.5 or kept.unheld >= MOST_UNHELD:
             self.state = State.LOST
 
     def _places(self) -> tuple[tuple[Pose, float], ...]:

@@ -82,10 +82,14 @@ class SurveySurface:
 def headings_for(patch: DescriptorMap, overview: Overview, reach: float, *, swing: float = SWING) -> Float64:
     """Return headings (K,) symmetric about 0, in radians, such that a patch turned by anything within `reach` is near one of
     them: its rim at most about `swing` cells off. For a reach of pi or more the whole circle, once."""
+    return headings_within(reach, step_for(patch, overview.grid.gsd, swing))
+
+
+def step_for(patch: DescriptorMap, cell: float, swing: float = SWING) -> float:
+    """Return the radians between two headings of a patch of which half moves its rim by about `swing` cells of `cell` metres."""
     # from the middle of a square of the same area to its corner
     rim = max(float(np.sqrt(patch.valid.sum() / 2)), 1.0) * patch.grid.gsd
-    step = min(2 * swing * overview.grid.gsd / rim, MOST_STEP)
-    return headings_within(reach, step)
+    return min(2 * swing * cell / rim, MOST_STEP)
 
 
 def headings_within(reach: float, step: float) -> Float64:
