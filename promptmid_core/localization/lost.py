@@ -43,6 +43,18 @@ class Whereabout:
 
 
 @dataclass(frozen=True)
+class FineLook:
+    """What a close look around a place `at` told: log-likelihood ratios `nats` (n,) of places `x`, `y` (n,) of the boresight in `map`,
+    at the heading `turn` that it found."""
+
+    at: Whereabout
+    x: Float64
+    y: Float64
+    nats: Float64
+    turn: float
+
+
+@dataclass(frozen=True)
 class Step:
     """What happens between two frames: `move` (2,) metres of the boresight in the axes of the believed heading; `spread` metres
     and `turned` radians that these may be wrong by, one standard deviation; `new`: share of the ground that was not in view
@@ -116,9 +128,9 @@ class Whereabouts:
         return replace(self, past=past, beyond=beyond, told=told, rest=rest - whole * cell,
                        pending=(0.0, 0.0) if due else spread, ground=ground)
 
-    def looked(self, layers: Iterable[tuple[int, Layer]], share: float) -> Whereabouts:
+    def looked(self, layers: Iterable[tuple[int, Layer]], share: float, again: bool) -> Whereabouts:
         """Return the belief after layers of a survey, each with the index of its heading; `share`: the probability that the scale
-        was the one that was tried."""
+        was the one that was tried; `again`: whether it is that of the look before, in whose place this one comes."""
         told = self.told.copy()
         for k, layer in layers:
             z = np.clip((layer.z - np.float32(LEAST_Z)) * np.float32(1 / Z_STEP), 0, 255)
@@ -127,25 +139,21 @@ class Whereabouts:
             size = z.shape[::-1]
             z = cv2.warpAffine(z, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
             new = np.where(layer.known, cv2.LUT(np.round(z).astype(np.uint8), TELLS), np.uint8(NOTHING))
-            told[k] = new if share == 1 else _either(told[k], new, share)
+            told[k] = new if share == 1 else _either(NOTHING * np.ones_like(new) if again else told[k], new, share)
         return replace(self, told=told)
 
-    def seen_finely(self, at: Whereabout, found: Whereabout | None, nats: float, reach: float) -> Whereabouts:
-        """Return the belief after a fine look around `at`, within `reach` radians of its heading: it told `nats` of `found`, and
-        no more than that of any place around."""
+    def seen_finely(self, at: Whereabout, look: FineLook, reach: float) -> Whereabouts:
+        """Return the belief after a fine look around `at`, at headings within `reach` radians of its own: what it told of the cells
+        around at the heading that it found; at the others no more than that."""
         told = self.told.copy()
-        byte = np.uint8(np.clip(np.round((nats - LEAST) / STEP), 0, 255))
         for k in np.flatnonzero(np.abs(_wrapped(self.turns - at.turn)) <= reach + self.step):
-            near = self._near(k, at)
-            told[k][near] = np.minimum(told[k][near], byte)
-        if found is not None and np.hypot(found.x - at.x, found.y - at.y) <= (AROUND - 2) * self.grid.gsd:
-            k = int(np.argmin(np.abs(_wrapped(self.turns - found.turn))))
-            row, col = self._cell(k, found)
-            if 0 <= row < self.grid.height and 0 <= col < self.grid.width:
-                told[k, row, col] = byte
+            rows, cols, nats = self._cells(k, look)
+            bytes_ = np.clip(np.round((nats - LEAST) / STEP), 0, 255).astype(np.uint8)
+            alike = abs(float(_wrapped(self.turns[k] - look.turn))) <= 0.75 * self.step
+            told[k, rows, cols] = bytes_ if alike else np.minimum(told[k, rows, cols], bytes_)
         after = replace(self, told=told)
         # all else weighs what it did
-        rows, cols = (np.arange(max(round(float(i)) - AROUND, 0), max(min(round(float(i)) + AROUND + 1, n), 0))
+        rows, cols = (np.arange(max(round(float(i)) - AROUND - 1, 0), max(min(round(float(i)) + AROUND + 2, n), 0))
                       for i, n in zip(self.grid.to_pixel(at.x, at.y)[::-1], self.grid.shape, strict=True))
         weights = self._marginal.copy()
         weights[np.ix_(rows, cols)] = sum(after._layer(k, (rows, cols)) for k in range(len(self.turns)))
@@ -210,6 +218,17 @@ class Whereabouts:
     def _cell(self, k: int, at: Whereabout) -> tuple[int, int]:
         col, row = self.grid.to_pixel(at.x - self.rest[k, 0], at.y - self.rest[k, 1])
         return round(float(row)), round(float(col))
+
+    def _cells(self, k: int, look: FineLook) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64]:
+        """Rows and columns of the cells that a fine look tells of, and the most that it tells of a place in each."""
+        cols, rows = (np.round(axis).astype(int) for axis in self.grid.to_pixel(look.x - self.rest[k, 0], look.y - self.rest[k, 1]))
+        row, col = self._cell(k, look.at)
+        inside = (rows >= 0) & (rows < self.grid.height) & (cols >= 0) & (cols < self.grid.width)
+        inside &= np.maximum(np.abs(rows - row), np.abs(cols - col)) <= AROUND
+        highest = np.full((2 * AROUND + 1,) * 2, -np.inf)
+        np.maximum.at(highest, (rows[inside] - row + AROUND, cols[inside] - col + AROUND), look.nats[inside])
+        at_rows, at_cols = np.nonzero(np.isfinite(highest))
+        return at_rows + row - AROUND, at_cols + col - AROUND, highest[at_rows, at_cols]
 
     def _near(self, k: int, at: Whereabout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns of the cells near a place."""

@@ -48,7 +48,7 @@ class Quest:
     `reach` radians of the heading to both sides; `lean`: whether the middle is only likelier than the rest of the map; `firm`:
     that all this was given, so that it is not doubted. `whereabouts`, by the frames so far, None before the first; `overview` of
     the map and `gsd` metres a pixel at which it is looked at; `motion` and `place` (2,): of the last frame, its dead reckoning and where
-    its boresight was believed to be; `tried`: how often each scale was; `frames`: how many were looked at.
+    its boresight was believed to be; `tried`: how often each scale was, `scale` the last one, `known_scale` that of a likely place; `frames`: how many were looked at.
     """
 
     map_from_motion: Pose
@@ -65,6 +65,8 @@ class Quest:
     begun_m: float = 0.0
     place: Float64 | None = None
     tried: tuple[int, ...] = ()
+    scale: float = 0.0
+    known_scale: float | None = None
     frames: int = 0
 
     @staticmethod

@@ -18,7 +18,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis
-from promptmid_core.localization.lost import Step, Whereabout, Whereabouts
+from promptmid_core.localization.lost import FineLook, Step, Whereabout, Whereabouts
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.quest import PATIENCE, Anywhere, Quest, Sought
 from promptmid_core.localization.reach import Scope, level_of, scope_of
@@ -39,6 +39,7 @@ MOST_SCALES = 9
 MOST_FINE, WORTH = 4, 0.01  # places of a frame that are looked at finely: the best, and those that hold at least so much
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
 LEAST_SCALE = 0.03
+LIKELY, SURE_SCALE = 0.3, 0.9  # probability of a place from which on its scale is taken for that of the ground, and how surely
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on
 FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being any other
 SAMPLES = 48  # a side, at which the ground's height is asked for
@@ -176,20 +177,21 @@ class Seeker:
         else:
             step = self._step(quest, quest.motion, motion, lie.place - quest.place, new)
         whereabouts = quest.whereabouts.moved(step, ground)
-        scales, shares, width = self._scales(described, quest.overview, lie)
+        scales, shares, width = self._scales(described, quest.overview, lie, quest.known_scale)
         tried = quest.tried if len(quest.tried) == len(scales) else (0,) * len(scales)
         chosen = int(np.argmax(shares / (np.array(tried) + 1)))
+        scale = float(scales[chosen])
         count = min(len(whereabouts.turns), max(MOST_LOOKS // (quest.overview.grid.width * quest.overview.grid.height), 1))
         indices = (np.arange(count) + quest.frames * count) % len(whereabouts.turns)
 
         def looks() -> Iterator[tuple[int, Layer]]:
-            found = layers(described, quest.overview, whereabouts.turns[indices], place=place, scale=1 + float(scales[chosen]))
+            found = layers(described, quest.overview, whereabouts.turns[indices], place=place, scale=scale)
             yield from zip(indices.tolist(), found, strict=True)
 
-        whereabouts = whereabouts.looked(looks(), float(shares[chosen]))
+        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), scale == quest.scale)
         tried = tuple(n + (i == chosen) for i, n in enumerate(tried))
-        return replace(quest, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried,
-                       frames=quest.frames + 1), 1 + float(scales[chosen]), width
+        return replace(quest, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale,
+                       frames=quest.frames + 1), scale, width
 
     def _step(self, quest: Quest, before: DeadReckoning, motion: DeadReckoning, move: Float64, new: float) -> Step:
         assert quest.whereabouts is not None
@@ -202,14 +204,16 @@ class Seeker:
         return Step(move, float(np.sqrt(spread2)), float(np.deg2rad(track.yaw_drift_deg_per_km) * way / 1e3), new,
                     FORGOTTEN * track.risk)
 
-    def _scales(self, described: DescriptorMap, overview: Overview, lie: Lie) -> tuple[Float64, Float64, float]:
-        """By which shares the ground may be larger than it seems, how likely each is, and how far from each is looked."""
+    def _scales(self, described: DescriptorMap, overview: Overview, lie: Lie, known: float | None) -> tuple[Float64, Float64, float]:
+        """How many times larger the ground may be than it seems, how likely each is, and how far from each is looked."""
+        if known is not None:
+            return np.array([known]), np.array([SURE_SCALE]), LEAST_SCALE
         reach = min(self.options.search.sigmas * lie.sigma / max(lie.height, 1.0), 0.6)
         step = step_for(described, overview.grid.gsd, CELLS_PX[overview.cell_px])
         count = min(max(int(np.ceil(reach / step - 0.1)), 1), MOST_SCALES)
         scales = headings_within(reach, 2 * reach / count)
         shares = np.exp(-(scales * self.options.search.sigmas / max(reach, 1e-9)) ** 2 / 2)
-        return scales, shares / shares.sum(), max(reach / count, LEAST_SCALE)
+        return 1 + scales, shares / shares.sum(), max(reach / count, LEAST_SCALE)
 
     def _finely(self, frame: Frame, quest: Quest, prior: Prior, lie: Lie, scale: float, width: float,
                 clock: Stopwatch) -> Sighting:
@@ -230,16 +234,20 @@ class Seeker:
                 best = self.matcher.best(frame, expected, scope, clock)
             except Refusal:
                 continue  # the rim of the map, or a hole of it: nothing is told of this place
-            place, score = self._score(frame, best, expected, at, lie, whereabouts)
-            nats = float(self.descriptor.likelihood.log_ratio(np.array(score - np.log(best.surface.among) / self.descriptor.likelihood.slope)))
-            whereabouts = whereabouts.seen_finely(at, place, nats, expected.yaw)
-            found.append((place or at, expected, best, scope))
+            place = self._place(frame, best, at, lie)
+            whereabouts = whereabouts.seen_finely(at, self._told(best, at, place), expected.yaw)
+            found.append((place, expected, best, scope))
         quest = replace(quest, whereabouts=whereabouts)
         places = tuple(self._pose_of(place, found, lie, scale, whereabouts) for place in whereabouts.places(16, 1e-4))
         if not found:
             return Sighting(Sought(quest, 0.0, places))
         at, expected, best, scope = max(found, key=lambda each: (each[2].match is not None, whereabouts.probability(each[0])))
-        return Sighting(Sought(quest, whereabouts.probability(at), places), expected, best, scope)
+        probability = whereabouts.probability(at)
+        known = None
+        if best.match is not None and probability >= LIKELY and not self.reference.has_dem:
+            ground = float(self.terrain.height(np.array([at.x]), np.array([at.y]))[0])
+            known = (float(best.match.solution.pose.position[2]) - ground) / lie.height
+        return Sighting(Sought(replace(quest, known_scale=known), probability, places), expected, best, scope)
 
     def _expected(self, at: Whereabout, quest: Quest, prior: Prior, lie: Lie, scale: float, width: float) -> Expectation:
         """Where a frame is looked for finely, around a place."""
@@ -261,22 +269,24 @@ class Seeker:
         return Expectation(replace(prior, pose=pose, covariance=covariance), pose, 1.5 * cell, yaw, share * height, pose.position[:2],
                            Belief.of(np.eye(2) * cell ** 2, fine))
 
-    def _score(self, frame: Frame, best: Hypothesis, expected: Expectation, at: Whereabout, lie: Lie,
-               whereabouts: Whereabouts) -> tuple[Whereabout | None, float]:
-        """The place that a fine look has found, None where none, and its score."""
-        surface, near = best.surface, 1.5 * whereabouts.grid.gsd
+    def _place(self, frame: Frame, best: Hypothesis, at: Whereabout, lie: Lie) -> Whereabout:
+        """The place that a fine look has found; where it has found none that which it looked at."""
         if best.match is None:
-            close = np.hypot(surface.east, surface.north) <= near
-            return None, float(surface.scores[close].max(initial=0.0))
+            return at
         pose = best.match.solution.pose
-        east, north = (pose.position - best.start.position)[:2]
-        close = np.hypot(surface.east - east, surface.north - north) <= 2 * self.reference.stride * best.gsd
         try:
             x, y, _ = boresight_point(frame.camera, pose, self.terrain).tolist()
         except Refusal:
-            return None, 0.0
+            return at
         turn = pose.yaw - lie.pose.yaw
-        return Whereabout(x, y, float(np.arctan2(np.sin(turn), np.cos(turn))), 0.0), float(surface.scores[close].max(initial=0.0))
+        return Whereabout(x, y, float(np.arctan2(np.sin(turn), np.cos(turn))), 0.0)
+
+    def _told(self, best: Hypothesis, at: Whereabout, place: Whereabout) -> FineLook:
+        """What a fine look around `at`, which has found a place, tells of all places around."""
+        surface, likelihood = best.surface, self.descriptor.likelihood
+        moved = np.zeros(2) if best.match is None else (best.match.solution.pose.position - best.start.position)[:2]
+        nats = likelihood.log_ratio(surface.scores - np.log(surface.among) / likelihood.slope)
+        return FineLook(at, place.x + surface.east - moved[0], place.y + surface.north - moved[1], nats, place.turn)
 
     def _pose_of(self, place: Whereabout, found: list[tuple[Whereabout, Expectation, Hypothesis, Scope]], lie: Lie, scale: float,
                  whereabouts: Whereabouts) -> tuple[Pose, float]:
