@@ -24,6 +24,7 @@ ALIKE = 2.0  # steps of heading around one that are one place
 STEP, LEAST = 0.2, -6.0  # nats: what a frame tells is kept in a byte
 Z_STEP, LEAST_Z = 0.125, -4.0
 AROUND = 5  # cells around a fine look that it may change
+CONFIRMED = 6.0  # nats of a fine look that a place is there
 DUE = 0.02  # cells2 of spread that are worth a filter
 
 NATS = np.arange(256) * STEP + LEAST
@@ -45,13 +46,13 @@ class Whereabout:
 @dataclass(frozen=True)
 class FineLook:
     """What a close look around a place `at` told: log-likelihood ratios `nats` (n,) of places `x`, `y` (n,) of the boresight in `map`,
-    at the heading `turn` that it found."""
+    at the heading of the place that it `found`."""
 
     at: Whereabout
     x: Float64
     y: Float64
     nats: Float64
-    turn: float
+    found: Whereabout
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,15 @@ class Whereabouts:
         past, told = np.empty_like(self.past), np.empty_like(self.told)
         faded = np.clip(np.round(((1 - step.new) * NATS - LEAST) / STEP), 0, 255).astype(np.uint8)
         enters = self.beyond / self.past.size
-        for k, (cols, rows) in enumerate(whole):
-            past[k] = _shifted(self.past[k] * cv2.LUT(self.told[k], settled), cols, -rows, enters)
-            told[k] = _shifted(cv2.LUT(self.told[k], faded), cols, -rows, NOTHING)
-            if due:
-                past[k] = _blurred(past[k], float(np.sqrt(spread[0])))
+
+        def settle(layers: range) -> None:
+            for k in layers:
+                cols, rows = whole[k].tolist()
+                here = _shifted(self.past[k] * cv2.LUT(self.told[k], settled), cols, -rows, enters)
+                past[k] = _blurred(here, float(np.sqrt(spread[0]))) if due else here
+                told[k] = _shifted(cv2.LUT(self.told[k], faded), cols, -rows, NOTHING)
+
+        together(lambda: settle(range(0, len(past), 2)), lambda: settle(range(1, len(past), 2)))
         if due and len(self.turns) > 1:
             past = _mixed(past, min(spread[1] / (2 * self.step ** 2), 0.25), self.whole)
         total = float(past.sum(dtype=np.float64)) + self.beyond
@@ -149,8 +154,14 @@ class Whereabouts:
         for k in np.flatnonzero(np.abs(_wrapped(self.turns - at.turn)) <= reach + self.step):
             rows, cols, nats = self._cells(k, look)
             bytes_ = np.clip(np.round((nats - LEAST) / STEP), 0, 255).astype(np.uint8)
-            alike = abs(float(_wrapped(self.turns[k] - look.turn))) <= 0.75 * self.step
-            told[k, rows, cols] = bytes_ if alike else np.minimum(told[k, rows, cols], bytes_)
+            before = told[k, rows, cols]
+            if abs(float(_wrapped(self.turns[k] - look.found.turn))) <= 0.75 * self.step:
+                row, col = self._cell(k, look.found)
+                # the coarse look sees all of a large footprint, the fine one only its middle: where both find it the surer counts
+                both = (np.hypot(rows - row, cols - col) <= 1.5) & (nats >= CONFIRMED)
+                told[k, rows, cols] = np.where(both, np.maximum(before, bytes_), bytes_)
+            else:
+                told[k, rows, cols] = np.minimum(before, bytes_)
         after = replace(self, told=told)
         # all else weighs what it did
         rows, cols = (np.arange(max(round(float(i)) - AROUND - 1, 0), max(min(round(float(i)) + AROUND + 2, n), 0))

@@ -36,7 +36,8 @@ MOST_LOOKS = 26_000_000  # cells times headings that a frame is looked for at: a
 MOST_FINE_LOOKS = 14_000_000  # of these as many as finer cells may have
 MOST_HELD = 42_000_000  # cells times headings of a belief: 0.2 GB, twice while a frame is taken in
 MOST_SCALES = 9
-MOST_FINE, WORTH = 4, 0.01  # places of a frame that are looked at finely: the best, and those that hold at least so much
+FINE, MOST_FINE, WORTH = 2, 4, 0.01  # places of a frame that are looked at finely: so many, and more that hold at least so much
+LEAST_WORTH = 1e-5
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
 LEAST_SCALE = 0.03
 LIKELY, SURE_SCALE = 0.3, 0.9  # probability of a place from which on its scale is taken for that of the ground, and how surely
@@ -173,10 +174,11 @@ class Seeker:
         ground = quest.whereabouts.ground.copy()
         new = ground.see(patch, np.zeros(2))
         if quest.motion is None or quest.place is None:
-            step, quest = Step(np.zeros(2), 0.0, 0.0, 1.0, 0.0), replace(quest, begun_m=motion.flown)
+            quest = replace(quest, begun_m=motion.flown)
+            whereabouts = replace(quest.whereabouts, ground=ground)
         else:
             step = self._step(quest, quest.motion, motion, lie.place - quest.place, new)
-        whereabouts = quest.whereabouts.moved(step, ground)
+            whereabouts = quest.whereabouts.moved(step, ground)
         scales, shares, width = self._scales(described, quest.overview, lie, quest.known_scale)
         tried = quest.tried if len(quest.tried) == len(scales) else (0,) * len(scales)
         chosen = int(np.argmax(shares / (np.array(tried) + 1)))
@@ -210,7 +212,7 @@ class Seeker:
             return np.array([known]), np.array([SURE_SCALE]), LEAST_SCALE
         reach = min(self.options.search.sigmas * lie.sigma / max(lie.height, 1.0), 0.6)
         step = step_for(described, overview.grid.gsd, CELLS_PX[overview.cell_px])
-        count = min(max(int(np.ceil(reach / step - 0.1)), 1), MOST_SCALES)
+        count = min(2 * round(0.75 * reach / step) + 1, MOST_SCALES)
         scales = headings_within(reach, 2 * reach / count)
         shares = np.exp(-(scales * self.options.search.sigmas / max(reach, 1e-9)) ** 2 / 2)
         return 1 + scales, shares / shares.sum(), max(reach / count, LEAST_SCALE)
@@ -224,7 +226,7 @@ class Seeker:
         found: list[tuple[Whereabout, Expectation, Hypothesis, Scope]] = []
         while len(looked) < MOST_FINE:
             left = [place for place in whereabouts.places(MOST_FINE + 1) if not any(_same(place, other, whereabouts) for other in looked)]
-            if not left or (looked and left[0].probability < WORTH):
+            if not left or (len(looked) >= FINE and left[0].probability < WORTH) or (looked and left[0].probability < LEAST_WORTH):
                 break
             at = left[0]
             looked.append(at)
@@ -286,7 +288,7 @@ class Seeker:
         surface, likelihood = best.surface, self.descriptor.likelihood
         moved = np.zeros(2) if best.match is None else (best.match.solution.pose.position - best.start.position)[:2]
         nats = likelihood.log_ratio(surface.scores - np.log(surface.among) / likelihood.slope)
-        return FineLook(at, place.x + surface.east - moved[0], place.y + surface.north - moved[1], nats, place.turn)
+        return FineLook(at, place.x + surface.east - moved[0], place.y + surface.north - moved[1], nats, place)
 
     def _pose_of(self, place: Whereabout, found: list[tuple[Whereabout, Expectation, Hypothesis, Scope]], lie: Lie, scale: float,
                  whereabouts: Whereabouts) -> tuple[Pose, float]:
