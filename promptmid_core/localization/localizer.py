@@ -8,6 +8,7 @@ from dataclasses import replace
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain
+from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
@@ -54,7 +55,8 @@ class Localizer:
         self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(self.options.track.ground_height_m)
         windows = Windows(self.options.gates.least_map_valid)
         self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
-        self._seeker = Seeker(reference, self.terrain, descriptor, self.options, self._matcher)
+        self._seeker = Seeker(reference, self.terrain, self.options,
+                              Closely(reference, self.terrain, descriptor, self.options, self._matcher))
         self._track = self._new_track()
 
     @property
@@ -77,11 +79,11 @@ class Localizer:
                 check_prior(prior)
             expected = (expect or self._new_track().expect)(frame, prior)
             if isinstance(expected, Anywhere):
-                sighting = self._seeker.seek(frame, expected, clock)
-                candidate = replace(candidate, sought=sighting.sought)
-                if sighting.expected is None or sighting.best is None or sighting.scope is None:
+                sought, closeup = self._seeker.seek(frame, expected, clock)
+                candidate = replace(candidate, sought=sought)
+                if closeup is None:
                     raise Refusal(Reason.AMBIGUOUS, "no place of the map could be looked at closely")
-                expected, best, scope = sighting.expected, sighting.best, sighting.scope
+                expected, scope, best = closeup.expected, closeup.scope, closeup.best
             else:
                 scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
                 best = self._matcher.best(frame, expected, scope, clock)
@@ -110,11 +112,14 @@ class Localizer:
         """Return a localizer of the same map, descriptor and options that shares nothing that changes but the map's cache."""
         return Localizer(self.reference, self.descriptor, self.options)
 
-    def reset(self, start: Start | None = None) -> None:
-        """Forget the flight so far, as after a jump of the clock or a new prior by hand; `start` tells how it begins anew."""
+    def reset(self) -> None:
+        """Forget the flight so far, as after a jump of the clock or a new prior by hand."""
         self._track = self._new_track()
-        if start is not None and start.lost:
-            self._track.lose(start)
+
+    def lose(self, start: Start) -> None:
+        """Begin with nothing known but the motion, and what `start` tells of place and heading."""
+        self._track = self._new_track()
+        self._track.lose(start)
 
     def relocalize(self) -> None:
         """Look for the next frames on all of the map, whatever is believed."""

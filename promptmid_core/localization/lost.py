@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Float32, Float64, UInt8
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.geometry import Grid
+from promptmid_core.localization.drift import blurred, mixed, shifted
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.survey import Layer
@@ -24,12 +26,20 @@ ALIKE = 2.0  # steps of heading around one that are one place
 STEP, LEAST = 0.2, -6.0  # nats: what a frame tells is kept in a byte
 Z_STEP, LEAST_Z = 0.125, -4.0
 AROUND = 5  # cells around a fine look that it may change
+MOST_TURN = float(np.deg2rad(6.0))  # between headings of one place, at least
 CONFIRMED = 6.0  # nats of a fine look that a place is there
 DUE = 0.02  # cells2 of spread that are worth a filter
 
 NATS = np.arange(256) * STEP + LEAST
-TELLS = np.clip(np.round((SURVEYED.log_ratio(np.arange(256) * Z_STEP + LEAST_Z) - LEAST) / STEP), 0, 255).astype(np.uint8)
 NOTHING = round(-LEAST / STEP)
+
+
+def in_bytes(nats: NDArray[Any]) -> UInt8:
+    """Return log-likelihood ratios as they are kept."""
+    return np.asarray(np.clip(np.round((nats - LEAST) / STEP), 0, 255), np.uint8)
+
+
+TELLS = in_bytes(SURVEYED.log_ratio(np.asarray(np.arange(256) * Z_STEP + LEAST_Z, np.float64)))
 
 
 @dataclass(frozen=True)
@@ -45,8 +55,8 @@ class Whereabout:
 
 @dataclass(frozen=True)
 class FineLook:
-    """What a close look around a place `at` told: log-likelihood ratios `nats` (n,) of places `x`, `y` (n,) of the boresight in `map`,
-    at the heading of the place that it `found`."""
+    """What a close look around a place `at` told: log-likelihood ratios `nats` (n,) of places `x`, `y` (n,) of the boresight in
+    `map`, at the heading of the place that it `found`."""
 
     at: Whereabout
     x: Float64
@@ -57,7 +67,7 @@ class FineLook:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens between two frames: `move` (2,) metres of the boresight in the axes of the believed heading; `spread` metres
+    """What happens between two frames: `move` (2,) metres of the boresight along the axes of the believed heading; `spread` metres
     and `turned` radians that these may be wrong by, one standard deviation; `new`: share of the ground that was not in view
     before; `floor`: what any frame leaves for the place being any other."""
 
@@ -113,19 +123,20 @@ class Whereabouts:
         due = spread[0] >= DUE
         settled = np.exp(step.new * NATS).astype(np.float32)
         past, told = np.empty_like(self.past), np.empty_like(self.told)
-        faded = np.clip(np.round(((1 - step.new) * NATS - LEAST) / STEP), 0, 255).astype(np.uint8)
+        faded = in_bytes((1 - step.new) * NATS)
         enters = self.beyond / self.past.size
 
         def settle(layers: range) -> None:
             for k in layers:
                 cols, rows = whole[k].tolist()
-                here = _shifted(self.past[k] * cv2.LUT(self.told[k], settled), cols, -rows, enters)
-                past[k] = _blurred(here, float(np.sqrt(spread[0]))) if due else here
-                told[k] = _shifted(cv2.LUT(self.told[k], faded), cols, -rows, NOTHING)
+                past[k] = shifted(self.past[k] * cv2.LUT(self.told[k], settled), cols, -rows, enters)
+                told[k] = shifted(cv2.LUT(self.told[k], faded), cols, -rows, NOTHING)
+                if due:
+                    past[k] = blurred(past[k], float(np.sqrt(spread[0])))
 
         together(lambda: settle(range(0, len(past), 2)), lambda: settle(range(1, len(past), 2)))
         if due and len(self.turns) > 1:
-            past = _mixed(past, min(spread[1] / (2 * self.step ** 2), 0.25), self.whole)
+            past = mixed(past, min(spread[1] / (2 * self.step ** 2), 0.25), self.whole)
         total = float(past.sum(dtype=np.float64)) + self.beyond
         past *= np.float32((1 - step.floor) / total)
         past += np.float32(step.floor * (1 - ELSEWHERE) / past.size)
@@ -151,13 +162,13 @@ class Whereabouts:
         """Return the belief after a fine look around `at`, at headings within `reach` radians of its own: what it told of the cells
         around at the heading that it found; at the others no more than that."""
         told = self.told.copy()
-        for k in np.flatnonzero(np.abs(_wrapped(self.turns - at.turn)) <= reach + self.step):
+        for k in self._alike(at, reach + self.step):
             rows, cols, nats = self._cells(k, look)
-            bytes_ = np.clip(np.round((nats - LEAST) / STEP), 0, 255).astype(np.uint8)
+            bytes_ = in_bytes(nats)
             before = told[k, rows, cols]
-            if abs(float(_wrapped(self.turns[k] - look.found.turn))) <= 0.75 * self.step:
+            if abs(float(_wrapped(self.turns[k:k + 1] - look.found.turn)[0])) <= 0.75 * self.step:
                 row, col = self._cell(k, look.found)
-                # the coarse look sees all of a large footprint, the fine one only its middle: where both find it the surer counts
+                # the coarse look sees all of a large footprint, the fine one its middle: where both find it the surer counts
                 both = (np.hypot(rows - row, cols - col) <= 1.5) & (nats >= CONFIRMED)
                 told[k, rows, cols] = np.where(both, np.maximum(before, bytes_), bytes_)
             else:
@@ -171,6 +182,11 @@ class Whereabouts:
         after.__dict__["_marginal"] = weights
         return after
 
+    def same(self, one: Whereabout, other: Whereabout) -> bool:
+        """Return whether two places, with their headings, are one."""
+        turn = abs(float(_wrapped(np.asarray(one.turn - other.turn))))
+        return bool(np.hypot(one.x - other.x, one.y - other.y) <= 3 * self.grid.gsd and turn <= max(3 * self.step, MOST_TURN))
+
     def probability(self, at: Whereabout) -> float:
         """Return how probable a place and heading are."""
         return self._held(at) / self._total
@@ -181,21 +197,22 @@ class Whereabouts:
         near = cv2.sepFilter2D(self._marginal, cv2.CV_64F, np.ones(3), np.ones(3), borderType=cv2.BORDER_CONSTANT)
         found: list[Whereabout] = []
         for _ in range(most):
-            row, col = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
-            if near[row, col] <= 0:
+            top, left = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
+            if near[top, left] <= 0:
                 break
-            rows, cols = (np.arange(max(i - 1, 0), min(i + 2, n)) for i, n in zip((row, col), near.shape, strict=True))
+            rows, cols = (np.arange(max(i - 1, 0), min(i + 2, n)) for i, n in zip((top, left), near.shape, strict=True))
             k = int(np.argmax([self._layer(k, (rows, cols)).max() for k in range(len(self.turns))]))
             held = self._layer(k, (rows, cols))
             total = max(float(held.sum()), 1e-300)
-            x, y = self.grid.to_map(float((held.sum(axis=0) * cols).sum() / total), float((held.sum(axis=1) * rows).sum() / total))
+            col, row = (float((held.sum(axis=axis) * along).sum() / total) for axis, along in ((0, cols), (1, rows)))
+            x, y = self.grid.to_map(col, row)
             place = Whereabout(float(x) + self.rest[k, 0], float(y) + self.rest[k, 1], float(self.turns[k]), 0.0)
             place = replace(place, probability=self.probability(place))
             if found and place.probability < least:
                 break
             found.append(place)
             reach = int(np.ceil(PLACE)) + 1
-            near[max(row - reach, 0):row + reach + 1, max(col - reach, 0):col + reach + 1] = 0
+            near[max(top - reach, 0):top + reach + 1, max(left - reach, 0):left + reach + 1] = 0
         return sorted(found, key=lambda place: -place.probability)
 
     @cached_property
@@ -221,10 +238,16 @@ class Whereabouts:
 
     def _held(self, at: Whereabout) -> float:
         held = 0.0
-        for k in np.flatnonzero(np.abs(_wrapped(self.turns - at.turn)) <= ALIKE * self.step):
+        for k in self._alike(at, ALIKE * self.step):
             near = self._near(k, at)
             held += float((self.past[k][near] * np.exp(NATS)[self.told[k][near]]).sum())
         return held
+
+    def _alike(self, at: Whereabout, reach: float) -> list[int]:
+        """The headings within `reach` radians of one; the nearest at least."""
+        apart = np.abs(_wrapped(self.turns - at.turn))
+        found: list[int] = np.flatnonzero(apart <= max(reach, float(apart.min()))).tolist()
+        return found
 
     def _cell(self, k: int, at: Whereabout) -> tuple[int, int]:
         col, row = self.grid.to_pixel(at.x - self.rest[k, 0], at.y - self.rest[k, 1])
@@ -232,7 +255,8 @@ class Whereabouts:
 
     def _cells(self, k: int, look: FineLook) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64]:
         """Rows and columns of the cells that a fine look tells of, and the most that it tells of a place in each."""
-        cols, rows = (np.round(axis).astype(int) for axis in self.grid.to_pixel(look.x - self.rest[k, 0], look.y - self.rest[k, 1]))
+        east, north = self.rest[k]
+        cols, rows = (np.round(axis).astype(int) for axis in self.grid.to_pixel(look.x - east, look.y - north))
         row, col = self._cell(k, look.at)
         inside = (rows >= 0) & (rows < self.grid.height) & (cols >= 0) & (cols < self.grid.width)
         inside &= np.maximum(np.abs(rows - row), np.abs(cols - col)) <= AROUND
@@ -255,37 +279,8 @@ def _wrapped(angle: Float64) -> Float64:
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi, np.float64)
 
 
-def _shifted(array: NDArray[np.generic], cols: int, rows: int, fill: float) -> NDArray[np.generic]:
-    """Moved by whole cells east and south; what comes in over the rim is `fill`."""
-    if not cols and not rows:
-        return array
-    height, width = array.shape
-    moved = np.full_like(array, fill)
-    if abs(rows) < height and abs(cols) < width:
-        moved[max(rows, 0):height + min(rows, 0), max(cols, 0):width + min(cols, 0)] = (
-            array[max(-rows, 0):height + min(-rows, 0), max(-cols, 0):width + min(-cols, 0)])
-    return moved
-
-
-def _blurred(array: Float32, sigma: float) -> Float32:
-    if sigma > 0.7:
-        return np.asarray(cv2.GaussianBlur(array, (0, 0), sigma), np.float32)
-    side = sigma ** 2 / 2
-    taps = np.array([side, 1 - 2 * side, side])
-    return np.asarray(cv2.sepFilter2D(array, cv2.CV_32F, taps, taps), np.float32)
-
-
-def _mixed(past: Float32, share: float, whole: bool) -> Float32:
-    """What drifts from each heading to its two neighbours."""
-    if share <= 0:
-        return past
-    padded = [past[-1] if whole else past[0], *past, past[0] if whole else past[-1]]
-    return np.stack([(1 - 2 * share) * here + share * (left + right) for left, here, right in zip(padded, padded[1:], padded[2:],
-                                                                                                strict=False)]).astype(np.float32)
-
-
 def _either(old: UInt8, new: UInt8, share: float) -> UInt8:
     """What two looks of one ground tell, of which the newer was at the right scale with this probability."""
     ratios = np.exp(NATS).astype(np.float32)
-    mixed = np.log((1 - share) * cv2.LUT(old, ratios) + share * cv2.LUT(new, ratios))
-    return np.clip(np.round((mixed - LEAST) / STEP), 0, 255).astype(np.uint8)
+    both = np.log((1 - share) * cv2.LUT(old, ratios) + share * cv2.LUT(new, ratios))
+    return in_bytes(both)

@@ -13,6 +13,7 @@ from promptmid_core.localization.lost import Whereabouts
 from promptmid_core.matching.overview import Overview
 
 LEAST_REACH = float(np.deg2rad(10.0))  # of headings: what states less may be wrong
+LEAST_KNOWN = 0.5  # radians up to which a heading tells where the camera looks
 PATIENCE = 20  # frames looked at after which what was stated of place and heading is doubted
 TAIL = 2.0  # of Student's distribution, as a belief's
 SIGMAS = 4.0  # of the place that are searched
@@ -40,15 +41,31 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Search:
+    """What frames have told: `whereabouts` on the `overview` of a `level` of the map; `begun_m` flown when it began; `motion` and
+    `place` (2,) of the last frame: its dead reckoning, and where its boresight was believed to be; `frames` that were looked at;
+    `tried`: how often each scale of the ground was, `scale` the last one, `known_scale` that of a likely place."""
+
+    whereabouts: Whereabouts
+    overview: Overview
+    level: int
+    begun_m: float
+    motion: DeadReckoning
+    place: Float64
+    frames: int = 0
+    tried: tuple[int, ...] = ()
+    scale: float = 0.0
+    known_scale: float | None = None
+
+
+@dataclass(frozen=True)
 class Quest:
     """What an aircraft that is lost knows.
 
     `map_from_motion`: where the frame of dead reckoning is believed to lie in `map`, from which places and headings are counted;
     `middle` (2,) and `sigma` metres: of its place, `sigma` infinite where that is unknown; `within` metres that it is surely in;
     `reach` radians of the heading to both sides; `lean`: whether the middle is only likelier than the rest of the map; `firm`:
-    that all this was given, so that it is not doubted. `whereabouts`, by the frames so far, None before the first; `overview` of
-    the map and `gsd` metres a pixel at which it is looked at; `motion` and `place` (2,): of the last frame, its dead reckoning and where
-    its boresight was believed to be; `tried`: how often each scale was, `scale` the last one, `known_scale` that of a likely place; `frames`: how many were looked at.
+    that all this was given, so that it is not doubted; `search`: by the frames so far, None before the first.
     """
 
     map_from_motion: Pose
@@ -58,16 +75,7 @@ class Quest:
     within: float = np.inf
     lean: bool = False
     firm: bool = False
-    whereabouts: Whereabouts | None = None
-    overview: Overview | None = None
-    level: int = 0
-    motion: DeadReckoning | None = None
-    begun_m: float = 0.0
-    place: Float64 | None = None
-    tried: tuple[int, ...] = ()
-    scale: float = 0.0
-    known_scale: float | None = None
-    frames: int = 0
+    search: Search | None = None
 
     @staticmethod
     def of(prior: Prior, sigmas: float) -> Quest:
@@ -84,9 +92,18 @@ class Quest:
 
     @property
     def doubted(self) -> Quest:
-        """The quest begun anew where what was stated has led nowhere: on the whole map, at all headings."""
-        return replace(self, sigma=np.inf if not self.lean else self.sigma, reach=np.pi, firm=True, whereabouts=None, overview=None,
-                       tried=(), frames=0)
+        """The quest; begun anew on the whole map and at all headings, where what was stated of them has long led nowhere."""
+        if self.firm or self.search is None or self.search.frames < PATIENCE:
+            return self
+        return replace(self, sigma=self.sigma if self.lean else np.inf, reach=np.pi, firm=True, search=None)
+
+    def seen_from(self, lever: Float64) -> Quest:
+        """The quest for the place that is looked at, from the position of which it lies a lever (2,) off by the believed heading."""
+        if self.reach < LEAST_KNOWN:
+            return replace(self, middle=self.middle + lever)
+        # nobody knows which way the camera looks
+        aside = float(np.hypot(*lever))
+        return replace(self, sigma=self.sigma + aside / 2, within=self.within + aside)
 
     def pose(self, prior: Prior) -> Pose:
         """The pose that a frame is believed to have, of which the place need not be right."""
@@ -104,15 +121,15 @@ class Quest:
         x, y = self.middle.tolist()
         return x - reach - rim, y - reach - rim, x + reach + rim, y + reach + rim
 
-    def weights(self, grid: Grid, turns: Float64) -> Float32:
-        """How likely (rows, cols) or (K, rows, cols) the places and headings are before any frame."""
+    def weights(self, grid: Grid) -> Float32:
+        """How likely (rows, cols) the places are before any frame. Raises InputError where none can be."""
         rows, cols = np.mgrid[:grid.height, :grid.width]
         x, y = grid.to_map(cols, rows)
         distance = np.hypot(x - self.middle[0], y - self.middle[1])
         near = np.asarray(1.0 * (distance <= self.within + 2 * grid.gsd), np.float64)
         if np.isfinite(self.sigma):
             bell = (1 + (distance / max(self.sigma, grid.gsd)) ** 2 / TAIL) ** -(TAIL / 2 + 1)
-            near = (1 - LIKELY) * near / near.sum() + LIKELY * bell / bell.sum() if self.lean else bell
+            near = (1 - LIKELY) * near / near.sum() + LIKELY * bell / bell.sum() if self.lean else near * bell
         if not near.sum() > 0:
             raise InputError("no ground of the map lies where the search is to look; give a first position on the map")
         return np.asarray(near / near.sum(), np.float32)

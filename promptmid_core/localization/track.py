@@ -105,8 +105,7 @@ class Track:
         return self._quest is not None or self.state is State.LOST
 
     def lose(self, start: Start) -> None:
-        """Begin with nothing known but the motion, and what `start` tells."""
-        self.forget()
+        """Know nothing but the motion, and what `start` tells."""
         self._start, self.state = start, State.LOST
 
     def relocalize(self) -> None:
@@ -178,11 +177,11 @@ class Track:
     def _sought(self, frame: Frame, prior: Prior, motion: DeadReckoning, kept: Kept | None) -> Quest | None:
         """What is known where the aircraft is lost, None where it is not."""
         quest, sigmas = self._quest, self._options.search.sigmas
-        if quest is not None and (quest.motion is None or motion.doubt - quest.motion.doubt < ANYWHERE_M / 2):
+        if quest is not None and (quest.search is None or motion.doubt - quest.search.motion.doubt < ANYWHERE_M / 2):
             return quest
         if self.state is not State.LOST:
             begun = Quest.of(prior, sigmas)
-            if kept is not None or begun.reach <= MOST_REACH and begun.sigma <= self._most_sigma(frame, prior):
+            if kept is not None or (begun.reach <= MOST_REACH and begun.sigma <= self._most_sigma(frame, prior)):
                 return None
             return begun
         if self._start is not None:
@@ -192,7 +191,7 @@ class Track:
             return replace(begun, sigma=max(begun.sigma, NEAR_PX * self._reference.gsd), lean=True)
         best = kept.belief.best
         seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
-        place = (kept.map_from_motion @ motion.pose).position[:2] + (best.east, best.north)
+        place = (kept.map_from_motion @ motion.pose).position[:2] + np.array([best.east, best.north])
         told = replace(prior, covariance=np.diag([0, 0, 0, 0, 0, kept.heading.later(seconds)]))
         return Quest(kept.map_from_motion, place, NEAR_PX * self._reference.gsd, reach_of(told, sigmas), lean=True)
 
@@ -211,8 +210,8 @@ class Track:
         if candidate.reason is not Reason.FIX or expected is None or candidate.pose is None or candidate.prior is None:
             return Spot(0.0, 0.0, 0.0)
         if 1 - sought.probability > self._options.track.risk:
-            raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not all "
-                                            f"but {self._options.track.risk:g}")
+            raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not all"
+                                            f" but {self._options.track.risk:g}")
         correction = candidate.pose.position[:2] - expected.reckoned
         belief = Belief.at(correction, sought.probability, expected.belief.cell)
         expected = replace(expected, belief=belief)
@@ -376,7 +375,7 @@ class Track:
         kept = self._kept
         if kept is None or self.state is State.LOST:
             return
-        if self.state is State.TRACKING and kept.belief.best.probability < 0.5 or kept.unheld >= MOST_UNHELD:
+        if (self.state is State.TRACKING and kept.belief.best.probability < 0.5) or kept.unheld >= MOST_UNHELD:
             self.state = State.LOST
 
     def _places(self) -> tuple[tuple[Pose, float], ...]:

@@ -89,7 +89,7 @@ def step_for(patch: DescriptorMap, cell: float, swing: float = SWING) -> float:
     """Return the radians between two headings of a patch of which half moves its rim by about `swing` cells of `cell` metres."""
     # from the middle of a square of the same area to its corner
     rim = max(float(np.sqrt(patch.valid.sum() / 2)), 1.0) * patch.grid.gsd
-    return min(2 * swing * cell / rim, MOST_STEP)
+    return float(min(2 * swing * cell / rim, MOST_STEP))
 
 
 def headings_within(reach: float, step: float) -> Float64:
