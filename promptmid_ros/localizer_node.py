@@ -233,7 +233,7 @@ class LocalizerNode(LifecycleNode):
         except Refusal as refusal:
             self.get_logger().error(str(refusal))
             return
-        self._activation.worker.relocalize()
+        self._activation.worker.forget()
         self.get_logger().info("initialpose taken: the track starts anew from there")
 
     def _publish(self, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What an operator may ask of the node: start the track anew, open the map again, keep the last image."""
+"""What an operator may ask of the node: search the map for the aircraft, open the map again, keep the last image."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ class Services:
     async def _relocalize(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         activation = self._activation()
         if activation is None:
-            return _answer(response, False, "the node is not active, so there is no track to start anew")
-        activation.worker.relocalize()
-        return _answer(response, True, "the track starts anew with the next image")
+            return _answer(response, False, "the node is not active, so it has no map to search; activate it")
+        if not activation.worker.relocalize():
+            return _answer(response, False, "a search of the map runs already; it ends with the first fix")
+        return _answer(response, True, "the map is searched from the next image on, until one place is sure")
 
     async def _reload_map(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         setup = self._setup()

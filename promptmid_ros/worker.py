@@ -44,7 +44,7 @@ class Worker:
         self._inbox, self._intake, self._localizer = inbox, intake, localizer
         self._wait_s, self._publish, self._fail = wait_s, publish, fail
         self._next: Localizer | None = None
-        self._reset = False
+        self._reset = self._relocalize = False
         self._stopping = False
         self._hand: Arrival | None = None
         self._taken = 0.0
@@ -70,9 +70,16 @@ class Worker:
             hand, self._hand = self._hand, None
             return hand
 
-    def relocalize(self) -> None:
+    def forget(self) -> None:
         """Forget the track before the next image."""
         self._reset = True
+
+    def relocalize(self) -> bool:
+        """Look for the aircraft on all of the map from the next image on; whether that is not what is done already."""
+        if self._relocalize or self._localizer.searching:
+            return False
+        self._relocalize = True
+        return True
 
     def use(self, localizer: Localizer) -> None:
         """Match with another localizer from the next image on."""
@@ -121,6 +128,9 @@ class Worker:
         if self._reset:
             self._reset = False
             self._localizer.reset()
+        if self._relocalize:
+            self._relocalize = False
+            self._localizer.relocalize()
         localized = self._intake.localize(arrival.message, self, self._wait_s)
         outcome = Outcome(arrival, localized.fix, localized.frame, (time.monotonic() - arrival.came) * 1e3)
         if self._claim():

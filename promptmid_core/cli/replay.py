@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import BACKENDS, command, output, topic
+from promptmid_core.cli.parsing import BACKENDS, command, output, positive_number, topic
 from promptmid_core.files import write_json
 
 if TYPE_CHECKING:
+    from promptmid_core.localization.quest import Start
     from promptmid_core.localization.settings import Settings
 
 # as bags/bag.py has them
@@ -33,6 +34,12 @@ def add(commands: Any) -> None:
                      "there")
     run.add_argument("--network", type=Path, metavar="FILE.onnx",
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
+    run.add_argument("--lost", action="store_true", help="no first position: the odometry tells how the aircraft moves, not where "
+                     "it is; all of the map is searched")
+    run.add_argument("--within-m", type=positive_number, metavar="R", help="with --lost: only so far around the odometry's first "
+                     "place")
+    run.add_argument("--heading-known-deg", type=positive_number, metavar="D", help="with --lost: the odometry's heading is right "
+                     "within so many degrees, 3 sigma; default: it is unknown")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
     for role, default in TOPICS.items():
@@ -52,6 +59,7 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.run import replay
 
+    start = _start(args)
     settings = _settings(args)
     topics = Topics(**{role: name for role in TOPICS if (name := getattr(args, f"{role}_topic"))})
     place = region_path(args.map, settings.region) if settings.region else region_of_flight(
@@ -63,7 +71,7 @@ def _replay(args: argparse.Namespace) -> None:
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
-        flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, progress=progress)
+        flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, start=start, progress=progress)
     summary = summarise(flight)
     print(table(summary))
     live = comparison.compare(flown, flight, reference) if flown else None
@@ -74,6 +82,16 @@ def _replay(args: argparse.Namespace) -> None:
     if args.report:
         write_report(args.report, flight, summary, reference, live=live, command=args.command)
         print(f"report: {args.report}")
+
+
+def _start(args: argparse.Namespace) -> Start:
+    """How the flight begins. Raises InputError where the options contradict each other."""
+    from promptmid_core.errors import InputError
+    from promptmid_core.localization.quest import Start
+
+    if not args.lost and (args.within_m or args.heading_known_deg):
+        raise InputError("--within-m and --heading-known-deg are said of a flight that begins lost; add --lost")
+    return Start(args.lost, args.within_m, args.heading_known_deg)
 
 
 def _settings(args: argparse.Namespace) -> Settings:

@@ -20,6 +20,8 @@ MISLEADING_PX = 10.0
 D2_95 = 5.99
 D2_50 = 1.39
 D2_BOUND = 9.0
+# probabilities that places are said to have, from the lower bound up to the upper
+SAID = ((0.5, 0.9), (0.9, 0.99), (0.99, 0.999), (0.999, 1.0))
 
 
 def summarise(flight: Flight) -> Summary:
@@ -30,7 +32,9 @@ def summarise(flight: Flight) -> Summary:
     fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose horizontal
     Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
-    `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too.
+    `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too. `first_fix_frame` counts from
+    1. `hypotheses`: of the places told of on frames that have a truth, those said to be true with a probability from `said_low` to
+    `said_high`: how many, and how many of them lie within FALSE_FIX_PX of the truth.
     """
     frames = flight.frames
     fixes = [frame for frame in frames if frame.fix.accepted]
@@ -45,6 +49,7 @@ def summarise(flight: Flight) -> Summary:
         "frames": len(frames),
         "fixes": len(fixes),
         "fix_rate": len(fixes) / len(frames) if frames else None,
+        "first_fix_frame": next((i for i, frame in enumerate(frames, 1) if frame.fix.accepted), None),
         "judged": len(d2),
         "false_fixes": _above(ground, FALSE_FIX_PX, fixes),
         "misleading": _above(ground, MISLEADING_PX, fixes),
@@ -58,6 +63,7 @@ def summarise(flight: Flight) -> Summary:
         "median_sigma_px": _rounded(median_sigma),
         "rms_error_px": _rounded(rms),
         "sigma_over_rms": _rounded(median_sigma / rms) if median_sigma is not None and rms else None,
+        "hypotheses": _hypotheses(frames, flight.gsd_m),
         "latency_ms": _percentiles(np.array([frame.latency_ms for frame in frames])),
         "stages_ms": _stages(frames),
         "reasons": dict(Counter(str(frame.fix.reason) for frame in frames if not frame.fix.accepted).most_common()),
@@ -84,6 +90,7 @@ def table(summary: Summary) -> str:
         f"frames          {frames:>7}",
         f"fixes           {summary['fixes']:>7}   {_percent(summary['fix_rate'])} of frames",
         f"false fixes     {_count(summary['false_fixes']):>7}   ground error above {FALSE_FIX_PX:g} px",
+        f"first fix       {_count(summary['first_fix_frame']):>7}   frame, counted from 1",
         f"misleading      {_count(summary['misleading']):>7}   ground error above {MISLEADING_PX:g} px",
         f"bound failures  {_count(summary['bound_failures']):>7}   horizontal error above 3 sigma",
         "",
@@ -116,6 +123,16 @@ def _values(values: Iterable[float | None]) -> Values:
 def _above(values: Values, limit: float, fixes: Sequence[ReplayedFrame]) -> int | None:
     """How many exceed the limit; None where there are fixes but no truth to judge them by."""
     return None if fixes and not len(values) else int((values > limit).sum())
+
+
+def _hypotheses(frames: Sequence[ReplayedFrame], gsd_m: float) -> list[dict[str, float | int]]:
+    said = np.array([(probability, np.hypot(*(place.position - frame.truth.position)[:2]) <= FALSE_FIX_PX * gsd_m)
+                     for frame in frames if frame.truth is not None for place, probability in frame.fix.places]).reshape(-1, 2)
+    found = []
+    for low, high in SAID:
+        those = said[(said[:, 0] >= low) & ((said[:, 0] < high) | (high == 1))]
+        found.append({"said_low": low, "said_high": high, "n": len(those), "right": int(those[:, 1].sum())})
+    return found
 
 
 def _spread(values: Values) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from promptmid_core.geometry.ortho import boresight_point
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.quest import Start
 from promptmid_core.localization.rig import Rig
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Album, Example
@@ -64,15 +65,18 @@ class Flight:
 
 
 def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
-           progress: Callable[[int, int], None] | None = None) -> Flight:
+           start: Start | None = None, progress: Callable[[int, int], None] | None = None) -> Flight:
     """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
 
-    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `progress` is told (images
+    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `start` says whether the flight
+    begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told (images
     done, images in the bag). Apart from the wall times two runs give the same. A bad message costs its own frame only, which
     then has a reason. Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference
     map's.
     """
     localizer.reset()
+    if start is not None and start.lost:
+        localizer.lose(start)
     recording = Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum, rig)
     terrain = reference.terrain()
     frames: list[ReplayedFrame] = []
