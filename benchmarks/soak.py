@@ -172,16 +172,19 @@ def prepare(out: Path) -> tuple[Path, Path]:
     exist."""
     from promptmid_core.descriptors import load
     from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+    from promptmid_core.simulation.flight.options import FlightOptions
     from promptmid_core.simulation.flight.simulate import simulate_flight
+    from promptmid_core.simulation.world.options import WorldOptions
     from promptmid_core.simulation.world.simulate import simulate_world
 
     world, reference, bag = out / "world", out / "map", out / "flight"
     if not bag.exists():
         print("soak: simulating a world, its map and a flight", file=sys.stderr, flush=True)
-        simulate_world(world, seed=1, size_px=1536, gsd_m=10.0)
+        simulate_world(world, WorldOptions.of(seed=1, size_px=1536, gsd=10.0))
         build_map(Sources(world / "sar.tif", dem=world / "dem.tif"), reference, BuildOptions(load("structural")))
-        simulate_flight(world / "optical.tif", bag, dem=world / "dem.tif", frames=FRAMES, seed=1, footprint_px=512, drift_px=4,
-                        yaw_error_deg=1, altitude_error_percent=1, image_size=IMAGE_SIZE, frame_rate_hz=RATE_HZ)
+        simulate_flight(world / "optical.tif", bag, FlightOptions.of(frames=FRAMES, seed=1, footprint_px=512, drift_px=4,
+                        yaw_error_deg=1, altitude_error_percent=1, image_size=IMAGE_SIZE, frame_rate_hz=RATE_HZ),
+                        dem=world / "dem.tif")
     return bag, reference
 
 

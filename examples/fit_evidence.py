@@ -29,6 +29,7 @@ from promptmid_core.localization.integrity import CHANCE_SHARE, SHARED_GROUND
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import Recording
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 GSD, TRUE_PX = 8.3, 4.0
@@ -96,9 +97,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             try:
-                simulate_flight(write(folder / "optical.tif", optical), folder / "bag", frames=args.frames, seed=args.seed,
-                                footprint_px=FOOTPRINTS[i % len(FOOTPRINTS)], drift_px=40, yaw_error_deg=3,
-                                altitude_error_percent=2, image_size=(640, 480), frame_rate_hz=0.2)
+                simulate_flight(write(folder / "optical.tif", optical), folder / "bag", FlightOptions.of(frames=args.frames,
+                                seed=args.seed, footprint_px=FOOTPRINTS[i % len(FOOTPRINTS)], drift_px=40, yaw_error_deg=3,
+                                altitude_error_percent=2, image_size=(640, 480), frame_rate_hz=0.2))
             except InputError as error:
                 tqdm.write(f"{name} left out: {error}")
                 continue

@@ -15,6 +15,7 @@ from small_maps import BoxMean
 from promptmid_core.bench.cutting import cut_pairs
 from promptmid_core.prompts import ClassTable
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 DEGREES = Affine(1e-4, 0, -118.4, 0, -1e-4, 34.1)  # in Los Angeles
@@ -62,8 +63,8 @@ def used(given: dict[str, Path], out: Path, use: str) -> None:
     elif use == "cut":
         cut_pairs(given["optical"], given["sar"], out, side=96, landcover=given["landcover"], table=ClassTable.load("worldcover"))
     else:
-        simulate_flight(given["optical"], out, dem=given["dem"], frames=2, seed=1, footprint_px=64, drift_px=5, yaw_error_deg=1,
-                        altitude_error_percent=1, image_size=(64, 64))
+        simulate_flight(given["optical"], out, FlightOptions.of(frames=2, seed=1, footprint_px=64, drift_px=5, yaw_error_deg=1,
+                        altitude_error_percent=1, image_size=(64, 64)), dem=given["dem"])
 
 
 def refused(los_angeles: dict[str, dict[str, Path]], out: Path, use: str, name: str, bad: Path) -> str:

@@ -23,6 +23,7 @@ from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.flight.flightplan import drape
 from promptmid_core.simulation.flight.simulate import nadir_sight
 from promptmid_core.simulation.flight.view import View
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 STAMP = 1_700_000_000_000_000_000
@@ -93,7 +94,7 @@ def narrowed(camera: Camera, left: int, right: int) -> Camera:
 
 
 def make_overflight(folder: Path) -> Overflight:
-    world = simulate_world(folder / "world", seed=3, size_px=512)
+    world = simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=512))
     build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", BuildOptions(load("structural")))
     reference = ReferenceMap.open(folder / "map")
     ortho = RasterView.of(world.optical, reference.frame)

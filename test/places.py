@@ -21,6 +21,7 @@ from promptmid_core.localization.options import Options
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import Recording
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world.simulate import World
 
@@ -112,6 +113,6 @@ def flown_over(world: World, folder: Path, map_crs: str | None = None, descripto
     """Build the map of a world, simulate a flight over it, and read both."""
     options = BuildOptions(load(descriptor, threads=1), crs=map_crs, levels=1)
     build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", options)
-    simulate_flight(world.optical, folder / "bag", dem=world.dem, crs=map_crs, frames=FRAMES, seed=2, footprint_px=240,
-                    drift_px=10, yaw_error_deg=3, altitude_error_percent=2, image_size=(480, 360))
+    simulate_flight(world.optical, folder / "bag", FlightOptions.of(frames=FRAMES, seed=2, footprint_px=240, drift_px=10,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(480, 360)), dem=world.dem, crs=map_crs)
     return Flown.read(folder)

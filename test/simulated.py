@@ -8,7 +8,9 @@ import pytest
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
 
@@ -25,20 +27,10 @@ class Scene:
 
 
 def make_scene(folder: Path) -> Scene:
-    world = simulate_world(folder / "world", seed=3, size_px=1024)
+    world = simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=1024))
     build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", BuildOptions(load("structural")))
-    simulate_flight(
-        world.optical,
-        folder / "bag",
-        dem=world.dem,
-        frames=16,
-        seed=2,
-        footprint_px=400,
-        drift_px=30,
-        yaw_error_deg=3,
-        altitude_error_percent=2,
-        image_size=(800, 600),
-    )
+    simulate_flight(world.optical, folder / "bag", FlightOptions.of(frames=16, seed=2, footprint_px=400, drift_px=30,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(800, 600)), dem=world.dem)
     return Scene(world, folder / "map", folder / "bag")
 
 

@@ -16,6 +16,7 @@ from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.writer import BagWriter
 from promptmid_core.cli import main
 from promptmid_core.runtime.tensorrt import engines
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 pytestmark = pytest.mark.slow
@@ -95,8 +96,9 @@ def test_what_has_no_end_or_is_not_there_is_no_bag(tmp_path):
 
 def test_a_bag_is_written_where_it_can_be_or_refused_before_any_work(open_folder, scene: Scene):  # noqa: F811
     def fly(out):
-        simulate_flight(scene.world.optical, out, frames=1, seed=1, footprint_px=200, drift_px=1, yaw_error_deg=1,
-                        altitude_error_percent=1, image_size=(96, 96), progress=lambda *_: pytest.fail("it has flown"))
+        simulate_flight(scene.world.optical, out, FlightOptions.of(frames=1, seed=1, footprint_px=200, drift_px=1,
+                        yaw_error_deg=1, altitude_error_percent=1, image_size=(96, 96)),
+                        progress=lambda *_: pytest.fail("it has flown"))
 
     (open_folder / "file").write_text("x")
     (open_folder / "link").symlink_to("nowhere")

@@ -18,6 +18,7 @@ from promptmid_core.georaster import resample
 from promptmid_core.refmap import map_info
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.refmap.sar import SarProduct
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 pytestmark = pytest.mark.slow
@@ -128,8 +129,8 @@ def test_fill_of_a_dem_is_no_ground_to_fly_over(los_angeles: dict[str, dict[str,
     heights[:20] = -9999
     dem = raster(tmp_path / "dem.tif", heights, transform=Affine(5e-4, 0, -118.4, 0, -5e-4, 34.1))
     with pytest.raises(InputError, match=r"dem\.tif has heights for only 6\d%"):
-        simulate_flight(los_angeles["0"]["optical"], tmp_path / "flight", dem=dem, frames=2, seed=1, footprint_px=64, drift_px=5,
-                        yaw_error_deg=1, altitude_error_percent=1, image_size=(64, 64))
+        simulate_flight(los_angeles["0"]["optical"], tmp_path / "flight", FlightOptions.of(frames=2, seed=1, footprint_px=64,
+                        drift_px=5, yaw_error_deg=1, altitude_error_percent=1, image_size=(64, 64)), dem=dem)
 
 
 def test_single_pixels_of_0_db_are_ground(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from promptmid_core.georaster import MapFrame, RasterView, check_raster, resampl
 from promptmid_core.prompts import ClassTable
 from promptmid_core.refmap import map_info
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 pytestmark = pytest.mark.slow
@@ -132,7 +133,8 @@ def test_longitudes_of_any_count_make_the_same_flight(los_angeles: dict[str, dic
     flown = []
     for name in ("0", "360"):
         given = los_angeles[name]
-        flown.append(simulate_flight(given["optical"], tmp_path / name, dem=given["dem"], frames=2, seed=1, footprint_px=64,
-                                     drift_px=5, yaw_error_deg=1, altitude_error_percent=1, image_size=(64, 64)))
+        flown.append(simulate_flight(given["optical"], tmp_path / name, FlightOptions.of(frames=2, seed=1, footprint_px=64,
+                                     drift_px=5, yaw_error_deg=1, altitude_error_percent=1, image_size=(64, 64)),
+                                     dem=given["dem"]))
     assert flown[1].least_valid_share == flown[0].least_valid_share > 0.95
     assert flown[1].distance_m == pytest.approx(flown[0].distance_m, abs=1e-3)

@@ -27,6 +27,7 @@ from promptmid_core.localization.tracker import Tracker
 from promptmid_core.matching.search import Extent
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 pytestmark = [no_warning, pytest.mark.slow]
@@ -178,7 +179,7 @@ def test_the_track_of_any_candidates(all_of: list[tuple[Any, np.ndarray, np.ndar
 @pytest.fixture(scope="module")
 def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
     folder = tmp_path_factory.mktemp("flown")
-    return flown_over(simulate_world(folder / "world", seed=3, size_px=512), folder)
+    return flown_over(simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=512)), folder)
 
 
 @examples(30)

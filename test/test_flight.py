@@ -15,8 +15,10 @@ from promptmid_core.bags.messages import camera_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Pose, Terrain, interpolate, orthorectify
 from promptmid_core.georaster import RasterView
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import nadir_sight, simulate_flight
 from promptmid_core.simulation.flight.view import View
+from promptmid_core.simulation.settings import as_option
 
 pytestmark = pytest.mark.slow
 
@@ -75,12 +77,12 @@ def dem(folder):
 
 @pytest.fixture(scope="module")
 def flat(folder, spots):
-    return simulate_flight(spots[0], folder / "flat", **OPTIONS), open_bag(folder / "flat")
+    return simulate_flight(spots[0], folder / "flat", FlightOptions.of(**OPTIONS)), open_bag(folder / "flat")
 
 
 @pytest.fixture(scope="module")
 def hilly(folder, spots, dem):
-    return simulate_flight(spots[0], folder / "hilly", dem=dem, **OPTIONS), open_bag(folder / "hilly")
+    return simulate_flight(spots[0], folder / "hilly", FlightOptions.of(**OPTIONS), dem=dem), open_bag(folder / "hilly")
 
 
 def frames_of(bag):
@@ -188,7 +190,7 @@ def test_the_covariance_is_honest_and_constant(flat):
 
 def test_a_prior_without_error_still_has_a_covariance(folder, spots):
     perfect = OPTIONS | {"frames": 1, "drift_px": 0.0, "yaw_error_deg": 0.0, "altitude_error_percent": 0.0}
-    simulate_flight(spots[0], folder / "perfect", attitude_error_deg=0.0, **perfect)
+    simulate_flight(spots[0], folder / "perfect", FlightOptions.of(attitude_error_deg=0.0, **perfect))
     bag = open_bag(folder / "perfect")
     (truth, prior), = priors_at_frames(bag)
     np.testing.assert_allclose(prior.pose.correction_from(truth), 0, atol=1e-2)
@@ -249,7 +251,8 @@ def test_the_footprint_at_nadir_is_the_one_asked_for(flat):
 
 
 def test_footprints_are_counted_in_pixels_of_the_gsd_given(folder, spots):
-    summary = simulate_flight(spots[0], folder / "gsd", **(OPTIONS | {"frames": 2, "footprint_px": 60.0}), gsd=25.0)
+    summary = simulate_flight(spots[0], folder / "gsd", FlightOptions.of(**(OPTIONS | {"frames": 2, "footprint_px": 60.0}),
+                              gsd=25.0))
     assert (summary.gsd_m, summary.footprint_m[1]) == (25.0, pytest.approx(1500.0))
     bag = open_bag(folder / "gsd")
     assert float(bag.custom["gsd_m"]) == 25.0
@@ -291,7 +294,7 @@ def mosaic(folder):
 def test_every_footprint_lies_on_valid_pixels(folder, mosaic, seed):
     path, image = mosaic
     options = OPTIONS | {"frames": 60, "seed": seed, "footprint_px": 180.0, "image_size": (160, 120)}
-    summary = simulate_flight(path, folder / f"mosaic{seed}", **options)
+    summary = simulate_flight(path, folder / f"mosaic{seed}", FlightOptions.of(**options))
     bag = open_bag(folder / f"mosaic{seed}")
     origin, shares, headings = bag.map_frame.origin, [], []
     cols, rows = np.meshgrid(np.arange(0, 160, 3), np.arange(0, 120, 3))
@@ -312,7 +315,7 @@ def test_every_footprint_lies_on_valid_pixels(folder, mosaic, seed):
 def test_a_frame_looks_like_the_ground_below(folder, mosaic):
     """Put back on the ground with the true pose, frame and orthophoto agree; moved by two pixels they do not."""
     path, image = mosaic
-    simulate_flight(path, folder / "grey", **(OPTIONS | {"frames": 4, "footprint_px": 120.0}))
+    simulate_flight(path, folder / "grey", FlightOptions.of(**(OPTIONS | {"frames": 4, "footprint_px": 120.0})))
     bag = open_bag(folder / "grey")
     for _, frame, camera, truth in frames_of(bag):
         c = round((truth.position[0] + bag.map_frame.origin[0] - EAST) / GSD)
@@ -328,15 +331,15 @@ def test_a_frame_looks_like_the_ground_below(folder, mosaic):
 
 
 def test_the_same_arguments_give_the_same_bytes(folder, spots, flat):
-    simulate_flight(spots[0], folder / "again" / "flat", **OPTIONS)
+    simulate_flight(spots[0], folder / "again" / "flat", FlightOptions.of(**OPTIONS))
     for name in ("flat.mcap", "metadata.yaml"):
         assert (folder / "again" / "flat" / name).read_bytes() == (folder / "flat" / name).read_bytes()
-    simulate_flight(spots[0], folder / "other", **(OPTIONS | {"seed": 6, "frames": 1}))
+    simulate_flight(spots[0], folder / "other", FlightOptions.of(**(OPTIONS | {"seed": 6, "frames": 1})))
     assert open_bag(folder / "other").ground_truth()[0][1].position[0] != flat[1].ground_truth()[0][1].position[0]
 
 
 def test_light_changes_over_the_flight(folder, mosaic):
-    simulate_flight(mosaic[0], folder / "light", **(OPTIONS | {"frames": 40, "image_size": (160, 120)}))
+    simulate_flight(mosaic[0], folder / "light", FlightOptions.of(**(OPTIONS | {"frames": 40, "image_size": (160, 120)})))
     light = [np.median(image) for _, image, _, _ in frames_of(open_bag(folder / "light"))]
     assert np.ptp(light) > 15
     assert np.abs(np.diff(light)).max() < 0.7 * np.ptp(light), "smoothly"
@@ -356,7 +359,7 @@ def test_frames_coarser_than_the_orthophoto_do_not_alias(folder):
     stripes[:, ::2] = 200
     path = write_raster(folder / "stripes.tif", stripes, gsd=1.0)
     options = OPTIONS | {"frames": 2, "footprint_px": 500.0, "image_size": (128, 96)}
-    simulate_flight(path, folder / "stripes", **options)
+    simulate_flight(path, folder / "stripes", FlightOptions.of(**options))
     for _, image, _, _ in frames_of(open_bag(folder / "stripes")):
         # 5 pixels of stripes in one of the frame: an even grey
         assert cv2.GaussianBlur(image, (0, 0), 3)[10:-10, 10:-10].std() < 12
@@ -367,14 +370,14 @@ def test_16_bit_orthophotos_are_stretched(folder):
     rng = np.random.default_rng(1)
     image = cv2.GaussianBlur(rng.integers(0, 3000, (500, 500)).astype(np.float32), (0, 0), 3).astype(np.uint16)
     path = write_raster(folder / "deep.tif", image)
-    simulate_flight(path, folder / "deep", **(OPTIONS | {"frames": 1}))
+    simulate_flight(path, folder / "deep", FlightOptions.of(**(OPTIONS | {"frames": 1})))
     (_, frame, _, _), = frames_of(open_bag(folder / "deep"))
     assert frame.std() > 20
 
 
-def sentence(*args, **options):
+def sentence(optical, out, dem=None, **options):
     with pytest.raises(InputError) as caught:
-        simulate_flight(*args, **options)
+        simulate_flight(optical, out, FlightOptions.of(**options), dem=dem)
     text = str(caught.value)
     assert "\n" not in text
     return text
@@ -385,7 +388,7 @@ def test_maps_without_room_are_refused_with_what_would_fit(folder, spots, mosaic
     text = sentence(spots[0], out, **(OPTIONS | {"footprint_px": 590.0}))
     assert "spots.tif" in text and "too small" in text and "--footprint-px" in text
     share = int(text.split("--footprint-px of ")[1].split("%")[0]) / 100
-    simulate_flight(spots[0], folder / "fits", **(OPTIONS | {"frames": 2, "footprint_px": 590.0 * share}))
+    simulate_flight(spots[0], folder / "fits", FlightOptions.of(**(OPTIONS | {"frames": 2, "footprint_px": 590.0 * share})))
     assert re.search(r"measures 60\d\d x 60\d\d m", text)
     holes = np.random.default_rng(2).integers(0, 8, (600, 600)).astype(np.uint8)
     path = write_raster(folder / "holes.tif", holes, nodata=0)
@@ -395,12 +398,14 @@ def test_maps_without_room_are_refused_with_what_would_fit(folder, spots, mosaic
 
 @pytest.mark.parametrize(("option", "value"), [
     ("frames", 0), ("seed", -1), ("footprint_px", 0.0), ("footprint_px", float("nan")), ("drift_px", -1.0),
-    ("yaw_error_deg", 181.0), ("altitude_error_percent", float("inf")), ("gsd", -10.0), ("speed", 0.0), ("frame_rate_hz", 0.0),
-    ("image_size", (10, 10)), ("image_size", (1000, 100)),
+    ("yaw_error_deg", 181.0), ("altitude_error_percent", float("inf")), ("gsd", -10.0), ("speed_mps", 0.0),
+    ("frame_rate_hz", 0.0), ("image_size", (10, 10)), ("image_size", (1000, 100)),
 ])
-def test_impossible_options_are_named(folder, spots, option, value):
-    written = {"speed": "speed-mps"}.get(option, option.replace("_", "-"))
-    assert f"--{written} is" in sentence(spots[0], folder / "never", **(OPTIONS | {option: value}))
+def test_impossible_options_are_named(option, value):
+    with pytest.raises(InputError, match=rf"^{option} is [^\n]*; it has to be [^\n]*$"):
+        FlightOptions.of(**(OPTIONS | {option: value}))
+    with pytest.raises(InputError, match=f"^--{option.replace('_', '-')} is "):
+        FlightOptions.from_dict(OPTIONS | {option: value}, as_option)
 
 
 def test_bad_rasters_are_refused(folder, spots):
@@ -425,7 +430,7 @@ def test_nothing_is_left_of_a_flight_that_was_stopped(folder, spots, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate_flight(spots[0], tmp_path / "stopped", progress=stop, **OPTIONS)
+        simulate_flight(spots[0], tmp_path / "stopped", FlightOptions.of(**OPTIONS), progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 

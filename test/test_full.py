@@ -17,6 +17,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.runtime.backend import Wanted
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 LACKING = lacking("torch", "accelerate", "diffusers", "onnx", "peft", "safetensors", "transformers")
@@ -38,7 +39,7 @@ SMOKE = {"network": {"encoder": [8, 8, 8, 12], "middle": 12, "coarse": 16, "bloc
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     save_model(folder)
-    simulate_world(folder / "world", seed=3, size_px=384)
+    simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=384))
     (folder / "smoke.yaml").write_text(yaml.safe_dump(SMOKE))
     return folder
 

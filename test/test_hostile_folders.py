@@ -189,12 +189,13 @@ def test_what_killed_programs_left_in_a_map_is_no_damage_and_goes_with_the_next_
 
 def written_into(folder: Path) -> dict[str, Callable[[], object]]:
     """What is written into a folder that a user names, by the file."""
+    from promptmid_core.simulation.world.options import WorldOptions
     from promptmid_core.simulation.world.simulate import simulate_world
 
     return {
         "live.json": lambda: write_run(folder, NotRun("it rained")),
         "run.json": lambda: write_json(folder / "run.json", {}, folder),
-        "sar.tif": lambda: simulate_world(folder, seed=1, size_px=256),
+        "sar.tif": lambda: simulate_world(folder, WorldOptions.of(seed=1, size_px=256)),
     }
 
 

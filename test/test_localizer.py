@@ -30,6 +30,7 @@ from promptmid_core.refmap.stored import Stored
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.run import replay
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 
@@ -90,8 +91,8 @@ def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811
 
 def test_a_flight_at_four_times_the_height_is_localized_on_a_coarser_level(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
     """Frames of which a pixel shows 2.6 map pixels: too coarse for level 0."""
-    simulate_flight(scene.world.optical, tmp_path / "high", dem=scene.world.dem, frames=12, seed=5, footprint_px=560, drift_px=30,
-                    yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216))
+    simulate_flight(scene.world.optical, tmp_path / "high", FlightOptions.of(frames=12, seed=5, footprint_px=560, drift_px=30,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216)), dem=scene.world.dem)
     reference = scene.reference()
     assert reference.levels == 2
     summary = summarise(replay(tmp_path / "high", Localizer(reference, load("structural")), reference))

@@ -15,6 +15,7 @@ from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Pose
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 pytestmark = pytest.mark.slow
@@ -262,7 +263,7 @@ def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: P
 
 
 def test_the_backend_is_told_and_one_that_is_named_runs_or_nothing_does(tmp_path: Path) -> None:
-    world = simulate_world(tmp_path / "world", seed=3, size_px=384)
+    world = simulate_world(tmp_path / "world", WorldOptions.of(seed=3, size_px=384))
     build_map(Sources(world.sar), tmp_path / "map", BuildOptions(load("promptmid", threads=1), levels=1))
     with Localizer(tmp_path, map=tmp_path / "map", backend="tensorrt") as localizer:
         assert not localizer.change(CONFIGURE)

@@ -14,6 +14,7 @@ from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 HEADER = "split,source,optical,sar,land_use,region,size,gsd_m,alignment\n"
@@ -154,7 +155,7 @@ def test_an_alignment_that_is_unknown_is_refused(dataset: Path) -> None:
 def test_rasters_are_cut_into_pairs_that_lie_on_each_other(tmp_path: Path) -> None:
     """Of a simulated world: each tile is where its name says, in both images, and its label covers more than half of it."""
     world, out = tmp_path / "world", tmp_path / "pairs"
-    simulate_world(world, seed=5, size_px=512)
+    simulate_world(world, WorldOptions.of(seed=5, size_px=512))
     command = ["bench", "cut", *(str(world / name) for name in ("optical.tif", "sar.tif")), str(out), "--side", "128",
                "--landcover", str(world / "landcover.tif")]
     assert main(command) == 0

@@ -15,6 +15,7 @@ from scipy.ndimage import map_coordinates
 from promptmid_core.geometry import boresight_point
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.reasons import Reason
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
 pytestmark = pytest.mark.slow
@@ -38,7 +39,7 @@ MOST_ERROR_PX = 1.0  # of a frame within a zone, the worst of which is 0.5
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return simulate_world(tmp_path_factory.mktemp("world"), seed=3, size_px=512)
+    return simulate_world(tmp_path_factory.mktemp("world"), WorldOptions.of(seed=3, size_px=512))
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -16,6 +16,7 @@ from promptmid_core.geometry import Grid, Patch
 from promptmid_core.matching.surface import score_surface
 from promptmid_core.prompts.prompt import LAND_USES, Modality, Prompt
 from promptmid_core.runtime.profile import COMPACT, Profile
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 SAR, OPTICAL = Prompt(Modality.SAR), Prompt(Modality.OPTICAL)
@@ -112,7 +113,7 @@ def test_amplitude_is_bounded_whatever_the_reflector():
 @pytest.mark.parametrize("modality", list(Modality))
 def test_the_prompt_changes_descriptors(promptmid, tmp_path, modality):
     """The contract: with prompts permuted the median cosine is below 0.999."""
-    world = simulate_world(tmp_path, seed=1, size_px=256)
+    world = simulate_world(tmp_path, WorldOptions.of(seed=1, size_px=256))
     with rasterio.open(world.sar if modality is Modality.SAR else world.optical) as source:
         pixels = source.read().transpose(1, 2, 0)
     image = pixels[..., 0] / np.float32(np.median(pixels)) if modality is Modality.SAR else pixels

@@ -14,6 +14,7 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import replay
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 pytestmark = pytest.mark.real_data
@@ -26,8 +27,8 @@ def orange_county(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     tool = data_folder / "tools" / "make_geotiffs.py"
     source = data_folder / "data" / "eval" / "s1s2-orange-county"
     subprocess.run([sys.executable, tool, source, folder], check=True, capture_output=True)
-    simulate_flight(folder / "optical.tif", folder / "bag", frames=60, seed=5, footprint_px=512, drift_px=40, yaw_error_deg=3,
-                    altitude_error_percent=2, image_size=(960, 720))
+    simulate_flight(folder / "optical.tif", folder / "bag", FlightOptions.of(frames=60, seed=5, footprint_px=512, drift_px=40,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(960, 720)))
     return folder
 
 

@@ -28,6 +28,7 @@ from promptmid_core.preview.page import _stacked
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions, region_path, unfinished_regions, verify_map
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region, build_map, repair_map
 from promptmid_core.replay.region import region_of_flight
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 SIDE = 560
@@ -214,8 +215,8 @@ def test_replay_goes_to_the_region(sources: dict[str, Path], tmp_path: Path) -> 
     path, result = tmp_path / "map", tmp_path / "result.json"
     build_map(Sources(sources["west"]), path, BuildOptions(load("structural"), levels=1))
     append_region(path, Sources(sources["east"]), BuildOptions(load("structural"), levels=1))
-    simulate_flight(sources["east"], tmp_path / "bag", frames=3, seed=1, footprint_px=200, drift_px=5, yaw_error_deg=0.5,
-                    altitude_error_percent=0.5, image_size=(320, 240))
+    simulate_flight(sources["east"], tmp_path / "bag", FlightOptions.of(frames=3, seed=1, footprint_px=200, drift_px=5,
+                    yaw_error_deg=0.5, altitude_error_percent=0.5, image_size=(320, 240)))
     assert cli.main(["replay", str(tmp_path / "bag"), "--map", str(path), "--json", str(result)]) == 0
     assert json.loads(result.read_text())["map"] == str(path / "regions/east")
     assert cli.main(["replay", str(tmp_path / "bag"), "--map", str(path), "--region", "main"]) != 0

@@ -38,6 +38,7 @@ from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.examples import KEPT, Album
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
 Entries = list[tuple[str, int, Any]]
@@ -282,8 +283,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         with rasterio.open(folder / f"{name}.tif", "w", **profile) as target:
             target.write(pixels.astype(np.uint8), 1)
     build_map(Sources(folder / "sar.tif"), folder / "map", BuildOptions(load("structural")))
-    simulate_flight(folder / "optical.tif", folder / "bag", frames=14, seed=3, footprint_px=256, drift_px=10, yaw_error_deg=1,
-                    altitude_error_percent=1, image_size=(480, 360))
+    simulate_flight(folder / "optical.tif", folder / "bag", FlightOptions.of(frames=14, seed=3, footprint_px=256, drift_px=10,
+                    yaw_error_deg=1, altitude_error_percent=1, image_size=(480, 360)))
     return folder / "map", folder / "bag"
 
 

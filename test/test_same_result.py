@@ -19,6 +19,7 @@ from verdicts import verdicts
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return simulate_world(tmp_path_factory.mktemp("world"), seed=3, size_px=512)
+    return simulate_world(tmp_path_factory.mktemp("world"), WorldOptions.of(seed=3, size_px=512))
 
 
 @pytest.fixture(scope="module", params=DESCRIPTORS)

@@ -30,6 +30,7 @@ from promptmid_core.refmap.sar.layover import hidden
 from promptmid_core.refmap.sar.speckle import lee, multilooked
 from promptmid_core.refmap.sar.view import SarView
 from promptmid_core.simulation.world.illumination import shadow
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
 pytestmark = pytest.mark.slow
@@ -263,7 +264,7 @@ def test_gentle_and_unknown_ground_hides_nothing() -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: Any) -> World:
     """A world whose relief is made three times as high, so that a steep radar has something to hide."""
-    return simulate_world(tmp_path_factory.mktemp("world"), seed=5, size_px=512)
+    return simulate_world(tmp_path_factory.mktemp("world"), WorldOptions.of(seed=5, size_px=512))
 
 
 def test_shadow_is_where_the_simulation_has_it(world: World) -> None:

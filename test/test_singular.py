@@ -18,6 +18,7 @@ from promptmid_core.localization.fix import TiePoints
 from promptmid_core.localization.solve import Solution, solve
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 pytestmark = no_warning
@@ -103,7 +104,7 @@ class TestAttitude:
 @pytest.fixture(scope="module")
 def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
     folder = tmp_path_factory.mktemp("flown")
-    return flown_over(simulate_world(folder / "world", seed=3, size_px=512), folder)
+    return flown_over(simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=512)), folder)
 
 
 class TestFrames:

@@ -13,6 +13,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 LACKING = lacking("torch", "accelerate", "safetensors")
@@ -32,7 +33,7 @@ if not LACKING:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "world"
-    simulate_world(folder, seed=3, size_px=512)
+    simulate_world(folder, WorldOptions.of(seed=3, size_px=512))
     return folder
 
 

@@ -11,12 +11,13 @@ from pyproj import Proj
 
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import check_raster
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import World, simulate_world
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return simulate_world(tmp_path_factory.mktemp("world") / "new" / "folder", seed=4, size_px=512)
+    return simulate_world(tmp_path_factory.mktemp("world") / "new" / "folder", WorldOptions.of(seed=4, size_px=512))
 
 
 def test_files_lie_on_one_utm_grid_of_true_scale(world: World) -> None:
@@ -50,7 +51,7 @@ def test_files_are_what_the_map_builder_takes(world: World) -> None:
 
 def test_southern_zone_and_coarser_pixels(tmp_path: Path) -> None:
     told: list[str] = []
-    made = simulate_world(tmp_path, seed=1, size_px=256, gsd_m=20.0, epsg=32719, progress=told.append)
+    made = simulate_world(tmp_path, WorldOptions.of(seed=1, size_px=256, gsd=20.0, epsg=32719), progress=told.append)
     with rasterio.open(made.dem) as file:
         assert file.crs.to_epsg() == 32719 and file.res == (20.0, 20.0)
         assert -60 < Proj("EPSG:32719")(*file.xy(128, 128), inverse=True)[1] < -10
@@ -58,8 +59,8 @@ def test_southern_zone_and_coarser_pixels(tmp_path: Path) -> None:
 
 
 def test_same_seed_same_pixels_other_seed_other_world(world: World, tmp_path: Path) -> None:
-    again = simulate_world(tmp_path / "again", seed=4, size_px=512)
-    other = simulate_world(tmp_path / "other", seed=5, size_px=512)
+    again = simulate_world(tmp_path / "again", WorldOptions.of(seed=4, size_px=512))
+    other = simulate_world(tmp_path / "other", WorldOptions.of(seed=5, size_px=512))
     for name in ("optical", "sar", "landcover", "dem"):
         images = []
         for made in (world, again, other):
@@ -73,13 +74,13 @@ def test_same_seed_same_pixels_other_seed_other_world(world: World, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"seed": -1}, "seed -1"), ({"size_px": 100}, "100 pixels"), ({"size_px": 9000}, "9000 pixels"), ({"gsd_m": 0.5}, "0.5 m"),
-     ({"size_px": 4096, "gsd_m": 20.0}, "81.92 km"),
-     ({"gsd_m": float("nan")}, "nan m"), ({"epsg": 4326}, "EPSG:4326")],
+    [({"seed": -1}, "seed is -1"), ({"size_px": 100}, "size_px is 100"), ({"size_px": 9000}, "size_px is 9000"),
+     ({"gsd": 0.2}, "gsd is 0.2"), ({"size_px": 4096, "gsd": 20.0}, "81.92 km"), ({"gsd": float("nan")}, "gsd is nan"),
+     ({"epsg": 4326}, "epsg is 4326"), ({"epsg": 32690}, "epsg is 32690")],
 )  # fmt: skip
 def test_arguments_that_make_no_world(tmp_path: Path, options: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        simulate_world(tmp_path / "w", **({"seed": 1, "size_px": 256} | options))  # type: ignore[arg-type]
+        simulate_world(tmp_path / "w", WorldOptions.of(**({"seed": 1, "size_px": 256} | options)))  # type: ignore[arg-type]
     assert not (tmp_path / "w").exists()
 
 
@@ -87,13 +88,13 @@ def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.write_text("a file")
     with pytest.raises(InputError, match="taken is a file"):
-        simulate_world(taken, seed=1, size_px=256)
+        simulate_world(taken, WorldOptions.of(seed=1, size_px=256))
     with pytest.raises(InputError, match="below cannot be made"):
-        simulate_world(taken / "below", seed=1, size_px=256)
+        simulate_world(taken / "below", WorldOptions.of(seed=1, size_px=256))
     assert taken.read_text() == "a file"
     (tmp_path / "world" / "landcover.tif").mkdir(parents=True)
     with pytest.raises(InputError, match=r"landcover\.tif cannot be written"):
-        simulate_world(tmp_path / "world", seed=1, size_px=256)
+        simulate_world(tmp_path / "world", WorldOptions.of(seed=1, size_px=256))
     assert [path.name for path in (tmp_path / "world").iterdir()] == ["landcover.tif"]
 
 
@@ -105,6 +106,6 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(rasterio.io.DatasetWriter, "update_tags", full)
     with pytest.raises(InputError, match="No space left"):
-        simulate_world(tmp_path, seed=1, size_px=256)
+        simulate_world(tmp_path, WorldOptions.of(seed=1, size_px=256))
     assert [path.name for path in tmp_path.iterdir()] == ["landcover.tif"]
     assert (tmp_path / "landcover.tif").read_bytes() == b"old"

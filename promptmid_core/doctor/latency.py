@@ -26,7 +26,9 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
 from promptmid_core.runtime.backend import AUTO, Wanted
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 WORLD_PX = 1024
@@ -146,12 +148,13 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def _flight(folder: Path, load: Load) -> tuple[ReferenceMap, Recording, list[RecordedImage]]:
-    world = simulate_world(folder / "world", seed=load.seed, size_px=WORLD_PX)
+    world = simulate_world(folder / "world", WorldOptions.of(seed=load.seed, size_px=WORLD_PX))
     # tiles are of several sizes, which not every backend takes
     describing = load_descriptor(load.descriptor)
     build_map(Sources(world.sar, landcover=world.landcover, dem=world.dem), folder / "map", BuildOptions(describing))
-    simulate_flight(world.optical, folder / "bag", dem=world.dem, frames=min(load.frames + WARM_UP, DISTINCT), seed=load.seed,
-                    footprint_px=FOOTPRINT_PX, drift_px=DRIFT_PX, yaw_error_deg=3, altitude_error_percent=2, image_size=load.size)
+    simulate_flight(world.optical, folder / "bag", FlightOptions.of(frames=min(load.frames + WARM_UP, DISTINCT), seed=load.seed,
+                    footprint_px=FOOTPRINT_PX, drift_px=DRIFT_PX, yaw_error_deg=3, altitude_error_percent=2,
+                    image_size=load.size), dem=world.dem)
     reference = ReferenceMap.open(folder / "map", prefetch=True)
     recording = Recording(open_bag(folder / "bag"), reference.frame)
     return reference, recording, list(recording.images())

@@ -12,6 +12,7 @@ import numpy as np
 from promptmid_core.arrays import Float32
 from promptmid_core.descriptors.inputs import optical_input, sar_input
 from promptmid_core.georaster.source import opened
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 Run = Callable[[Float32, Float32, Float32], tuple[Float32, Float32]]
@@ -52,7 +53,7 @@ def simulated_views(side_px: int, prompts: Float32) -> Iterator[tuple[Float32, F
     """Yield images (1, 3, side, side) as the network takes them, the modality, and a prompt: four places of a world in both
     sensors."""
     with TemporaryDirectory() as folder:
-        world = simulate_world(Path(folder), seed=SEED, size_px=max(2 * side_px, 256))
+        world = simulate_world(Path(folder), WorldOptions.of(seed=SEED, size_px=max(2 * side_px, 256)))
         images = []
         for path in (world.optical, world.sar):
             with opened(path) as source:

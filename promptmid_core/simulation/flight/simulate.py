@@ -20,6 +20,7 @@ from promptmid_core.georaster import RasterView, check_raster, map_frame
 from promptmid_core.simulation.flight.drift import WorstErrors
 from promptmid_core.simulation.flight.exposure import Exposure
 from promptmid_core.simulation.flight.flightplan import NEEDED_SHARE, Plan, Sight, drape, plan_flight
+from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.trajectory import Trajectory
 
 Stamps = NDArray[np.int64]
@@ -56,51 +57,44 @@ class FlightSummary:
 
 
 def simulate_flight(
-    optical: Path, out: Path, *, frames: int, seed: int, footprint_px: float, drift_px: float, yaw_error_deg: float,
-    altitude_error_percent: float, dem: Path | None = None, attitude_error_deg: float = 0.2, gsd: float | None = None,
-    crs: str | None = None, image_size: tuple[int, int] = (1280, 960), frame_rate_hz: float = 1.0, speed: float | None = None,
+    optical: Path, out: Path, options: FlightOptions, *, dem: Path | None = None, crs: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FlightSummary:
     """Fly over an orthophoto and record the rosbag2 folder `out`.
 
-    `footprint_px`: shorter side of the footprint at nadir, in map pixels of `gsd` metres (by default the orthophoto's ground
-    resolution). `drift_px`, `yaw_error_deg`, `altitude_error_percent` (of the height above ground) and `attitude_error_deg` (of
-    roll and of pitch) are the prior's worst errors over the frames. `speed` in m/s is an upper limit; the aircraft flies slower
-    where valid ground leaves no room to turn. `progress(done, frames)` is called after each frame.
+    Map pixels are of `options.plan.gsd` metres, by default the orthophoto's ground resolution. The prior's errors are the worst
+    ones over the frames. The aircraft flies slower than asked for where valid ground leaves no room to turn.
+    `progress(done, frames)` is called after each frame.
 
     Topics: /image/compressed and /camera_info; /odometry at 20 Hz, the drifting prior; /ground_truth at the frames' stamps.
-    CRS and origin of `map` and all options stand in the bag's custom data. The same arguments give the same bytes.
+    CRS and origin of `map` and the options stand in the bag's custom data. The same arguments give the same bytes.
     Raises InputError, also where no flight keeps 95 % of each footprint on valid pixels.
     """
-    options = {
-        "frames": frames, "seed": seed, "footprint_px": footprint_px, "drift_px": drift_px, "yaw_error_deg": yaw_error_deg,
-        "altitude_error_percent": altitude_error_percent, "attitude_error_deg": attitude_error_deg,
-        "frame_rate_hz": frame_rate_hz,
-    }
-    _check(options, image_size, gsd, speed)
+    asked, wrong = options.plan, options.prior
     check_new_bag(out)
     check_raster(optical, "optical")
     if dem:
         check_raster(dem, "dem")
     frame = map_frame(optical, crs)
     ortho = RasterView.of(optical, frame)
-    gsd = gsd or ortho.grid.gsd
-    sight = nadir_sight(*image_size, footprint_px * gsd)
-    frame_gsd = sight.shorter / min(image_size)
+    gsd = asked.gsd or ortho.grid.gsd
+    sight = nadir_sight(*asked.image_size, asked.footprint_px * gsd)
+    frame_gsd = sight.shorter / min(asked.image_size)
     if frame_gsd > ortho.grid.gsd:
         # frames coarser than the orthophoto would alias
         ortho = RasterView.of(optical, frame, frame_gsd)
 
-    rng = np.random.default_rng(seed)
-    period_ns = round(1e9 / frame_rate_hz)
-    stamps = START_NS + FIRST_FRAME_NS + period_ns * np.arange(frames, dtype=np.int64)
+    rng = np.random.default_rng(asked.seed)
+    period_ns = round(1e9 / asked.frame_rate_hz)
+    stamps = START_NS + FIRST_FRAME_NS + period_ns * np.arange(asked.frames, dtype=np.int64)
     odometry_stamps = np.arange(START_NS, stamps[-1] + 2 * ODOMETRY_NS, ODOMETRY_NS, dtype=np.int64)
     terrain = drape(dem, ortho, sight)
-    plan = plan_flight(rng, ortho, terrain, sight, float(_seconds(odometry_stamps)[-1]), _seconds(stamps), speed)
-    drift = WorstErrors(drift_px * gsd, np.radians(yaw_error_deg), altitude_error_percent / 100, np.radians(attitude_error_deg))
-    exposure = Exposure.over(seed, rng, frames, period_ns / 1e9)
+    plan = plan_flight(rng, ortho, terrain, sight, float(_seconds(odometry_stamps)[-1]), _seconds(stamps), asked.speed_mps)
+    drift = WorstErrors(wrong.drift_px * gsd, np.radians(wrong.yaw_error_deg), wrong.altitude_error_percent / 100,
+                        np.radians(wrong.attitude_error_deg))
+    exposure = Exposure.over(asked.seed, rng, asked.frames, period_ns / 1e9)
 
-    custom = {key: str(value) for key, value in options.items()} | {
+    custom = options.told() | {
         "map_crs": frame.crs, "map_origin_east": str(frame.origin[0]), "map_origin_north": str(frame.origin[1]),
         "gsd_m": str(float(gsd)), "speed_mps": f"{plan.motion.speed:.3f}", "height_above_ground_m": f"{plan.motion.height:.3f}",
         "optical": optical.name, "dem": dem.name if dem else "none: flat ground at 0 m",
@@ -116,7 +110,7 @@ def simulate_flight(
 
     position, _ = plan.trajectory.at(_seconds(stamps))
     return FlightSummary(
-        path=out, frames=frames, seconds=float(stamps[-1] - stamps[0]) / 1e9,
+        path=out, frames=asked.frames, seconds=float(stamps[-1] - stamps[0]) / 1e9,
         distance_m=float(np.hypot(*np.diff(position[:, :2], axis=0).T).sum()), speed_mps=plan.motion.speed,
         frame_rate_hz=1e9 / period_ns, turn_rate_deg_s=float(np.degrees(plan.motion.turn_rate)), height_m=plan.motion.height,
         tilt_limit_deg=float(np.degrees(plan.motion.tilt_limit)), gsd_m=gsd, footprint_m=(sight.across, sight.along),
@@ -196,22 +190,3 @@ def _seconds(stamps: Any) -> Float64:
     """Seconds since the start of the flight."""
     return np.asarray(stamps - START_NS, np.float64) / 1e9
 
-
-def _check(options: dict[str, Any], image_size: tuple[int, int], gsd: float | None, speed: float | None) -> None:
-    if options["frames"] < 1:
-        raise InputError(f"--frames is {options['frames']}; a flight needs at least one.")
-    if options["seed"] < 0:
-        raise InputError(f"--seed is {options['seed']}; it has to be 0 or more.")
-    positive = {"footprint_px": options["footprint_px"], "frame_rate_hz": options["frame_rate_hz"]}
-    positive |= {name: value for name, value in (("gsd", gsd), ("speed_mps", speed)) if value is not None}
-    for name, value in positive.items():
-        if not 0 < value < np.inf:
-            raise InputError(f"--{name.replace('_', '-')} is {value:g}; it has to be positive.")
-    largest = {"drift_px": 1e6, "yaw_error_deg": 180.0, "altitude_error_percent": 90.0, "attitude_error_deg": 45.0}
-    for name, limit in largest.items():
-        if not 0 <= options[name] <= limit:
-            raise InputError(f"--{name.replace('_', '-')} is {options[name]:g}; it has to be from 0 to {limit:g}.")
-    if min(image_size) < 64 or max(image_size) > 16384:
-        raise InputError(f"--image-size is {image_size[0]}x{image_size[1]}; each side has to be from 64 to 16384 pixels.")
-    if max(image_size) > 2 * min(image_size):
-        raise InputError(f"--image-size is {image_size[0]}x{image_size[1]}; one side can be at most twice the other.")

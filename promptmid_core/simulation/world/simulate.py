@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptmid_core.errors import InputError
 from promptmid_core.files import cannot_write, make_folder, replacing
 from promptmid_core.geometry.grid import GeoTransform
 from promptmid_core.georaster.proj import check_rasterio
 from promptmid_core.simulation.world.landscape import landscape
 from promptmid_core.simulation.world.optical import Sun, optical_image
+from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.sar import CALIBRATION, Radar, sar_image
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
 
-SIZES = (256, 4096)  # the smallest that holds every land cover class, the largest that fits in a few GB of memory
-GSDS = (5.0, 30.0)
-LARGEST_M = 50_000.0
 TILE = 256
 
 # ESA WorldCover, product user manual v2.0 (2022)
@@ -53,41 +50,32 @@ class World:
 
 def simulate_world(
     out: Path,
+    options: WorldOptions,
     *,
-    seed: int,
-    size_px: int = 1536,
-    gsd_m: float = 10.0,
-    epsg: int = 32633,
     progress: Callable[[str], None] | None = None,
     sun: Sun | None = None,
     radar: Radar | None = None,
 ) -> World:
-    """Make a world from a seed and write it into the folder `out`; the same arguments give the same pixels.
+    """Make a world and write it into the folder `out`; the same arguments give the same pixels.
 
     `optical.tif` RGB uint8; `sar.tif` uint16 amplitude, nodata 0, digital number = 500 * sqrt(sigma0), the form of a detected
     Sentinel-1 ground-range product; `landcover.tif` classes of ESA WorldCover with their colours; `dem.tif` float32 metres.
-    Square, tiled, deflated, in the UTM zone `epsg`, west of its middle, where the point scale is 0.9996. Each file
+    Square, tiled, deflated, in the UTM zone `options.epsg`, west of its middle, where the point scale is 0.9996. Each file
     appears whole or not at all. `progress` is told each stage as it begins.
-    Raises InputError where the arguments make no world or `out` cannot be written.
+    Raises InputError where `out` cannot be written.
     """
+    from rasterio.crs import CRS
+
     tell = progress or (lambda _: None)
     sun, radar = sun or Sun(), radar or Radar()
-    crs = _crs(epsg)
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative; give 0 or more")
-    if not SIZES[0] <= size_px <= SIZES[1]:
-        raise InputError(f"a world of {size_px} pixels cannot be made; give a size from {SIZES[0]} to {SIZES[1]}")
-    if not GSDS[0] <= gsd_m <= GSDS[1]:
-        raise InputError(f"pixels of {gsd_m:g} m are not what a world is made of; give {GSDS[0]:g} to {GSDS[1]:g} m")
-    if size_px * gsd_m > LARGEST_M:
-        km = size_px * gsd_m / 1000
-        raise InputError(f"a world of {km:g} km is too wide; give fewer or smaller pixels, for {LARGEST_M / 1000:g} km at most")
+    seed, size_px, gsd_m, epsg = options.seed, options.size_px, float(options.gsd), options.epsg
+    check_rasterio()
     make_folder(out)
 
     tell("landscape")
     salt = int(np.random.default_rng((seed, 0)).integers(2**32))
     land = landscape(np.random.default_rng((seed, 1)), size_px, gsd_m, salt)
-    transform = _transform(epsg, size_px, gsd_m)
+    transform, crs = _transform(epsg, size_px, gsd_m), CRS.from_epsg(epsg)
     files = (out / "optical.tif", out / "sar.tif", out / "landcover.tif", out / "dem.tif")
     world = World(*files, seed, size_px, gsd_m, epsg, transform, sun, radar)
     tell("land cover and terrain")
@@ -101,15 +89,6 @@ def simulate_world(
     tags = {"CALIBRATION": f"sigma0 = (DN / {CALIBRATION:g})^2", "LOOKS": str(radar.looks)}
     _write(world.sar, amplitude, crs, transform, nodata=0, tags=tags)
     return world
-
-
-def _crs(epsg: int) -> CRS:
-    from rasterio.crs import CRS
-
-    if not (32601 <= epsg <= 32660 or 32701 <= epsg <= 32760):
-        raise InputError(f"EPSG:{epsg} is not a UTM zone of WGS 84; give 32601 to 32660 (north) or 32701 to 32760 (south)")
-    check_rasterio()
-    return CRS.from_epsg(epsg)
 
 
 def _transform(epsg: int, size_px: int, gsd_m: float) -> GeoTransform:

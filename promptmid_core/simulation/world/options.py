@@ -1,0 +1,48 @@
+"""What a simulated world may be set by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.simulation.kinds import Number, Whole
+from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, setting, settings_of
+
+LARGEST_M = 50_000.0
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """Which world is made, how wide and how fine. The smallest holds every class of land cover, the largest fits in a few GB."""
+
+    seed: int = setting(1, "what the world comes from: another seed, another world", Whole(), "N")
+    size_px: int = setting(1536, "width and height in pixels", Whole(256, 4096), "N")
+    gsd: float = setting(10.0, "metres per pixel", Number(5, 30), "M")
+    epsg: int = setting(32633, "UTM zone of WGS 84: 32601 to 32660 in the north, 32701 to 32760 in the south",
+                        Whole(32601, 32760), "N")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.size_px * self.gsd > LARGEST_M:
+            raise InputError(f"a world of {self.size_px * self.gsd / 1000:g} km is too wide; give fewer or smaller pixels, for "
+                             f"{LARGEST_M / 1000:g} km at most.")
+        if 32660 < self.epsg < 32701:
+            raise InputError(f"epsg is {self.epsg}, which is no UTM zone of WGS 84; give 32601 to 32660 or 32701 to 32760.")
+
+    @staticmethod
+    def of(**values: Any) -> WorldOptions:
+        """Return the options with these values, the rest at its defaults. Raises InputError where a value cannot be."""
+        return WorldOptions.from_dict(values)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any], spelled: Spelled = str) -> WorldOptions:
+        """Return the options with values by their names, as a file has them; the rest is at its defaults.
+
+        Raises InputError where a name is unknown or a value cannot be; the sentence begins with the name as `spelled` writes it.
+        """
+        return WorldOptions(**read_settings(SETTINGS, values, spelled))
+
+
+SETTINGS = settings_of(WorldOptions)
