@@ -11,6 +11,7 @@ from promptmid_core.descriptors.name import DescriptorName
 from promptmid_core.errors import InputError
 from promptmid_core.localization.settings import DEFAULTS, PARAMETERS, Settings, check_names
 from promptmid_core.replay.criteria import Criteria
+from promptmid_core.scenario.cells import Division
 from promptmid_core.scenario.ground import Chips, Rasters
 from promptmid_core.sections import Section
 from promptmid_core.simulation.flight.options import FlightOptions
@@ -46,7 +47,6 @@ START_FIELDS = {
     "heading_known_deg": "3 sigma of the heading at first, degrees; default: unknown.",
 }
 OF_MAP = ("map", "region", "descriptor")  # parameters that the scenario's map tells
-LEAST_KNOWN = 0.95  # share of a cell that the optical raster has to show
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,6 @@ class MapWanted:
     descriptor: str = "promptmid"
     dem: bool = True
     landcover: bool = True
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A division of the optical raster into squares; px are its pixels."""
-
-    side_px: int
-    margin_px: int = 0
-    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,7 @@ class Scenario:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     start: Start | None = None
     seeds: tuple[int, ...] = ()
-    cells: Cells | None = None
+    cells: Division | None = None
 
     @property
     def name(self) -> str:
@@ -183,8 +174,8 @@ def _seeds(whole: Section) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _cells(within: Section) -> Cells:
+def _cells(within: Section) -> Division:
     within.only(*CELL_FIELDS)
     side = within.count("side_px", 64, 16384)
     margin = within.count("margin_px", 0, 4096) if "margin_px" in within else 0
-    return Cells(side, margin, within.count("most", 1, 10_000) if "most" in within else None)
+    return Division(side, margin, within.count("most", 1, 10_000) if "most" in within else None)

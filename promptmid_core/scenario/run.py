@@ -1,0 +1,78 @@
+"""Scenarios run: each flight replayed against its map, and held against the criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from promptmid_core.errors import InputError
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.settings import DEFAULTS, Settings
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.replay import figures
+from promptmid_core.replay.criteria import Course, Standing
+from promptmid_core.replay.metrics import summarise
+from promptmid_core.replay.run import Flight, replay
+from promptmid_core.scenario.ground import NoData
+from promptmid_core.scenario.scenario import Scenario
+from promptmid_core.scenario.stage import Leg, Stage
+
+
+@dataclass(frozen=True)
+class FlownLeg:
+    """A flight that was replayed: its course, how it stands against each criterion, and its plots where they were asked for."""
+
+    leg: Leg
+    flight: Flight
+    course: Course
+    standings: list[Standing]
+    plots: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the flight passes every criterion."""
+        return all(standing.passed for standing in self.standings)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A scenario that was run: its flights, or why there are none: `skipped` where it needs what is not here, `error` where it
+    could not be run."""
+
+    scenario: Scenario
+    legs: list[FlownLeg]
+    standings: list[Standing]
+    skipped: str = ""
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough flights pass; a scenario that was skipped asks for nothing."""
+        return not self.error and all(standing.passed for standing in self.standings)
+
+
+def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_plots: bool = False) -> Played:
+    """Run a scenario; `parameters` of the node are taken where the scenario says nothing of them.
+
+    What keeps it from being run is told in what is returned.
+    """
+    try:
+        legs = [_fly(scenario, leg, stage, parameters, with_plots) for leg in stage.legs(scenario)]
+    except NoData as absent:
+        return Played(scenario, [], [], skipped=str(absent))
+    except InputError as error:
+        return Played(scenario, [], [], error=str(error))
+    return Played(scenario, legs, scenario.criteria.judge_all([leg.standings for leg in legs]))
+
+
+def _fly(scenario: Scenario, leg: Leg, stage: Stage, parameters: Mapping[str, Any], with_plots: bool) -> FlownLeg:
+    settings = Settings.read(DEFAULTS | dict(parameters) | dict(scenario.parameters))
+    descriptor = stage.descriptor(scenario, settings.wanted)
+    reference = ReferenceMap.open(stage.map(scenario, leg.ground, descriptor))
+    bag = stage.bag(scenario, leg, reference)
+    flight = replay(bag, Localizer(reference, descriptor, settings.options), reference, rig=settings.rig)
+    course = Course(flight.frames, summarise(flight))
+    drawn = (figures.trajectory(flight, reference), figures.errors_over_time(flight)) if with_plots else ()
+    # pictures of frames are no part of the page, and hold patches
+    return FlownLeg(leg, replace(flight, examples=()), course, scenario.criteria.judge(course), tuple(filter(None, drawn)))

@@ -1,0 +1,117 @@
+"""What a scenario takes place on: the rasters of its world, the map built from them, and the flights recorded over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.georaster.identity import raster_identity
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
+from promptmid_core.runtime.backend import Wanted
+from promptmid_core.scenario.ground import Chips, GroundFiles, Rasters, data_folder
+from promptmid_core.scenario.scenario import Scenario
+from promptmid_core.scenario.store import Store
+from promptmid_core.simulation.flight.simulate import simulate_flight
+from promptmid_core.simulation.world.simulate import simulate_world
+
+Tell = Callable[[str], None]
+OPTICAL, SAR, DEM, LANDCOVER = "optical.tif", "sar.tif", "dem.tif", "landcover.tif"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One flight of a scenario: `label` tells it from the others, `place` is equal for flights over the same ground."""
+
+    label: str
+    place: str
+    seed: int
+    ground: GroundFiles
+    cell: tuple[int, int] | None
+
+
+class Stage:
+    """Makes what a scenario needs, from `store` where it is there; `tell` is told what is being made."""
+
+    def __init__(self, store: Store, tell: Tell) -> None:
+        self._store, self._tell = store, tell
+        self._descriptors: dict[tuple[str, Wanted], Descriptor] = {}
+
+    def legs(self, scenario: Scenario) -> Iterator[Leg]:
+        """Yield the flights of a scenario. Raises InputError where its ground cannot be had, NoData where that is real and
+        nothing tells where it is."""
+        for seed in scenario.seeds or (scenario.flight.plan.seed,):
+            ground, world = self._ground(scenario, seed)
+            for cell in scenario.cells.cells(ground.optical) if scenario.cells else (None,):
+                named = [f"seed {seed}"] if scenario.seeds or cell is None else []
+                named += [] if cell is None else [f"cell {cell[0]},{cell[1]}"]
+                yield Leg(", ".join(named), f"{world} {cell}", seed, ground, cell)
+
+    def descriptor(self, scenario: Scenario, wanted: Wanted) -> Descriptor:
+        """Return what describes the scenario's map and frames, loaded once."""
+        key = scenario.map.descriptor, wanted
+        if key not in self._descriptors:
+            self._descriptors[key] = load(scenario.map.descriptor, wanted=wanted)
+        return self._descriptors[key]
+
+    def map(self, scenario: Scenario, ground: GroundFiles, descriptor: Descriptor) -> Path:
+        """Return the folder of the scenario's map."""
+        wanted = scenario.map
+        sources = Sources(ground.sar, ground.landcover if wanted.landcover else None, ground.dem if wanted.dem else None)
+        key = {"inputs": {name: raster_identity(path) for name, path in sources.files.items()},
+               "descriptor": [descriptor.name, descriptor.fingerprint]}
+
+        def build(folder: Path) -> None:
+            self._tell(f"{scenario.name}: map of {ground.sar}")
+            build_map(sources, folder / "map", BuildOptions(load(descriptor.name, threads=1)), Crew())
+
+        return self._store.made("maps", key, build) / "map"
+
+    def bag(self, scenario: Scenario, leg: Leg, reference: ReferenceMap) -> Path:
+        """Return the bag of a flight, in the CRS of its map and with pixels of the map's size."""
+        plan = scenario.flight.plan
+        options = replace(scenario.flight, plan=replace(plan, seed=leg.seed, gsd=plan.gsd or reference.gsd))
+        ground = {name: raster_identity(path) for name in ("optical", "dem") if (path := getattr(leg.ground, name)) is not None}
+        key = {"ground": ground, "options": plain(options), "crs": reference.frame.crs, "cell": leg.cell,
+               "cells": plain(scenario.cells) if scenario.cells else None}
+
+        def fly(folder: Path) -> None:
+            self._tell(f"{scenario.name}: flight of {plan.frames} frames, {leg.label}")
+            optical = leg.ground.optical
+            if scenario.cells and leg.cell is not None:
+                optical = folder / OPTICAL
+                scenario.cells.cut(leg.ground.optical, leg.cell, optical)
+            simulate_flight(optical, folder / "bag", options, dem=leg.ground.dem, crs=reference.frame.crs)
+
+        return self._store.made("flights", key, fly) / "bag"
+
+    def _ground(self, scenario: Scenario, seed: int) -> tuple[GroundFiles, str]:
+        """The rasters of the world of a flight, and what tells it from other worlds."""
+        ground = scenario.ground
+        if isinstance(ground, Rasters):
+            return ground.files(), "rasters"
+        if isinstance(ground, Chips):
+            key = {"folder": ground.folder, "names": ground.names, "data": str(data_folder())}
+
+            def join(folder: Path) -> None:
+                self._tell(f"{scenario.name}: rasters of {ground.folder}")
+                ground.join(folder)
+
+            folder = self._store.made("rasters", key, join)
+            return GroundFiles(folder / OPTICAL, folder / SAR), "chips"
+        options = replace(ground, seed=seed) if scenario.seeded else ground
+
+        def simulate(folder: Path) -> None:
+            self._tell(f"{scenario.name}: world of seed {options.seed}")
+            simulate_world(folder, options)
+
+        folder = self._store.made("worlds", {"options": plain(options)}, simulate)
+        return GroundFiles(*(folder / name for name in (OPTICAL, SAR, DEM, LANDCOVER))), f"world {options.seed}"
+
+
+def plain(options: Any) -> dict[str, Any]:
+    """Return a dataclass of options as values of JSON."""
+    return asdict(options)

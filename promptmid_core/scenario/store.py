@@ -1,0 +1,54 @@
+"""What is made for scenarios, kept between runs: worlds, maps and flights, each by all that it is made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import promptmid_core
+from promptmid_core.files import digest, make_folder, write_json, writing
+from promptmid_core.folders import scratch
+
+RECORD = "made_from.json"
+# the rooms whose code decides what is made
+CODE = {"worlds": ("simulation",), "maps": ("refmap", "descriptors", "georaster", "prompts"),
+        "flights": ("simulation", "bags", "geometry"), "rasters": ("simulation", "scenario")}
+
+
+class Store:
+    """A folder of what was made; the same options and code are not made twice."""
+
+    def __init__(self, folder: Path) -> None:
+        make_folder(folder)
+        self._folder = folder
+
+    def made(self, kind: str, options: dict[str, Any], make: Callable[[Path], None]) -> Path:
+        """Return the folder that holds what is made from the options; where it is not there yet `make` fills an empty one.
+
+        `kind` is one of CODE. What `make` raises leaves nothing behind. Raises InputError where the folder cannot be written.
+        """
+        key = {"kind": kind, "code": code_of(CODE[kind]), **options}
+        place = self._folder / kind / digest(key)[:20]
+        if (place / RECORD).is_file():
+            return place
+        make_folder(place.parent)
+        with writing(place, "name a folder that can be written with --work"), scratch(place) as beside:
+            make(beside)
+            write_json(beside / RECORD, key, beside)
+            beside.chmod(0o755)
+            if not (place / RECORD).is_file():
+                os.replace(beside, place)
+        return place
+
+
+@cache
+def code_of(rooms: tuple[str, ...]) -> str:
+    """Return what tells the code of some rooms of this package from any other."""
+    found, whole = Path(promptmid_core.__file__).parent, sha256()
+    for file in sorted(file for room in rooms for file in (found / room).rglob("*.py")):
+        whole.update(file.relative_to(found).as_posix().encode() + b"\0" + file.read_bytes())
+    return whole.hexdigest()
