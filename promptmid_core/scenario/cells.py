@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from promptmid_core.georaster.source import opened
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
-LEAST_KNOWN = 0.95  # share of a cell that the raster has to show
+LEAST_KNOWN = 0.95  # share of what a flight in a cell may see that the raster has to show
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Division:
         side = self.side_px
         with opened(optical) as source:
             found = [(col, row) for row in range(source.height // side) for col in range(source.width // side)
-                     if (source.dataset_mask(window=_window(col * side, row * side, side, side)) > 0).mean() >= LEAST_KNOWN]
+                     if (source.dataset_mask(window=self._window(source, (col, row))) > 0).mean() >= LEAST_KNOWN]
             size = f"{source.width} x {source.height}"
         if not found:
             raise InputError(f"{optical} of {size} px has no cell of {side} px that it shows whole; give a smaller side_px")
@@ -46,11 +46,8 @@ class Division:
         from rasterio.errors import RasterioError
 
         with opened(optical) as source:
-            left, top = (max(0, at * self.side_px - self.margin_px) for at in cell)
-            right, bottom = (min(size, (at + 1) * self.side_px + self.margin_px)
-                             for at, size in zip(cell, (source.width, source.height), strict=True))
-            window = _window(left, top, right - left, bottom - top)
-            profile = {**source.profile, "driver": "GTiff", "width": right - left, "height": bottom - top,
+            window = self._window(source, cell)
+            profile = {**source.profile, "driver": "GTiff", "width": window.width, "height": window.height,
                        "transform": source.window_transform(window), "tiled": False, "compress": "deflate"}
             for name in ("blockxsize", "blockysize"):
                 profile.pop(name, None)
@@ -60,8 +57,11 @@ class Division:
             except (OSError, RasterioError) as error:
                 raise cannot_write(out, error, "free the place or name another folder") from error
 
+    def _window(self, source: Any, cell: tuple[int, int]) -> Window:
+        """What a flight in a cell may see of a raster."""
+        from rasterio.windows import Window
 
-def _window(left: int, top: int, width: int, height: int) -> Window:
-    from rasterio.windows import Window
-
-    return Window(left, top, width, height)
+        left, top = (max(0, at * self.side_px - self.margin_px) for at in cell)
+        right, bottom = (min(size, (at + 1) * self.side_px + self.margin_px)
+                         for at, size in zip(cell, (source.width, source.height), strict=True))
+        return Window(left, top, right - left, bottom - top)

@@ -41,7 +41,7 @@ def as_json(played: Played) -> dict[str, Any]:
         "criteria": [asdict(standing) for standing in played.standings],
         "flights": [_flight(leg) for leg in played.legs],
     }
-    return result | {name: value for name in ("skipped", "error") if (value := getattr(played, name))}
+    return result | {name: value for name in ("skipped", "error", "left_out") if (value := getattr(played, name))}
 
 
 def bound95(failed: int, count: int) -> float | None:

@@ -16,7 +16,7 @@ from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay
 from promptmid_core.scenario.ground import NoData
 from promptmid_core.scenario.scenario import Scenario
-from promptmid_core.scenario.stage import Leg, Stage
+from promptmid_core.scenario.stage import Leg, NoRoom, Stage
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ class FlownLeg:
 @dataclass(frozen=True)
 class Played:
     """A scenario that was run: its flights, or why there are none: `skipped` where it needs what is not here, `error` where it
-    could not be run."""
+    could not be run. `left_out` tells of cells that have no room for the flight."""
 
     scenario: Scenario
     legs: list[FlownLeg]
     standings: list[Standing]
     skipped: str = ""
     error: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -57,13 +58,21 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
 
     What keeps it from being run is told in what is returned.
     """
+    legs, left_out = list[FlownLeg](), list[str]()
     try:
-        legs = [_fly(scenario, leg, stage, parameters, with_plots) for leg in stage.legs(scenario)]
+        for leg in stage.legs(scenario):
+            try:
+                legs.append(_fly(scenario, leg, stage, parameters, with_plots))
+            except NoRoom as none:
+                left_out.append(f"{leg.label}: {none}")
+                stage.tell(f"{scenario.name}: left out {left_out[-1]}")
     except NoData as absent:
         return Played(scenario, [], [], skipped=str(absent))
     except InputError as error:
-        return Played(scenario, [], [], error=str(error))
-    return Played(scenario, legs, scenario.criteria.judge_all([leg.standings for leg in legs]))
+        return Played(scenario, legs, [], error=str(error))
+    if not legs:
+        return Played(scenario, [], [], error=f"no cell has room for the flight ({left_out[0]})")
+    return Played(scenario, legs, scenario.criteria.judge_all([leg.standings for leg in legs]), left_out=tuple(left_out))
 
 
 def _fly(scenario: Scenario, leg: Leg, stage: Stage, parameters: Mapping[str, Any], with_plots: bool) -> FlownLeg:

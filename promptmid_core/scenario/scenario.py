@@ -27,7 +27,8 @@ FIELDS = {
     "start": "What is known of the place at first, where the prior does not tell it.",
     "seeds": "A list of whole numbers: the scenario is flown once for each, with that `flight.seed`, and for a simulated world "
              "that names no seed over the world of that seed.",
-    "cells": "The ground is divided into square cells, and the scenario flown once in each of them.",
+    "cells": "The ground is divided into square cells, and the scenario flown once in each of them that has room for the flight; "
+             "the others are told of, and left out.",
     "criteria": "What each flight has to come to.",
 }
 MAP_FIELDS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.errors import InputError
 from promptmid_core.georaster.identity import raster_identity
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
@@ -20,6 +21,10 @@ from promptmid_core.simulation.world.simulate import simulate_world
 
 Tell = Callable[[str], None]
 OPTICAL, SAR, DEM, LANDCOVER = "optical.tif", "sar.tif", "dem.tif", "landcover.tif"
+
+
+class NoRoom(Exception):
+    """A cell in which no flight has room; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Stage:
     """Makes what a scenario needs, from `store` where it is there; `tell` is told what is being made."""
 
     def __init__(self, store: Store, tell: Tell) -> None:
-        self._store, self._tell = store, tell
+        self._store, self.tell = store, tell
         self._descriptors: dict[tuple[str, Wanted], Descriptor] = {}
 
     def legs(self, scenario: Scenario) -> Iterator[Leg]:
@@ -65,13 +70,14 @@ class Stage:
                "descriptor": [descriptor.name, descriptor.fingerprint]}
 
         def build(folder: Path) -> None:
-            self._tell(f"{scenario.name}: map of {ground.sar}")
+            self.tell(f"{scenario.name}: map of {ground.sar}")
             build_map(sources, folder / "map", BuildOptions(load(descriptor.name, threads=1)), Crew())
 
         return self._store.made("maps", key, build) / "map"
 
     def bag(self, scenario: Scenario, leg: Leg, reference: ReferenceMap) -> Path:
-        """Return the bag of a flight, in the CRS of its map and with pixels of the map's size."""
+        """Return the bag of a flight, in the CRS of its map and with pixels of the map's size. Raises NoRoom where its cell has none
+        for it."""
         plan = scenario.flight.plan
         options = replace(scenario.flight, plan=replace(plan, seed=leg.seed, gsd=plan.gsd or reference.gsd))
         ground = {name: raster_identity(path) for name in ("optical", "dem") if (path := getattr(leg.ground, name)) is not None}
@@ -79,12 +85,19 @@ class Stage:
                "cells": plain(scenario.cells) if scenario.cells else None}
 
         def fly(folder: Path) -> None:
-            self._tell(f"{scenario.name}: flight of {plan.frames} frames, {leg.label}")
+            self.tell(f"{scenario.name}: flight of {plan.frames} frames, {leg.label}")
             optical = leg.ground.optical
             if scenario.cells and leg.cell is not None:
                 optical = folder / OPTICAL
                 scenario.cells.cut(leg.ground.optical, leg.cell, optical)
-            simulate_flight(optical, folder / "bag", options, dem=leg.ground.dem, crs=reference.frame.crs)
+            try:
+                simulate_flight(optical, folder / "bag", options, dem=leg.ground.dem, crs=reference.frame.crs)
+            except InputError as error:
+                if leg.cell is None:
+                    raise
+                raise NoRoom(str(error).replace(str(optical), "its ground")) from error
+            if leg.cell is not None:
+                optical.unlink()
 
         return self._store.made("flights", key, fly) / "bag"
 
@@ -97,7 +110,7 @@ class Stage:
             key = {"folder": ground.folder, "names": ground.names, "data": str(data_folder())}
 
             def join(folder: Path) -> None:
-                self._tell(f"{scenario.name}: rasters of {ground.folder}")
+                self.tell(f"{scenario.name}: rasters of {ground.folder}")
                 ground.join(folder)
 
             folder = self._store.made("rasters", key, join)
@@ -105,7 +118,7 @@ class Stage:
         options = replace(ground, seed=seed) if scenario.seeded else ground
 
         def simulate(folder: Path) -> None:
-            self._tell(f"{scenario.name}: world of seed {options.seed}")
+            self.tell(f"{scenario.name}: world of seed {options.seed}")
             simulate_world(folder, options)
 
         folder = self._store.made("worlds", {"options": plain(options)}, simulate)

@@ -14,9 +14,9 @@ from promptmid_core.files import digest, make_folder, write_json, writing
 from promptmid_core.folders import scratch
 
 RECORD = "made_from.json"
-# the rooms whose code decides what is made
+# the rooms and files whose code decides what is made
 CODE = {"worlds": ("simulation",), "maps": ("refmap", "descriptors", "georaster", "prompts"),
-        "flights": ("simulation", "bags", "geometry"), "rasters": ("simulation", "scenario")}
+        "flights": ("simulation", "bags", "geometry", "scenario/cells.py"), "rasters": ("scenario/ground.py",)}
 
 
 class Store:
@@ -46,9 +46,10 @@ class Store:
 
 
 @cache
-def code_of(rooms: tuple[str, ...]) -> str:
-    """Return what tells the code of some rooms of this package from any other."""
+def code_of(names: tuple[str, ...]) -> str:
+    """Return what tells the code of some rooms and files of this package from any other."""
     found, whole = Path(promptmid_core.__file__).parent, sha256()
-    for file in sorted(file for room in rooms for file in (found / room).rglob("*.py")):
+    for file in sorted(file for name in names for file in ((found / name).rglob("*.py") if (found / name).is_dir() else
+                                                           (found / name,))):
         whole.update(file.relative_to(found).as_posix().encode() + b"\0" + file.read_bytes())
     return whole.hexdigest()
