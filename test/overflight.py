@@ -21,7 +21,7 @@ from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.flight.flightplan import drape
-from promptmid_core.simulation.flight.simulate import nadir_sight
+from promptmid_core.simulation.flight.sight import nadir_sight
 from promptmid_core.simulation.flight.view import View
 from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world

@@ -16,7 +16,8 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Pose, Terrain, interpolate, orthorectify
 from promptmid_core.georaster import RasterView
 from promptmid_core.simulation.flight.options import FlightOptions
-from promptmid_core.simulation.flight.simulate import nadir_sight, simulate_flight
+from promptmid_core.simulation.flight.sight import nadir_sight
+from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.flight.view import View
 from promptmid_core.simulation.settings import as_option
 

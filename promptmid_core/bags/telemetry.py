@@ -56,6 +56,15 @@ def odometry(stamp_ns: int, pose: Pose, covariance: Float64, velocity: Float64, 
     )
 
 
+def camera_transform(stamp_ns: int, mount: Pose) -> Any:
+    """Return the TFMessage of a camera that is fixed to `base_link`; `mount` is the pose of its optical frame there."""
+    x, y, z = (float(v) for v in mount.position)
+    transform = message("geometry_msgs/msg/Transform", message("geometry_msgs/msg/Vector3", x, y, z),
+                        message("geometry_msgs/msg/Quaternion", *(float(v) for v in mount.quaternion())))
+    joined = message("geometry_msgs/msg/TransformStamped", header(stamp_ns, BODY_FRAME), CAMERA_FRAME, transform)
+    return message("tf2_msgs/msg/TFMessage", [joined])
+
+
 def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> Any:
     """Return a PoseWithCovarianceStamped of `base_link` in `map`; `covariance` (6, 6) in ROS order."""
     inner = message("geometry_msgs/msg/PoseWithCovariance", _pose(pose), np.ascontiguousarray(covariance, np.float64).ravel())

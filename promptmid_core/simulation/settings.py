@@ -69,5 +69,12 @@ def as_option(name: str) -> str:
 def recorded(group: Any, always: tuple[str, ...] = ()) -> dict[str, str]:
     """Return what a record of a simulation tells of a dataclass of settings: those that are `always` told, and those that are not
     at their defaults."""
-    return {name: str(value) for name, each in settings_of(type(group)).items()
+    return {name: _text(value) for name, each in settings_of(type(group)).items()
             if (value := getattr(group, name)) != each.default or name in always}
+
+
+def _text(value: Any) -> str:
+    """A value as a command takes it: several with commas between, a moment as N:AMOUNT."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return ",".join(":".join(f"{part:g}" for part in each) if isinstance(each, tuple) else f"{each:g}" for each in value)

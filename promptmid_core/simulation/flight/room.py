@@ -47,12 +47,22 @@ class Room:
         return round(heading * HEADINGS / np.pi) % HEADINGS
 
 
-def room_for(valid: Mask, grid: Grid, along: float, across: float, margin: float, share: float) -> Room:
-    """Return the room of a footprint of `along` x `across` metres (in and across the direction of flight).
+@dataclass(frozen=True)
+class Outline:
+    """A footprint of `along` x `across` metres, in and across the direction of flight, its middle `ahead` of the aircraft."""
+
+    along: float
+    across: float
+    ahead: float = 0.0
+
+
+def room_for(valid: Mask, grid: Grid, outline: Outline, margin: float, share: float) -> Room:
+    """Return the room of a footprint.
 
     `margin` metres are kept free on every side for what moves the footprint off its centre; at least `share` of the footprint
     itself stays on valid pixels wherever it is inside the widened one.
     """
+    along, across = outline.along, outline.across
     fewest = int(np.ceil(np.sqrt(grid.width * grid.height / MOST_CELLS)))
     cell = max(1, fewest, int(min(along, across) / grid.gsd / CELLS_PER_FOOTPRINT))
     rows, cols = -(-grid.height // cell), -(-grid.width // cell)
@@ -67,7 +77,16 @@ def room_for(valid: Mask, grid: Grid, along: float, across: float, margin: float
     # what is missing under the widened footprint may all lie under the true one
     needed = 1 - (1 - share) * along * across / (wide[0] * wide[1])
     covered = np.stack([_coverage(filled, wide, cells.gsd, i * np.pi / HEADINGS) >= needed for i in range(HEADINGS)])
+    if outline.ahead:
+        # the other way too: circles are flown in either direction
+        covered = np.stack([_both_ways(mask, outline.ahead / cells.gsd, i * np.pi / HEADINGS) for i, mask in enumerate(covered)])
     return Room(cells, covered & np.roll(covered, 1, axis=0) & np.roll(covered, -1, axis=0))
+
+
+def _both_ways(covered: Mask, ahead: float, heading: float) -> Mask:
+    """Where what lies `ahead`, in cells, is covered, and what lies as far behind."""
+    across, down = round(ahead * np.cos(heading)), round(-ahead * np.sin(heading))
+    return _shifted(covered, across, down) & _shifted(covered, -across, -down)
 
 
 def _coverage(filled: Float32, size: tuple[float, float], cell: float, heading: float) -> Float32:

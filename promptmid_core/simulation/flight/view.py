@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask, UInt8
-from promptmid_core.geometry import Camera, Grid, Pose, Terrain
+from promptmid_core.geometry import NADIR, Camera, Grid, Pose, Terrain
+from promptmid_core.simulation.flight.sight import FLATTEST
 
 NODE_STEP = 8  # pixels between the rays that are computed; those between are interpolated, good to a hundredth of a pixel
 SAMPLE = 64, 48  # rays that tell how much of a footprint is valid
 EDGE_PX = 4  # orthophoto pixels around the footprint that cubic interpolation needs
 MOST_STEPS = 8
+MOST_LEVELS = 8
+SKY = 214  # grey level of the haze at the horizon
 TOLERANCE_PX = 0.02  # of a height, in orthophoto pixels
 
 
@@ -36,20 +39,33 @@ class View:
     def render(self, pose: Pose) -> tuple[UInt8, float]:
         """Return the image (h, w) or (h, w, 3) seen from a pose of `base_link`, and the share of it that shows valid ground."""
         col, row = self.ground_pixels(pose)
+        sky = self._sky(pose)
+        if sky is not None:
+            col[sky] = -2 * EDGE_PX
         left, top = max(0, int(col.min()) - EDGE_PX), max(0, int(row.min()) - EDGE_PX)
         right, bottom = min(self.grid.width, int(col.max()) + EDGE_PX + 2), min(self.grid.height, int(row.max()) + EDGE_PX + 2)
         if left >= right or top >= bottom:
             return np.zeros((*col.shape, *self.image.shape[2:]), np.uint8), 0.0
         col, row = col - np.float32(left), row - np.float32(top)
         window = np.s_[top:bottom, left:right]
-        seen = cv2.remap(self.image[window], col, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+        seen: Any = (self._averaged(col + np.float32(left), row + np.float32(top)) if self._is_oblique else
+                     cv2.remap(self.image[window], col, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT))
         known = cv2.remap(self.valid[window].astype(np.uint8), col, row, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        if sky is not None:
+            seen[sky] = SKY
         return seen.astype(np.uint8, copy=False), float(known.mean())
+
+    def crossing(self, pose: Pose, z: float) -> tuple[Float32, Float32]:
+        """Return x and y (h, w) in `map` where the ray of every camera pixel is at height `z`."""
+        eye = pose @ self.camera.mount
+        directions = self._falling(self._rays @ eye.rotation.T)
+        reach = (z - eye.position[2]) / directions[:, 2]
+        return self._dense(eye.position[0] + directions[:, 0] * reach), self._dense(eye.position[1] + directions[:, 1] * reach)
 
     def ground_pixels(self, pose: Pose) -> tuple[Float32, Float32]:
         """Return column and row (h, w) of the place in the orthophoto that every camera pixel sees."""
         eye = pose @ self.camera.mount
-        (x, y, above), directions = eye.position, self._rays @ eye.rotation.T
+        (x, y, above), directions = eye.position, self._falling(self._rays @ eye.rotation.T)
         level = float(self.terrain.height(x, y))
         # a ray at height `level + z` is at `at + slope * z`, in orthophoto pixels
         east, north = directions[:, 0] / directions[:, 2], directions[:, 1] / directions[:, 2]
@@ -81,6 +97,47 @@ class View:
             down = -np.column_stack([slope_col[moved], -slope_row[moved], up]).astype(np.float64)
             z[moved] = self._near.intersect(eye.position, down)[0][:, 2] - level
         return at_col + slope_col * z, at_row + slope_row * z
+
+    def _averaged(self, col: Float32, row: Float32) -> UInt8:
+        """The orthophoto at places (h, w), averaged as far as neighbouring places are apart: the ground far ahead lies dense."""
+        apart = np.hypot(*np.gradient(col)) * np.hypot(*np.gradient(row))
+        level = np.clip(np.rint(np.log2(np.maximum(apart, 1.0)) / 2), 0, len(self._pyramid) - 1).astype(int)
+        seen = np.zeros((*col.shape, *self.image.shape[2:]), np.uint8)
+        for i in range(int(level.min()), int(level.max()) + 1):
+            here = level == i
+            part = np.s_[np.flatnonzero(here.any(axis=1)).min(initial=0):np.flatnonzero(here.any(axis=1)).max(initial=-1) + 1]
+            scale = np.float32(0.5**i)
+            cut, left, top = _around(self._pyramid[i], col[part] * scale, row[part] * scale)
+            there = cv2.remap(cut, col[part] * scale - left, row[part] * scale - top, cv2.INTER_CUBIC,
+                              borderMode=cv2.BORDER_CONSTANT)
+            seen[part][here[part]] = there[here[part]]
+        return seen
+
+    @cached_property
+    def _pyramid(self) -> list[UInt8]:
+        """The orthophoto, and averages of it at half the resolution, each of the one before."""
+        levels = [self.image]
+        while min(levels[-1].shape[:2]) > 32 and len(levels) < MOST_LEVELS:
+            levels.append(np.asarray(cv2.pyrDown(levels[-1]), np.uint8))
+        return levels
+
+    @cached_property
+    def _is_oblique(self) -> bool:
+        return not np.array_equal(self.camera.mount.rotation, NADIR.rotation)
+
+    def _falling(self, directions: Float64) -> Float64:
+        """Directions (N, 3) that come down no flatter than what still sees ground."""
+        if not self._is_oblique:
+            return directions
+        least = np.hypot(directions[:, 0], directions[:, 1]) / np.tan(FLATTEST)
+        return np.column_stack([directions[:, :2], np.minimum(directions[:, 2], -least)])
+
+    def _sky(self, pose: Pose) -> Mask | None:
+        """Which pixels (h, w) see no ground; None where all do."""
+        if not self._is_oblique:
+            return None
+        directions = self._rays @ (pose @ self.camera.mount).rotation.T
+        return np.asarray(self._dense(directions[:, 2] / np.linalg.norm(directions, axis=1)) > -np.cos(FLATTEST))
 
     def valid_share(self, pose: Pose) -> float:
         """About the share of the image that shows valid ground, from a fraction of its rays."""
@@ -141,6 +198,13 @@ class View:
         parts = max(1, int(np.ceil(dem.gsd / self.grid.gsd)))
         cells = Grid(dem.x, dem.y, dem.gsd / parts, (dem.width - 1) * parts + 1, (dem.height - 1) * parts + 1)
         return self._near.height(*np.meshgrid(*cells.axes())).astype(np.float32), cells
+
+
+def _around(image: UInt8, col: Float32, row: Float32) -> tuple[UInt8, np.float32, np.float32]:
+    """The part of an image that places need: cv2.remap takes no image of more than 32767 pixels a side; its column and row."""
+    left, top = max(0, int(col.min()) - EDGE_PX), max(0, int(row.min()) - EDGE_PX)
+    part = image[top:max(top + 1, int(row.max()) + EDGE_PX), left:max(left + 1, int(col.max()) + EDGE_PX)]
+    return (part if part.size else image[:1, :1]), np.float32(left), np.float32(top)
 
 
 def _plane(values: NDArray[Any]) -> Float32:
