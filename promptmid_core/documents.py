@@ -108,8 +108,9 @@ def _located(loader: Any, node: Any) -> Located:
     if isinstance(node, yaml.SequenceNode):
         return Located([_located(loader, each) for each in node.value], line)
     if isinstance(node, yaml.MappingNode):
-        parts = zip(loader.names(node), node.value, strict=True)
-        return Located({name: Located(_located(loader, value).value, key.start_mark.line + 1) for name, (key, value) in parts}, line)
+        parts = {name: Located(_located(loader, value).value, key.start_mark.line + 1)
+                 for name, (key, value) in zip(loader.names(node), node.value, strict=True)}
+        return Located(parts, line)
     try:
         return Located(loader.construct_object(node), line)
     except ValueError as error:
@@ -143,13 +144,14 @@ def _loader() -> Any:
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            line = f"line {event.start_mark.line + 1}"
             if isinstance(event, yaml.AliasEvent) or event.anchor or getattr(event, "tag", None):
-                raise yaml.YAMLError(f"line {event.start_mark.line + 1} has a tag, an anchor or an alias")
+                raise yaml.YAMLError(f"{line} has a tag, an anchor or an alias")
             if isinstance(event, yaml.ScalarEvent):
                 try:
                     check_number(event.value)
                 except ValueError as error:
-                    raise yaml.YAMLError(f"line {event.start_mark.line + 1}: {error}") from error
+                    raise yaml.YAMLError(f"{line}: {error}") from error
             if self.depth > MOST_DEPTH:
                 raise yaml.YAMLError(TOO_DEEP)
             self.depth += 1

@@ -17,8 +17,8 @@ from promptmid_core.errors import InputError
 
 @dataclass(frozen=True)
 class Section:
-    """A table of a file: `name` tells where it stands, as `world.simulated`, and is empty for the file as a whole; `line` is where
-    it begins; `fields` are what it holds."""
+    """A table of a file: `name` tells where it stands, as `world.simulated`, and is empty for the file as a whole; `line` is
+    where it begins; `fields` are what it holds."""
 
     path: Path
     name: str
@@ -27,7 +27,8 @@ class Section:
 
     @staticmethod
     def read(path: Path, cure: str) -> Section:
-        """Return a file as a whole. Raises InputError, which ends with `cure`, where it cannot be read or is no table of names."""
+        """Return a file as a whole. Raises InputError, which ends with `cure`, where it cannot be read or is no table of
+        names."""
         return _table(path, "", read_located(path, cure=cure), f"lines such as 'name: value'; {cure}")
 
     def __contains__(self, field: str) -> bool:

@@ -35,7 +35,7 @@ class Course:
 @dataclass(frozen=True)
 class Criterion:
     """What a name in a file of criteria stands for. `measure` gives the value, None where the flight has nothing to measure; the
-    limit has to lie from `low` to `high`."""
+    limit has to lie from `low` to `high`. One that is `of_all` is measured on all flights together, as it takes many frames."""
 
     name: str
     meaning: str
@@ -43,6 +43,7 @@ class Criterion:
     measure: Callable[[Course], float | None]
     low: float = 0.0
     high: float = inf
+    of_all: bool = False
 
     @property
     def is_least(self) -> bool:
@@ -177,9 +178,11 @@ CRITERIA = {criterion.name: criterion for criterion in (
               "most.", "fixes", _false_after_crossing),
     Criterion("prior_overruled_frames_least", f"Frames with the warning {OVERRULED}.", "frames", _overruled),
     Criterion("hypotheses_right_least", "Share of the hypotheses said to hold 90 to 99 % that are right.", "share",
-              _hypotheses("right"), high=1),
-    Criterion("hypotheses_right_most", "The same, where it can be too cautious.", "share", _hypotheses("right"), high=1),
-    Criterion("hypotheses_least", "Number of hypotheses said to hold 90 to 99 %.", "hypotheses", _hypotheses("n")),
+              _hypotheses("right"), high=1, of_all=True),
+    Criterion("hypotheses_right_most", "The same, which shows too little trust in them.", "share", _hypotheses("right"),
+              high=1, of_all=True),
+    Criterion("hypotheses_least", "Number of hypotheses said to hold 90 to 99 %.", "hypotheses", _hypotheses("n"),
+              of_all=True),
     Criterion("latency_median_ms_most", "Median time of a frame on this machine, from message to verdict.", "ms",
               _of_summary("latency_ms", "p50")),
     Criterion("latency_p95_ms_most", "95th percentile of the same.", "ms", _of_summary("latency_ms", "p95")),
@@ -205,8 +208,10 @@ class Criteria:
 
     @staticmethod
     def read(path: Path) -> Criteria:
-        """Return the criteria that a YAML file holds, a limit for each name. Raises InputError, with file, line and name, where it
-        cannot be used."""
+        """Return the criteria that a YAML file holds, a limit for each name.
+
+        Raises InputError, with file, line and name, where it cannot be used.
+        """
         return Criteria.of(Section.read(path, "give a file with lines such as 'fix_rate_least: 0.95'"))
 
     @staticmethod
@@ -222,26 +227,32 @@ class Criteria:
         share = section.number(FLIGHTS_PASSED, 0, 1) if FLIGHTS_PASSED in section else 1.0
         return Criteria(limits, share)
 
-    def judge(self, course: Course) -> list[Standing]:
-        """Return how a flight stands against each of the criteria."""
-        verdicts = []
+    def judge(self, course: Course, of_all: bool = False) -> list[Standing]:
+        """Return how a flight stands against each of the criteria, those that are `of_all` flights apart."""
+        standings = []
         for name, limit in self.limits.items():
-            value = CRITERIA[name].measure(course)
-            verdicts.append(Standing(name, limit, value, CRITERIA[name].met(value, limit)))
-        return verdicts
+            criterion = CRITERIA[name]
+            if criterion.of_all is of_all:
+                value = criterion.measure(course)
+                standings.append(Standing(name, limit, value, criterion.met(value, limit)))
+        return standings
 
-    def judge_all(self, flights: Sequence[Sequence[Standing]]) -> list[Standing]:
-        """Return how several flights stand, each of which was judged: of each criterion the worst value, and whether enough of
-        them pass it; last the share of flights that pass all."""
-        verdicts = []
+    def judge_all(self, flights: Sequence[Sequence[Standing]], whole: Course) -> list[Standing]:
+        """Return how flights stand together, each of which was judged; `whole` has the frames of all.
+
+        Of each criterion the value of the flight that is furthest from passing, and whether enough of them pass it; then what is
+        measured on all; last, of several flights, the share of those that pass every criterion.
+        """
+        standings = []
         for each in zip(*flights, strict=True):
-            share = sum(verdict.passed for verdict in each) / len(each)
-            value = CRITERIA[each[0].name].worst([verdict.value for verdict in each])
-            verdicts.append(Standing(each[0].name, each[0].limit, value, share >= self.flights_passed))
+            share = sum(standing.passed for standing in each) / len(each)
+            value = CRITERIA[each[0].name].worst([standing.value for standing in each])
+            standings.append(Standing(each[0].name, each[0].limit, value, share >= self.flights_passed))
+        standings += self.judge(whole, of_all=True)
         if len(flights) > 1:
-            share = sum(all(verdict.passed for verdict in verdicts) for verdicts in flights) / len(flights)
-            verdicts.append(Standing(FLIGHTS_PASSED, self.flights_passed, share, share >= self.flights_passed))
-        return verdicts
+            share = sum(all(standing.passed for standing in flight) for flight in flights) / len(flights)
+            standings.append(Standing(FLIGHTS_PASSED, self.flights_passed, share, share >= self.flights_passed))
+        return standings
 
 
 FLIGHTS_PASSED = "flights_passed_least"

@@ -15,6 +15,12 @@ from promptmid_core.georaster.source import opened
 if TYPE_CHECKING:
     from rasterio.windows import Window
 
+CELL_FIELDS = {
+    "side_px": "Side of a cell, in pixels of the optical raster.",
+    "margin_px": "How far beyond its cell a flight may see, in the same pixels; default: 0. Where cells are to be independent, "
+                 "this much they share.",
+    "most": "So many cells at most, spread evenly over all; default: all.",
+}
 LEAST_KNOWN = 0.95  # share of what a flight in a cell may see that the raster has to show
 
 

@@ -52,11 +52,13 @@ class Rasters:
     def of(within: Section) -> Rasters:
         """Return what a section says. Raises InputError, with file, line and field, where it is wrong."""
         within.only(*RASTER_FIELDS)
-        names = {name: within.text(name) for name in ("optical", "sar", *(each for each in ("dem", "landcover") if each in within))}
+        given = ("optical", "sar", *(name for name in ("dem", "landcover") if name in within))
+        names = {name: within.text(name) for name in given}
         return Rasters(names, within.path.parent, {name: within.spelled(name) for name in names})
 
     def files(self) -> GroundFiles:
-        """Return the rasters. Raises NoData where they lie in a data folder that nothing names, InputError where one is missing."""
+        """Return the rasters. Raises NoData where they lie in a data folder that nothing names, InputError where one is
+        missing."""
         found = {}
         for name, text in self.names.items():
             below = text.removeprefix(f"${DATA}/")
@@ -94,7 +96,8 @@ class Chips:
         data = data_folder()
         for needed in (data / JOINER, data / self.folder / "metadata.json"):
             if not needed.is_file():
-                raise InputError(f"{self.where} is {self.folder}, and {needed} is no file; let {DATA} name the folder that has both")
+                raise InputError(f"{self.where} is {self.folder}, and {needed} is no file; let {DATA} name the folder that has "
+                                 "both")
         chosen = ["--chips", ",".join(self.names)] if self.names else []
         words = [sys.executable, str(data / JOINER), str(data / self.folder), str(out), *chosen]
         done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -45,7 +45,8 @@ def _scenario(played: Played) -> dict[str, Any]:
         "name": values["name"], "shows": values["shows"], "word": word, "level": WORDS[word],
         "why": played.skipped or played.error, "flights": len(played.legs), **_figures(values),
         "places": f"{values['places']} independent {'place' if values['places'] == 1 else 'places'}, "
-                  f"{values['places_with_false_fixes']} with a false fix: with 95 % confidence at most {percent(bound)} of such places",
+                  f"{values['places_with_false_fixes']} with a false fix: with 95 % confidence {percent(bound)} of such places "
+                  "at most",
         "criteria": [_criterion(standing) for standing in played.standings],
         "legs": [_leg(leg) for leg in played.legs],
     }

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from promptmid_core.replay.criteria import Standing, first_fix_frame
-from promptmid_core.replay.metrics import Summary, summarise
-from promptmid_core.scenario.run import FlownLeg, Played
+from promptmid_core.replay.metrics import Summary
+from promptmid_core.scenario.run import FlownLeg, Played, whole_course
 
 FIGURES = ("frames", "fixes", "fix_rate", "false_fixes", "misleading", "bound_failures", "ground_error_px")
 CONFIDENCE = 0.95
+KEYS = {
+    "name": "The file's name without its ending; `file` and `shows` beside it.",
+    "passed": "Whether the scenario passed; one that was `skipped` asks for nothing and passes.",
+    "frames": "Frames, `fixes`, `false_fixes`, `misleading` and `bound_failures`, as in [replay.md](replay.md#the-figures): sums "
+              "over its flights.",
+    "fix_rate": "`fixes` per frame.",
+    "ground_error_px": "`median`, `p95`, `max` over the fixes of all flights.",
+    "first_fix_frame": "Number, from 1 on, of the first frame with a fix: the latest of the flights, null where one has no fix.",
+    "reasons": "Counts of the [reason codes](diagnostics.md#reason-codes).",
+    "places": "Grounds flown over that have nothing in common; `places_with_false_fixes` of them had one, and "
+              "`false_fix_bound95` is the upper end of the one-sided 95 % interval of that share.",
+    "criteria": "For each `name`, `limit`, `value`, `passed`: the value of the flight that is furthest from passing.",
+    "flights": "For each flight its name (`flight`), the same figures, reasons and criteria.",
+    "left_out": "Cells without room for the flight.",
+    "skipped": "Why the scenario was not run; `error` where it could not be.",
+}
 
 
 def as_json(played: Played) -> dict[str, Any]:
@@ -25,8 +41,7 @@ def as_json(played: Played) -> dict[str, Any]:
     whole: Summary = {"frames": 0, "fixes": 0, "false_fixes": 0, "misleading": 0, "bound_failures": 0, "fix_rate": None,
                       "ground_error_px": {"median": None, "p95": None, "max": None}, "reasons": {}}
     if played.legs:
-        frames = tuple(frame for leg in played.legs for frame in leg.flight.frames)
-        whole = summarise(replace(played.legs[0].flight, frames=frames))
+        whole = whole_course(played.legs).summary
     firsts = [first_fix_frame(leg.flight.frames) for leg in played.legs]
     places = {leg.leg.place: False for leg in played.legs}
     for leg in played.legs:
@@ -64,9 +79,9 @@ def table(results: Sequence[Played]) -> str:
         if played.skipped or played.error:
             lines.append(f"{line} {played.skipped or played.error}")
             continue
-        rate, median = values["fix_rate"], values["ground_error_px"]["median"]
-        lines.append(f"{line}{len(played.legs):>8}{values['frames']:>8}{values['fixes']:>8}"
-                     f"{shown(rate and 100 * rate, '.1f')[:6]:>6} %{shown(values['false_fixes'], 'd'):>7}{shown(median, '.2f'):>11}")
+        rate, false, median = values["fix_rate"], values["false_fixes"], values["ground_error_px"]["median"]
+        lines.append(f"{line}{len(played.legs):>8}{values['frames']:>8}{values['fixes']:>8}{shown(rate, '.1%'):>8}"
+                     f"{shown(false, 'd'):>7}{shown(median, '.2f'):>11}")
         lines += [f"{'':{width}}    {missed(standing)}" for standing in played.standings if not standing.passed]
     return "\n".join(lines)
 

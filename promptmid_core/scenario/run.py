@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from promptmid_core.replay import figures
 from promptmid_core.replay.criteria import Course, Standing
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay
+from promptmid_core.scenario.events import jumps
 from promptmid_core.scenario.ground import NoData
 from promptmid_core.scenario.scenario import Scenario
 from promptmid_core.scenario.stage import Leg, NoRoom, Stage
@@ -72,7 +73,14 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
         return Played(scenario, legs, [], error=str(error))
     if not legs:
         return Played(scenario, [], [], error=f"no cell has room for the flight ({left_out[0]})")
-    return Played(scenario, legs, scenario.criteria.judge_all([leg.standings for leg in legs]), left_out=tuple(left_out))
+    standings = scenario.criteria.judge_all([leg.standings for leg in legs], whole_course(legs))
+    return Played(scenario, legs, standings, left_out=tuple(left_out))
+
+
+def whole_course(legs: Sequence[FlownLeg]) -> Course:
+    """Return the frames of all flights, of which there is one at least, as if they were one."""
+    frames = tuple(frame for leg in legs for frame in leg.course.frames)
+    return Course(frames, summarise(replace(legs[0].flight, frames=frames)))
 
 
 def _fly(scenario: Scenario, leg: Leg, stage: Stage, parameters: Mapping[str, Any], with_plots: bool) -> FlownLeg:
@@ -81,7 +89,7 @@ def _fly(scenario: Scenario, leg: Leg, stage: Stage, parameters: Mapping[str, An
     reference = ReferenceMap.open(stage.map(scenario, leg.ground, descriptor))
     bag = stage.bag(scenario, leg, reference)
     flight = replay(bag, Localizer(reference, descriptor, settings.options), reference, rig=settings.rig)
-    course = Course(flight.frames, summarise(flight))
+    course = Course(flight.frames, summarise(flight), jumps(scenario.flight, flight.frames))
     drawn = (figures.trajectory(flight, reference), figures.errors_over_time(flight)) if with_plots else ()
     # pictures of frames are no part of the page, and hold patches
     return FlownLeg(leg, replace(flight, examples=()), course, scenario.criteria.judge(course), tuple(filter(None, drawn)))

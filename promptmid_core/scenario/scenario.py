@@ -11,7 +11,7 @@ from promptmid_core.descriptors.name import DescriptorName
 from promptmid_core.errors import InputError
 from promptmid_core.localization.settings import DEFAULTS, PARAMETERS, Settings, check_names
 from promptmid_core.replay.criteria import Criteria
-from promptmid_core.scenario.cells import Division
+from promptmid_core.scenario.cells import CELL_FIELDS, Division
 from promptmid_core.scenario.ground import Chips, Rasters
 from promptmid_core.sections import Section
 from promptmid_core.simulation.flight.options import FlightOptions
@@ -35,12 +35,6 @@ MAP_FIELDS = {
     "descriptor": "What describes it: `promptmid` (the default), `structural`, or `promptmid:FOLDER`.",
     "dem": "`false` builds it without the world's heights; default: `true`.",
     "landcover": "`false` builds it without the world's land cover; default: `true`.",
-}
-CELL_FIELDS = {
-    "side_px": "Side of a cell, in pixels of the optical raster.",
-    "margin_px": "How far beyond its cell a flight may see, in the same pixels; default: 0. Where cells are to be independent, "
-                 "this much they share.",
-    "most": "So many cells at most, spread evenly over all; default: all.",
 }
 START_FIELDS = {
     "lost": "`true`: the odometry tells motion alone, no place.",
@@ -91,7 +85,8 @@ class Scenario:
 
     @staticmethod
     def read(path: Path) -> Scenario:
-        """Return the scenario of a YAML file. Raises InputError, one sentence with file, line, field and cure, where it is wrong."""
+        """Return the scenario of a YAML file. Raises InputError, one sentence with file, line, field and cure, where it is
+        wrong."""
         whole = Section.read(path, CURE)
         whole.only(*FIELDS)
         ground, has_seed = _ground(whole.section("world"))

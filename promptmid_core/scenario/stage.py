@@ -76,12 +76,14 @@ class Stage:
         return self._store.made("maps", key, build) / "map"
 
     def bag(self, scenario: Scenario, leg: Leg, reference: ReferenceMap) -> Path:
-        """Return the bag of a flight, in the CRS of its map and with pixels of the map's size. Raises NoRoom where its cell has none
-        for it."""
+        """Return the bag of a flight, in the CRS of its map and with pixels of the map's size.
+
+        Raises NoRoom where its cell has none for it.
+        """
         plan = scenario.flight.plan
         options = replace(scenario.flight, plan=replace(plan, seed=leg.seed, gsd=plan.gsd or reference.gsd))
-        ground = {name: raster_identity(path) for name in ("optical", "dem") if (path := getattr(leg.ground, name)) is not None}
-        key = {"ground": ground, "options": plain(options), "crs": reference.frame.crs, "cell": leg.cell,
+        seen = [raster_identity(path) for path in (leg.ground.optical, leg.ground.dem) if path is not None]
+        key = {"ground": seen, "options": plain(options), "crs": reference.frame.crs, "cell": leg.cell,
                "cells": plain(scenario.cells) if scenario.cells else None}
 
         def fly(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -41,7 +40,7 @@ class Store:
             write_json(beside / RECORD, key, beside)
             beside.chmod(0o755)
             if not (place / RECORD).is_file():
-                os.replace(beside, place)
+                beside.replace(place)
         return place
 
 
