@@ -89,4 +89,5 @@ def _noise(rng: np.random.Generator, count: int, step: float, correlation_s: flo
     if coarse == step:
         return smooth_noise(rng, count, step, correlation_s)
     at = np.arange(int(np.ceil(count * step / coarse)) + 1)
-    return np.interp(np.arange(count) * (step / coarse), at, smooth_noise(rng, len(at), coarse, correlation_s))
+    slow: Float64 = np.interp(np.arange(count) * (step / coarse), at, smooth_noise(rng, len(at), coarse, correlation_s))
+    return slow

@@ -29,8 +29,8 @@ class PlanOptions:
     image_size: tuple[int, int] = setting((1280, 960), "of the camera's images", Size(64, 16384, 2), "WxH")
     frame_rate_hz: float = setting(1.0, "frames a second", POSITIVE, "F")
     speed_mps: float | None = setting(None, "at most; default: by footprint and room to turn", POSITIVE, "V")
-    ground_height_m: float = setting(0.0, "how far the ground is raised above the DEM, or above 0 without one, as high land is over "
-                                     "a map without a DEM", Number(-500, 9000), "H")
+    ground_height_m: float = setting(0.0, "how far the ground is raised above the DEM, or above 0 without one, as high land is "
+                                     "over a map without a DEM", Number(-500, 9000), "H")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -76,8 +76,8 @@ class PriorOptions:
                                          "staying as they are", Number(0, 100, excluded=True), "K")
     yaw_sigma_stated_factor: float = setting(1.0, "the same of yaw", Number(0, 100, excluded=True), "K")
     jump: tuple[tuple[int, float], ...] = setting((), "from frame N on the pose is P map px further in a random direction, of "
-                                                  "which the twist tells nothing; may be given several times", Moments("px", POSITIVE),
-                                                  "N:P")
+                                                  "which the twist tells nothing; may be given several times",
+                                                  Moments("px", POSITIVE), "N:P")
     jump_in_twist: bool = setting(False, "the twist tells each jump, within the second before it", Flag())
     outage: tuple[tuple[int, float], ...] = setting((), "for S seconds from frame N on nothing comes", Moments("s", POSITIVE),
                                                     "N:S")
