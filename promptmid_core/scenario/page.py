@@ -11,10 +11,11 @@ from promptmid_core.replay.criteria import CRITERIA, FLIGHTS_PASSED
 from promptmid_core.scenario.cells import CELL_FIELDS
 from promptmid_core.scenario.ground import CHIP_FIELDS, RASTER_FIELDS
 from promptmid_core.scenario.results import KEYS
-from promptmid_core.scenario.scenario import FIELDS, MAP_FIELDS, START_FIELDS
+from promptmid_core.scenario.scenario import FIELDS, MAP_FIELDS, OTHER, START_FIELDS
 from promptmid_core.simulation.flight.options import SETTINGS as FLIGHT
 from promptmid_core.simulation.kinds import quoted
 from promptmid_core.simulation.settings import Setting
+from promptmid_core.simulation.world.alterations import SETTINGS as ALTERATIONS
 from promptmid_core.simulation.world.options import SETTINGS as WORLD
 
 INTRODUCTION = """# Scenarios
@@ -66,6 +67,7 @@ def document() -> str:
         "### `world: rasters`\n", RASTERS, _table("field", RASTER_FIELDS),
         "### `world: chips`\n", CHIPS, _table("field", CHIP_FIELDS),
         "### `map`\n", _table("field", MAP_FIELDS),
+        "Each of the `alterations`:\n", _settings(ALTERATIONS, {"other": OTHER}),
         "### `flight`\n", _settings(FLIGHT),
         "### `start`\n", _table("field", START_FIELDS),
         "### `cells`\n", _table("field", CELL_FIELDS),
@@ -83,12 +85,13 @@ def _table(title: str, meanings: Mapping[str, str]) -> str:
     return _rows((title, ""), [(f"`{name}`", meaning) for name, meaning in meanings.items()])
 
 
-def _settings(table: Mapping[str, Setting]) -> str:
+def _settings(table: Mapping[str, Setting], more: Mapping[str, str] = {}) -> str:
     def default(setting: Setting) -> str:
         return "" if setting.default in (None, ()) or setting.default is False else quoted(setting.default)
 
     return _rows(("field", "", "has to be", "default"),
-                 [(f"`{name}`", each.meaning, each.kind.wanted, default(each)) for name, each in table.items()])
+                 [(f"`{name}`", each.meaning, each.kind.wanted, default(each)) for name, each in table.items()]
+                 + [(f"`{name}`", meaning, "a table", "") for name, meaning in more.items()])
 
 
 def _rows(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

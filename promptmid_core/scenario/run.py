@@ -14,7 +14,7 @@ from promptmid_core.replay import figures
 from promptmid_core.replay.criteria import Course, Standing
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import Flight, replay
-from promptmid_core.scenario.events import jumps
+from promptmid_core.scenario.events import crossings, jumps
 from promptmid_core.scenario.ground import NoData
 from promptmid_core.scenario.scenario import Scenario
 from promptmid_core.scenario.stage import Leg, NoRoom, Stage
@@ -89,7 +89,8 @@ def _fly(scenario: Scenario, leg: Leg, stage: Stage, parameters: Mapping[str, An
     reference = ReferenceMap.open(stage.map(scenario, leg.ground, descriptor))
     bag = stage.bag(scenario, leg, reference)
     flight = replay(bag, Localizer(reference, descriptor, settings.options), reference, rig=settings.rig)
-    course = Course(flight.frames, summarise(flight), jumps(scenario.flight, flight.frames))
+    course = Course(flight.frames, summarise(flight), jumps(scenario.flight, flight.frames),
+                    crossings(scenario.map, leg.ground.sar, reference, flight.frames))
     drawn = (figures.trajectory(flight, reference), figures.errors_over_time(flight)) if with_plots else ()
     # pictures of frames are no part of the page, and hold patches
     return FlownLeg(leg, replace(flight, examples=()), course, scenario.criteria.judge(course), tuple(filter(None, drawn)))

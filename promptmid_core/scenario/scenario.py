@@ -15,6 +15,7 @@ from promptmid_core.scenario.cells import CELL_FIELDS, Division
 from promptmid_core.scenario.ground import Chips, Rasters
 from promptmid_core.sections import Section
 from promptmid_core.simulation.flight.options import FlightOptions
+from promptmid_core.simulation.world.alterations import AlterationOptions
 from promptmid_core.simulation.world.options import WorldOptions
 
 CURE = "docs/scenarios.md tells what a scenario says, config/scenarios/ has some"
@@ -35,7 +36,9 @@ MAP_FIELDS = {
     "descriptor": "What describes it: `promptmid` (the default), `structural`, or `promptmid:FOLDER`.",
     "dem": "`false` builds it without the world's heights; default: `true`.",
     "landcover": "`false` builds it without the world's land cover; default: `true`.",
+    "alterations": "A list of what is done to the SAR raster before the map is built of it, one after the other.",
 }
+OTHER = "of replace: the world whose SAR raster the other ground comes from, as in `world`; default: its own, mirrored"
 START_FIELDS = {
     "lost": "`true`: the odometry tells motion alone, no place.",
     "within_m": "How far the first place may be from where the odometry has it, m; default: anywhere on the map.",
@@ -44,13 +47,25 @@ START_FIELDS = {
 OF_MAP = ("map", "region", "descriptor")  # parameters that the scenario's map tells
 
 
+Terrane = WorldOptions | Rasters | Chips
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """What is done to a SAR raster; `other` is the world that other ground comes from."""
+
+    options: AlterationOptions
+    other: Terrane | None = None
+
+
 @dataclass(frozen=True)
 class MapWanted:
-    """How a map is built: its descriptor's name, and with which of the world's rasters beside SAR."""
+    """How a map is built: its descriptor's name, with which of the world's rasters beside SAR, and what is done to that."""
 
     descriptor: str = "promptmid"
     dem: bool = True
     landcover: bool = True
+    alterations: tuple[Alteration, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ class Scenario:
 
     path: Path
     shows: str
-    ground: WorldOptions | Rasters | Chips
+    ground: Terrane
     seeded: bool
     map: MapWanted
     flight: FlightOptions
@@ -100,7 +115,7 @@ class Scenario:
             _cells(whole.section("cells")) if "cells" in whole else None)
 
 
-def _ground(world: Section) -> tuple[WorldOptions | Rasters | Chips, bool]:
+def _ground(world: Section) -> tuple[Terrane, bool]:
     """The world, and whether it names its seed."""
     kinds = ("simulated", "rasters", "chips")
     world.only(*kinds)
@@ -131,7 +146,21 @@ def _map(within: Section) -> MapWanted:
     with within.located("descriptor"):
         DescriptorName.parse(descriptor)
     dem, landcover = (within.flag(name) if name in within else True for name in ("dem", "landcover"))
-    return MapWanted(descriptor, dem, landcover)
+    alterations = tuple(map(_alteration, within.sections("alterations"))) if "alterations" in within else ()
+    return MapWanted(descriptor, dem, landcover, alterations)
+
+
+def _alteration(within: Section) -> Alteration:
+    values = within.values()
+    values.pop("other", None)
+    with within.located():
+        options = AlterationOptions.from_dict(values, within.spelled)
+    if "other" not in within:
+        return Alteration(options)
+    if options.way != "replace":
+        raise InputError(f"{within.spelled('other')} is given, and {options.way} takes no other ground; leave it out, or write "
+                         "way: replace")
+    return Alteration(options, _ground(within.section("other"))[0])
 
 
 def _parameters(within: Section) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
@@ -14,9 +13,10 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Crew, Sources, build_map
 from promptmid_core.runtime.backend import Wanted
 from promptmid_core.scenario.ground import Chips, GroundFiles, Rasters, data_folder
-from promptmid_core.scenario.scenario import Scenario
+from promptmid_core.scenario.scenario import Scenario, Terrane
 from promptmid_core.scenario.store import Store
 from promptmid_core.simulation.flight.simulate import simulate_flight
+from promptmid_core.simulation.world.alterations import AlterationOptions, alter_raster
 from promptmid_core.simulation.world.simulate import simulate_world
 
 Tell = Callable[[str], None]
@@ -49,11 +49,12 @@ class Stage:
         """Yield the flights of a scenario. Raises InputError where its ground cannot be had, NoData where that is real and
         nothing tells where it is."""
         for seed in scenario.seeds or (scenario.flight.plan.seed,):
-            ground, world = self._ground(scenario, seed)
+            world = replace(scenario.ground, seed=seed) if scenario.seeded else scenario.ground
+            ground = self.ground(world)
             for cell in scenario.cells.cells(ground.optical) if scenario.cells else (None,):
                 named = [f"seed {seed}"] if scenario.seeds or cell is None else []
                 named += [] if cell is None else [f"cell {cell[0]},{cell[1]}"]
-                yield Leg(", ".join(named), f"{world} {cell}", seed, ground, cell)
+                yield Leg(", ".join(named), f"{ground.optical} {cell}", seed, ground, cell)
 
     def descriptor(self, scenario: Scenario, wanted: Wanted) -> Descriptor:
         """Return what describes the scenario's map and frames, loaded once."""
@@ -65,12 +66,12 @@ class Stage:
     def map(self, scenario: Scenario, ground: GroundFiles, descriptor: Descriptor) -> Path:
         """Return the folder of the scenario's map."""
         wanted = scenario.map
-        sources = Sources(ground.sar, ground.landcover if wanted.landcover else None, ground.dem if wanted.dem else None)
+        sources = Sources(self.sar(scenario, ground), ground.landcover if wanted.landcover else None, ground.dem if wanted.dem else None)
         key = {"inputs": {name: raster_identity(path) for name, path in sources.files.items()},
                "descriptor": [descriptor.name, descriptor.fingerprint]}
 
         def build(folder: Path) -> None:
-            self.tell(f"{scenario.name}: map of {ground.sar}")
+            self.tell(f"{scenario.name}: map by {descriptor.name}")
             build_map(sources, folder / "map", BuildOptions(load(descriptor.name, threads=1)), Crew())
 
         return self._store.made("maps", key, build) / "map"
@@ -83,8 +84,8 @@ class Stage:
         plan = scenario.flight.plan
         options = replace(scenario.flight, plan=replace(plan, seed=leg.seed, gsd=plan.gsd or reference.gsd))
         seen = [raster_identity(path) for path in (leg.ground.optical, leg.ground.dem) if path is not None]
-        key = {"ground": seen, "options": plain(options), "crs": reference.frame.crs, "cell": leg.cell,
-               "cells": plain(scenario.cells) if scenario.cells else None}
+        key = {"ground": seen, "options": asdict(options), "crs": reference.frame.crs, "cell": leg.cell,
+               "cells": asdict(scenario.cells) if scenario.cells else None}
 
         def fly(folder: Path) -> None:
             self.tell(f"{scenario.name}: flight of {plan.frames} frames, {leg.label}")
@@ -103,30 +104,39 @@ class Stage:
 
         return self._store.made("flights", key, fly) / "bag"
 
-    def _ground(self, scenario: Scenario, seed: int) -> tuple[GroundFiles, str]:
-        """The rasters of the world of a flight, and what tells it from other worlds."""
-        ground = scenario.ground
-        if isinstance(ground, Rasters):
-            return ground.files(), "rasters"
-        if isinstance(ground, Chips):
-            key = {"folder": ground.folder, "names": ground.names, "data": str(data_folder())}
+    def sar(self, scenario: Scenario, ground: GroundFiles) -> Path:
+        """Return the SAR raster that the scenario's map is built of: the world's, altered."""
+        sar = ground.sar
+        for alteration in scenario.map.alterations:
+            other = self.ground(alteration.other).sar if alteration.other else None
+            key = {"sar": raster_identity(sar), "other": raster_identity(other) if other else None,
+                   "options": asdict(alteration.options)}
+
+            def alter(folder: Path, sar: Path = sar, options: AlterationOptions = alteration.options,
+                      other: Path | None = other) -> None:
+                alter_raster(sar, folder / SAR, options, other)
+
+            sar = self._store.made("altered", key, alter) / SAR
+        return sar
+
+    def ground(self, wanted: Terrane) -> GroundFiles:
+        """Return the rasters of a world. Raises InputError where they cannot be had, NoData where they are real and nothing tells
+        where they are."""
+        if isinstance(wanted, Rasters):
+            return wanted.files()
+        if isinstance(wanted, Chips):
+            key = {"folder": wanted.folder, "names": wanted.names, "data": str(data_folder())}
 
             def join(folder: Path) -> None:
-                self.tell(f"{scenario.name}: rasters of {ground.folder}")
-                ground.join(folder)
+                self.tell(f"rasters of {wanted.folder}")
+                wanted.join(folder)
 
             folder = self._store.made("rasters", key, join)
-            return GroundFiles(folder / OPTICAL, folder / SAR), "chips"
-        options = replace(ground, seed=seed) if scenario.seeded else ground
+            return GroundFiles(folder / OPTICAL, folder / SAR)
 
         def simulate(folder: Path) -> None:
-            self.tell(f"{scenario.name}: world of seed {options.seed}")
-            simulate_world(folder, options)
+            self.tell(f"world of seed {wanted.seed}")
+            simulate_world(folder, wanted)
 
-        folder = self._store.made("worlds", {"options": plain(options)}, simulate)
-        return GroundFiles(*(folder / name for name in (OPTICAL, SAR, DEM, LANDCOVER))), f"world {options.seed}"
-
-
-def plain(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as values of JSON."""
-    return asdict(options)
+        folder = self._store.made("worlds", {"options": asdict(wanted)}, simulate)
+        return GroundFiles(*(folder / name for name in (OPTICAL, SAR, DEM, LANDCOVER)))

@@ -15,7 +15,7 @@ from promptmid_core.folders import scratch
 RECORD = "made_from.json"
 # the rooms and files whose code decides what is made
 CODE = {"worlds": ("simulation",), "maps": ("refmap", "descriptors", "georaster", "prompts"),
-        "flights": ("simulation", "bags", "geometry", "scenario/cells.py"), "rasters": ("scenario/ground.py",)}
+        "flights": ("simulation", "bags", "geometry", "scenario/cells.py"), "rasters": ("scenario/ground.py",), "altered": ("simulation/world/alterations.py",)}
 
 
 class Store:
