@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import FLAT_GROUND, command, group
+from promptmid_core.cli.parsing import FLAT_GROUND, command, group, output
 from promptmid_core.simulation.flight.options import SETTINGS as FLIGHT
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.kinds import quoted
 from promptmid_core.simulation.settings import Setting, as_option
+from promptmid_core.simulation.world.alterations import SETTINGS as ALTERATION
+from promptmid_core.simulation.world.alterations import AlterationOptions
 from promptmid_core.simulation.world.options import SETTINGS as WORLD
 from promptmid_core.simulation.world.options import WorldOptions
 
@@ -33,6 +35,14 @@ def add(commands: Any) -> None:
     flight.add_argument("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
     _add_settings(flight, FLIGHT)
 
+    alter = command(of_simulate, "alter", _alter, "a SAR raster, parts of it shifted, replaced, turned, mirrored or shuffled",
+                    "promptmid simulate alter sar.tif --out wrong.tif --way shift --part left --shift-px 30 0")
+    alter.add_argument("sar", type=Path, metavar="SAR.tif")
+    output(alter, "--out", required=True, metavar="FILE.tif")
+    alter.add_argument("--other", type=Path, metavar="SAR.tif",
+                       help="of replace: where other ground comes from; default: the raster itself, mirrored")
+    _add_settings(alter, ALTERATION)
+
 
 def _add_settings(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
     """An option for each setting; what is not given is at its default."""
@@ -46,6 +56,14 @@ def _add_settings(parser: argparse.ArgumentParser, table: Mapping[str, Setting])
 
 def _given(args: argparse.Namespace, table: Mapping[str, Setting]) -> dict[str, Any]:
     return {name: value for name in table if (value := getattr(args, name)) is not None}
+
+
+def _alter(args: argparse.Namespace) -> None:
+    from promptmid_core.simulation.world.alter import alter_raster
+
+    options = AlterationOptions.from_dict(_given(args, ALTERATION), as_option)
+    alter_raster(args.sar, args.out, options, args.other)
+    print(f"{args.out}: {args.sar} with {options.way} of {options.part}")
 
 
 def _simulate_world(args: argparse.Namespace) -> None:

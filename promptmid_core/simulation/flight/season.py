@@ -36,9 +36,11 @@ def _seasoned(image: Float32, season: str) -> UInt8:
     plants = np.clip((greener - GREEN[0]) / (GREEN[1] - GREEN[0]), 0, 1)
     # the texture of what grows stays, in other colours: dark woods stay darker than meadows
     dull = np.array(colour, np.float32) * (np.float32(0.45) + np.float32(0.55) * bright / 110)[..., None]
+    # fields are coloured, roads and most roofs grey
+    coloured = np.clip((np.ptp(image, axis=-1) / np.maximum(bright, 1) - 0.12) / 0.15, 0, 1)
     image = image + (np.float32(share) * plants)[..., None] * (dull - image)
     if snow:
-        # low plants are buried, crowns stand out of the snow and are dark
-        buried = np.float32(snow) * plants * np.clip((bright - 55) / 40, 0, 1)
+        # low plants and bare soil are buried, crowns stand out of the snow and are dark
+        buried = np.float32(snow) * coloured * np.clip((bright - 55) / 40, 0, 1)
         image = image + buried[..., None] * (SNOW - image)
     return np.clip(np.rint(image), 1, 255).astype(np.uint8)

@@ -57,6 +57,8 @@ ASPHALT = np.array([0.118, 0.116, 0.114], np.float32)
 SILT = np.array([0.070, 0.075, 0.055], np.float32)
 HAZE = np.array([0.006, 0.010, 0.019], np.float32)
 
+CROP_SALT, BRIGHT_SALT, FURROW_SALT = 101, 102, 112  # of what a parcel's key decides: crop, brightness, depth of furrows
+
 SKYLIGHT = 0.24  # share of the light on level ground that comes from the sky
 FULL_SCALE = 0.30  # reflectance that is shown white
 
@@ -94,12 +96,12 @@ def _materials(rng: np.random.Generator, land: Landscape) -> Float32:
     key = land.worked(100, 0.3)
     colour = GROUNDS[land.ground]
     crop = land.ground == Ground.CROP
-    colour[crop] = CROPS[(uniform(key[crop], 101) * len(CROPS)).astype(np.intp)]
+    colour[crop] = CROPS[(uniform(key[crop], CROP_SALT) * len(CROPS)).astype(np.intp)]
 
     # a parcel differs from the next of its kind, and varies within: soil patches, growth along the furrows, crowns
     broad = fractal(rng, size, 700 / gsd_m, 40 / gsd_m, 1.2)
     fine = fractal(rng, size, 80 / gsd_m, 2.0, 0.6)
-    bright = 1 + SPREAD[land.ground] * normal(key, 102)
+    bright = 1 + SPREAD[land.ground] * normal(key, BRIGHT_SALT)
     bright = np.maximum(bright, 0.45) * (1 + 0.07 * broad + 0.05 * fine + 0.05 * _furrows(land))
     hue = np.float32(0.07) * normal(key, 103) + np.float32(0.03) * broad
     colour *= bright[..., None]
@@ -127,7 +129,7 @@ def _furrows(land: Landscape) -> Float32:
     key, axis = land.parcel[rows, cols], land.axis[rows, cols]
     across = -rows * np.cos(axis) - cols * np.sin(axis)
     wave = np.float32(2.6) + 4 * uniform(key, 111)
-    stripes = np.sin((across + 3 * np.sin(across / (3.1 * wave))) * (2 * np.pi / wave)) * uniform(key, 112)
+    stripes = np.sin((across + 3 * np.sin(across / (3.1 * wave))) * (2 * np.pi / wave)) * uniform(key, FURROW_SALT)
     out = np.zeros(land.dem.shape, np.float32)
     out[rows, cols] = stripes
     return out

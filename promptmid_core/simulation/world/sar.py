@@ -43,6 +43,7 @@ BACKSCATTER[Ground.GRAVEL] = -14.5, 1.6, 3.0
 BACKSCATTER[Ground.FOREST] = -11.0, 0.8, 1.2
 BACKSCATTER[Ground.GARDEN] = -10.5, 1.2, 1.5
 BACKSCATTER[Ground.YARD] = -13.5, 1.8, 2.5
+LEVEL_SALT = 201  # of what makes a parcel's level its own
 CANOPY_DB, PAVED_DB, ROOF_DB = -9.4, -18.5, -9.0
 
 
@@ -94,7 +95,7 @@ def _area(rng: np.random.Generator, land: Landscape, cosine: Float32) -> Float32
     moist = fractal(rng, size, 2500 / gsd_m, 150 / gsd_m, 1.2)
     rough = fractal(rng, size, 300 / gsd_m, 2.5, 0.9)
     tilled = land.ground != Ground.WATER
-    level = level + spread * normal(key, 201) + tilled * (np.float32(0.9) * moist + np.float32(0.75) * rough)
+    level = level + spread * normal(key, LEVEL_SALT) + tilled * (np.float32(0.9) * moist + np.float32(0.75) * rough)
     # wind roughens open water in streaks
     level += (~tilled) * np.float32(1.8) * fractal(rng, size, 2000 / gsd_m, 60 / gsd_m, 1.3)
     sigma = _linear(level) * fall**power

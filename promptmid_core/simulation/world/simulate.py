@@ -16,6 +16,7 @@ from promptmid_core.georaster.proj import check_rasterio
 from promptmid_core.simulation.world.landscape import landscape
 from promptmid_core.simulation.world.optical import Sun, optical_image
 from promptmid_core.simulation.world.options import WorldOptions
+from promptmid_core.simulation.world.patterns import pattern_land
 from promptmid_core.simulation.world.sar import CALIBRATION, Radar, sar_image
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def simulate_world(
 
     tell("landscape")
     salt = int(np.random.default_rng((seed, 0)).integers(2**32))
-    land = landscape(np.random.default_rng((seed, 1)), size_px, gsd_m, salt)
+    rng = np.random.default_rng((seed, 1))
+    land = landscape(rng, size_px, gsd_m, salt) if options.pattern == "land" else pattern_land(rng, options)
     transform, crs = _transform(epsg, size_px, gsd_m), CRS.from_epsg(epsg)
     files = (out / "optical.tif", out / "sar.tif", out / "landcover.tif", out / "dem.tif")
     world = World(*files, seed, size_px, gsd_m, epsg, transform, sun, radar)
