@@ -34,7 +34,8 @@ def whole(tmp_path: Path) -> Section:
 
 def test_fields_are_read_with_their_lines(whole: Section) -> None:
     within = whole.section("within")
-    assert (whole.text("name"), within.count("count", 0, 9), within.number("share", 0, 1), within.flag("flag")) == ("one", 3, 0.5, True)
+    assert (whole.text("name"), within.count("count", 0, 9)) == ("one", 3)
+    assert (within.number("share", 0, 1), within.flag("flag")) == (0.5, True)
     assert (whole.line, within.line, within.fields["flag"].line) == (2, 3, 6)
     first, second = within.sections("many")
     assert (first.name, first.line, second.name, second.line) == ("within.many[1]", 8, "within.many[2]", 9)
@@ -72,8 +73,9 @@ def test_what_others_refuse_gets_the_line_once(whole: Section) -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("", "line 1: the file is no table"), ("- 1\n- 2", "line 1: the file is no table"), ("\n1: 2", "line 2: 1 is no name of a field"),
-    ("a: 1\nb: 2\na: 3", "a stands there twice, again in line 3"), ("a: 1\nb: [", "line 2"), ("a: 1\nb: &x 1", "line 2 has a tag"),
+    ("", "line 1: the file is no table"), ("- 1\n- 2", "line 1: the file is no table"), ("\n1: 2", "line 2: 1 is no name of a"),
+    ("a: 1\nb: 2\na: 3", "a stands there twice, again in line 3"), ("a: 1\nb: [", "line 2"),
+    ("a: 1\nb: &x 1", "line 2 has a tag"),
     ("a: 1\nb: 2001-99-99", "line 2: month"), ("a: 1\nb: " + "9" * 5000, "line 2: it has a number of 5000 digits"),
     ("a: " + "[" * (MOST_DEPTH + 2), "nests deeper"), ("a: 1\n? [b]\n: 1", "line 2 has a list or a table for a name"),
 ])

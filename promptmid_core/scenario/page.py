@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from promptmid_core.replay.criteria import CRITERIA, FLIGHTS_PASSED
 from promptmid_core.scenario.cells import CELL_FIELDS
@@ -94,7 +94,7 @@ def _settings(table: Mapping[str, Setting], more: Mapping[str, str] = {}) -> str
                  + [(f"`{name}`", meaning, "a table", "") for name, meaning in more.items()])
 
 
-def _rows(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _rows(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (titles, ("---",) * len(titles), *rows)) + "\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,10 @@ class Scenario:
         """The file's name without its ending."""
         return self.path.stem
 
+    def world(self, seed: int) -> Terrane:
+        """Return the world that a flight of this seed is flown over."""
+        return replace(self.ground, seed=seed) if self.seeded and isinstance(self.ground, WorldOptions) else self.ground
+
     @staticmethod
     def read(path: Path) -> Scenario:
         """Return the scenario of a YAML file. Raises InputError, one sentence with file, line, field and cure, where it is
@@ -108,7 +112,7 @@ class Scenario:
         flight = _flight(whole)
         seeds = _seeds(whole)
         return Scenario(
-            path, whole.text("shows"), ground, bool(seeds) and isinstance(ground, WorldOptions) and not has_seed,
+            path, whole.text("shows"), ground, bool(seeds) and not has_seed,
             _map(whole.section("map")) if "map" in whole else MapWanted(), flight, Criteria.of(whole.section("criteria")),
             _parameters(whole.section("parameters")) if "parameters" in whole else {},
             _start(whole.section("start")) if "start" in whole else None, seeds,

@@ -16,7 +16,8 @@ from promptmid_core.scenario.ground import Chips, GroundFiles, Rasters, data_fol
 from promptmid_core.scenario.scenario import Scenario, Terrane
 from promptmid_core.scenario.store import Store
 from promptmid_core.simulation.flight.simulate import simulate_flight
-from promptmid_core.simulation.world.alterations import AlterationOptions, alter_raster
+from promptmid_core.simulation.world.alter import alter_raster
+from promptmid_core.simulation.world.alterations import AlterationOptions
 from promptmid_core.simulation.world.simulate import simulate_world
 
 Tell = Callable[[str], None]
@@ -49,8 +50,7 @@ class Stage:
         """Yield the flights of a scenario. Raises InputError where its ground cannot be had, NoData where that is real and
         nothing tells where it is."""
         for seed in scenario.seeds or (scenario.flight.plan.seed,):
-            world = replace(scenario.ground, seed=seed) if scenario.seeded else scenario.ground
-            ground = self.ground(world)
+            ground = self.ground(scenario.world(seed))
             for cell in scenario.cells.cells(ground.optical) if scenario.cells else (None,):
                 named = [f"seed {seed}"] if scenario.seeds or cell is None else []
                 named += [] if cell is None else [f"cell {cell[0]},{cell[1]}"]
@@ -66,7 +66,8 @@ class Stage:
     def map(self, scenario: Scenario, ground: GroundFiles, descriptor: Descriptor) -> Path:
         """Return the folder of the scenario's map."""
         wanted = scenario.map
-        sources = Sources(self.sar(scenario, ground), ground.landcover if wanted.landcover else None, ground.dem if wanted.dem else None)
+        landcover, dem = ground.landcover if wanted.landcover else None, ground.dem if wanted.dem else None
+        sources = Sources(self.sar(scenario, ground), landcover, dem)
         key = {"inputs": {name: raster_identity(path) for name, path in sources.files.items()},
                "descriptor": [descriptor.name, descriptor.fingerprint]}
 

@@ -14,8 +14,13 @@ from promptmid_core.folders import scratch
 
 RECORD = "made_from.json"
 # the rooms and files whose code decides what is made
-CODE = {"worlds": ("simulation",), "maps": ("refmap", "descriptors", "georaster", "prompts"),
-        "flights": ("simulation", "bags", "geometry", "scenario/cells.py"), "rasters": ("scenario/ground.py",), "altered": ("simulation/world/alterations.py",)}
+CODE = {
+    "rasters": ("scenario/ground.py",),
+    "worlds": ("simulation/world",),
+    "altered": ("simulation/world/alter.py",),
+    "maps": ("refmap", "descriptors", "georaster", "prompts"),
+    "flights": ("simulation/flight", "bags", "geometry", "georaster", "scenario/cells.py"),
+}
 
 
 class Store:
