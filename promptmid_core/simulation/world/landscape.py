@@ -38,13 +38,21 @@ COVER = np.array([80, 40, 40, 30, 20, 90, 60, 10, 50, 50], np.uint8)
 
 
 @dataclass(frozen=True)
+class Paint:
+    """What has a colour of its own: `share` (H, W) of a pixel, and `colour` (H, W, 3) reflectance of red, green and blue."""
+
+    share: Float32
+    colour: Float32
+
+
+@dataclass(frozen=True)
 class Landscape:
     """Fields (H, W), north up.
 
     `dem` metres; `cover` class of ESA WorldCover; `ground` Ground; `parcel` key of the field, stand or building lot; `part`
     quarter of a field (bit 0 across, bit 1 along its length), 0 elsewhere; `axis` radians anticlockwise from east along furrows
     or streets. Shares of a pixel, 0 to 1: `water`, `paved`, `roof`, `canopy`, and `conifer` of that canopy. `roof_m`, `canopy_m`:
-    height above the ground.
+    height above the ground. `paint` is what lies on roads and stands on them, where pixels are small enough to show it.
     """
 
     gsd_m: float
@@ -61,6 +69,7 @@ class Landscape:
     canopy: Float32
     canopy_m: Float32
     conifer: Float32
+    paint: Paint | None = None
 
     @property
     def size(self) -> int:

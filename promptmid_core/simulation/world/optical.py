@@ -120,6 +120,8 @@ def _materials(rng: np.random.Generator, land: Landscape) -> Float32:
     _blend(colour, roofs, land.roof)
     asphalt = ASPHALT * (1 + np.float32(0.12) * broad + np.float32(0.08) * fine)[..., None]
     _blend(colour, asphalt, land.paved)
+    if land.paint is not None:
+        _blend(colour, land.paint.colour, land.paint.share)
     return colour
 
 

@@ -20,7 +20,7 @@ class WorldOptions:
 
     seed: int = setting(1, "what the world comes from: another seed, another world", Whole(), "N")
     size_px: int = setting(1536, "width and height in pixels", Whole(256, 4096), "N")
-    gsd: float = setting(10.0, "metres per pixel", Number(5, 30), "M")
+    gsd: float = setting(10.0, "metres per pixel", Number(0.5, 30), "M")
     pattern: str = setting("land", f"what the world shows: {', '.join(PATTERNS)}", Choice(PATTERNS), "NAME")
     pattern_px: float = setting(32, "of chequer and blocks: side of a field, length of a block, in pixels", Number(8, 512), "P")
     odd_one_in: int | None = setting(None, "of chequer: about one field in N, anywhere, bears a crop of its own", Whole(2), "N")

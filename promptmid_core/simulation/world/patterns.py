@@ -104,7 +104,7 @@ class _Ground:
         sand = ramp(long, -0.6, 0.4)
         dem = (np.float32(12) * long + np.float32(9) * dune * sand + fine).astype(np.float32)
         shrubs = np.clip(fractal(self.rng, size, 60 / gsd_m, 2.0, 0.4) - np.float32(1.6), 0, 0.5) * (1 - sand)
-        ragged = sand + np.float32(0.35) * fractal(self.rng, size, 250 / gsd_m, 2.0, 0.8)
+        ragged = sand + np.float32(0.3) * fractal(self.rng, size, 250 / gsd_m, 2.0, 1.3)
         kind = np.where(ragged > 0.5, np.uint8(Ground.GRAVEL), np.uint8(Ground.SOIL)).astype(np.uint8)
         keys = self.rng.integers(2**32, size=CANDIDATES, dtype=np.uint32)
         # grains that are neither white nor in furrows

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from promptmid_core.files import cannot_write, make_folder, replacing
 from promptmid_core.geometry.grid import GeoTransform
 from promptmid_core.georaster.proj import check_rasterio
+from promptmid_core.simulation.world.close.land import close_landscape
 from promptmid_core.simulation.world.landscape import landscape
 from promptmid_core.simulation.world.optical import Sun, optical_image
 from promptmid_core.simulation.world.options import WorldOptions
@@ -22,6 +23,7 @@ from promptmid_core.simulation.world.sar import CALIBRATION, Radar, sar_image
 if TYPE_CHECKING:
     from rasterio.crs import CRS
 
+CLOSE_M = 5.0  # with pixels below that, single houses and trees are seen
 TILE = 256
 
 # ESA WorldCover, product user manual v2.0 (2022)
@@ -76,7 +78,10 @@ def simulate_world(
     tell("landscape")
     salt = int(np.random.default_rng((seed, 0)).integers(2**32))
     rng = np.random.default_rng((seed, 1))
-    land = landscape(rng, size_px, gsd_m, salt) if options.pattern == "land" else pattern_land(rng, options)
+    if options.pattern != "land":
+        land = pattern_land(rng, options)
+    else:
+        land = (close_landscape if gsd_m < CLOSE_M else landscape)(rng, size_px, gsd_m, salt)
     transform, crs = _transform(epsg, size_px, gsd_m), CRS.from_epsg(epsg)
     files = (out / "optical.tif", out / "sar.tif", out / "landcover.tif", out / "dem.tif")
     world = World(*files, seed, size_px, gsd_m, epsg, transform, sun, radar)
