@@ -9,7 +9,7 @@ from promptmid_core.simulation.flight.clock import Clock, seconds
 from promptmid_core.simulation.flight.options import PriorOptions
 
 BEFORE_S = 0.1  # before its frame, so that both odometry messages around the frame have jumped
-SLIDE_S = 1.0  # in which a jump that the twist tells is made
+SLIDE_SHARE = 0.8  # of the time between two frames, at most a second of it, in which a jump is made that the twist tells
 
 
 def offsets(rng: np.random.Generator, wrong: PriorOptions, gsd: float, heights: Float64) -> Float64:
@@ -35,7 +35,8 @@ def slid(rng: np.random.Generator, wrong: PriorOptions, gsd: float, clock: Clock
     if wrong.jump_in_twist:
         for frame, px in wrong.jump:
             end = clock.stamped[frame] - BEFORE_S
-            errors[:, :2] += px * gsd * _ramp(times, end - SLIDE_S, end) * _direction(rng)
+            begin = end - SLIDE_SHARE * min(clock.period_ns / 1e9, 1.0)
+            errors[:, :2] += px * gsd * _ramp(times, begin, end) * _direction(rng)
     return errors
 
 

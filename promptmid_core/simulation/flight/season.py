@@ -41,6 +41,6 @@ def _seasoned(image: Float32, season: str) -> UInt8:
     image = image + (np.float32(share) * plants)[..., None] * (dull - image)
     if snow:
         # low plants and bare soil are buried, crowns stand out of the snow and are dark
-        buried = np.float32(snow) * coloured * np.clip((bright - 55) / 40, 0, 1)
+        buried = np.float32(snow) * coloured * np.clip((bright - 40) / 30, 0, 1)
         image = image + buried[..., None] * (SNOW - image)
     return np.clip(np.rint(image), 1, 255).astype(np.uint8)

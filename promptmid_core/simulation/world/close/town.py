@@ -161,13 +161,13 @@ class Builder:
         second = across > BAY_DEPTH_M
         depth = np.where(second, across - BAY_DEPTH_M, across)
         bay = (block.low_u / BAY_M).astype(np.int32)
-        aside = block.low_u - (bay + np.float32(0.5)) * np.float32(BAY_M)
+        aside = np.asarray(block.low_u - (bay + np.float32(0.5)) * np.float32(BAY_M), np.float32)
         key = mixed(block.key, bay, lane, second)
         used = uniform(mixed(block.key, lane), 101) < 0.55
         in_bay = (across < 2 * BAY_DEPTH_M) & used
         outline = np.minimum(CAR_M[1] / 2 - np.abs(aside), CAR_M[0] / 2 - np.abs(depth - BAY_DEPTH_M / 2))
         car = self.share(outline) * in_bay * (uniform(key, 102) < 0.62) * (yard > 0.95)
-        lines = self.share(np.float32(0.06) - (BAY_M / 2 - np.abs(aside))) * in_bay
+        lines = self.share(np.abs(aside) - np.float32(BAY_M / 2 - 0.06)) * in_bay
         return car.astype(np.float32), key, lines.astype(np.float32)
 
     def _kerbside(self, street: Float32) -> tuple[Float32, Keys]:
