@@ -97,7 +97,7 @@ def _rate(frames: Sequence[ReplayedFrame]) -> float | None:
 
 def _stretches(course: Course, starts: Sequence[int]) -> list[Sequence[ReplayedFrame]]:
     """The frames from each start to the next."""
-    ends = [*starts[1:], len(course.frames)]
+    ends = [*starts[1:], len(course.frames)][:len(starts)]
     return [course.frames[start:end] for start, end in zip(starts, ends, strict=True)]
 
 

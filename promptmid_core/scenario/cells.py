@@ -53,8 +53,9 @@ class Division:
 
         with opened(optical) as source:
             window = self._window(source, cell)
-            profile = {**source.profile, "driver": "GTiff", "width": window.width, "height": window.height,
-                       "transform": source.window_transform(window), "tiled": False, "compress": "deflate"}
+            corner = source.transform @ source.transform.translation(window.col_off, window.row_off)
+            profile = {**source.profile, "driver": "GTiff", "width": window.width, "height": window.height, "transform": corner,
+                       "tiled": False, "compress": "deflate"}
             for name in ("blockxsize", "blockysize"):
                 profile.pop(name, None)
             try:

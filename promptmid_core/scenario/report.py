@@ -26,7 +26,7 @@ def render(results: Sequence[Played], command: str | None = None) -> str:
     """Return the page as HTML; every text from outside is escaped."""
     words = [word_of(played) for played in results]
     failed, skipped = words.count("failed"), words.count("skipped")
-    headline = f"{failed} of {len(results)} scenarios failed." if failed else f"{words.count('passed')} scenarios passed."
+    headline = f"{failed or words.count('passed')} of {len(results)} scenarios {'failed' if failed else 'passed'}."
     return rendered(
         "scenario/report.html.j2", headline=headline, level="bad" if failed else "warn" if skipped else "good",
         skipped=f"{skipped} {'was' if skipped == 1 else 'were'} skipped." if skipped else "",

@@ -69,10 +69,11 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
                 stage.tell(f"{scenario.name}: left out {left_out[-1]}")
     except NoData as absent:
         return Played(scenario, [], [], skipped=str(absent))
-    except InputError as error:
-        return Played(scenario, legs, [], error=str(error))
+    except InputError as trouble:
+        return Played(scenario, legs, [], error=str(trouble), left_out=tuple(left_out))
     if not legs:
-        return Played(scenario, [], [], error=f"no cell has room for the flight ({left_out[0]})")
+        error = f"no cell has room for the flight ({left_out[0]})"
+        return Played(scenario, [], [], error=error, left_out=tuple(left_out))
     standings = scenario.criteria.judge_all([leg.standings for leg in legs], whole_course(legs))
     return Played(scenario, legs, standings, left_out=tuple(left_out))
 
