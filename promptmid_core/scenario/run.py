@@ -60,6 +60,8 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
     What keeps it from being run is told in what is returned.
     """
     legs, left_out = list[FlownLeg](), list[str]()
+    if scenario.start is not None:
+        return Played(scenario, [], [], error="it starts lost, and a replay begins with the prior's position; leave start out")
     try:
         for leg in stage.legs(scenario):
             try:
