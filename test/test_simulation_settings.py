@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,12 @@ def test_every_setting_is_an_option_of_its_command(of: str, capsys: pytest.Captu
     text = capsys.readouterr().out
     for name, each in OF[of][1].items():
         assert f" {as_option(name)}" in text and each.meaning.split()[0] in text
+
+
+def test_the_page_names_every_setting() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "simulation.md").read_text()
+    missing = [name for table in (FLIGHT, WORLD, ALTERATION) for name in table if f"{as_option(name)}" not in page]
+    assert missing == []
 
 
 @pytest.mark.parametrize(("words", "told"), [

@@ -9,10 +9,10 @@ from typing import Any
 
 from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import FLAT_GROUND, command, group, output
+from promptmid_core.simulation.flight.options import GROUPS, FlightOptions
 from promptmid_core.simulation.flight.options import SETTINGS as FLIGHT
-from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.kinds import quoted
-from promptmid_core.simulation.settings import Setting, as_option
+from promptmid_core.simulation.settings import Setting, as_option, settings_of
 from promptmid_core.simulation.world.alterations import SETTINGS as ALTERATION
 from promptmid_core.simulation.world.alterations import AlterationOptions
 from promptmid_core.simulation.world.options import SETTINGS as WORLD
@@ -23,18 +23,22 @@ def add(commands: Any) -> None:
     """Declare the commands of this family."""
     of_simulate = group(commands, "simulate", "worlds and flights of known truth")
     world = command(of_simulate, "world", _simulate_world, "a procedural world: optical, SAR, land cover, DEM",
-                    "promptmid simulate world --out world --seed 1")
+                    "promptmid simulate world --out world --seed 1\n"
+                    "  promptmid simulate world --out near --seed 1 --gsd 1\n"
+                    "  promptmid simulate world --out chequer --pattern chequer --pattern-px 24 --odd-one-in 10")
     world.add_argument("--out", type=Path, required=True, metavar="DIR")
     _add_settings(world, WORLD)
     flight = command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder",
                      "promptmid simulate flight --optical optical.tif --out bag --frames 300 --seed 1 --footprint-px 512 \\\n"
-                      "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2")
+                     "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2\n"
+                     "  promptmid simulate flight --optical optical.tif --out ahead --camera-pitch-deg 30\n"
+                     "  promptmid simulate flight --optical optical.tif --out jump --jump 20:60 --outage 40:10 --night")
     flight.add_argument("--optical", type=Path, required=True, metavar="ORTHO.tif")
     flight.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
     flight.add_argument("--out", type=Path, required=True, metavar="DIR")
     flight.add_argument("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
-    _add_settings(flight, FLIGHT)
-
+    for name, settings in GROUPS.items():
+        _add_settings(flight.add_argument_group(name), settings_of(settings))
     alter = command(of_simulate, "alter", _alter, "a SAR raster, parts of it shifted, replaced, turned, mirrored or shuffled",
                     "promptmid simulate alter sar.tif --out wrong.tif --way shift --part left --shift-px 30 0")
     alter.add_argument("sar", type=Path, metavar="SAR.tif")
@@ -44,7 +48,7 @@ def add(commands: Any) -> None:
     _add_settings(alter, ALTERATION)
 
 
-def _add_settings(parser: argparse.ArgumentParser, table: Mapping[str, Setting]) -> None:
+def _add_settings(parser: argparse._ActionsContainer, table: Mapping[str, Setting]) -> None:
     """An option for each setting; what is not given is at its default."""
     for name, each in table.items():
         told = "" if each.default in (None, (), False) else f"; default: {quoted(each.default)}"

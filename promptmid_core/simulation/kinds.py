@@ -189,10 +189,12 @@ class Moments:
 
 
 def quoted(value: Any) -> str:
-    """Return a value as a sentence shows it: numbers bare, a size as 1280x960, what is long shortened."""
+    """Return a value as a sentence shows it: numbers bare, a size as 1280x960, what is long cut."""
     if type(value) in (int, float):
         return f"{value:g}" if abs(value) < 1e6 else str(value)
     if isinstance(value, tuple) and len(value) == 2 and all(type(side) is int for side in value):
         return f"{value[0]}x{value[1]}"
+    if isinstance(value, tuple) and value and all(type(part) in (int, float) for part in value):
+        return " ".join(f"{part:g}" for part in value)
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
