@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo soak faults fuzz hours scale mutation weights test check test-full lint ruff mypy layers lock licences sbom clean
+.PHONY: help install demo soak faults fuzz hours scale mutation weights test check test-long test-full lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -13,7 +13,8 @@ help:
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
-	@echo 'make test      the whole test suite; about 8 minutes on two idle cores'
+	@echo 'make test      the test suite, all that is not marked long; about 6 minutes on two idle cores'
+	@echo 'make test-long the test suite with what is marked long: the same in more cases; a minute more'
 	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
@@ -80,14 +81,19 @@ else
 endif
 
 # the test processes share the cores, so each keeps to one thread
-test check: export OMP_NUM_THREADS = 1
-test check: export OPENBLAS_NUM_THREADS = 1
+test test-long check: export OMP_NUM_THREADS = 1
+test test-long check: export OPENBLAS_NUM_THREADS = 1
+# files in the order of test/conftest.py
+PYTEST = .venv/bin/python -m pytest -q -rs -n 2 --dist loadfile --no-loadscope-reorder
 test: install
-	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile
+	$(PYTEST) -m 'not long'
+
+test-long: install
+	$(PYTEST)
 
 # under 2 minutes on two idle cores: 190 s of processor time
 check: ruff
-	.venv/bin/python -m pytest -q -rs -n 2 --dist loadfile -m 'not slow and not real_data'
+	$(PYTEST) -m 'not slow and not long and not real_data'
 
 test-full: install
 	.venv/bin/python test/full_size.py full_out

@@ -37,20 +37,18 @@ class Reason(StrEnum):
     DESCRIPTOR_INVALID = "descriptor_invalid"
 
     # the match
-    PEAK_AMBIGUOUS = "peak_ambiguous"
     PEAK_AT_EDGE = "peak_at_edge"
     FEW_TIE_POINTS = "few_tie_points"
     TIE_POINTS_CLUSTERED = "tie_points_clustered"
-    MATCH_WEAK = "match_weak"
     IMPLAUSIBLE_SCALE = "implausible_scale"
     IMPLAUSIBLE_ROTATION = "implausible_rotation"
     HALVES_DISAGREE = "halves_disagree"
 
-    # the fix among its neighbours
+    # the place, by all frames so far
     IMAGE_FROZEN = "image_frozen"
-    PRIOR_DISAGREES = "prior_disagrees"
-    NOT_CONFIRMED = "not_confirmed"
-    TRACK_DISAGREES = "track_disagrees"
+    AMBIGUOUS = "ambiguous"
+    MAP_DISAGREES = "map_disagrees"
+    FIX_LATE = "fix_late"
 
 
 MEANINGS: dict[Reason, str] = {
@@ -77,16 +75,17 @@ MEANINGS: dict[Reason, str] = {
     Reason.MAP_DAMAGED: "The map's files are damaged under the view.",
     Reason.LOW_TEXTURE: "Image or map show too little structure, as open water does.",
     Reason.DESCRIPTOR_INVALID: "The network gives values that are no descriptors: NaN, or beyond their bounds.",
-    Reason.PEAK_AMBIGUOUS: "Another place matches nearly as well.",
     Reason.PEAK_AT_EDGE: "The best match lies at the edge of the search window, so the true one may lie beyond.",
     Reason.FEW_TIE_POINTS: "Too few parts of the image were found on the map.",
     Reason.TIE_POINTS_CLUSTERED: "The parts found on the map lie too close together to hold the solution.",
-    Reason.MATCH_WEAK: "Peak and tie points together do not make the match likely enough.",
     Reason.IMPLAUSIBLE_SCALE: "The match implies a height that the prior rules out.",
     Reason.IMPLAUSIBLE_ROTATION: "The match implies a heading that the prior rules out.",
     Reason.HALVES_DISAGREE: "Two halves of the tie points give different places.",
     Reason.IMAGE_FROZEN: "The image has the very pixels of one before it, though the aircraft has moved.",
-    Reason.PRIOR_DISAGREES: "The match lies further from the prior than its covariance allows.",
-    Reason.NOT_CONFIRMED: "The match awaits agreement of further frames before the first fix.",
-    Reason.TRACK_DISAGREES: "The match contradicts the fixes before it.",
+    Reason.AMBIGUOUS: "The frames so far leave more than one place.",
+    Reason.MAP_DISAGREES: "Parts of the map lie apart from where others say that they should.",
+    Reason.FIX_LATE: "The image is too old for its fix to be of use.",
 }
+
+# codes of gates that are no more; none of them is given another meaning
+RETIRED = ("peak_ambiguous", "match_weak", "prior_disagrees", "not_confirmed", "track_disagrees")

@@ -13,9 +13,16 @@ import pytest
 logging.setLoggerClass(logging.Logger)
 
 from field_rasters import los_angeles_rasters  # noqa: E402
+from shared import shared  # noqa: E402
+from simulated import Scene, make_scene  # noqa: E402
 from small_maps import BoxMean, rasters  # noqa: E402
 
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, so that the quick ones fill the end of a run by several processes."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +58,8 @@ def copied_map(built_map: Path, tmp_path: Path) -> Path:
 def los_angeles(tmp_path_factory: Any) -> dict[str, dict[str, Path]]:
     """Rasters of one place by the turn of their longitudes and by what they hold; no test writes to them."""
     return los_angeles_rasters(tmp_path_factory.mktemp("longitudes"))
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return shared(tmp_path_factory, "scene", make_scene)

@@ -22,8 +22,9 @@ rclpy = pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import PoseWithCovarianceStamped  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from lifecycle_msgs.srv import GetState  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import QoSProfile, qos_profile_sensor_data  # noqa: E402
 from rclpy.serialization import deserialize_message  # noqa: E402
@@ -33,6 +34,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from promptmid_core.bags.bag import open_bag  # noqa: E402
 from promptmid_core.bags.messages import stamp_ns  # noqa: E402
+from promptmid_ros.rehearsal.questions import Questions, tell_dropped  # noqa: E402
 from promptmid_ros.transport import set_profile  # noqa: E402
 
 # before the first participant of this process, which alone reads it
@@ -45,8 +47,10 @@ TYPES = {"image/compressed": CompressedImage, "image": Image, "camera_info": Cam
          "initialpose": PoseWithCovarianceStamped}
 OUTPUTS = {"pose": PoseWithCovarianceStamped, "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix}
 WAIT_S = 30.0
-# until the node too has discovered who asks, its answer would be lost
-SETTLE_S = 0.5
+# a node starts in 2 s, but in 15 beside others on a loaded machine
+START_S = 120.0
+SERVICES = {**dict.fromkeys(("relocalize", "reload_map", "save_snapshot"), Trigger), "set_parameters": SetParameters,
+            "set_parameters_atomically": SetParametersAtomically}
 COUNT = count()
 PROGRAM = "import sys, promptmid_ros.program\nsys.exit(promptmid_ros.program.main())"
 
@@ -77,6 +81,7 @@ class Localizer:
         environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                                     "ROS_LOG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], os.environ["ROS_LOG_DIR"] = "LOCALHOST", str(folder)
+        tell_dropped(environment)
         with self._log.open("wb") as output:
             program = ["-c", f"{harm}\n{PROGRAM}"] if harm else ["-m", "promptmid_ros.program"]
             self.process = subprocess.Popen([sys.executable, *program, "--ros-args", "-r", f"__ns:={namespace}", *settings],
@@ -96,7 +101,8 @@ class Localizer:
         self._publishers = {
             topic: self.node.create_publisher(kind, f"{namespace}/{topic}", qos_profile_sensor_data if "image" in topic else 500)
             for topic, kind in TYPES.items()}
-        self._clients: dict[str, Any] = {}
+        # last: whose first answer shows that the node knows all the above
+        self._questions, self._met = Questions(self.node, self.name, SERVICES, self.log), False
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._spinning = threading.Thread(target=self._executor.spin, daemon=True)
@@ -119,31 +125,30 @@ class Localizer:
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
-    def ask(self, kind: Any, name: str, request: Any, timeout: float = WAIT_S) -> Any:
+    def ask(self, name: str, request: Any, timeout: float = WAIT_S) -> Any:
         """The answer of the service ~/name."""
-        return self._asked(kind, name, request, timeout)()
+        return self._told(self._asking().put(name, request).answer(timeout), name)
 
     def later(self, name: str) -> Callable[[], Any]:
         """Ask ~/name, and give what waits for the answer."""
-        return self._asked(Trigger, name, Trigger.Request(), WAIT_S)
-
-    def _asked(self, kind: Any, name: str, request: Any, timeout: float) -> Callable[[], Any]:
-        if name not in self._clients:
-            self._clients[name] = self.node.create_client(kind, f"{self.name}/{name}")
-            assert self._clients[name].wait_for_service(WAIT_S), self.log()
-            time.sleep(SETTLE_S)
-        answered = threading.Event()
-        future = self._clients[name].call_async(request)
-        future.add_done_callback(lambda _: answered.set())
-
-        def answer() -> Any:
-            assert answered.wait(timeout), f"~/{name} was not answered\n{self.log()}"
-            return future.result()
-
-        return answer
+        question = self._asking().put(name, Trigger.Request())
+        return lambda: self._told(question.answer(WAIT_S), name)
 
     def change(self, transition: int) -> bool:
-        return bool(self.ask(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=transition))).success)
+        done = bool(self._told(self._asking().transition(transition, WAIT_S), "change_state"))
+        if done and transition == CLEANUP:
+            # or connect() would take for its next subscriptions those that are gone
+            self._until(lambda: not any(publisher.get_subscription_count() for publisher in self._publishers.values()))
+        return done
+
+    def _asking(self) -> Questions:
+        self._met = self._met or self._questions.meet(START_S)
+        assert self._met, self.log()
+        return self._questions
+
+    def _told(self, answer: Any | None, name: str) -> Any:
+        assert answer is not None, f"~/{name} was not answered\n{self.log()}"
+        return answer
 
     def up(self) -> Localizer:
         """Configured, active, and connected."""
@@ -154,20 +159,23 @@ class Localizer:
 
     def connect(self) -> None:
         """Until the node hears what is published here, and what it publishes is heard."""
-        until = time.monotonic() + WAIT_S
+        self._asking()
         heard = {topic: publisher.get_subscription_count for topic, publisher in self._publishers.items()}
-        while not (all(heard[topic]() for topic in ("camera_info", "odometry", "initialpose"))
-                   and (heard["image"]() or heard["image/compressed"]())
-                   and self.node.count_publishers(f"{self.name}/match_diagnostics")):
-            assert time.monotonic() < until, self.log()
+        self._until(lambda: all(heard[topic]() for topic in ("camera_info", "odometry", "initialpose"))
+                    and (heard["image"]() or heard["image/compressed"]())
+                    and self.node.count_publishers(f"{self.name}/match_diagnostics"))
+
+    def _until(self, true: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not true():
+            assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
-        time.sleep(SETTLE_S)
 
     def state(self) -> str:
-        return str(self.ask(GetState, "get_state", GetState.Request()).current_state.label)
+        return str(self.ask("get_state", GetState.Request()).current_state.label)
 
     def trigger(self, name: str, timeout: float = WAIT_S) -> Any:
-        return self.ask(Trigger, name, Trigger.Request(), timeout)
+        return self.ask(name, Trigger.Request(), timeout)
 
     def publish(self, topic: str, message: Any) -> None:
         self._publishers[topic].publish(message)

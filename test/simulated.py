@@ -1,9 +1,7 @@
-"""A small simulated world with its map and a flight over it, made once for all tests of a file that ask for it."""
+"""A small simulated world with its map and a flight over it; the fixture `scene` makes it once for all tests."""
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from promptmid_core.descriptors import load
 from promptmid_core.refmap import ReferenceMap
@@ -32,8 +30,3 @@ def make_scene(folder: Path) -> Scene:
     simulate_flight(world.optical, folder / "bag", FlightOptions.of(frames=16, seed=2, footprint_px=400, drift_px=30,
                     yaw_error_deg=3, altitude_error_percent=2, image_size=(800, 600)), dem=world.dem)
     return Scene(world, folder / "map", folder / "bag")
-
-
-@pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return make_scene(tmp_path_factory.mktemp("scene"))

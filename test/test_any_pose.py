@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
@@ -57,7 +57,7 @@ class Flown:
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene) -> Flown:  # noqa: F811
+def flown(scene: Scene) -> Flown:
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
     image = list(recording.images())[5]
@@ -65,10 +65,24 @@ def flown(scene: Scene) -> Flown:  # noqa: F811
                  recording.intake.odometry.at(image.stamp_ns)[0])
 
 
-@settings(max_examples=150, deadline=None)
-@given(above=METRES, east=METRES, north=METRES, rpy=st.tuples(ANGLES, ANGLES, ANGLES), size=SIZES, focal=FOCAL,
-       sigmas=st.none() | st.lists(SIGMAS, min_size=6, max_size=6))
-def test_any_message_ends_in_a_fix_or_a_reason(flown: Flown, above, east, north, rpy, size, focal, sigmas) -> None:
+ANY_MESSAGE = {"above": METRES, "east": METRES, "north": METRES, "rpy": st.tuples(ANGLES, ANGLES, ANGLES), "size": SIZES,
+               "focal": FOCAL, "sigmas": st.none() | st.lists(SIGMAS, min_size=6, max_size=6)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(**ANY_MESSAGE)
+def test_any_message_ends_in_a_fix_or_a_reason(flown: Flown, **drawn) -> None:
+    ends_in_a_fix_or_a_reason(flown, **drawn)
+
+
+@pytest.mark.long
+@settings(max_examples=400, deadline=None)
+@given(**ANY_MESSAGE)
+def test_any_message_ends_in_a_fix_or_a_reason_at_length(flown: Flown, **drawn) -> None:
+    ends_in_a_fix_or_a_reason(flown, **drawn)
+
+
+def ends_in_a_fix_or_a_reason(flown: Flown, above, east, north, rpy, size, focal, sigmas) -> None:
     """By the road of node and replay, from the messages to the verdict."""
     stamp, frame = 1_800_000_000 * SECOND, flown.seen(size, focal)
     intake = Intake(Rig.read(DEFAULTS | {"camera_mount": "parameters"}, TrackOptions()))

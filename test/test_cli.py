@@ -1,6 +1,7 @@
 """The command as its users call it: what it prints, what it writes, and how it fails."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.cli import main
 
@@ -55,7 +56,7 @@ def noise(size: int = 300) -> np.ndarray:
     return np.random.default_rng(0).integers(1, 255, (size, size), dtype=np.uint8)
 
 
-def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "map"
     assert main(["map", "build", str(scene.world.sar), str(out), "--dem", str(scene.world.dem)]) == 0
     assert main(["map", "verify", str(out)]) == 0
@@ -76,7 +77,7 @@ def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.Capt
     assert "false fixes" in capsys.readouterr().out
 
 
-def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path) -> None:
     """The mirrored map holds the place nowhere."""
     with rasterio.open(scene.world.sar) as source:
         mirrored = source.read(1)[:, ::-1]
@@ -90,9 +91,8 @@ def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Pat
     assert sum(summary["reasons"].values()) == 16
 
 
-def test_verify_prints_damaged_files_one_a_line(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    out = tmp_path / "map"
-    assert main(["map", "build", str(scene.world.sar), str(out)]) == 0
+def test_verify_prints_damaged_files_one_a_line(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     names = sorted(json.loads((out / "manifest.json").read_text())["files"], key=lambda n: (out / n).stat().st_size)[-2:]
     content = bytearray((out / names[0]).read_bytes())
     content[len(content) // 2] ^= 4
@@ -125,9 +125,8 @@ def test_a_bad_raster_gets_one_sentence(make, words: list[str], tmp_path: Path, 
     assert not (tmp_path / "map").exists()
 
 
-def test_an_unfinished_map_is_refused(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    out = tmp_path / "map"
-    assert main(["map", "build", str(scene.world.sar), str(out)]) == 0
+def test_an_unfinished_map_is_refused(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     (out / "manifest.json").unlink()
     capsys.readouterr()
     assert main(["replay", str(scene.bag), "--map", str(out), "--json", str(tmp_path / "out.json")]) == 1

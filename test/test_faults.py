@@ -1,11 +1,13 @@
 """`make faults`: its table, and some of its faults done to the node in flight, as the command does them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from simulated import Scene
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
@@ -31,7 +33,9 @@ def test_each_fault_has_a_name_of_its_own_and_shows_reasons_that_there_are() -> 
     assert shown <= {str(reason) for reason in Reason}
 
 
-def test_the_node_withstands_some_of_them(tmp_path: Path) -> None:
+def test_the_node_withstands_some_of_them(scene: Scene, tmp_path: Path) -> None:
+    # what the command would build
+    shutil.copytree(scene.map_path, tmp_path / "map_structural")
     words = [word for name in DONE for word in ("--only", name)]
     done = subprocess.run([sys.executable, "-m", "benchmarks.faults", "--rounds", "2", "--out", str(tmp_path), *words],
                           cwd=Path(__file__).resolve().parent.parent, capture_output=True, text=True, timeout=600, check=False)

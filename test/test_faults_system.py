@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import Flight, Localizer
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from benchmarks.faults.system import limited, segments, sweep
 from benchmarks.faults.usage import usage
@@ -39,7 +39,7 @@ Localizer.match = slow
 
 
 @pytest.fixture(scope="module")
-def flight(scene: Scene) -> Flight:  # noqa: F811
+def flight(scene: Scene) -> Flight:
     return Flight(scene.bag)
 
 
@@ -47,7 +47,7 @@ def tracked(localizer: Localizer, flight: Flight) -> None:
     assert [flight.show(localizer)["reason"] for _ in range(3)] == ["not_confirmed"] * 2 + ["fix"]
 
 
-def test_a_process_that_stood_still_with_an_image_in_hand_keeps_its_worker(scene: Scene, flight: Flight,  # noqa: F811
+def test_a_process_that_stood_still_with_an_image_in_hand_keeps_its_worker(scene: Scene, flight: Flight,
                                                                            tmp_path: Path) -> None:
     with Localizer(tmp_path, harm=SLOW, map=scene.map_path, verdict_timeout_s=4.0) as localizer:
         tracked(localizer.up(), flight)
@@ -62,7 +62,7 @@ def test_a_process_that_stood_still_with_an_image_in_hand_keeps_its_worker(scene
         assert localizer.await_health()["workers_replaced"] == "0"
 
 
-def test_services_are_there_again_once_threads_are(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_services_are_there_again_once_threads_are(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     none = tmp_path / "no_threads"
     with Localizer(tmp_path, harm=NO_THREADS.format(file=str(none)), map=scene.map_path,
                    snapshot_dir=tmp_path / "shots") as localizer:
@@ -79,7 +79,7 @@ def test_services_are_there_again_once_threads_are(scene: Scene, flight: Flight,
         tracked(localizer, flight)
 
 
-def test_without_handles_images_are_judged_and_health_is_told(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_without_handles_images_are_judged_and_health_is_told(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, snapshot_dir=tmp_path / "shots") as localizer:
         tracked(localizer.up(), flight)
         pid = localizer.process.pid
@@ -108,7 +108,7 @@ def test_resident_memory_is_not_known_without_a_handle() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_killed_and_started_again_it_searches_and_finds_its_first_fix(scene: Scene, flight: Flight,  # noqa: F811
+def test_killed_and_started_again_it_searches_and_finds_its_first_fix(scene: Scene, flight: Flight,
                                                                       tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         tracked(localizer.up(), flight)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from flights import CAMERA, FRAME, GSD, START_NS, KnownLocalizer, PlainMap, messages, odometry, stamps, true_pose, write_bag
 from refusals import told
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import Topics, open_bag
@@ -122,7 +122,7 @@ def test_a_bag_of_other_names_is_told_with_the_options_that_choose(tmp_path):
     assert "/nowhere" in told(flown_over, bag, Topics(**(names | {"ground_truth": "/nowhere"})))
 
 
-def test_the_command_takes_the_names_of_topics(tmp_path, scene: Scene, capsys):  # noqa: F811
+def test_the_command_takes_the_names_of_topics(tmp_path, scene: Scene, capsys):
     names = {"image": "/cam/image_raw/compressed", "camera_info": "/cam/camera_info", "odometry": "/odom", "ground_truth": "/gps"}
     recorded = open_bag(scene.bag)
     with BagWriter(tmp_path / "bag", recorded.custom) as writer:
@@ -312,7 +312,7 @@ def test_play_waits_for_the_transport_that_is_taken(player, tmp_path):
 
 @pytest.mark.parametrize(("role", "topic"), [("odometry", "/camera_info"), ("odometry", "/image/compressed"),
                                              ("camera_info", "/image/compressed"), ("ground_truth", "/camera_info")])
-def test_a_topic_that_has_another_role_is_refused_by_its_type(scene: Scene, role: str, topic: str) -> None:  # noqa: F811
+def test_a_topic_that_has_another_role_is_refused_by_its_type(scene: Scene, role: str, topic: str) -> None:
     reference = scene.reference()
     with pytest.raises(InputError, match=f"topic {topic} is of type .*; {role} is taken from messages of type"):
         replay(scene.bag, Localizer(reference, load("structural")), reference, topics=Topics(**{role: topic}))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flights import START_NS, messages, odometry, true_pose, write_bag
 from refusals import told
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.writer import BagWriter
@@ -94,7 +94,7 @@ def test_what_has_no_end_or_is_not_there_is_no_bag(tmp_path):
     assert "File name too long" in told(open_bag, tmp_path / ("b" * 300))
 
 
-def test_a_bag_is_written_where_it_can_be_or_refused_before_any_work(open_folder, scene: Scene):  # noqa: F811
+def test_a_bag_is_written_where_it_can_be_or_refused_before_any_work(open_folder, scene: Scene):
     def fly(out):
         simulate_flight(scene.world.optical, out, FlightOptions.of(frames=1, seed=1, footprint_px=200, drift_px=1,
                         yaw_error_deg=1, altitude_error_percent=1, image_size=(96, 96)),
@@ -125,7 +125,7 @@ sys.exit(main(sys.argv[2:]))
 
 @pytest.mark.parametrize(("limit", "frames"), [
     pytest.param(2_000_000, 12, id="in the middle"), pytest.param(30_000, 1, id="at the end"), pytest.param(0, 1, id="at once")])
-def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_left(tmp_path, scene: Scene, limit, frames):  # noqa: F811
+def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_left(tmp_path, scene: Scene, limit, frames):
     """A limit on the size of files ends writing as a full disk does."""
     words = ["simulate", "flight", "--optical", str(scene.world.optical), "--out", str(tmp_path / "new" / "bag"), "--frames",
              str(frames), "--footprint-px", "300", "--image-size", "960x800"]
@@ -151,7 +151,7 @@ def promptmid(*words, **environment):
                           text=True, timeout=120, check=False)
 
 
-def test_names_that_an_encoding_cannot_say_are_printed_all_the_same(tmp_path, scene: Scene):  # noqa: F811
+def test_names_that_an_encoding_cannot_say_are_printed_all_the_same(tmp_path, scene: Scene):
     odd = tmp_path / os.fsdecode(b"map\xff")
     odd.symlink_to(scene.map_path)
     for encoding in ("utf-8:strict", "ascii:strict"):
@@ -164,7 +164,7 @@ def test_names_that_an_encoding_cannot_say_are_printed_all_the_same(tmp_path, sc
         assert done.stderr.count("\n") == 1
 
 
-def test_a_replay_needs_no_home_and_takes_names_that_are_not_utf8(tmp_path, scene: Scene):  # noqa: F811
+def test_a_replay_needs_no_home_and_takes_names_that_are_not_utf8(tmp_path, scene: Scene):
     odd = {name: str(tmp_path / os.fsdecode(name.encode() + b"\xff")) for name in ("bag", "json", "report.html")}
     Path(odd["bag"]).symlink_to(scene.bag)
     done = promptmid("replay", odd["bag"], "--map", str(scene.map_path), "--json", odd["json"], "--report", odd["report.html"],
@@ -174,7 +174,7 @@ def test_a_replay_needs_no_home_and_takes_names_that_are_not_utf8(tmp_path, scen
     assert "bag\\udcff" in done.stdout and Path(odd["report.html"]).stat().st_size > 100_000
 
 
-def test_a_path_in_the_home_of_nobody_is_told(tmp_path, scene: Scene, capsys):  # noqa: F811
+def test_a_path_in_the_home_of_nobody_is_told(tmp_path, scene: Scene, capsys):
     parameters = tmp_path / "parameters.yaml"
     parameters.write_text("localizer: {ros__parameters: {network: ~no_such_user/net.onnx}}")
     assert main(["replay", str(scene.bag), "--map", str(scene.map_path), "--params", str(parameters)]) == 1

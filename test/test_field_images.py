@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from refusals import refused
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.images import image_from, image_from_compressed
@@ -145,7 +145,7 @@ COVERED = {
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene):  # noqa: F811
+def flown(scene: Scene):
     """A localizer with a frame in grey and its prior."""
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -38,13 +38,13 @@ def test_a_parameter_file_that_cannot_be_read_is_told_before_ros_starts(tmp_path
 
 @pytest.mark.parametrize(("name", "meant"), [("most_radius", "is most_radius_px meant?"),
                                              ("something_else", "config/localizer.yaml has all parameters")])
-def test_a_misspelt_parameter_is_told(scene: Scene, tmp_path: Path, name: str, meant: str) -> None:  # noqa: F811
+def test_a_misspelt_parameter_is_told(scene: Scene, tmp_path: Path, name: str, meant: str) -> None:
     with Localizer(tmp_path, **{"map": scene.map_path, name: 100.0, "use_sim_time": False}) as localizer:
         assert not localizer.change(CONFIGURE)
         assert f"sets {name}, which is no parameter of the localizer; {meant}" in localizer.log()
 
 
-def test_parameters_under_the_name_of_another_node_are_told(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_parameters_under_the_name_of_another_node_are_told(scene: Scene, tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(f"localiser:\n  ros__parameters:\n    map: {scene.map_path}\n    autostart: true\n")
     done = run("--ros-args", "--params-file", str(file), "-p", "autostart:=true")
@@ -57,7 +57,7 @@ def test_parameters_under_the_name_of_another_node_are_told(scene: Scene, tmp_pa
         assert told.replace("/localizer", localizer.name) in localizer.log()
 
 
-def test_a_camera_info_published_once_before_activation_is_heard(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_camera_info_published_once_before_activation_is_heard(scene: Scene, tmp_path: Path) -> None:
     flight = Flight(scene.bag)
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -75,10 +75,10 @@ def test_a_camera_info_published_once_before_activation_is_heard(scene: Scene, t
         assert reasons == ["not_confirmed", "not_confirmed", "fix"], localizer.log()
 
 
-def test_setting_a_parameter_is_applied_or_refused(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_setting_a_parameter_is_applied_or_refused(scene: Scene, tmp_path: Path) -> None:
     def set_it(name: str, value: ParameterValue) -> object:
         request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
-        return localizer.ask(SetParameters, "set_parameters", request).results[0]
+        return localizer.ask("set_parameters", request).results[0]
 
     whole = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=128)
     true = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=True)

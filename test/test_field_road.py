@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from harness import CLEANUP, DEACTIVATE, Localizer
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
@@ -182,7 +182,7 @@ CASES: dict[str, tuple[Callable[[Entries], Entries], list[str], str]] = {
 
 
 @pytest.fixture(scope="module")
-def entries(scene: Scene) -> Entries:  # noqa: F811
+def entries(scene: Scene) -> Entries:
     """The first frames of a flight, with the odometry around them."""
     recorded = list(open_bag(scene.bag).messages(IMAGE, INFO, ODOMETRY))
     last = [log for name, log, _ in recorded if name == IMAGE][FRAMES - 1]
@@ -193,7 +193,7 @@ def entries(scene: Scene) -> Entries:  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def node(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localizer]:  # noqa: F811
+def node(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localizer]:
     # an image waits for the rest of a second of odometry that a busy machine sends late
     with Localizer(tmp_path_factory.mktemp("node"), map=scene.map_path, prior_wait_ms=2000) as localizer:
         yield localizer
@@ -229,7 +229,7 @@ def fly(node: Localizer, bag: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_node_and_replay_give_one_verdict(scene: Scene, node: Localizer, entries: Entries, tmp_path: Path,  # noqa: F811
+def test_node_and_replay_give_one_verdict(scene: Scene, node: Localizer, entries: Entries, tmp_path: Path,
                                           name: str) -> None:
     change, reasons, words = CASES[name]
     with BagWriter(tmp_path / "bag", open_bag(scene.bag).custom) as bag:

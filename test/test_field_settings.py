@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flights import FRAME, KnownLocalizer, PlainMap, messages, stamps, true_pose
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
@@ -99,7 +99,7 @@ def test_contradictions_are_told_as_the_node_tells_them() -> None:
             Settings.read(DEFAULTS | changes)
 
 
-def recorded(path: Path, scene: Scene, *more: tuple[str, int, Any], frames: int = 5) -> Path:  # noqa: F811
+def recorded(path: Path, scene: Scene, *more: tuple[str, int, Any], frames: int = 5) -> Path:
     """The first frames of the scene's flight as of a camera that is mounted as TILTED: the aircraft flew turned the other way."""
     flight = open_bag(scene.bag)
     entries = list(flight.messages("/image/compressed", "/camera_info", "/odometry"))
@@ -127,7 +127,7 @@ def test_a_camera_that_looks_ahead_or_to_the_left_has_the_signs_that_are_told() 
         assert axis == pytest.approx([np.sin(np.deg2rad(10)) * ahead, np.sin(np.deg2rad(10)) * left, -np.cos(np.deg2rad(10))])
 
 
-def fixes(scene: Scene, bag: Path, **values: Any) -> int:  # noqa: F811
+def fixes(scene: Scene, bag: Path, **values: Any) -> int:
     from promptmid_core.descriptors import load
 
     settings, reference = Settings.read(DEFAULTS | values), scene.reference()
@@ -135,7 +135,7 @@ def fixes(scene: Scene, bag: Path, **values: Any) -> int:  # noqa: F811
     return sum(frame.fix.accepted for frame in flight.frames)
 
 
-def test_the_mount_comes_from_parameters_or_from_static_transforms(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_the_mount_comes_from_parameters_or_from_static_transforms(scene: Scene, tmp_path: Path) -> None:
     """A camera that is tilted and turned has fixes only where its mount is known, whichever way it is told."""
     first = next(log for _, log, _ in open_bag(scene.bag).messages("/odometry"))
     parts = (("base_link", "gimbal", Pose(TILTED.position, np.eye(3))), ("gimbal", "camera_optical", Pose(np.zeros(3),
@@ -150,7 +150,7 @@ def test_the_mount_comes_from_parameters_or_from_static_transforms(scene: Scene,
     assert fixes(scene, plain, camera_mount="static_transforms") == 0
 
 
-def test_the_command_takes_the_file_of_the_node(scene: Scene, tmp_path: Path,  # noqa: F811
+def test_the_command_takes_the_file_of_the_node(scene: Scene, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     bag = recorded(tmp_path / "bag", scene)
     file = written(tmp_path, "/**/localizer:\n  ros__parameters:\n    map: elsewhere\n    autostart: true\n"

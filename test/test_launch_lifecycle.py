@@ -20,12 +20,13 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from launch.actions import IncludeLaunchDescription
 from launched import launch_file, scene
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.srv import GetState
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_ros.rehearsal.live import ros_node
 from promptmid_ros.rehearsal.player import RELIABLE, Player
+from promptmid_ros.rehearsal.questions import Questions
 
 pytestmark = pytest.mark.slow
 
@@ -57,21 +58,21 @@ class TestFlight(unittest.TestCase):
         block = ros_node("observer")
         self.node = block.__enter__()
         self.addCleanup(block.__exit__, None, None, None)
-        self.get_state = self.node.create_client(GetState, "/localizer/get_state")
-        self.change_state = self.node.create_client(ChangeState, "/localizer/change_state")
-        assert self.get_state.wait_for_service(30.0) and self.change_state.wait_for_service(30.0)
+        self.questions = self.met()
 
-    def call(self, client: Any, request: Any) -> Any:
-        done, future = threading.Event(), client.call_async(request)
-        future.add_done_callback(lambda _: done.set())
-        assert done.wait(30.0), f"{client.srv_name} did not answer"
-        return future.result()
+    def met(self) -> Questions:
+        """The node's services once it knows all that is made here so far."""
+        questions = Questions(self.node, "/localizer")
+        assert questions.meet(60.0), "the node did not tell its state"
+        return questions
 
     def state(self) -> int:
-        return self.call(self.get_state, GetState.Request()).current_state.id
+        answer = self.questions.put("get_state", GetState.Request()).answer(30.0)
+        assert answer is not None, "get_state was not answered"
+        return answer.current_state.id
 
     def change(self, transition: int) -> None:
-        assert self.call(self.change_state, ChangeState.Request(transition=Transition(id=transition))).success
+        assert self.questions.transition(transition, 30.0)
 
     def fly(self) -> tuple[list[PoseWithCovarianceStamped], list[int]]:
         """The poses and the stamps of the verdicts that a flight gives."""
@@ -85,7 +86,7 @@ class TestFlight(unittest.TestCase):
         assert until(lambda: all(self.node.count_publishers(subscription.topic_name) for subscription in subscriptions))
         player, stop = Player(self.node, open_bag(scene().bag), RATE), threading.Event()
         player.wait_for_subscribers(stop)
-        time.sleep(1.0)  # the node's side of discovery
+        self.met().destroy()
         player.play(stop)
         until(lambda: verdicts and verdicts[-1] == player.images[-1].stamp_ns, 10.0)
         for subscription in subscriptions:

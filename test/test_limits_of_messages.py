@@ -74,7 +74,7 @@ def test_a_covariance_may_be_negative_by_rounding() -> None:
     assert "semidefinite (a correlation of 1)" in past
 
 
-@pytest.mark.parametrize(("axis", "name"), enumerate(("x", "y", "z", "roll", "pitch", "yaw")))
+@pytest.mark.parametrize(("axis", "name"), list(enumerate(("x", "y", "z", "roll", "pitch", "yaw"))))
 def test_a_variance_that_is_none_is_named(axis: int, name: str) -> None:
     assert f"variance 0 in {name}," in refused(Reason.PRIOR_INVALID, prior_from, prior(**{f"c{axis}{axis}": 0.0}))
 

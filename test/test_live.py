@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
@@ -38,7 +38,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("flown") / "live"
     done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{scene.map_path}", "--out", f"{out}",
                "--rate", f"{RATE:g}")
@@ -48,7 +48,7 @@ def flown(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:  # no
 
 
 @pytest.fixture(scope="module")
-def compared(scene: Scene, flown: Path) -> Comparison:  # noqa: F811
+def compared(scene: Scene, flown: Path) -> Comparison:
     reference = scene.reference()
     offline = replay(scene.bag, Localizer(reference, load("structural")), reference)
     return compare(read_live(flown), offline, reference)
@@ -65,7 +65,7 @@ def test_live_says_what_the_replay_says(compared: Comparison) -> None:
     assert compared.live["ground_error_px"] == pytest.approx(compared.offline["ground_error_px"], abs=1e-6)
 
 
-def test_what_was_sent_and_recorded_is_counted(flown: Path, scene: Scene) -> None:  # noqa: F811
+def test_what_was_sent_and_recorded_is_counted(flown: Path, scene: Scene) -> None:
     result = json.loads((flown / "live.json").read_text())
     bag = open_bag(scene.bag)
     assert result["sent"] == {topic: bag.count(topic) for topic in bag.topics}
@@ -92,7 +92,7 @@ def test_the_recorded_outputs_open_in_a_reader_that_is_not_ours(flown: Path) -> 
     assert all(abs(fix.latitude) <= 90 and fix.position_covariance_type == 3 for fix in found["/localizer/navsat_fix"])
 
 
-def test_a_map_that_cannot_be_opened_ends_the_run_in_one_sentence(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_map_that_cannot_be_opened_ends_the_run_in_one_sentence(scene: Scene, tmp_path: Path) -> None:
     done = run("promptmid_ros.rehearsal.live", f"{scene.bag}", "--map", f"{tmp_path / 'nothing'}",
                "--out", f"{tmp_path / 'live'}")
     assert done.returncode == 1
@@ -101,7 +101,7 @@ def test_a_map_that_cannot_be_opened_ends_the_run_in_one_sentence(scene: Scene, 
     assert not (tmp_path / "live" / "live.json").exists() and not (tmp_path / "live" / "outputs").exists()
 
 
-def test_the_player_plays_every_message_and_counts_them(scene: Scene) -> None:  # noqa: F811
+def test_the_player_plays_every_message_and_counts_them(scene: Scene) -> None:
     done = run("promptmid_ros.rehearsal.player", f"{scene.bag}", "--rate", "50", "--start-delay", "0")
     assert done.returncode == 0, done.stderr
     bag = open_bag(scene.bag)
@@ -110,7 +110,7 @@ def test_the_player_plays_every_message_and_counts_them(scene: Scene) -> None:  
     assert "play: done, at 50 times real time" in done.stdout
 
 
-def test_the_player_stops_on_ctrl_c_and_says_how_far_it_came(scene: Scene) -> None:  # noqa: F811
+def test_the_player_stops_on_ctrl_c_and_says_how_far_it_came(scene: Scene) -> None:
     words = [sys.executable, "-u", "-m", "promptmid_ros.rehearsal.player", f"{scene.bag}", "--rate", "0.1", "--start-delay", "0"]
     player = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(3)
@@ -121,7 +121,7 @@ def test_the_player_stops_on_ctrl_c_and_says_how_far_it_came(scene: Scene) -> No
     assert "play: stopped" in out and "Traceback" not in err
 
 
-def test_the_program_play_holds_ctrl_c_back_until_it_can_stop_in_order(scene: Scene) -> None:  # noqa: F811
+def test_the_program_play_holds_ctrl_c_back_until_it_can_stop_in_order(scene: Scene) -> None:
     program = "import sys; from promptmid_ros.program import play; sys.exit(play())"
     words = [sys.executable, "-c", program, f"{scene.bag}"]
     player = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -134,7 +134,7 @@ def test_the_program_play_holds_ctrl_c_back_until_it_can_stop_in_order(scene: Sc
     assert "play: stopped" in out and "Traceback" not in err
 
 
-def test_the_player_waits_in_vain_and_says_for_what(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_player_waits_in_vain_and_says_for_what(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
     from promptmid_ros.rehearsal.live import ros_node

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from refusals import refused
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
@@ -52,7 +52,7 @@ class Flown:
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene) -> Flown:  # noqa: F811
+def flown(scene: Scene) -> Flown:
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
     frames, priors, truths = [], [], []
@@ -80,7 +80,7 @@ def test_candidates_are_those_of_the_plain_computation(flown: Flown) -> None:
         assert candidate.scores == pytest.approx(expected["scores"], abs=0.02)
 
 
-def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811
+def test_a_flight_is_localized(scene: Scene) -> None:
     reference = scene.reference()
     summary = summarise(replay(scene.bag, Localizer(reference, load("structural")), reference))
     assert summary["fixes"] >= 13
@@ -89,7 +89,7 @@ def test_a_flight_is_localized(scene: Scene) -> None:  # noqa: F811
     assert summary["prior_error_px"]["median"] > 5 * summary["error_px"]["median"]
 
 
-def test_a_flight_at_four_times_the_height_is_localized_on_a_coarser_level(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_flight_at_four_times_the_height_is_localized_on_a_coarser_level(scene: Scene, tmp_path: Path) -> None:
     """Frames of which a pixel shows 2.6 map pixels: too coarse for level 0."""
     simulate_flight(scene.world.optical, tmp_path / "high", FlightOptions.of(frames=12, seed=5, footprint_px=560, drift_px=30,
                     yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216)), dem=scene.world.dem)
@@ -236,7 +236,7 @@ def test_a_map_of_other_channels_is_refused_whatever_its_fingerprint(flown: Flow
         Localizer(other, load("structural"))
 
 
-def test_damaged_heights_cost_the_frames_that_need_them_and_no_others(flown: Flown, scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_damaged_heights_cost_the_frames_that_need_them_and_no_others(flown: Flown, scene: Scene, tmp_path: Path) -> None:
     """A chunk of heights under some frames; their reason is that, whatever else would have stopped them."""
     folder = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     # small patches, so that not every one lies on all four chunks about the middle of the map

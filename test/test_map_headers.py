@@ -119,7 +119,8 @@ def used(path: Path) -> None:
                 assert refusal.reason == "map_damaged"
 
 
-def test_a_header_that_is_taken_breaks_nothing_later(copied_map: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
+def test_a_header_that_is_taken_breaks_nothing_later(copied_map: Path, step: int, capsys: pytest.CaptureFixture[str]) -> None:
     file = copied_map / "zarr.json"
     document = json.loads(file.read_bytes())
     taken = works = 0
@@ -127,6 +128,8 @@ def test_a_header_that_is_taken_breaks_nothing_later(copied_map: Path, capsys: p
         if not accepted(header):
             continue
         taken += 1
+        if taken % step:
+            continue
         file.write_text(json.dumps(document | {"attributes": header}))
         try:
             used(copied_map)
@@ -138,7 +141,7 @@ def test_a_header_that_is_taken_breaks_nothing_later(copied_map: Path, capsys: p
         except InputError as refusal:
             assert "\n" not in str(refusal), what
     assert verify_map(copied_map) == ["zarr.json"]
-    assert works > 200, (taken, works)
+    assert works > 200 / step, (taken, works)
 
     assert "Traceback" not in capsys.readouterr().err
 

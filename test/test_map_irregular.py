@@ -22,9 +22,9 @@ from promptmid_core.refmap import ReferenceMap, read_regions
 from promptmid_core.refmap.format.manifest import Journal
 from test_map_irregular import instead
 
-path, kind = Path(sys.argv[1]), sys.argv[2]
+path, kind, first, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 files = sorted(file for file in path.rglob("*") if file.is_file())
-for file in [*files, path / "regions.json", path / "building.jsonl"]:
+for file in [*files[first::step], path / "regions.json", path / "building.jsonl"]:
     there = file.exists()
     if there:
         file.rename(path.parent / "sound")
@@ -55,7 +55,7 @@ for file in [*files, path / "regions.json", path / "building.jsonl"]:
     if there:
         (path.parent / "sound").rename(file)
 assert cli.main(["map", "verify", str(path)]) == 0
-print("done", len(files))
+print("done")
 """
 
 
@@ -75,11 +75,17 @@ def instead(path: Path, kind: str) -> None:
             os.close(here)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder"])
-def test_nothing_waits_for_what_is_no_file(copied_map: Path, kind: str) -> None:
+KINDS = ["pipe", "device", "socket", "folder"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("step", [len(KINDS), pytest.param(1, marks=pytest.mark.long)])
+def test_nothing_waits_for_what_is_no_file(copied_map: Path, kind: str, step: int) -> None:
+    """Every kind, and every file: each in the place of its share of them, at length in that of all."""
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", USES, str(copied_map), kind], env=os.environ | {"PYTHONPATH": paths},
-                          capture_output=True, text=True, check=False, timeout=300)
+    words = [str(copied_map), kind, str(KINDS.index(kind) % step), str(step)]
+    done = subprocess.run([sys.executable, "-c", USES, *words], env=os.environ | {"PYTHONPATH": paths}, capture_output=True,
+                          text=True, check=False, timeout=300)
     last = [line for line in done.stdout.splitlines() if line.startswith("at ")][-1]
     assert done.returncode == 0, f"{last}: {done.stderr[-2000:]}"
     assert "done" in done.stdout and "Traceback" not in done.stderr

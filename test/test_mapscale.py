@@ -59,6 +59,7 @@ def test_query_costs_are_measured(sar: Path, tmp_path: Path) -> None:
     assert min(small.open, small.cold, small.warm, large.open, large.cold, large.warm) > 0
 
 
+@pytest.mark.long
 def test_random_kills_change_no_byte(sar: Path, tmp_path: Path) -> None:
     assert random_kills(sar, tmp_path, kills=2, workers=2) == (2, True)
 

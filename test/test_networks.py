@@ -16,7 +16,7 @@ from harmed import Harmed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refusals import told
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.cli import main
@@ -262,7 +262,7 @@ def test_an_export_in_half_precision_agrees() -> None:
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene) -> SimpleNamespace:  # noqa: F811
+def flown(scene: Scene) -> SimpleNamespace:
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
     image = list(recording.images())[5]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, Flight, Localizer
 from lifecycle_msgs.srv import GetState
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
@@ -33,11 +33,11 @@ class Foreign:
 
 
 @pytest.fixture(scope="module")
-def flight(scene: Scene) -> Flight:  # noqa: F811
+def flight(scene: Scene) -> Flight:
     return Flight(scene.bag)
 
 
-def test_three_agreeing_images_bring_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_three_agreeing_images_bring_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         localizer.up()
         stamps = [flight.next() for _ in range(4)]
@@ -91,7 +91,7 @@ def _prior(flight: Flight) -> Pose:
     return buffer.at(stamp_ns(flight.image.header)).pose
 
 
-def test_life_can_be_lived_again_and_again(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_life_can_be_lived_again_and_again(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         for _ in range(3):
             assert localizer.change(CONFIGURE)
@@ -112,7 +112,7 @@ def test_life_can_be_lived_again_and_again(scene: Scene, flight: Flight, tmp_pat
 
 
 def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
-        scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+        scene: Scene, tmp_path: Path) -> None:
     from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
     from rcl_interfaces.srv import SetParameters
 
@@ -156,7 +156,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
     with Localizer(tmp_path, patch_px=5, map=scene.map_path) as localizer:
         for changes, sentence in [*cases, (good, "")]:
             parameters = [Parameter(name=name, value=value(given)) for name, given in changes.items()]
-            done = localizer.ask(SetParameters, "set_parameters", SetParameters.Request(parameters=parameters))
+            done = localizer.ask("set_parameters", SetParameters.Request(parameters=parameters))
             assert all(result.successful for result in done.results), done
             told = len(localizer.log())
             assert localizer.change(CONFIGURE) == (not sentence)
@@ -164,33 +164,33 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
             assert len(errors) == bool(sentence), errors
             assert sentence in "".join(errors), errors
             assert localizer.state() == ("unconfigured" if sentence else "inactive")
-        refused = localizer.ask(SetParameters, "set_parameters", SetParameters.Request(
+        refused = localizer.ask("set_parameters", SetParameters.Request(
             parameters=[Parameter(name="patch_px", value=value(5000))]))
         assert not refused.results[0].successful
         assert "Traceback" not in localizer.log()
 
 
-def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     """Not only between two images: the answer is there before the verdict on the image in hand."""
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         localizer.up()
         assert flight.show(localizer)["verdict"] == "no fix"
         localizer.trigger("relocalize")
-        localizer.ask(GetState, "get_state", GetState.Request())
+        localizer.ask("get_state", GetState.Request())
         first = 0
         for i in range(12):
             stamp = flight.next()
             flight.send(localizer, stamp)
             time.sleep(0.015)
             heard = len(localizer.verdicts)
-            answer = localizer.trigger("relocalize") if i % 2 else localizer.ask(GetState, "get_state", GetState.Request())
+            answer = localizer.trigger("relocalize") if i % 2 else localizer.ask("get_state", GetState.Request())
             assert answer is not None
             first += len(localizer.verdicts) == heard
             localizer.verdict(stamp)
         assert first >= 4
 
 
-def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, snapshot_dir=tmp_path / "shots") as localizer:
         assert not localizer.trigger("relocalize").success
         assert not localizer.trigger("save_snapshot").success
@@ -214,7 +214,7 @@ def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Pa
             assert len(arrays["seen"]) == len(arrays["found"]) > 6
 
 
-def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     link = tmp_path / "map"
     link.symlink_to(scene.map_path)
     with Localizer(tmp_path, map=link) as localizer:
@@ -242,7 +242,7 @@ def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tm
         assert localizer.health[-1]["gsd_m"] == "20"
 
 
-def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_health_is_told_in_every_state(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         assert not math.isnan(_health(localizer, "unconfigured"))
         assert localizer.change(CONFIGURE)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness import ACTIVATE, CONFIGURE, SHUTDOWN, Flight, Localizer, end
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def finalized(localizer: Localizer, _: Scene) -> None:
     assert localizer.change(SHUTDOWN["unconfigured"])
 
 
-def matching(localizer: Localizer, scene: Scene) -> None:  # noqa: F811
+def matching(localizer: Localizer, scene: Scene) -> None:
     localizer.up()
     flight = Flight(scene.bag)
     flight.show(localizer)
@@ -47,7 +47,7 @@ def matching(localizer: Localizer, scene: Scene) -> None:  # noqa: F811
     time.sleep(0.02)
 
 
-def waiting(localizer: Localizer, scene: Scene) -> None:  # noqa: F811
+def waiting(localizer: Localizer, scene: Scene) -> None:
     localizer.up()
     flight = Flight(scene.bag)
     flight.send(localizer, flight.next(), odometry=[])
@@ -58,7 +58,7 @@ CASES = [(unconfigured, TWICE), (inactive, ONCE), (active, TERM), (finalized, ON
 
 
 @pytest.mark.parametrize(("state", "signals"), CASES, ids=[state.__name__ for state, _ in CASES])
-def test_a_signal_ends_the_process(scene: Scene, tmp_path: Path, state: Work,  # noqa: F811
+def test_a_signal_ends_the_process(scene: Scene, tmp_path: Path, state: Work,
                                    signals: tuple[tuple[float, signal.Signals], ...]) -> None:
     with Localizer(tmp_path, map=scene.map_path, prior_wait_ms=2000) as localizer:
         state(localizer, scene)
@@ -67,7 +67,7 @@ def test_a_signal_ends_the_process(scene: Scene, tmp_path: Path, state: Work,  #
         assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR", "WARN")), localizer.log()
 
 
-def test_a_signal_during_the_start_ends_the_process_too(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_signal_during_the_start_ends_the_process_too(scene: Scene, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         status = Path(f"/proc/{localizer.process.pid}/status")
         # from where the program blocks the signal, long before there is a node to stop
@@ -78,7 +78,7 @@ def test_a_signal_during_the_start_ends_the_process_too(scene: Scene, tmp_path: 
         assert "Traceback" not in localizer.log()
 
 
-def test_no_shared_memory_is_left_behind(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_no_shared_memory_is_left_behind(scene: Scene, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "promptmid_ros.program", "--ros-args", "-p", f"map:={scene.map_path}", "-p", "autostart:=true"]
     environment = os.environ | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                                 "ROS_LOG_DIR": str(tmp_path)}

@@ -13,7 +13,7 @@ import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from harness import SECOND, Flight, Localizer, stamped
 from sensor_msgs.msg import Image
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.messages import stamp_ns
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def flight(scene: Scene) -> Flight:  # noqa: F811
+def flight(scene: Scene) -> Flight:
     return Flight(scene.bag)
 
 
 @pytest.fixture(scope="module")
-def tracking(scene: Scene, flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localizer]:  # noqa: F811
+def tracking(scene: Scene, flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localizer]:
     """A node that takes JPEG and has a track."""
     with Localizer(tmp_path_factory.mktemp("node"), map=scene.map_path) as localizer:
         localizer.up()
@@ -36,7 +36,7 @@ def tracking(scene: Scene, flight: Flight, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def raw(scene: Scene, flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localizer]:  # noqa: F811
+def raw(scene: Scene, flight: Flight, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localizer]:
     """A node that takes raw images and has a track."""
     with Localizer(tmp_path_factory.mktemp("node"), map=scene.map_path, image_transport="raw") as localizer:
         localizer.up()
@@ -208,7 +208,7 @@ def test_a_clock_that_is_set_back_costs_two_images_and_a_new_track(tracking: Loc
     assert [flight.show(tracking)["reason"] for _ in range(2)][-1] == "fix"
 
 
-def test_missing_camera_info_and_then_late(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_missing_camera_info_and_then_late(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, prior_wait_ms=400) as localizer:
         localizer.up()
         missing = flight.show(localizer, info=[])
@@ -221,7 +221,7 @@ def test_missing_camera_info_and_then_late(scene: Scene, flight: Flight, tmp_pat
         assert localizer.verdict(stamp)["reason"] == "not_confirmed"
 
 
-def test_newest_image_wins_and_drops_are_counted(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_newest_image_wins_and_drops_are_counted(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, prior_wait_ms=500) as localizer:
         localizer.up()
         first = flight.next()
@@ -240,7 +240,7 @@ def test_newest_image_wins_and_drops_are_counted(scene: Scene, flight: Flight, t
         assert [values[f"images_{name}"] for name in ("received", "processed", "dropped")] == ["6", "2", "4"]
 
 
-def test_odometry_in_odom_needs_a_pose_by_hand(scene: Scene, flight: Flight, tmp_path: Path) -> None:  # noqa: F811
+def test_odometry_in_odom_needs_a_pose_by_hand(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     def in_odom(message: Any) -> Any:
         """The same odometry in a frame that is turned by a right angle and lies elsewhere."""
         position = message.pose.pose.position

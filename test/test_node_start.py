@@ -15,7 +15,7 @@ from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Flight, Localizer,
 from rasterio.transform import from_origin
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 from small_maps import write
 
 from promptmid_core.descriptors import load
@@ -25,7 +25,7 @@ from promptmid_ros.localizer_node import LocalizerNode
 pytestmark = pytest.mark.slow
 
 
-def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, autostart=True) as localizer:
         localizer.connect()
         assert localizer.state() == "active"
@@ -37,7 +37,7 @@ def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:  # noqa: 
         assert end(localizer, (0.0, signal.SIGINT)) == 0, localizer.log()
 
 
-def test_it_is_active_soon(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_it_is_active_soon(scene: Scene, tmp_path: Path) -> None:
     """Judged by its own processor time, which other work on the machine lengthens much less than the wall's."""
     with Localizer(tmp_path, map=scene.map_path, autostart=True) as localizer:
         until = time.monotonic() + 30
@@ -48,7 +48,7 @@ def test_it_is_active_soon(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
         assert (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") < 8, "5 s are the aim on an idle machine"
 
 
-def test_without_it_the_transitions_are_the_operators(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_without_it_the_transitions_are_the_operators(scene: Scene, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         assert localizer.state() == "unconfigured"
 
@@ -58,7 +58,7 @@ def test_without_it_the_transitions_are_the_operators(scene: Scene, tmp_path: Pa
     ({"confirm": 7}, "parameter confirm is 7, more than the 5 of confirm_among"),
     ({"autostart": 1}, "parameter autostart has to be true or false"),
 ])
-def test_a_start_that_fails_ends_the_process(scene: Scene, tmp_path: Path, changes: dict[str, object],  # noqa: F811
+def test_a_start_that_fails_ends_the_process(scene: Scene, tmp_path: Path, changes: dict[str, object],
                                              sentence: str) -> None:
     with Localizer(tmp_path, **{"map": scene.map_path, "autostart": True} | changes) as localizer:
         assert localizer.process.wait(20) == 1, localizer.log()
@@ -66,7 +66,7 @@ def test_a_start_that_fails_ends_the_process(scene: Scene, tmp_path: Path, chang
         assert localizer.log().count("ERROR") == 1 and "Traceback" not in localizer.log(), localizer.log()
 
 
-def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:
     path = Path(shutil.copytree(scene.map_path, tmp_path / "map"))
     pixels = np.random.default_rng(0).integers(1, 255, (300, 300), np.uint8)
     east = write(tmp_path / "east.tif", pixels, crs="EPSG:32612", transform=from_origin(300_000, 3_770_000, 10, 10))
@@ -80,7 +80,7 @@ def test_a_region_is_taken_by_its_name(scene: Scene, tmp_path: Path) -> None:  #
         assert f"configure failed: {path} has no region 'north'; it has main, east" in localizer.log()
 
 
-def test_a_signal_while_configuring_ends_the_process(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_signal_while_configuring_ends_the_process(scene: Scene, tmp_path: Path) -> None:
     """As from a disk that has died."""
     began = tmp_path / "began"
     harm = f"""
@@ -101,7 +101,7 @@ node.open_localizer = hung
         assert not any(word in localizer.log() for word in ("Traceback", "terminate called", "ERROR")), localizer.log()
 
 
-def test_a_bag_is_played_once_the_node_is_active(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_a_bag_is_played_once_the_node_is_active(scene: Scene, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path) as localizer:
         words = [sys.executable, "-m", "promptmid_ros.rehearsal.player", str(scene.bag), "--rate", "50", "--start-delay", "0",
                  "--wait-for-node", localizer.name]
@@ -119,7 +119,7 @@ def test_a_bag_is_played_once_the_node_is_active(scene: Scene, tmp_path: Path) -
             player.kill()
 
 
-def test_what_lives_as_long_as_the_map_is_not_searched_for_garbage(scene: Scene) -> None:  # noqa: F811
+def test_what_lives_as_long_as_the_map_is_not_searched_for_garbage(scene: Scene) -> None:
     context = rclpy.Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(scene.map_path))])

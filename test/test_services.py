@@ -8,7 +8,7 @@ import pytest
 from harness import Flight, Localizer
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ SERVICES = ["reload_map", "save_snapshot"]
 
 
 @pytest.fixture(scope="module")
-def flight(scene: Scene) -> Flight:  # noqa: F811
+def flight(scene: Scene) -> Flight:
     return Flight(scene.bag)
 
 
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def localizer(scene: Scene, flight: Flight, folder: Path) -> Iterator[Localizer]:  # noqa: F811
+def localizer(scene: Scene, flight: Flight, folder: Path) -> Iterator[Localizer]:
     with Localizer(folder, harm=HARM.format(folder=str(folder)), map=scene.map_path, service_timeout_s=2.0,
                    snapshot_dir=folder / "shots") as localizer:
         localizer.up()
@@ -118,8 +118,8 @@ def test_a_fault_of_the_program_is_answered_counted_and_told_once(localizer: Loc
 
 def test_a_request_that_fails_in_rclpy_itself_is_answered(localizer: Localizer, flight: Flight) -> None:
     bad = [Parameter(name="patch_px", value=ParameterValue(type=255))]
-    assert not localizer.ask(SetParameters, "set_parameters", SetParameters.Request(parameters=bad)).results
-    answer = localizer.ask(SetParametersAtomically, "set_parameters_atomically", SetParametersAtomically.Request(parameters=bad))
+    assert not localizer.ask("set_parameters", SetParameters.Request(parameters=bad)).results
+    answer = localizer.ask("set_parameters_atomically", SetParametersAtomically.Request(parameters=bad))
     assert not answer.result.successful
     health = localizer.await_health()
     assert (health["program_errors"], health.level) == ("2", 2)

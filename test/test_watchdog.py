@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from harness import ACTIVATE, DEACTIVATE, Flight, Localizer
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.errors import InputError
 from promptmid_core.localization.settings import DEFAULTS, Settings
@@ -81,7 +81,7 @@ def test_the_process_ends_at_once_where_it_shall() -> None:
 
 @pytest.mark.parametrize(("harm", "place"), [(HANGS, "at work in worker.py"), (DIES, "its thread has ended")],
                          ids=["hangs", "dies"])
-def test_another_worker_takes_over(scene: Scene, tmp_path: Path, harm: str, place: str) -> None:  # noqa: F811
+def test_another_worker_takes_over(scene: Scene, tmp_path: Path, harm: str, place: str) -> None:
     stuck, flight = tmp_path / "stuck", Flight(scene.bag)
     with Localizer(tmp_path, harm=harm.format(file=str(stuck)), map=scene.map_path, verdict_timeout_s=1.0) as localizer:
         localizer.up()
@@ -101,7 +101,7 @@ def test_another_worker_takes_over(scene: Scene, tmp_path: Path, harm: str, plac
 
 
 @pytest.mark.parametrize(("action", "hung"), [("exit", 1), ("replace", MOST_IN_A_ROW + 1)])
-def test_the_process_ends_with_1(scene: Scene, tmp_path: Path, action: str, hung: int) -> None:  # noqa: F811
+def test_the_process_ends_with_1(scene: Scene, tmp_path: Path, action: str, hung: int) -> None:
     stuck, flight = tmp_path / "stuck", Flight(scene.bag)
     harm = HANGS.format(file=str(stuck))
     with Localizer(tmp_path, harm=harm, map=scene.map_path, verdict_timeout_s=1.0, on_verdict_timeout=action) as localizer:
@@ -115,7 +115,7 @@ def test_the_process_ends_with_1(scene: Scene, tmp_path: Path, action: str, hung
         assert "Traceback" not in localizer.log()
 
 
-def test_it_deactivates_and_ends_beside_a_worker_that_hangs(scene: Scene, tmp_path: Path) -> None:  # noqa: F811
+def test_it_deactivates_and_ends_beside_a_worker_that_hangs(scene: Scene, tmp_path: Path) -> None:
     stuck, flight = tmp_path / "stuck", Flight(scene.bag)
     with Localizer(tmp_path, harm=HANGS.format(file=str(stuck)), map=scene.map_path) as localizer:
         localizer.up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -74,10 +75,8 @@ class Aircraft:
     def start(self) -> None:
         """Start the process, configured and active, and be connected with it."""
         self.begin()
-        self.process = LocalizerProcess(self._node, self._settings, self._log)
+        self.process = LocalizerProcess(self._node, self._settings, self._log, dict.fromkeys(SERVICES, Trigger))
         self.process.__enter__()
-        for name in SERVICES:
-            self.process.add_client(Trigger, name)
         self.connect()
 
     def connect(self) -> None:
@@ -86,6 +85,14 @@ class Aircraft:
                                        and bool(self.ledger.health), HANG_S)
         if not connected:
             raise Failed(f"the node did not connect within {HANG_S:g} s")
+
+    def disconnect(self) -> None:
+        """Until the node, which is cleaned up, hears nothing more, so that `connect` waits for what it will subscribe to next."""
+        deadline = time.monotonic() + HANG_S
+        while any(publisher.get_subscription_count() for publisher in self._publishers.values()):
+            if time.monotonic() > deadline:
+                raise Failed(f"the node that was cleaned up has subscriptions after {HANG_S:g} s")
+            time.sleep(0.005)
 
     def begin(self) -> None:
         """Count anew, as the node does when it is activated."""

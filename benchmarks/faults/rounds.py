@@ -23,6 +23,8 @@ def lifecycle(rounds: int, aircraft: Aircraft) -> None:
     for number in range(rounds):
         for name, transition in LIFECYCLE.items():
             aircraft.process.change_state(transition, name, HANG_S)
+            if transition == Transition.TRANSITION_CLEANUP:
+                aircraft.disconnect()
         taken.append(usage(aircraft.process.pid))
         if number % FLOWN_EVERY == 0:
             aircraft.begin()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.descriptors.name import STRUCTURAL, DescriptorName
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
@@ -29,7 +30,8 @@ class Descriptor(Protocol):
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
     descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows; `evidence`:
-    what its scores say of a match, fitted with examples/fit_evidence.py; `choice`: the backend that runs its network, and why.
+    what its scores say of a match, fitted with examples/fit_evidence.py;
+    `likelihood`: what its scores say of a place; `choice`: the backend that runs its network, and why.
     """
 
     @property
@@ -44,6 +46,8 @@ class Descriptor(Protocol):
     def text_encoder(self) -> str | None: ...
     @property
     def evidence(self) -> Evidence: ...
+    @property
+    def likelihood(self) -> Likelihood: ...
     @property
     def choice(self) -> Choice | None: ...
 

@@ -11,6 +11,7 @@ from promptmid_core.arrays import Float32
 from promptmid_core.descriptors import Evidence
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
+from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.descriptors.name import PROMPTMID, DescriptorName
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
@@ -21,6 +22,8 @@ from promptmid_core.runtime.profile import Profile
 
 VERSION = 2
 GROUP = "learned"
+
+LIKELIHOOD = Likelihood(2.0, 1.3, 0.3)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class PromptMid:
     @property
     def evidence(self) -> Evidence:
         return Evidence(*self.profile.evidence)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return LIKELIHOOD
 
     @property
     def halo(self) -> int:

@@ -10,11 +10,13 @@ import numpy as np
 
 from promptmid_core.descriptors import Evidence, gradients, radiometry
 from promptmid_core.descriptors.cells import eroded, f32, filled, whole_cells
+from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 
 VERSION = 2
 EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21)
+LIKELIHOOD = Likelihood(2.0, 1.3, 0.3)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Structural:
     @property
     def evidence(self) -> Evidence:
         return EVIDENCE
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return LIKELIHOOD
 
     @property
     def halo(self) -> int:

@@ -77,3 +77,19 @@ class DescriptorMap:
         kept = self.parts(kind)
         array = np.concatenate([array for _, array in kept]) if len(kept) > 1 else kept[0][1] if kept else self.array[:0]
         return DescriptorMap(array, self.valid, self.grid, self.stride, tuple(group for group, _ in kept))
+
+    def cut(self, col: int, row: int, width: int, height: int) -> DescriptorMap:
+        """Return the cells from a column and row on, so many across and down; all of them must be there."""
+        inside = np.s_[row:row + height, col:col + width]
+        return DescriptorMap(self.array[:, *inside], self.valid[inside], self.grid.cut(col, row, width, height), self.stride,
+                             self.groups)
+
+    def trimmed(self, step: int) -> DescriptorMap:
+        """Return what surrounds the valid cells, in whole steps of cells; all of it where none is valid."""
+        rows, cols = (np.flatnonzero(self.valid.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return self
+        (top, bottom), (left, right) = ((at[0] // step * step, -(-(at[-1] + 1) // step) * step) for at in (rows, cols))
+        if (bottom - top, right - left) == self.valid.shape:
+            return self
+        return self.cut(int(left), int(top), int(right - left), int(bottom - top))

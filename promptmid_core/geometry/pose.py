@@ -84,12 +84,26 @@ class Pose:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """How the aircraft has moved: `pose`, where it would be had the filter's estimate never jumped, in a frame that never does;
+    `flown` metres over the ground; `doubt` metres by which the way may be wrong in places where odometry was missing."""
+
+    pose: Pose
+    flown: float
+    doubt: float
+
+
+@dataclass(frozen=True)
 class Prior:
-    """Where the filter believes `base_link` is: time in ns, pose in `map`, covariance (6, 6) in ROS order."""
+    """Where the filter believes `base_link` is: time in ns, pose in `map`, covariance (6, 6) in ROS order.
+
+    `motion`: the same pose by the aircraft's motion alone, None where nothing is known of that.
+    """
 
     stamp_ns: int
     pose: Pose
     covariance: Float64
+    motion: Motion | None = None
 
 
 def rotation_rpy(roll: float, pitch: float, yaw: float) -> Float64:
@@ -130,5 +144,14 @@ def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
     """Return the prior between two odometry samples: position linear, rotation along the geodesic, covariance linear."""
     span = after.stamp_ns - before.stamp_ns
     share = (stamp_ns - before.stamp_ns) / span if span else 0.0
-    pose = before.pose.corrected(share * after.pose.correction_from(before.pose))
-    return Prior(stamp_ns, pose, (1 - share) * before.covariance + share * after.covariance)
+    motion = None
+    if before.motion is not None and after.motion is not None:
+        flown, doubt = ((1 - share) * first + share * last for first, last in (
+            (before.motion.flown, after.motion.flown), (before.motion.doubt, after.motion.doubt)))
+        motion = Motion(_between(before.motion.pose, after.motion.pose, share), flown, doubt)
+    return Prior(stamp_ns, _between(before.pose, after.pose, share), (1 - share) * before.covariance + share * after.covariance,
+                 motion)
+
+
+def _between(before: Pose, after: Pose, share: float) -> Pose:
+    return before.corrected(share * after.correction_from(before))

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
+from promptmid_core.localization.belief import Surface
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 
@@ -41,20 +43,12 @@ class TiePoints:
 
 
 @dataclass(frozen=True)
-class GroundShift:
-    """How far a match moves the ground point of the boresight: `shift` (2,) east, north in metres, fix less prior, with its
-    `covariance` (2, 2). Free of the attitude's error, which moves `base_link` but not the ground that was matched."""
-
-    shift: Float64
-    covariance: Float64
-
-
-@dataclass(frozen=True)
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `pose`, `covariance` (6, 6, ROS order), `ground`, `ties`, `patch` and `prompt` are None where the frame was refused
-    before they were known.
+    `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position.
+    These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
+    that), `ties`, `patch` and `prompt` are None where the frame was refused before they were known.
     """
 
     stamp_ns: int
@@ -64,7 +58,9 @@ class Candidate:
     pose: Pose | None = None
     covariance: Float64 | None = None
     observed: tuple[str, ...] = ()
-    ground: GroundShift | None = None
+    height: tuple[float, float] | None = None
+    expected: Expectation | None = None
+    surface: Surface | None = None
     ties: TiePoints | None = None
     patch: Patch | None = None
     prompt: Prompt | None = None
@@ -77,7 +73,9 @@ class Fix:
     """The verdict on a frame: a pose (`accepted`), or the reason why there is none; never both.
 
     `pose` and `covariance` (6, 6, ROS order x y z roll pitch yaw; components not in `observed` have variance 1e6) are None
-    unless accepted.
+    unless accepted. `probability`: of the place that the candidate found, by all frames so far; `places`: the most probable ones,
+    as poses of `base_link` in `map`; `overruled`: standard deviations of the prior, as it states them, that a fix lies from it,
+    where these are too many to be chance, else 0.
     """
 
     stamp_ns: int
@@ -88,6 +86,9 @@ class Fix:
     covariance: Float64 | None
     observed: tuple[str, ...]
     candidate: Candidate
+    probability: float = 0.0
+    places: tuple[tuple[Pose, float], ...] = ()
+    overruled: float = 0.0
 
     @property
     def accepted(self) -> bool:

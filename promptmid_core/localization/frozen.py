@@ -35,7 +35,11 @@ class FrozenImages:
         if len(self._places) > KEPT:
             self._places.popitem(last=False)
         moved = float(np.linalg.norm(place - first))
-        if candidate.reason is not Reason.FIX or moved <= MOST_MOVED_M:
+        if moved <= MOST_MOVED_M:
+            return candidate
+        # it says nothing of where the aircraft is
+        candidate = replace(candidate, surface=None)
+        if candidate.reason is not Reason.FIX:
             return candidate
         sentence = f"the image has the very pixels of one that came {moved:.0f} m from here; does the camera or its driver hang?"
         return replace(candidate, reason=Reason.IMAGE_FROZEN, sentence=sentence)

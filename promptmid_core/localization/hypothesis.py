@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
-from promptmid_core.arrays import Mask
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.localization.belief import Surface
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame, TiePoints
 from promptmid_core.localization.integrity import check_described, check_patch, evidence
 from promptmid_core.localization.options import Options
@@ -22,7 +26,7 @@ from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
-from promptmid_core.matching.window import SearchWindow
+from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
@@ -31,25 +35,36 @@ WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; b
 REFINED_PEAKS = 2
 SURE = 4.0  # log-odds from which on no other peak is looked at
 LEAST_BLOCKS = 6
+HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the frame is laid on the ground anew
+
+
+@dataclass(frozen=True)
+class Match:
+    """Tie points and the pose that they give. `agree` (N,): which of them agree with it; `side`: metres of the matched ground."""
+
+    ties: TiePoints
+    solution: Solution
+    agree: Mask
+    side: float
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What one heading of one frame came to, on the level of the map that the patch's grid has.
+    """What one heading and height of one frame came to, on the level of the map that the patch's grid has.
 
-    `start`: the prior's pose turned to the heading; `peaks`: places, the one that was solved first; `agree` (N,): which tie
-    points agree with the solution; `evidence`: natural log-odds that the match is true.
+    `start`: the expected pose at that heading and height; `peak`: the place that was looked at; `surface`: what the frame says
+    of every place around; `match`, or the `refusal` that says why there is none; `evidence`: natural log-odds that it is true.
     """
 
     start: Pose
     patch: Patch
     prompt: Prompt
-    peaks: list[Peak]
-    ties: TiePoints
-    solution: Solution
+    peak: Peak
+    surface: Surface
     verification: Verification
-    agree: Mask
-    evidence: float
+    refusal: Refusal | None = None
+    match: Match | None = None
+    evidence: float = -np.inf
 
     @property
     def gsd(self) -> float:
@@ -97,33 +112,31 @@ class FrameMatcher:
     options: Options
     windows: Windows
 
-    def best_heading(self, frame: Frame, prior: Prior, scope: Scope, clock: Stopwatch) -> Hypothesis:
-        """Return the heading whose match is likeliest; one heading alone where the prior knows it within WARP_LIMIT.
+    def best(self, frame: Frame, expected: Expectation, scope: Scope, clock: Stopwatch) -> Hypothesis:
+        """Return the heading and height whose match is likeliest; one alone where both are known well enough.
 
-        Raises the Refusal of the first heading where none gives a solution.
+        Raises the Refusal of the first where none can be matched.
         """
         extent = scope.extent
-        count = int(np.ceil(extent.yaw / WARP_LIMIT))
-        turns = (np.arange(count) - (count - 1) / 2) * (2 * extent.yaw / count)
-        near = replace(extent, yaw=extent.yaw / count)
-        best: Hypothesis | None = None
+        turns, yaw = _parts(extent.yaw, WARP_LIMIT)
+        shares, scale = _parts(extent.scale, HEIGHT_LIMIT)
+        near = replace(scope, extent=replace(extent, yaw=yaw, scale=scale))
+        found: list[Hypothesis] = []
         first: Refusal | None = None
-        for turn in turns:
+        for turn, share in product(turns, shares):
+            start = expected.pose.corrected(np.array([0, 0, share * scope.height, 0, 0, turn]))
             try:
-                start = prior.pose.corrected(np.array([0, 0, 0, 0, 0, turn]))
-                hypothesis = self.at_heading(frame, start, prior, Scope(scope.level, near), clock)
+                found.append(self.at(frame, start, expected, near, clock))
             except Refusal as refusal:
                 first = first or refusal
-                continue
-            if best is None or hypothesis.evidence > best.evidence:
-                best = hypothesis
-        if best is None:
+        if not found:
             assert first is not None
             raise first
-        return best
+        best = max(found, key=lambda hypothesis: hypothesis.evidence)
+        return replace(best, surface=replace(best.surface, among=len(found)))
 
-    def at_heading(self, frame: Frame, start: Pose, prior: Prior, scope: Scope, clock: Stopwatch) -> Hypothesis:
-        """Return what a frame laid on the ground from `start` comes to. Raises Refusal where that is nothing."""
+    def at(self, frame: Frame, start: Pose, expected: Expectation, scope: Scope, clock: Stopwatch) -> Hypothesis:
+        """Return what a frame laid on the ground from `start` comes to. Raises Refusal where it cannot be matched."""
         level, extent = scope.level, scope.extent
         with clock("orthorectify"):
             target = boresight_point(frame.camera, start, self.terrain)
@@ -143,39 +156,47 @@ class FrameMatcher:
         with clock("describe"):
             described = self.descriptor.describe(patch, prompt)
             check_described(described, self.descriptor.name)
+            # a footprint smaller than the patch is matched as what it is
+            described = described.trimmed(COARSE_FACTOR)
+            window = window.around(described.grid)
         with clock("search"):
             peaks = search(described, window, extent)
+        if not peaks:
+            raise Refusal(Reason.FEW_TIE_POINTS, "too little of the frame and of the map can be compared")
+        likely = sorted(peaks, key=lambda peak: -peak.score - expected.log_weight(lever(peak.similarity, start)(
+            np.array([peak.similarity.east, peak.similarity.north]))))
         tried: list[Hypothesis] = []
-        refused = Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
-        for i, peak in enumerate(peaks[:REFINED_PEAKS]):
+        for peak in likely[:REFINED_PEAKS]:
+            ties, solution, refusal, similarity = None, None, None, peak.similarity
             with clock("solve"):
-                blocks = tie_points(described, window.described, peak.similarity)
-                if len(blocks) < LEAST_BLOCKS:
-                    continue
+                blocks = tie_points(described, window.described, similarity)
                 try:
-                    ties, solution = self._solved(blocks, frame, start, prior)
-                except Refusal as refusal:
-                    refused = refusal
-                    continue
+                    ties, solution = self._solved(blocks, frame, start, expected.prior)
+                    moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
+                    similarity = Similarity.between(ties.seen[:, :2], moved[:, :2])
+                except Refusal as refused:
+                    refusal = refused
             with clock("verify"):
-                moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
-                verification = verify(described, window.described, Similarity.between(ties.seen[:, :2], moved[:, :2]))
+                verification = verify(described, window.described, similarity)
+            moves = lever(similarity, start)(verification.moves)
+            base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal)
+            if ties is not None and solution is not None:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-            agree = np.asarray(solution.residual <= self.options.gates.agreement_px * grid.gsd)
-            tried.append(Hypothesis(start, patch, prompt, [peak, *peaks[:i], *peaks[i + 1:]], ties, solution, verification, agree,
-                                    evidence(verification, agree, self.descriptor.evidence)))
-            if tried[-1].evidence >= SURE:
+                agree = np.asarray(solution.residual <= self.options.gates.agreement_px * patch.grid.gsd)
+                side = min(described.grid.shape) * described.grid.gsd
+                found = Match(ties, solution, agree, side)
+                base = replace(base, match=found, evidence=evidence(verification, agree, self.descriptor.evidence)
+                               + expected.log_weight(solution.pose.position[:2] - start.position[:2]))
+            tried.append(base)
+            if base.evidence >= SURE:
                 break
-        if not tried:
-            raise refused
         return max(tried, key=lambda hypothesis: hypothesis.evidence)
 
-    def halves(self, hypothesis: Hypothesis, frame: Frame, prior: Prior) -> float:
+    def halves(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> float:
         """Return how far apart, in metres on the ground, two halves of the tie points put the boresight."""
         # alternate blocks of a row, so that both halves see the whole patch
-        first, second = (self._solve(_pick(hypothesis.ties, slice(i, None, 2)), frame, hypothesis.start, prior).pose
-                         for i in (0, 1))
+        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, start, prior).pose for i in (0, 1))
         apart = boresight_point(frame.camera, first, self.terrain) - boresight_point(frame.camera, second, self.terrain)
         return float(np.linalg.norm(apart[:2]))
 
@@ -183,6 +204,8 @@ class FrameMatcher:
         return self.windows.around(grid, level, margin_px(grid, extent, self.descriptor.stride))
 
     def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
+        if len(blocks) < LEAST_BLOCKS:
+            raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
         ties = ties_on_ground(blocks, self.terrain.height(*blocks.seen.T), self.terrain.height(*blocks.found.T))
         solution = self._solve(ties, frame, start, prior)
         return replace(ties, weight=solution.weight), solution
@@ -200,3 +223,19 @@ def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:
 
 def _pick(ties: TiePoints, which: slice) -> TiePoints:
     return TiePoints(ties.seen[which], ties.found[which], ties.covariance[which], ties.weight[which])
+
+
+def lever(found: Similarity, start: Pose) -> Callable[[Float64], Float64]:
+    """Return what takes a move (..., 2) of the similarity's centre on the map to the move of the position that makes it, once the
+    turn and the scale have done their part."""
+    c, s = found.scale * np.cos(found.yaw), found.scale * np.sin(found.yaw)
+    ahead = np.array(found.centre) - start.position[:2]
+    turned = np.array([[c, -s], [s, c]]) @ ahead - ahead
+    return lambda move: move - turned
+
+
+def _parts(limit: float, most: float) -> tuple[Float64, float]:
+    """The middles of the fewest equal parts of -limit to limit that reach at most `most` to both sides, and that reach."""
+    count = max(int(np.ceil(limit / most)), 1)
+    middles: Float64 = (np.arange(count) - (count - 1) / 2) * (2 * limit / count)
+    return middles, limit / count

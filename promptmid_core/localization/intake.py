@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.anchor import Anchor
 from promptmid_core.localization.cameras import CameraInfos
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.frozen import FrozenImages
 from promptmid_core.localization.mounts import Mounts
@@ -27,7 +29,8 @@ from promptmid_core.reasons import Reason
 class Localizing(Protocol):
     """What the intake needs of a Localizer."""
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate: ...
+    def expect(self, frame: Frame, prior: Prior) -> Expectation: ...
+    def match(self, frame: Frame, prior: Prior, expect: Callable[[Frame, Prior], Expectation]) -> Candidate: ...
     def track(self, candidate: Candidate) -> Fix: ...
 
 
@@ -69,7 +72,8 @@ class Intake:
                 frame = self.frame(message)
             prior, anchor = self.odometry.at(stamp)
             place = self.odometry.place(stamp)
-            candidate = self._frozen.judged(localizer.match(frame, prior), frame.image, place)
+            candidate = localizer.match(frame, prior, localizer.expect)
+            candidate = self._frozen.judged(candidate, frame.image, place)
         except Refusal as refusal:
             candidate = Candidate(stamp, None, refusal.reason, str(refusal))
         with clock("track"):

@@ -8,8 +8,7 @@ from promptmid_core.arrays import Float64, Mask
 from promptmid_core.bags.size import check_size
 from promptmid_core.descriptors import Evidence, fault_of
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import DescriptorMap, Patch, Prior
-from promptmid_core.geometry.covariance import information_of
+from promptmid_core.geometry import DescriptorMap, Patch, Pose
 from promptmid_core.localization.fix import Frame, TiePoints
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.solve import Solution
@@ -60,11 +59,8 @@ def check_described(described: DescriptorMap, name: str) -> None:
         raise Refusal(Reason.DESCRIPTOR_INVALID, fault)
 
 
-def check_place(peak: Peak, verification: Verification, options: Options) -> None:
-    """One place stands out from all others."""
-    if verification.margin < options.gates.least_margin:
-        raise Refusal(Reason.PEAK_AMBIGUOUS, f"the best place stands {verification.margin:.2f} sigma above the next, "
-                                             f"less than {options.gates.least_margin:g}")
+def check_place(peak: Peak) -> None:
+    """The place is a maximum of its own, not the rim of what was searched."""
     if peak.on_edge:
         raise Refusal(Reason.PEAK_AT_EDGE, "the best place lies on the rim of the search; is the prior's covariance too small?")
 
@@ -105,17 +101,17 @@ def spread(points: Float64) -> float:
     return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(points.T))[0], 0.0))) if len(points) > 2 else 0.0
 
 
-def check_plausible(solution: Solution, prior: Prior, extent: Extent, height: float) -> None:
-    """Scale and heading stay within what the prior allows."""
-    delta = solution.pose.correction_from(prior.pose)
+def check_plausible(solution: Solution, expected: Pose, extent: Extent, height: float) -> None:
+    """Scale and heading stay within what was looked for; `height` metres above the ground."""
+    delta = solution.pose.correction_from(expected)
     if abs(delta[5]) > 1.5 * extent.yaw + 0.02:
         raise Refusal(Reason.IMPLAUSIBLE_ROTATION, f"the match turns the frame by {np.rad2deg(delta[5]):.1f} degrees, "
-                                                   f"beyond the prior's {np.rad2deg(extent.yaw):.1f}")
+                                                   f"beyond the {np.rad2deg(extent.yaw):.1f} that can be")
     # as the extent's own scale is reckoned
     share = float(delta[2]) / max(height, 1.0)
     if abs(share) > 1.5 * extent.scale + 0.01:
         raise Refusal(Reason.IMPLAUSIBLE_SCALE, f"the match changes the height by {share:.1%}, "
-                                                f"beyond the prior's {extent.scale:.1%}")
+                                                f"beyond the {extent.scale:.1%} that can be")
 
 
 def check_halves(apart: float, options: Options) -> None:
@@ -123,13 +119,3 @@ def check_halves(apart: float, options: Options) -> None:
     if apart > options.gates.halves_px:
         raise Refusal(Reason.HALVES_DISAGREE, f"two halves of the tie points put the frame {apart:.1f} px apart, "
                                               f"more than {options.gates.halves_px:g}")
-
-
-def check_prior_agrees(solution: Solution, prior: Prior, options: Options) -> None:
-    """The fix is no outlier to the prior: squared Mahalanobis distance of x, y, yaw (chi-squared of 3)."""
-    at = [0, 1, 5]
-    delta = solution.pose.correction_from(prior.pose)[at]
-    both = (solution.covariance + prior.covariance)[np.ix_(at, at)]
-    distance = float(delta @ information_of(both) @ delta)
-    if distance > options.gates.most_mahalanobis2:
-        raise Refusal(Reason.PRIOR_DISAGREES, f"the fix lies {np.sqrt(distance):.1f} sigma from the prior")

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import ChannelGroup, Measure, Prior, boresight_point
-from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundShift
-from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Windows
-from promptmid_core.localization.integrity import (
-    check_frame,
-    check_halves,
-    check_place,
-    check_plausible,
-    check_prior_agrees,
-    check_ties,
-)
+from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain
+from promptmid_core.localization.expectation import Expectation
+from promptmid_core.localization.fix import Candidate, Fix, Frame
+from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
+from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible, check_ties
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.reach import Scope, scope_of
-from promptmid_core.localization.solve import OBSERVED, Solution
+from promptmid_core.localization.solve import OBSERVED
 from promptmid_core.localization.stopwatch import Stopwatch
-from promptmid_core.localization.tracker import Tracker
+from promptmid_core.localization.track import Track
 from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.prompts.prompt import Modality
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
+Expect = Callable[[Frame, Prior], Expectation]
+
 
 class Localizer:
     """Matches frames to a reference map, each on the level that its height calls for.
 
-    `match` depends on nothing but its arguments; `track` keeps what must be remembered between frames.
+    `expect` says where a frame should be, `match` looks for it there, `track` gives the verdict and keeps what must be remembered
+    between frames.
     """
 
     def __init__(self, reference: ReferenceMap, descriptor: Descriptor, options: Options | None = None) -> None:
@@ -51,65 +49,72 @@ class Localizer:
         self.reference = reference
         self.descriptor = descriptor
         self.options = options or Options()
-        self.terrain = reference.terrain()
+        self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(self.options.track.ground_height_m)
         windows = Windows(self.options.gates.least_map_valid)
         self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
-        self._tracker = Tracker(self.options, reference.gsd)
+        self._track = self._new_track()
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate:
-        """Match one frame to the map, on its own: a candidate pose, or the reason why there is none."""
+    def expect(self, frame: Frame, prior: Prior) -> Expectation:
+        """Return where a frame is expected, by the prior and by all frames before. Raises Refusal where that is nowhere."""
+        return self._track.expect(frame, prior)
+
+    def match(self, frame: Frame, prior: Prior, expect: Expect | None = None) -> Candidate:
+        """Match one frame to the map where `expect` says, without it where the prior alone does: a candidate pose, or the reason
+        why there is none. Depends on nothing but its arguments."""
         clock = Stopwatch()
         candidate = Candidate(frame.stamp_ns, prior, Reason.FIX, "", stage_ms=clock.ms)
         try:
             with clock("check"):
                 check_frame(frame, self.options)
                 check_prior(prior)
-            scope = scope_of(frame, prior, self.reference, self.terrain, self.options)
-            best = self._matcher.best_heading(frame, prior, scope, clock)
-            solution = best.solution
+            expected = (expect or self._new_track().expect)(frame, prior)
+            candidate = replace(candidate, expected=expected)
+            scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
+            best = self._matcher.best(frame, expected, scope, clock)
+            candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface)
+            if best.match is None:
+                assert best.refusal is not None
+                raise best.refusal
+            solution = best.match.solution
+            lift = float(solution.pose.position[2] - expected.pose.position[2]), solution.height_variance
             candidate = replace(
-                candidate, pose=solution.pose, covariance=solution.covariance, observed=OBSERVED, ties=best.ties,
-                patch=best.patch, prompt=best.prompt, scores=self._scores(best, scope))
+                candidate, pose=solution.pose, covariance=solution.covariance, observed=OBSERVED, ties=best.match.ties,
+                height=lift, scores=self._scores(best, best.match, scope))
             with clock("judge"):
-                candidate = replace(candidate, ground=self._moved(solution, frame, prior))
-                self._judge(best, frame, prior, scope)
+                self._judge(best, best.match, expected, scope, frame)
         except Refusal as refusal:
             return replace(candidate, reason=refusal.reason, sentence=str(refusal))
         return candidate
 
     def track(self, candidate: Candidate) -> Fix:
-        """Give the verdict on a candidate among its neighbours in time."""
-        return self._tracker.track(candidate)
+        """Give the verdict on a candidate among all frames so far."""
+        return self._track.judge(candidate)
 
     def anew(self) -> Localizer:
         """Return a localizer of the same map, descriptor and options that shares nothing that changes but the map's cache."""
         return Localizer(self.reference, self.descriptor, self.options)
 
     def reset(self) -> None:
-        """Forget the track, as after a jump of the clock or a new prior by hand."""
-        self._tracker = Tracker(self.options, self.reference.gsd)
+        """Forget the flight so far, as after a jump of the clock or a new prior by hand."""
+        self._track = self._new_track()
 
-    def _judge(self, best: Hypothesis, frame: Frame, prior: Prior, scope: Scope) -> None:
-        options, gsd = self.options, best.gsd
-        check_place(best.peaks[0], best.verification, options)
-        check_ties(best.ties, best.agree, options.search.patch_px * gsd, options)
-        height = float(prior.pose.position[2] - best.ties.found[:, 2].mean())
-        check_plausible(best.solution, prior, scope.extent, height)
-        check_halves(self._matcher.halves(best, frame, prior) / gsd, options)
-        check_prior_agrees(best.solution, prior, options)
+    def _new_track(self) -> Track:
+        return Track(self.options, self.reference, self.terrain, self.descriptor.likelihood)
 
-    def _scores(self, best: Hypothesis, scope: Scope) -> dict[str, float]:
+    def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> None:
+        check_place(best.peak)
+        check_ties(match.ties, match.agree, match.side, self.options)
+        check_plausible(match.solution, expected.pose, scope.extent, scope.height)
+        check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
+
+    def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:
         verification = best.verification
         return {
-            "peak": best.peaks[0].score, "score": verification.score, "margin": verification.margin,
-            "similarity": verification.similarity, "ties": float(len(best.agree)), "agreeing": float(best.agree.sum()),
-            "residual_px": best.solution.sigma / self.reference.gsd, "valid": float(best.patch.valid.mean()),
+            "peak": best.peak.score, "score": verification.score, "margin": verification.margin,
+            "similarity": verification.similarity, "ties": float(len(match.agree)), "agreeing": float(match.agree.sum()),
+            "residual_px": match.solution.sigma / self.reference.gsd, "valid": float(best.patch.valid.mean()),
             "search_px": scope.extent.radius / self.reference.gsd, "evidence": best.evidence,
         }
-
-    def _moved(self, solution: Solution, frame: Frame, prior: Prior) -> GroundShift:
-        at_prior, at_fix = (boresight_point(frame.camera, pose, self.terrain) for pose in (prior.pose, solution.pose))
-        return GroundShift((at_fix - at_prior)[:2], solution.ground_covariance)
 
 
 def _compared(stride: int, groups: tuple[ChannelGroup, ...]) -> tuple[int, list[tuple[str, int, Measure]]]:

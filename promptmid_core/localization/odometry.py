@@ -16,8 +16,8 @@ from promptmid_core.geometry import Pose, Prior
 from promptmid_core.geometry.covariance import AXES
 from promptmid_core.localization.anchor import TILT, Anchor
 from promptmid_core.localization.fix import Fix
-from promptmid_core.localization.odometer import Odometer
-from promptmid_core.localization.prior import PriorBuffer, Taken
+from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.reckoning import Twist
 from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason
 
@@ -36,7 +36,6 @@ class Odometry:
         self._rig, self._shift = rig, np.zeros(3) if shift is None else shift
         self._came = threading.Condition()
         self._buffer = buffer or PriorBuffer()
-        self._odometer = Odometer(self._buffer.keep_ns)
         self._heard_ns = 0
         self._anchor: Anchor | None = None
         self._given: Prior | None = None
@@ -55,13 +54,8 @@ class Odometry:
                 if message.header.frame_id != self.frame:
                     self._check_change(message.header.frame_id)
                     self._buffer.clear()
-                    self._odometer.restart()
                     self.frame, self._anchor = message.header.frame_id, None
-                taken = self._buffer.add(prior)
-                if taken is Taken.ANEW:
-                    self._odometer.restart()
-                if taken is not Taken.SET_ASIDE:
-                    self._odometer.add(stamp, prior.pose.position)
+                self._buffer.add(prior, Twist.of(message))
                 self.refusal, self._other = None, ""
                 self._settle()
             except Refusal as refusal:
@@ -87,12 +81,13 @@ class Odometry:
             if self._anchor is None:
                 raise Refusal(Reason.PRIOR_MISSING, "odometry is given in the frame odom and where that lies in map is not known "
                                                     "yet: publish the aircraft's pose in map once on the topic initialpose")
-            return self._anchor.prior(odometry, self._odometer.flown(stamp)), self._anchor
+            return self._anchor.prior(odometry, _flown(odometry)), self._anchor
 
     def place(self, stamp: int) -> Float64:
-        """Return the position (3,) at a stamp in the odometry's own frame. Raises Refusal as `at` does."""
+        """Return the position (3,) at a stamp by the aircraft's motion alone. Raises Refusal as `at` does."""
         with self._came:
-            return self._buffer.at(stamp).pose.position
+            odometry = self._buffer.at(stamp)
+            return (odometry.motion or odometry).pose.position
 
     def give(self, message: Any) -> None:
         """Take a pose by hand, to hold from the odometry of its stamp on, or from the newest where none is near its stamp.
@@ -119,7 +114,7 @@ class Odometry:
                 odometry = self._buffer.at(fix.stamp_ns)
             except Refusal:
                 return  # the clock was set anew while the image was matched
-            self._anchor = anchor.moved(fix.pose, fix.covariance, odometry, self._odometer.flown(fix.stamp_ns))
+            self._anchor = anchor.moved(fix.pose, fix.covariance, odometry, _flown(odometry))
 
     @property
     def map_from_odom(self) -> Pose | None:
@@ -169,7 +164,11 @@ class Odometry:
                 odometry = self._buffer.at(given.stamp_ns)
             except Refusal:
                 odometry = self._buffer.at(self._buffer.newest_ns)
-            self._anchor = Anchor.by_hand(given, odometry, self._odometer.flown(odometry.stamp_ns), self._rig.drift)
+            self._anchor = Anchor.by_hand(given, odometry, _flown(odometry), self._rig.drift)
+
+
+def _flown(odometry: Prior) -> float:
+    return odometry.motion.flown if odometry.motion else 0.0
 
 
 def _parameter_of(axis: int) -> str:

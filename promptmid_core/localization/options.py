@@ -16,9 +16,9 @@ class SearchOptions:
     matched on."""
 
     patch_px: int = option(256, "Side of the ground patch that is matched, in map pixels.", 64, 1024)
-    sigmas: float = option(3.0, "How many standard deviations of the prior the search covers.", 1, 10)
-    least_radius_px: float = option(24.0, "Smallest search radius, in map pixels, however sure the prior is.", 4, 2048)
-    most_radius_px: float = option(256.0, "Largest search radius, in map pixels; a less certain prior is refused.", 24, 2048)
+    sigmas: float = option(3.0, "How many standard deviations of heading, height and tilt the search covers.", 1, 10)
+    least_radius_px: float = option(24.0, "Smallest search radius, in map pixels, however sure the place is.", 4, 2048)
+    most_radius_px: float = option(256.0, "Largest search radius, in map pixels.", 24, 2048)
 
 
 @dataclass(frozen=True)
@@ -31,28 +31,27 @@ class GateOptions:
     least_valid: float = option(0.15, "Least share of the patch that the image has to cover.", 0, 1)
     least_map_valid: float = option(0.5, "Least share of the search window that the map has to have data on.", 0, 1)
     least_contrast: float = option(1.5, "Least standard deviation of the ground's grey levels.", 0, 255)
-    least_margin: float = option(0.0, "How far the best place has to stand above the next, in standard deviations.", -10, 50)
     agreement_px: float = option(2.5, "How far a tie point may lie from the solution to agree with it, in map pixels.", 0.1, 50)
     least_ties: int = option(6, "Least number of tie points that agree.", 3, 1000)
     least_surplus: float = option(0.15, "How many more of them than by chance, in standard deviations.", -10, 50)
     least_spread: float = option(0.10, "Least spread of the agreeing tie points in their narrow direction, as a share of the "
                                  "patch.", 0, 1)
     halves_px: float = option(5.0, "How far apart two halves of the tie points may put the ground, in map pixels.", 0.1, 1000)
-    most_mahalanobis2: float = option(18.5, "Largest squared Mahalanobis distance of x, y and yaw between match and prior.", 1,
-                                      1e6)
 
 
 @dataclass(frozen=True)
 class TrackOptions:
-    """What frames must agree on, one after the other."""
+    """How sure the frames together must be of a place, and how far the odometry drifts between them."""
 
-    least_evidence: float = option(-0.5, "Least natural log-odds of a match being true.", -10, 20)
-    confirm: int = option(3, "Agreeing matches that a first fix needs.", 1, 50)
-    confirm_among: int = option(5, "How many matches back these may be.", 1, 50)
-    lose_after: int = option(20, "Refused images in a row that lose the track.", 1, 1000)
-    drift_share: float = option(0.15, "How far the odometry may drift (3 sigma), as a share of the distance flown.", 0, 1)
-    yaw_drift_deg_per_km: float = option(3.0, "How far its heading may drift (3 sigma), in degrees for each km flown; for "
-                                         "odometry in odom.", 0, 90)
+    risk: float = option(1e-3, "Probability, by the model, that a fix is of a wrong place: a place is a fix when it holds all "
+                         "but this.", 1e-9, 0.1)
+    odometry_drift: float = option(0.05, "How far the odometry drifts, one standard deviation, as a share of the way flown.", 0, 1)
+    yaw_drift_deg_per_km: float = option(1.0, "How far its heading drifts, one standard deviation, in degrees for each km "
+                                         "flown.", 0, 90)
+    ground_sigma_m: float = option(150.0, "How far the ground may lie from ground_height_m, one standard deviation, where the map "
+                                   "has no DEM.", 0, 5000)
+    ground_height_m: float = option(0.0, "Height of the ground above the datum of the odometry's z, where the map has no DEM; the "
+                                    "match finds it more exactly.", -500, 9000)
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,6 @@ class Options:
     @staticmethod
     def read(values: Mapping[str, Any]) -> Options:
         """Return the options among the checked values of all parameters. Raises InputError where two contradict each other."""
-        if values["confirm"] > values["confirm_among"]:
-            raise InputError(f"parameter confirm is {values['confirm']}, more than the {values['confirm_among']} of "
-                             "confirm_among, so that no first fix could be confirmed")
         if values["least_radius_px"] > values["most_radius_px"]:
             raise InputError(f"parameter least_radius_px is {values['least_radius_px']:g}, more than the "
                              f"{values['most_radius_px']:g} of most_radius_px")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from dataclasses import replace
 from enum import StrEnum
 from operator import attrgetter
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from promptmid_core.bags.messages import FURTHEST_M
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Prior, interpolate
+from promptmid_core.geometry import Motion, Prior, interpolate
 from promptmid_core.geometry.covariance import fault_of
+from promptmid_core.localization.reckoning import Reckoner, Twist
 from promptmid_core.reasons import Reason
 
 MOST_GAP_NS = 500_000_000
@@ -29,17 +31,18 @@ class Taken(StrEnum):
 
 
 class PriorBuffer:
-    """Odometry samples in time order, kept for `keep_ns` before the newest."""
+    """Odometry samples in time order, each with the aircraft's motion up to it, kept for `keep_ns` before the newest."""
 
     def __init__(self, keep_ns: int = 30_000_000_000) -> None:
         self.keep_ns = keep_ns
         self._samples: list[Prior] = []
-        self._stray: Prior | None = None
+        self._reckoner = Reckoner()
+        self._stray: tuple[Prior, Twist | None] | None = None
         self._unusable: deque[tuple[int, Refusal]] = deque(maxlen=256)
         self._first_refusal: Refusal | None = None
 
-    def add(self, prior: Prior) -> Taken:
-        """Take a sample, in the order of arrival, and return what became of it.
+    def add(self, prior: Prior, twist: Twist | None = None) -> Taken:
+        """Take a sample and the velocity that it states, in the order of arrival, and return what became of it.
 
         One of an equal stamp replaces the older. A stray stamp, which lies before the newest by more than MOST_BACK_NS or after
         it by more than MOST_AHEAD_NS, is set aside, and two in a row start anew. The prior has to be one that
@@ -49,14 +52,21 @@ class PriorBuffer:
         self._stray = None
         taken = Taken.IN_ORDER
         if newest is not None and not -MOST_BACK_NS <= prior.stamp_ns - newest <= MOST_AHEAD_NS:
-            if stray is None or abs(prior.stamp_ns - stray.stamp_ns) > NEAR_NS:
-                self._stray = prior
+            if stray is None or abs(prior.stamp_ns - stray[0].stamp_ns) > NEAR_NS:
+                self._stray = prior, twist
                 return Taken.SET_ASIDE
-            self._samples, taken = [stray], Taken.ANEW
-        self._insert(prior)
+            self._samples, taken = [], Taken.ANEW
+            self._reckoner.restart()
+            self._insert(*stray)
+        self._insert(prior, twist)
         return taken
 
-    def _insert(self, prior: Prior) -> None:
+    def _insert(self, prior: Prior, twist: Twist | None) -> None:
+        newest = self.newest_ns
+        if newest is None or prior.stamp_ns > newest:
+            prior = replace(prior, motion=self._reckoner.add(prior, twist))
+        else:
+            prior = replace(prior, motion=self._motion_at(prior.stamp_ns))
         at = bisect_left(self._samples, prior.stamp_ns, key=attrgetter("stamp_ns"))
         if at < len(self._samples) and self._samples[at].stamp_ns == prior.stamp_ns:
             self._samples[at] = prior
@@ -65,8 +75,16 @@ class PriorBuffer:
         oldest = self._samples[-1].stamp_ns - self.keep_ns
         del self._samples[:bisect_left(self._samples, oldest, key=attrgetter("stamp_ns"))]
 
+    def _motion_at(self, stamp_ns: int) -> Motion | None:
+        """The motion at a time up to the newest sample's, between those around it."""
+        after = bisect_left(self._samples, stamp_ns, key=attrgetter("stamp_ns"))
+        if not after or self._samples[after].stamp_ns == stamp_ns:
+            return self._samples[after].motion
+        return interpolate(self._samples[after - 1], self._samples[after], stamp_ns).motion
+
     def clear(self) -> None:
         self._samples.clear()
+        self._reckoner.restart()
         self._stray = None
         self._unusable.clear()
         self._first_refusal = None

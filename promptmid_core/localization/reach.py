@@ -1,4 +1,4 @@
-"""Where on the map a frame may be, from its prior: the level that it is matched on, and how far around to look there."""
+"""Where on the map a frame may be: the level that it is matched on, and how far around the expected place to look there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Grid, Prior, boresight_point, ground_resolution
+from promptmid_core.geometry import Grid, Pose, boresight_point, ground_resolution
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.search import Extent
@@ -17,24 +18,33 @@ from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
-LEAST_YAW, LEAST_SCALE, MOST_SCALE = np.deg2rad(1.0), 0.01, 0.10
-
 
 @dataclass(frozen=True)
 class Scope:
-    """The map at the level that a frame is matched on, and how far to search there."""
+    """The map at the level that a frame is matched on, how far to search there, and the `height` above ground in metres."""
 
     level: ReferenceMap
     extent: Extent
+    height: float
 
 
-def scope_of(frame: Frame, prior: Prior, reference: ReferenceMap, terrain: Terrain, options: Options) -> Scope:
+def scope_of(frame: Frame, expected: Expectation, reference: ReferenceMap, terrain: Terrain, options: Options) -> Scope:
     """Return where a frame is looked for.
 
-    Raises Refusal: FRAME_TOO_COARSE, VIEW_NOT_DOWN, or PRIOR_TOO_UNCERTAIN, which names the part of the prior that is to blame.
+    Raises Refusal: FRAME_TOO_COARSE, VIEW_NOT_DOWN, or PRIOR_TOO_UNCERTAIN, where the tilt alone may take it anywhere.
     """
-    level = _level(frame, prior, reference, terrain)
-    return Scope(level, _extent(frame, prior, level, reference.gsd, terrain, options))
+    level = level_of(frame, expected.pose, reference, terrain)
+    height = float(expected.pose.position[2] - boresight_point(frame.camera, expected.pose, terrain)[2])
+    most = options.search.most_radius_px * level.gsd
+    tilt = np.sqrt(float(expected.prior.covariance[[3, 4], [3, 4]].max()))
+    swing = options.search.sigmas * height * tilt
+    if swing > most:
+        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.search.sigmas:g} sigma of the prior's tilt, which is "
+                                                  f"{np.rad2deg(tilt):.1f} degrees, are {swing / reference.gsd:.0f} px at "
+                                                  f"{height:.0f} m above the ground; at most {most / reference.gsd:.0f} px are "
+                                                  "searched")
+    radius = np.clip(np.hypot(expected.radius, swing), options.search.least_radius_px * level.gsd, most)
+    return Scope(level, Extent(float(radius), expected.yaw, expected.height / max(height, 1.0)), height)
 
 
 def patch_grid(target: Float64, level: ReferenceMap, finest: Grid, stride: int, side: int) -> Grid:
@@ -63,9 +73,9 @@ def snap(value: float, cell: int) -> int:
     return round(value / cell) * cell
 
 
-def _level(frame: Frame, prior: Prior, reference: ReferenceMap, terrain: Terrain) -> ReferenceMap:
-    """The map at the finest level that is not finer than half the frame's own ground resolution."""
-    resolution = ground_resolution(frame.camera, prior.pose, terrain)
+def level_of(frame: Frame, pose: Pose, reference: ReferenceMap, terrain: Terrain) -> ReferenceMap:
+    """Return the map at the finest level that is not finer than half the frame's own ground resolution."""
+    resolution = ground_resolution(frame.camera, pose, terrain)
     for level in range(reference.levels):
         if resolution <= 2 * reference.gsd * 2 ** level:
             return reference.at(level)
@@ -73,21 +83,3 @@ def _level(frame: Frame, prior: Prior, reference: ReferenceMap, terrain: Terrain
     raise Refusal(Reason.FRAME_TOO_COARSE, f"the frame shows {resolution:.2f} m per pixel, more than twice the "
                                            f"{coarsest:.2f} m of the map's coarsest level")
 
-
-def _extent(frame: Frame, prior: Prior, level: ReferenceMap, px: float, terrain: Terrain, options: Options) -> Extent:
-    """How far to search, from the prior's covariance; the tilt's share grows with height. `px`: metres a pixel of level 0."""
-    target = boresight_point(frame.camera, prior.pose, terrain)
-    height = float(prior.pose.position[2] - target[2])
-    place = float(np.linalg.eigvalsh(prior.covariance[:2, :2])[-1])
-    tilt = float(prior.covariance[[3, 4], [3, 4]].max())
-    radius = options.search.sigmas * np.sqrt(place + height ** 2 * tilt)
-    if radius > options.search.most_radius_px * level.gsd:
-        most_px = options.search.most_radius_px * level.gsd / px
-        part = (f"position, whose sigma is {np.sqrt(place):.0f} m" if place > height ** 2 * tilt
-                else f"tilt, whose sigma is {np.rad2deg(np.sqrt(tilt)):.1f} degrees at {height:.0f} m above the ground")
-        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.search.sigmas:g} sigma of the prior are {radius / px:.0f} px, "
-                                                  f"mostly by its {part}; at most {most_px:.0f} px are searched")
-    yaw = options.search.sigmas * float(np.sqrt(prior.covariance[5, 5]))
-    scale = options.search.sigmas * float(np.sqrt(prior.covariance[2, 2])) / max(height, 1.0)
-    return Extent(float(max(radius, options.search.least_radius_px * level.gsd)), float(np.clip(yaw, LEAST_YAW, np.pi)),
-                  float(np.clip(scale, LEAST_SCALE, MOST_SCALE)))

@@ -80,6 +80,5 @@ class Rig:
             by = BY_PARAMETERS
         mount = Pose(np.array(position), rotation_rpy(*np.deg2rad(rpy))) @ NADIR
         sigmas = DefaultSigmas(**{name: values[name] for name in parameters_of(DefaultSigmas)})
-        # drift is a bound of three sigma
-        drift = Drift(track.drift_share / 3, float(np.deg2rad(track.yaw_drift_deg_per_km)) / 3000)
+        drift = Drift(track.odometry_drift, float(np.deg2rad(track.yaw_drift_deg_per_km)) / 1000)
         return Rig(values["base_frame"], by, mount, sigmas, drift)

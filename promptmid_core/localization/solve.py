@@ -27,13 +27,13 @@ LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a
 
 @dataclass(frozen=True)
 class Solution:
-    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `ground_covariance` (2, 2) in m2 of the matched ground,
-    camera axes; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
+    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `height_variance` in m2, of z,
+    by ties and prior; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
     residuals of one axis."""
 
     pose: Pose
     covariance: Float64
-    ground_covariance: Float64
+    height_variance: float
     weight: Float64
     residual: Float64
     sigma: float
@@ -75,10 +75,7 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
     covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
     covariance[[0, 1], [0, 1]] += floor ** 2
-    middle = np.average(ties.found, axis=0, weights=weight)
-    _, lever = _residuals(middle[None], _directions(middle[None], camera, pose), camera, pose)
-    ground = lever[0] @ full @ lever[0].T + floor ** 2 * np.eye(2)
-    return Solution(pose, covariance, ground, weight, np.linalg.norm(residual, axis=1), sigma)
+    return Solution(pose, covariance, float(full[2, 2]), weight, np.linalg.norm(residual, axis=1), sigma)
 
 
 def moved_ground(points: Float64, camera: Camera, start: Pose, pose: Pose) -> Float64:

@@ -30,6 +30,12 @@ class Similarity:
         across, down = x - self.centre[0], y - self.centre[1]
         return c * across - s * down + (self.centre[0] + self.east), s * across + c * down + (self.centre[1] + self.north)
 
+    def undone(self, points: Float64) -> Float64:
+        """Return the points (N, 2) of the frame that lie at these on the map."""
+        c, s = np.cos(self.yaw) / self.scale, np.sin(self.yaw) / self.scale
+        across, up = (points - self.centre - [self.east, self.north]).T
+        return np.column_stack([c * across + s * up, c * up - s * across]) + self.centre
+
     @staticmethod
     def between(points: Float64, moved: Float64) -> Similarity:
         """Return the similarity that takes points (N, 2) to `moved` with the least squared distance (Umeyama 1991).

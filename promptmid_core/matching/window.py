@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptmid_core.arrays import Float32, Mask
-from promptmid_core.geometry import DescriptorMap
+from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.matching.correlation import Spectra, centred, tiles
 from promptmid_core.matching.dependence import Moments
 from promptmid_core.matching.pool import pooled
@@ -28,8 +28,9 @@ class Layout:
 
     @staticmethod
     def of(shape: tuple[int, int], size: int, reach: int) -> Layout:
-        """Return blocks of `size` cells, or of the patch's short side where that is less."""
-        size = min(size, *shape)
+        """Return blocks of at least `size` cells that divide the patch's short side, or of all of it where that is less."""
+        short = min(shape)
+        size = short // max(short // size, 1)
         return Layout(shape, size, (shape[0] // size, shape[1] // size), reach)
 
 
@@ -41,6 +42,16 @@ class SearchWindow:
         self._coarse = pooled(described, COARSE_FACTOR)
         self._spectra: dict[str, tuple[Layout, Spectra]] = {}
         self._moments: dict[str, tuple[Layout, Sequence[Moments]]] = {}
+
+    def around(self, grid: Grid) -> SearchWindow:
+        """Return the window around a part of the patch, whose cells are on this window's own, with the same margin."""
+        own = self.described.grid
+        left, top = (round(float(at)) for at in own.to_pixel(grid.x, grid.y))
+        right, bottom = own.width - left - grid.width, own.height - top - grid.height
+        margin = min(left, top, right, bottom) // COARSE_FACTOR * COARSE_FACTOR
+        if margin == max(left, top, right, bottom):
+            return self
+        return SearchWindow(self.described.cut(left - margin, top - margin, grid.width + 2 * margin, grid.height + 2 * margin))
 
     def spectra(self, group: str, layout: Layout) -> Spectra:
         """Return the windows around all blocks of the patch in its middle."""

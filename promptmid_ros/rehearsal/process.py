@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,38 +14,38 @@ from types import TracebackType
 from typing import Any
 
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 
 from promptmid_core.errors import InputError
 from promptmid_core.runtime.threads import bound
+from promptmid_ros.rehearsal.questions import Questions, tell_dropped
 from promptmid_ros.transport import set_profile
 
+NAME = "/localizer"
 START_S, CONFIGURE_S, CALL_S, STOP_S = 30.0, 60.0, 10.0, 10.0
-# until the node too has discovered who asks, its answer would be lost
-SETTLE_S = 0.5
 LOG_LINES = 8
 
 
 class LocalizerProcess:
     """Starts the node, configures and activates it; stops it with SIGINT when the block ends.
 
-    `node` must be spun by somebody else, in another thread. What the process prints goes to the file `log`. Raises InputError,
-    with the end of the log, where the node does not start, refuses a transition, or ends with an error.
+    `node` must be spun by somebody else, in another thread, and must publish and subscribe already to what the localizer is to
+    hear and to say once the block begins. What the process prints goes to the file `log`. `services`: types by name of what is to
+    be called besides the lifecycle's. Raises InputError, with the end of the log, where the node does not start, refuses a
+    transition, or ends with an error.
     """
 
-    def __init__(self, node: Node, parameters: Mapping[str, Any], log: Path, name: str = "/localizer") -> None:
-        self._node, self._parameters, self._log, self._name = node, parameters, log, name
+    def __init__(self, node: Node, parameters: Mapping[str, Any], log: Path, services: Mapping[str, Any] | None = None) -> None:
+        self._node, self._parameters, self._log, self._services = node, parameters, log, services
         self.exit_code: int | None = None
 
     def __enter__(self) -> LocalizerProcess:
         environment = dict(os.environ)
         set_profile(environment)
         bound(environment)
-        self._clients: dict[str, Any] = {
-            "change_state": self._node.create_client(ChangeState, f"{self._name}/change_state"),
-            "get_state": self._node.create_client(GetState, f"{self._name}/get_state"),
-        }
+        tell_dropped(environment)
+        self._questions = Questions(self._node, NAME, self._services, lambda: self._log.read_text(errors="replace"))
         # a JSON value is a YAML value, as --ros-args wants it
         settings = [word for name, value in self._parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
         with self._log.open("wb") as output:
@@ -57,7 +55,8 @@ class LocalizerProcess:
                 stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
         with ExitStack() as started:
             started.callback(self.stop)
-            self._await_services()
+            if not self._questions.meet(START_S, self.check_alive):
+                raise self._error(f"offered no lifecycle services within {START_S:g} s")
             self.change_state(Transition.TRANSITION_CONFIGURE, "configure", CONFIGURE_S)
             self.change_state(Transition.TRANSITION_ACTIVATE, "activate", CALL_S)
             started.pop_all()
@@ -70,23 +69,11 @@ class LocalizerProcess:
     def call(self, name: str, request: Any, timeout_s: float = CALL_S) -> Any:
         """Return the answer of the service client `name`. Raises InputError where none comes within `timeout_s` or the process
         ends."""
-        done = threading.Event()
-        future = self._clients[name].call_async(request)
-        future.add_done_callback(lambda _: done.set())
-        deadline = time.monotonic() + timeout_s
-        while not done.wait(0.1):
-            self.check_alive()
-            if time.monotonic() > deadline:
-                raise self._error(f"did not answer {self._name}/{name} within {timeout_s:g} s")
-        return future.result()
-
-    def add_client(self, kind: Any, name: str) -> None:
-        """Make the service `~/name` of type `kind` callable."""
-        self._clients[name] = self._node.create_client(kind, f"{self._name}/{name}")
+        return self._told(self._questions.put(name, request).answer(timeout_s, self.check_alive), name, timeout_s)
 
     def change_state(self, transition: int, name: str, timeout_s: float) -> None:
         """Ask for a lifecycle transition. Raises InputError where the node refuses it."""
-        if not self.call("change_state", ChangeState.Request(transition=Transition(id=transition)), timeout_s).success:
+        if not self._told(self._questions.transition(transition, timeout_s, self.check_alive), "change_state", timeout_s):
             raise self._error(f"refused to {name}")
 
     def state(self) -> int:
@@ -109,31 +96,17 @@ class LocalizerProcess:
                 self._process.kill()
                 self._process.wait()
             self.exit_code = int(self._process.returncode)
-            for client in self._clients.values():
-                self._node.destroy_client(client)
+            self._questions.destroy()
         return self.exit_code
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.stop() != 0 and kind is None:
             raise self._error(f"ended with exit code {self.exit_code} when it was stopped by SIGINT")
 
-    def _await_services(self) -> None:
-        deadline = time.monotonic() + START_S
-        while not (all(client.service_is_ready() for client in self._clients.values()) and self._answers()):
-            self.check_alive()
-            if time.monotonic() > deadline:
-                raise self._error(f"offered no lifecycle services within {START_S:g} s")
-            time.sleep(0.05)
-        time.sleep(SETTLE_S)
-
-    def _answers(self) -> bool:
-        """Whether it is this process that offers the services: those of one that has just ended may seem to be there still."""
-        client, answered = self._clients["get_state"], threading.Event()
-        future = client.call_async(GetState.Request())
-        future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(SETTLE_S):
-            client.remove_pending_request(future)
-        return answered.is_set()
+    def _told(self, answer: Any | None, name: str, timeout_s: float) -> Any:
+        if answer is None:
+            raise self._error(f"did not answer {NAME}/{name} within {timeout_s:g} s")
+        return answer
 
     def _error(self, what: str) -> InputError:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()][-LOG_LINES:]

@@ -1,0 +1,28 @@
+"""How likely a score is at the true place, against how likely it is anywhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptmid_core.arrays import Float64
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What the scores of a descriptor say of a place, fitted on places that it was not trained on.
+
+    A score is in standard deviations of those of other places nearby. The log-likelihood ratio of being the true place is
+    `slope` nats for each that the score lies above `even`. With probability `void` a frame tells nothing at all, as under
+    cloud, over water or where the place has changed.
+    """
+
+    slope: float
+    even: float
+    void: float
+
+    def log_ratio(self, scores: Float64) -> Float64:
+        """Return ln p(score | true place) / p(score | other place) for scores of any shape."""
+        ratio: Float64 = np.logaddexp(np.log(self.void), np.log(1 - self.void) + self.slope * (scores - self.even))
+        return ratio

@@ -1,0 +1,197 @@
+"""The belief over a flight: how likely each correction of the odometry is, by all frames so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from promptmid_core.arrays import Float64, Mask
+from promptmid_core.descriptors.likelihood import Likelihood
+
+HALF = 64  # cells from the middle to the rim
+TAIL = 2.0  # degrees of freedom of Student's distribution: a prior's stated covariance is not trusted far out
+ELSEWHERE = 0.05  # share of a new belief for the place not being among the cells at all
+PLACE = 2.3  # cells around a point that are one place: a peak's own width
+LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
+NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The scores (n,) of a frame, in standard deviations of those of other places, at corrections `east`, `north` (n,) of the
+    position, in metres. It is the best of `among` surfaces, one for each heading and height that was tried."""
+
+    scores: Float64
+    east: Float64
+    north: Float64
+    among: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A correction `east`, `north` in metres and how probable it is that the true one is near it."""
+
+    east: float
+    north: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Probabilities of the corrections east and north that take a dead-reckoned position to the true one.
+
+    `weights` (n, n): of the cells, rows running south; `elsewhere`: of none of them; together they are 1. `judged` (n, n): the
+    share of the ground now in view that frames have already been compared with the map at, for each correction; what is
+    seen again tells nothing new. `cell` metres; `middle` (2,): the correction of the cell in the middle.
+    """
+
+    weights: Float64
+    elsewhere: float
+    judged: Float64
+    cell: float
+    middle: Float64
+
+    @staticmethod
+    def of(covariance: Float64, cell: float) -> Belief:
+        """Return the belief of a prior with this covariance (2, 2) in m2: Student's distribution about no correction."""
+        east, north = _axes(cell)
+        at = np.stack(np.broadcast_arrays(east, north[:, None]), axis=-1)
+        spread = covariance + np.eye(2) * cell ** 2 / 4
+        distance2 = np.einsum("rci,ij,rcj->rc", at, np.linalg.inv(spread), at)
+        weights = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
+        # what the distribution has beyond the rim
+        beyond = float((1 + (HALF * cell) ** 2 / np.linalg.eigvalsh(spread)[-1] / TAIL) ** -(TAIL / 2))
+        elsewhere = 1 - (1 - ELSEWHERE) * (1 - beyond)
+        return Belief(weights * ((1 - elsewhere) / weights.sum()), elsewhere, np.zeros(weights.shape), cell, np.zeros(2))
+
+    def spread(self, sigma: float) -> Belief:
+        """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
+        weights = _blurred(self.weights, sigma / self.cell)
+        return replace(self, weights=weights, elsewhere=1 - float(weights.sum()))
+
+    def mixed(self, other: Belief, share: float) -> Belief:
+        """Return the belief of which a share is another one's."""
+        other = other.around(self.middle, self.cell)
+        return replace(self, weights=(1 - share) * self.weights + share * other.weights,
+                       elsewhere=(1 - share) * self.elsewhere + share * other.elsewhere,
+                       judged=self.judged * (1 - share))
+
+    def seen(self, surface: Surface, new: float, likelihood: Likelihood) -> Belief:
+        """Return the belief after a frame of whose ground the share `new` was not seen before.
+
+        Between places far apart the frame counts by what is new to it; near by it counts in full, as the odometry's drift is new
+        each time.
+        """
+        told, inside = self._told(surface, likelihood)
+        judged = self.judged * (1 - new)
+        factor = np.exp(told)
+        mean = _box(self.weights * factor) / np.maximum(_box(self.weights), 1e-300)
+        weights = self.weights * np.where(inside, factor * np.maximum(mean, 1e-30) ** -judged, 1.0)
+        total = float(weights.sum()) + self.elsewhere
+        return replace(self, weights=weights / total, elsewhere=self.elsewhere / total, judged=np.where(inside, 1.0, judged))
+
+    def floored(self, least: float) -> Belief:
+        """Return the belief with at least so much elsewhere: nothing is ever sure for good."""
+        if self.elsewhere >= least:
+            return self
+        return replace(self, weights=self.weights * ((1 - least) / max(float(self.weights.sum()), 1e-300)), elsewhere=least)
+
+    def around(self, middle: Float64, cell: float) -> Belief:
+        """Return the belief on cells of another size around another correction; what falls off the rim is elsewhere."""
+        across, down = (middle - self.middle) / self.cell * (1, -1)
+        if cell == self.cell and across == round(across) and down == round(down) and not across and not down:
+            return self
+        scale = cell / self.cell
+        # pixel p of the new grid lies at scale * (p - HALF) + HALF + shift of the old one
+        matrix = np.array([[scale, 0, HALF * (1 - scale) + across], [0, scale, HALF * (1 - scale) + down]])
+        weights, judged = (cv2.warpAffine(array, matrix, array.shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+                           for array in (self.weights, self.judged))
+        total = float(weights.sum()) * scale ** 2
+        inside = min(total, 1 - self.elsewhere)
+        weights = np.asarray(weights * (scale ** 2 * inside / max(total, 1e-300)), np.float64)
+        return Belief(weights, 1 - inside, np.asarray(judged, np.float64), cell, np.asarray(middle, np.float64))
+
+    def probability(self, east: float, north: float) -> float:
+        """Return how probable it is that the true correction lies at this place, in metres."""
+        return float(self.weights[self._near(east, north)].sum())
+
+    @property
+    def best(self) -> Place:
+        """The most probable place: the middle of the heaviest cells near one another."""
+        row, col = np.unravel_index(int(np.argmax(_box(self.weights))), self.weights.shape)
+        return self._place(int(row), int(col))
+
+    def places(self, most: int) -> list[Place]:
+        """Return the most probable places, best first, each at least a place's width from the others."""
+        left, found = self.weights.copy(), []
+        for _ in range(most):
+            row, col = np.unravel_index(int(np.argmax(left)), left.shape)
+            if left[row, col] <= LEAST_WEIGHT:
+                break
+            place = replace(self, weights=left)._place(int(row), int(col))
+            found.append(place)
+            left[self._near(place.east, place.north)] = 0
+        return sorted(found, key=lambda place: -place.probability)
+
+    def radius(self, place: Place, but: float) -> float:
+        """Return within how many metres of a place all of the cells' weight lies but this share of it."""
+        east, north = _axes(self.cell)
+        distance = np.hypot(east + self.middle[0] - place.east, (north + self.middle[1] - place.north)[:, None]).ravel()
+        order = np.argsort(distance)
+        held = np.cumsum(self.weights.ravel()[order])
+        at = int(np.searchsorted(held, (1 - but) * held[-1]))
+        return float(distance[order[min(at, len(order) - 1)]])
+
+    def _told(self, surface: Surface, likelihood: Likelihood) -> tuple[Float64, Mask]:
+        """What (n, n) a surface says of each cell, and for which cells it does: the highest of the scores in a cell counts."""
+        size = 2 * HALF + 1
+        cols = np.floor((surface.east - self.middle[0]) / self.cell + HALF + 0.5).astype(int)
+        rows = np.floor((self.middle[1] - surface.north) / self.cell + HALF + 0.5).astype(int)
+        use = (cols >= 0) & (cols < size) & (rows >= 0) & (rows < size)
+        highest = np.full((size, size), -np.inf)
+        np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
+        inside = np.isfinite(highest)
+        told = likelihood.log_ratio(np.where(inside, highest, 0.0) - np.log(surface.among) / likelihood.slope)
+        return np.where(inside, told, 0.0), inside
+
+    def _near(self, east: float, north: float) -> Mask:
+        across, down = _axes(self.cell)
+        near: Mask = np.hypot(across + self.middle[0] - east, (down + self.middle[1] - north)[:, None]) <= PLACE * self.cell
+        return near
+
+    def _place(self, row: int, col: int) -> Place:
+        east, north = (axis + at for axis, at in zip(_axes(self.cell), self.middle, strict=True))
+        rows, cols = (np.arange(max(at - 1, 0), min(at + 2, len(east))) for at in (row, col))
+        held = self.weights[np.ix_(rows, cols)]
+        total = max(float(held.sum()), 1e-300)
+        at_east, at_north = (float((held.sum(axis=axis) * along).sum() / total)
+                             for axis, along in ((0, east[cols]), (1, north[rows])))
+        return Place(at_east, at_north, self.probability(at_east, at_north))
+
+
+def _axes(cell: float) -> tuple[Float64, Float64]:
+    """East of the columns and north of the rows, from the cell in the middle."""
+    steps = np.arange(-HALF, HALF + 1) * cell
+    return np.asarray(steps, np.float64), np.asarray(-steps, np.float64)
+
+
+def _box(array: Float64) -> Float64:
+    # not a box filter, whose running sums carry the rounding of large values on to small ones
+    ones = np.ones(NEAR)
+    return np.asarray(cv2.sepFilter2D(array, cv2.CV_64F, ones, ones, borderType=cv2.BORDER_CONSTANT), np.float64)
+
+
+def _blurred(array: Float64, sigma: float) -> Float64:
+    """Blurred by a normal distribution of `sigma` cells; what leaves the grid is lost to the cells."""
+    while sigma > 0:
+        # three taps of the right variance up to the sigma where a sampled bell is one
+        part = min(sigma, 0.8)
+        if sigma > 4:
+            return np.asarray(cv2.GaussianBlur(array, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT), np.float64)
+        side = part ** 2 / 2
+        taps = np.array([side, 1 - 2 * side, side])
+        array = np.asarray(cv2.sepFilter2D(array, cv2.CV_64F, taps, taps, borderType=cv2.BORDER_CONSTANT), np.float64)
+        sigma = float(np.sqrt(max(sigma ** 2 - part ** 2, 0.0)))
+    return array

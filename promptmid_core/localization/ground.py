@@ -1,0 +1,34 @@
+"""The ground that was seen: how much of what a frame shows is new."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from promptmid_core.arrays import Float64
+from promptmid_core.geometry import Patch
+
+BLOCK = 16  # pixels of a patch
+MOST_BLOCKS = 20_000
+
+
+class SeenGround:
+    """Remembers the ground under patches, in blocks; the oldest are forgotten first."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[int, int], None] = {}
+
+    def see(self, patch: Patch, shift: Float64) -> float:
+        """Remember the ground of a patch, moved by a shift (2,) in metres, and return the share of it that is new."""
+        side = BLOCK * patch.grid.gsd
+        seen = patch.valid[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
+        rows, cols = np.nonzero(seen)
+        x, y = patch.grid.to_map(cols * BLOCK, rows * BLOCK)
+        across, up = (np.round(along / side).astype(int).tolist() for along in (x + shift[0], y + shift[1]))
+        places = list(zip(across, up, strict=True))
+        new = sum(place not in self._blocks for place in places)
+        for place in places:
+            self._blocks.pop(place, None)
+            self._blocks[place] = None
+        for place in list(self._blocks)[:max(len(self._blocks) - MOST_BLOCKS, 0)]:
+            del self._blocks[place]
+        return new / len(places) if places else 0.0

@@ -1,0 +1,268 @@
+"""The track: what frames together say of where the aircraft is, and what becomes of each by that. All state between frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.errors import Refusal
+from promptmid_core.geometry import Motion, Pose, Prior
+from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.localization.belief import PLACE, Belief, Place, Surface
+from promptmid_core.localization.expectation import Expectation
+from promptmid_core.localization.fix import Candidate, Fix, Frame, State
+from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.options import Options
+from promptmid_core.localization.reach import level_of
+from promptmid_core.localization.stamps import Stamps
+from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.reasons import Reason
+from promptmid_core.refmap import ReferenceMap
+
+FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being none of those believed in, and for the prior's own
+LEAST_YAW, LEAST_SCALE = np.deg2rad(1.0), 0.01
+UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
+WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
+TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
+STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
+PLACES = 16
+OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
+
+
+@dataclass(frozen=True)
+class Level:
+    """A correction of the heading or of the height that was found at the last fix: its variance now, and that of the odometry."""
+
+    variance: float
+    told: float
+
+    def later(self, seconds: float) -> float:
+        """Return the variance after a time in which the odometry's own error has become another."""
+        return min(self.variance + self.told * (1 - float(np.exp(-2 * seconds / SLOW_S))), self.told)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is known after a frame.
+
+    `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion` and
+    `stamp_ns` of the frame; `fixed_m`: how far had been flown at the last fix; `heading`, `height`: how well both are known;
+    `lift` metres that the height is corrected by; `unheld`: frames since a place was held; `score`: of the place held.
+    """
+
+    belief: Belief
+    map_from_motion: Pose
+    motion: Motion
+    stamp_ns: int
+    fixed_m: float
+    heading: Level
+    height: Level
+    lift: float = 0.0
+    unheld: int = 0
+    score: float = 0.0
+    ground: SeenGround = field(default_factory=SeenGround)
+
+
+class Track:
+    """Holds the belief over the flight: where the next frame is expected, and whether what it shows is a fix.
+
+    SEARCHING until a place holds all but the risk, TRACKING while one does, LOST when it no longer does.
+    """
+
+    def __init__(self, options: Options, reference: ReferenceMap, terrain: Terrain, likelihood: Likelihood) -> None:
+        self._options, self._reference, self._terrain, self._likelihood = options, reference, terrain, likelihood
+        self._stamps = Stamps()
+        self._kept: Kept | None = None
+        self.state = State.SEARCHING
+
+    def expect(self, frame: Frame, prior: Prior) -> Expectation:
+        """Return where a frame is expected; changes nothing. Raises Refusal as `level_of` does."""
+        kept, motion = self._kept, prior.motion or Motion(prior.pose, 0.0, 0.0)
+        spread = 0.0 if self._reference.has_dem else self._options.track.ground_sigma_m ** 2
+        covariance = prior.covariance.copy()
+        covariance[2, 2] += spread
+        lift = kept.lift if kept else 0.0
+        prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
+        cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
+        map_from_motion = kept.map_from_motion if kept else _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose)
+        reckoned = map_from_motion @ motion.pose
+        tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
+        own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
+        if kept is None:
+            belief, yaw, height = own, np.sqrt(covariance[5, 5]), np.sqrt(covariance[2, 2])
+        else:
+            belief = self._moved(kept, motion, prior).around(kept.belief.middle, cell)
+            own = replace(own, middle=(prior.pose.position - reckoned.position)[:2])
+            belief = belief.mixed(own, FORGOTTEN * self._options.track.risk)
+            seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
+            yaw, height = (np.sqrt(level.later(seconds)) for level in (kept.heading, kept.height))
+        best = belief.best
+        shift = np.round(np.array([best.east, best.north]) / cell) * cell
+        if np.abs(shift - belief.middle).max() > 8 * cell:
+            belief = belief.around(shift, cell)
+        turned = reckoned.yaw - prior.pose.yaw
+        pose = prior.pose.corrected(np.array([0, 0, 0, 0, 0, np.arctan2(np.sin(turned), np.cos(turned))]))
+        east, north = reckoned.position[:2]
+        pose = Pose(np.array([east + best.east, north + best.north, prior.pose.position[2]]), pose.rotation)
+        return self._around(Expectation(prior, pose, belief.radius(best, 0.01) + PLACE * cell, float(yaw), float(height),
+                                        reckoned.position[:2], belief))
+
+    def judge(self, candidate: Candidate) -> Fix:
+        """Return the verdict on a candidate; candidates must come in the order of their stamps."""
+        try:
+            self._stamps.check(candidate)
+            place = self._seen(candidate)
+            if candidate.reason is not Reason.FIX:
+                raise Refusal(candidate.reason, candidate.sentence)
+            assert candidate.pose is not None and candidate.expected is not None and self._kept is not None
+            self._check_held(place)
+        except Refusal as refusal:
+            if self._stamps.anew:
+                self.forget()
+            self._lose()
+            return Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate,
+                       places=self._places())
+        self._hold(candidate, self._kept)
+        lift = candidate.expected.prior.pose.position[2] - candidate.prior.pose.position[2] if candidate.prior else 0.0
+        return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", _lifted(candidate.pose, -lift), candidate.covariance,
+                   candidate.observed, candidate, place.probability, self._places(), self._overruled(candidate))
+
+    def forget(self) -> None:
+        """Begin anew, as after a jump of the clock or a new prior by hand."""
+        self._kept, self.state = None, State.SEARCHING
+
+    def _around(self, expected: Expectation) -> Expectation:
+        """The expectation with how far to look, which grows with every frame that holds no place."""
+        unheld = self._kept.unheld if self._kept else 0
+        sigmas, unsure = self._options.search.sigmas, self.state is not State.TRACKING or unheld > 0
+        wider = min(WIDER ** unheld, MOST_WIDER)
+        height = float(expected.pose.position[2])
+        yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW) * wider
+        scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height) * wider
+        return replace(expected, radius=expected.radius * wider, yaw=min(yaw, np.pi), height=scale)
+
+    def _moved(self, kept: Kept, motion: Motion, prior: Prior) -> Belief:
+        """The belief after the flight since."""
+        flown = motion.flown - kept.fixed_m
+        step = min(max(motion.flown - kept.motion.flown, 0.0), flown)
+        if not motion.flown:
+            step = flown = float(np.linalg.norm((motion.pose.position - kept.motion.pose.position)[:2]))
+        drift = self._options.track.odometry_drift
+        # errors of odometry go on in their direction, so that they grow with the way since the last fix, not with its root
+        variance = drift ** 2 * (flown ** 2 - (flown - step) ** 2)
+        seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
+        tilt = float(prior.covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
+        variance += tilt * (1 - float(np.exp(-2 * seconds / TILT_S)))
+        belief = kept.belief.spread(float(np.sqrt(variance)))
+        doubt = motion.doubt - kept.motion.doubt
+        return self._doubted(belief, doubt) if doubt > 0 else belief
+
+    def _doubted(self, belief: Belief, metres: float) -> Belief:
+        """The belief where the way since may be wrong by so much."""
+        best = belief.best
+        wide = Belief.of(np.eye(2) * metres ** 2, belief.cell)
+        return belief.mixed(replace(wide, middle=np.array([best.east, best.north])), 0.5)
+
+    def _height(self, prior: Prior) -> float:
+        x, y, z = prior.pose.position
+        return max(float(z - self._terrain.height(np.array([x]), np.array([y]))[0]), 0.0)
+
+    def _seen(self, candidate: Candidate) -> Place:
+        """Take in what a candidate's frame says; the place that it found, and how probable that is now."""
+        expected = candidate.expected
+        if expected is None or candidate.prior is None:
+            return Place(0.0, 0.0, 0.0)
+        motion = candidate.prior.motion or Motion(candidate.prior.pose, 0.0, 0.0)
+        kept = self._kept or self._begun(candidate, expected, motion)
+        belief, unheld = expected.belief, kept.unheld
+        if candidate.surface is not None and candidate.patch is not None:
+            surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
+                              north=candidate.surface.north + expected.correction[1])
+            new = kept.ground.see(candidate.patch, -expected.correction)
+            gone = kept.score >= STRONG and new < 0.3 and _score_at(surface, belief.best, belief.cell) < NOTHING
+            if gone:
+                # the ground that was matched there is still in view: it is not the ground that has changed
+                belief = self._doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
+            belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
+            unheld += 1
+        self._kept = replace(kept, belief=belief, motion=motion, stamp_ns=candidate.stamp_ns, unheld=unheld,
+                             score=0.0 if unheld > 1 else kept.score)
+        if candidate.pose is None:
+            return Place(0.0, 0.0, 0.0)
+        east, north = candidate.pose.position[:2] - expected.reckoned
+        return Place(float(east), float(north), belief.probability(east, north))
+
+    def _begun(self, candidate: Candidate, expected: Expectation, motion: Motion) -> Kept:
+        prior = expected.prior
+        heading, height = (Level(float(prior.covariance[i, i]), float(prior.covariance[i, i])) for i in (5, 2))
+        return Kept(expected.belief, _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose), motion,
+                    candidate.stamp_ns, motion.flown, heading, height)
+
+    def _check_held(self, place: Place) -> None:
+        assert self._kept is not None
+        if 1 - place.probability <= self._options.track.risk:
+            return
+        best = self._kept.belief.best
+        apart = float(np.hypot(best.east - place.east, best.north - place.north)) / self._reference.gsd
+        where = f"another, {apart:.0f} px off, holds {best.probability:.1%}" if apart > PLACE * 4 else "no other is likelier"
+        raise Refusal(Reason.AMBIGUOUS, f"the place found holds {place.probability:.1%} of the belief, not all but "
+                                        f"{self._options.track.risk:g}; {where}")
+
+    def _hold(self, candidate: Candidate, kept: Kept | None) -> None:
+        """A fix: the heading and the height are known, and dead reckoning starts anew from them."""
+        assert kept and candidate.expected and candidate.pose and candidate.covariance is not None and candidate.prior
+        expected, surface = candidate.expected, candidate.surface
+        turn = candidate.pose.correction_from(expected.pose)[5]
+        reckoned = kept.map_from_motion @ kept.motion.pose
+        about = Pose(reckoned.position, np.eye(3)).corrected(np.array([0, 0, 0, 0, 0, turn])) @ Pose(-reckoned.position, np.eye(3))
+        lift, spread = candidate.height or (0.0, kept.height.variance)
+        told = expected.prior.covariance
+        score = 0.0
+        if surface is not None:
+            east, north = (candidate.pose.position - expected.pose.position)[:2].tolist()
+            near = Place(east, north, 1.0)
+            score = _score_at(surface, near, kept.belief.cell)
+        self._kept = replace(
+            kept, map_from_motion=about @ kept.map_from_motion, fixed_m=kept.motion.flown,
+            heading=Level(float(candidate.covariance[5, 5]), float(told[5, 5])), height=Level(spread, float(told[2, 2])),
+            lift=kept.lift + lift, unheld=0, score=score)
+        self.state = State.TRACKING
+
+    def _lose(self) -> None:
+        if self.state is State.TRACKING and self._kept is not None and self._kept.belief.best.probability < 0.5:
+            self.state = State.LOST
+
+    def _places(self) -> tuple[tuple[Pose, float], ...]:
+        kept = self._kept
+        if kept is None:
+            return ()
+        reckoned = kept.map_from_motion @ kept.motion.pose
+        return tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation), place.probability)
+                     for place in kept.belief.places(PLACES))
+
+    def _overruled(self, candidate: Candidate) -> float:
+        assert candidate.pose is not None and candidate.covariance is not None and candidate.prior is not None
+        delta = (candidate.pose.position - candidate.prior.pose.position)[:2]
+        both = (candidate.covariance + candidate.prior.covariance)[:2, :2]
+        distance = float(np.sqrt(delta @ np.linalg.solve(both, delta)))
+        return distance if distance > OVERRULED else 0.0
+
+
+def _lifted(pose: Pose, metres: float) -> Pose:
+    return Pose(pose.position + np.array([0.0, 0.0, metres]), pose.rotation) if metres else pose
+
+
+def _planar(transform: Pose, to: Pose, motion: Pose) -> Pose:
+    """The shift and the turn about the vertical nearest to a transform, which take a pose of dead reckoning `to` its place."""
+    yaw = to.yaw - motion.yaw
+    turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, yaw)
+    return Pose(to.position - turn.rotation @ motion.position, turn.rotation)
+
+
+def _score_at(surface: Surface, place: Place, cell: float) -> float:
+    """The highest score of a surface at a place; 0 where it does not reach there."""
+    near = np.hypot(surface.east - place.east, surface.north - place.north) <= PLACE * cell
+    return float(surface.scores[near].max(initial=-np.inf)) if near.any() else 0.0
+
