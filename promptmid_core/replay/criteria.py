@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
+from promptmid_core.reasons import Reason
 from promptmid_core.replay.metrics import FALSE_FIX_PX, Summary
 from promptmid_core.replay.run import ReplayedFrame
 from promptmid_core.sections import Section
 
 LEAST, MOST = "_least", "_most"
-WARNING_OF_MAP = "map_disagrees"
-OVERRULED = "prior_overruled"
 
 
 @dataclass(frozen=True)
@@ -127,17 +126,13 @@ def _false_after_crossing(course: Course) -> float | None:
 
 
 def _flagged_share(course: Course) -> float | None:
-    flagged = [any(WARNING_OF_MAP in warnings_of(frame) for frame in frames) for frames in _stretches(course, course.crossings)]
+    flagged = [any(frame.fix.reason is Reason.MAP_DISAGREES for frame in frames)
+               for frames in _stretches(course, course.crossings)]
     return sum(flagged) / len(flagged) if flagged else None
 
 
 def _overruled(course: Course) -> float | None:
-    return float(sum(OVERRULED in warnings_of(frame) for frame in course.frames))
-
-
-def warnings_of(frame: ReplayedFrame) -> tuple[str, ...]:
-    """Return what a verdict warns of beside its reason."""
-    return tuple(getattr(frame.fix, "warnings", ()))
+    return float(sum(frame.fix.overruled > 0 for frame in course.frames))
 
 
 def _hypotheses(key: str) -> Callable[[Course], float | None]:
@@ -172,11 +167,11 @@ CRITERIA = {criterion.name: criterion for criterion in (
               "longest such stretch.", "frames", _refused_after_jump),
     Criterion("fix_rate_after_jump_least", "Share of the frames with a fix, from the first right one after a jump to the next "
               "jump or the end; of several the least.", "share", _rate_after_jump, high=1),
-    Criterion("flagged_share_least", "Share of the crossings, from the right part of the map to one that is off, that a warning "
-              f"{WARNING_OF_MAP} follows before the next crossing or the end.", "share", _flagged_share, high=1),
+    Criterion("flagged_share_least", "Share of the crossings, from the right part of the map to one that is off, that a frame "
+              f"with {Reason.MAP_DISAGREES} follows before the next crossing or the end.", "share", _flagged_share, high=1),
     Criterion("false_fixes_after_crossing_most", "False fixes from a crossing to the next or the end; of several crossings the "
               "most.", "fixes", _false_after_crossing),
-    Criterion("prior_overruled_frames_least", f"Frames with the warning {OVERRULED}.", "frames", _overruled),
+    Criterion("prior_overruled_frames_least", "Frames whose fix overrules the prior.", "frames", _overruled),
     Criterion("hypotheses_right_least", "Share of the hypotheses said to hold 90 to 99 % that are right.", "share",
               _hypotheses("right"), high=1, of_all=True),
     Criterion("hypotheses_right_most", "The same, which shows too little trust in them.", "share", _hypotheses("right"),
