@@ -58,7 +58,7 @@ def test_flights_are_flown_judged_and_reported(tmp_path: Path, work: Path, capsy
     assert [list(each) for each in result["criteria"]] == [["name", "limit", "value", "passed"]] * 3
     assert [each["name"] for each in result["criteria"]] == ["fix_rate_least", "false_fixes_most", "flights_passed_least"]
     page = (tmp_path / "out.html").read_text()
-    assert page.count('<img src="data:') == 4 and "seed 2" in page and "1 of 1 scenarios passed." in page
+    assert page.count('<img src="data:') == 3 and "seed 2" in page and "1 of 1 scenarios passed." in page
     assert "scene" in capsys.readouterr().out
 
 

@@ -10,7 +10,7 @@ from promptmid_core import __version__
 from promptmid_core.files import write_whole
 from promptmid_core.replay.criteria import CRITERIA, Standing, first_fix_frame
 from promptmid_core.replay.page import count, number, percent, rendered
-from promptmid_core.scenario.results import as_json
+from promptmid_core.scenario.results import as_json, shown
 from promptmid_core.scenario.run import FlownLeg, Played
 
 WORDS = {"passed": "good", "failed": "bad", "skipped": "warn"}
@@ -61,9 +61,10 @@ def _figures(values: dict[str, Any]) -> dict[str, str]:
 
 def _criterion(standing: Standing) -> dict[str, str]:
     known = CRITERIA.get(standing.name)
-    return {"name": standing.name, "limit": f"{standing.limit:g}", "value": number(standing.value, digits=3),
+    return {"name": standing.name, "limit": f"{standing.limit:g}", "value": shown(standing.value, ".4g"),
             "level": "good" if standing.passed else "bad", "word": "passed" if standing.passed else "failed",
-            "meaning": f"{known.meaning} In {known.unit}." if known else "Share of the flights that pass every criterion."}
+            "unit": known.unit if known else "share",
+            "meaning": known.meaning if known else "Share of the flights that pass every criterion."}
 
 
 def _leg(leg: FlownLeg) -> dict[str, Any]:

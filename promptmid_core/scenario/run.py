@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptmid_core.errors import InputError
@@ -19,16 +19,21 @@ from promptmid_core.scenario.ground import NoData
 from promptmid_core.scenario.scenario import Scenario
 from promptmid_core.scenario.stage import Leg, NoRoom, Stage
 
+Plot = tuple[str, Callable[[Flight, ReferenceMap], str | None]]
+ERRORS: Plot = ("errors over time", lambda flight, _: figures.errors_over_time(flight))
+TRACK: Plot = ("track", figures.trajectory)
+
 
 @dataclass(frozen=True)
 class FlownLeg:
-    """A flight that was replayed: its course, how it stands against each criterion, and its plots where they were asked for."""
+    """A flight that was replayed: its course, how it stands against each criterion, and its plots by what they
+    show, where they were asked for."""
 
     leg: Leg
     flight: Flight
     course: Course
     standings: list[Standing]
-    plots: tuple[str, ...] = ()
+    plots: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -55,7 +60,8 @@ class Played:
 
 
 def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_plots: bool = False) -> Played:
-    """Run a scenario; `parameters` of the node are taken where the scenario says nothing of them.
+    """Run a scenario; `parameters` of the node are taken where the scenario says nothing of them. `with_plots`: the errors of
+    each flight, and the track of the first.
 
     What keeps it from being run is told in what is returned.
     """
@@ -63,9 +69,10 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
     if scenario.start is not None:
         return Played(scenario, [], [], error="it starts lost, and a replay begins with the prior's position; leave start out")
     try:
+        settings = Settings.read(DEFAULTS | dict(parameters) | dict(scenario.parameters))
         for leg in stage.legs(scenario):
             try:
-                legs.append(_fly(scenario, leg, stage, parameters, with_plots))
+                legs.append(_fly(scenario, leg, stage, settings, (ERRORS, TRACK)[:2 - bool(legs)] if with_plots else ()))
             except NoRoom as none:
                 left_out.append(f"{leg.label}: {none}")
                 stage.tell(f"{scenario.name}: left out {left_out[-1]}")
@@ -86,14 +93,13 @@ def whole_course(legs: Sequence[FlownLeg]) -> Course:
     return Course(frames, summarise(replace(legs[0].flight, frames=frames)))
 
 
-def _fly(scenario: Scenario, leg: Leg, stage: Stage, parameters: Mapping[str, Any], with_plots: bool) -> FlownLeg:
-    settings = Settings.read(DEFAULTS | dict(parameters) | dict(scenario.parameters))
+def _fly(scenario: Scenario, leg: Leg, stage: Stage, settings: Settings, plots: Sequence[Plot]) -> FlownLeg:
     descriptor = stage.descriptor(scenario, settings.wanted)
     reference = ReferenceMap.open(stage.map(scenario, leg.ground, descriptor))
     bag = stage.bag(scenario, leg, reference)
     flight = replay(bag, Localizer(reference, descriptor, settings.options), reference, rig=settings.rig)
     course = Course(flight.frames, summarise(flight), jumps(scenario.flight, flight.frames),
                     crossings(scenario.map, leg.ground.sar, reference, flight.frames))
-    drawn = (figures.trajectory(flight, reference), figures.errors_over_time(flight)) if with_plots else ()
+    drawn = {name: picture for name, draw in plots if (picture := draw(flight, reference))}
     # pictures of frames are no part of the page, and hold patches
-    return FlownLeg(leg, replace(flight, examples=()), course, scenario.criteria.judge(course), tuple(filter(None, drawn)))
+    return FlownLeg(leg, replace(flight, examples=()), course, scenario.criteria.judge(course), drawn)
