@@ -13,7 +13,7 @@ from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.geometry import Terrain
 from promptmid_core.simulation.flight.clock import Clock, seconds
 from promptmid_core.simulation.flight.flightplan import Plan
-from promptmid_core.simulation.flight.odometry import Odometer
+from promptmid_core.simulation.flight.odometry import WrongPrior
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.trajectory import Motion, Trajectory
 
@@ -48,8 +48,8 @@ def told(**values: Any) -> tuple[Told, Clock]:
     sight: Any = None
     view: Any = None
     plan = Plan(sight, Motion(SPEED, 0.1, HEIGHT, 0.05), Trajectory(times, track, np.zeros((len(times), 3))), view)
-    odometer = Odometer(options.prior, GSD, seed=4)
-    messages = [m for _, _, m in odometer.messages(np.random.default_rng(3), plan, Terrain.flat(), clock)]
+    prior = WrongPrior(options.prior, GSD, seed=4)
+    messages = [m for _, _, m in prior.messages(np.random.default_rng(3), plan, Terrain.flat(), clock)]
     poses = [pose_from(m.pose.pose) for m in messages]
     at = seconds(np.array([stamp_ns(m.header) for m in messages]))
     twist = np.array([[m.twist.twist.linear.x, m.twist.twist.linear.y, m.twist.twist.linear.z] for m in messages])

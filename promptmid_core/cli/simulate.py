@@ -12,7 +12,7 @@ from promptmid_core.cli.parsing import FLAT_GROUND, command, group, output
 from promptmid_core.simulation.flight.options import GROUPS, FlightOptions
 from promptmid_core.simulation.flight.options import SETTINGS as FLIGHT
 from promptmid_core.simulation.kinds import quoted
-from promptmid_core.simulation.settings import Setting, as_option, settings_of
+from promptmid_core.simulation.settings import Control, as_option, settings_of
 from promptmid_core.simulation.world.alterations import SETTINGS as ALTERATION
 from promptmid_core.simulation.world.alterations import AlterationOptions
 from promptmid_core.simulation.world.options import SETTINGS as WORLD
@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
     _add_settings(alter, ALTERATION)
 
 
-def _add_settings(parser: argparse._ActionsContainer, table: Mapping[str, Setting]) -> None:
+def _add_settings(parser: argparse._ActionsContainer, table: Mapping[str, Control]) -> None:
     """An option for each setting; what is not given is at its default."""
     for name, each in table.items():
         told = "" if each.default in (None, (), False) else f"; default: {quoted(each.default)}"
@@ -58,7 +58,7 @@ def _add_settings(parser: argparse._ActionsContainer, table: Mapping[str, Settin
         parser.add_argument(as_option(name), default=None, **argument)
 
 
-def _given(args: argparse.Namespace, table: Mapping[str, Setting]) -> dict[str, Any]:
+def _given(args: argparse.Namespace, table: Mapping[str, Control]) -> dict[str, Any]:
     return {name: value for name in table if (value := getattr(args, name)) is not None}
 
 

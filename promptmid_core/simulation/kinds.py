@@ -94,7 +94,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Word:
     """One of several words."""
 
     words: tuple[str, ...]
@@ -157,7 +157,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Moments:
+class Events:
     """Events of a flight: for each the frame, counted from 0, at which it happens, and how much of it; written N:AMOUNT, or in
     pairs of numbers."""
 

@@ -14,7 +14,7 @@ Spelled = Callable[[str], str]
 
 
 @dataclass(frozen=True)
-class Setting:
+class Control:
     """One value that may be set: its default, what it means, what it has to be, and what stands for it in a command's help."""
 
     default: Any
@@ -34,10 +34,10 @@ class Setting:
 
 def setting(default: Any, meaning: str, kind: Kind, sign: str | tuple[str, ...] | None = None) -> Any:
     """Return the field of a dataclass that is a setting of the same name."""
-    return field(default=default, metadata={"setting": Setting(default, meaning, kind, sign)})
+    return field(default=default, metadata={"setting": Control(default, meaning, kind, sign)})
 
 
-def settings_of(*groups: type[Any]) -> dict[str, Setting]:
+def settings_of(*groups: type[Any]) -> dict[str, Control]:
     """Return the settings that the fields of dataclasses are, by their names."""
     return {each.name: each.metadata["setting"] for group in groups for each in fields(group)}
 
@@ -48,7 +48,7 @@ def check_settings(group: Any) -> None:
         object.__setattr__(group, name, each.read(name, getattr(group, name)))
 
 
-def read_settings(table: Mapping[str, Setting], values: Mapping[str, Any], spelled: Spelled) -> dict[str, Any]:
+def read_settings(table: Mapping[str, Control], values: Mapping[str, Any], spelled: Spelled) -> dict[str, Any]:
     """Return the values of some settings of a table, read. Raises InputError where there is no such setting or a value cannot be;
     the sentence begins with its name as `spelled` writes it."""
     read = {}

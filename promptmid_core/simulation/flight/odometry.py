@@ -24,7 +24,7 @@ FLOOR_PX = 0.1  # least standard deviation that the prior claims
 STREAM = 78  # of the seed's random numbers: mishaps do not change the drift
 
 
-class Odometer:
+class WrongPrior:
     """What states the prior: wrong as `wrong` says, in map pixels of `gsd` metres; `seed` is that of the mishaps."""
 
     def __init__(self, wrong: PriorOptions, gsd: float, seed: int) -> None:

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.simulation.kinds import Choice, Flag, Moments, Number, Numbers, Size, Whole
+from promptmid_core.simulation.kinds import Events, Flag, Number, Numbers, Size, Whole, Word
 from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, recorded, setting, settings_of
 
 POSITIVE = Number(0, excluded=True)
@@ -77,11 +77,11 @@ class PriorOptions:
     yaw_sigma_stated_factor: float = setting(1.0, "the same of yaw", Number(0, 100, excluded=True), "K")
     jump: tuple[tuple[int, float], ...] = setting((), "from frame N on the pose is P map px further in a random direction, of "
                                                   "which the twist tells nothing; may be given several times",
-                                                  Moments("px", POSITIVE), "N:P")
+                                                  Events("px", POSITIVE), "N:P")
     jump_in_twist: bool = setting(False, "the twist tells each jump, within the second before it", Flag())
-    outage: tuple[tuple[int, float], ...] = setting((), "for S seconds from frame N on nothing comes", Moments("s", POSITIVE),
+    outage: tuple[tuple[int, float], ...] = setting((), "for S seconds from frame N on nothing comes", Events("s", POSITIVE),
                                                     "N:S")
-    outage_of: str = setting("odometry", "what does not come then: odometry, images or both", Choice(SILENT), "WHAT")
+    outage_of: str = setting("odometry", "what does not come then: odometry, images or both", Word(SILENT), "WHAT")
     outage_offset_px: float = setting(0.0, "how far the pose has drifted when an outage ends, beside the drift, map px",
                                       Number(0, 1e6), "P")
 
@@ -97,7 +97,7 @@ class ConditionOptions:
     haze_percent: float = setting(0.0, "contrast that haze takes", PERCENT, "H")
     motion_blur_px: float = setting(0.0, "how far the ground moves during an exposure, image px", Number(0, 200), "B")
     night: bool = setting(False, "dark and noisy images", Flag())
-    season: str = setting("as_it_is", f"what the vegetation looks like: {', '.join(SEASONS)}", Choice(SEASONS), "NAME")
+    season: str = setting("as_it_is", f"what the vegetation looks like: {', '.join(SEASONS)}", Word(SEASONS), "NAME")
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -15,7 +15,7 @@ from promptmid_core.georaster import RasterView, check_raster, map_frame
 from promptmid_core.simulation.flight.clock import Clock
 from promptmid_core.simulation.flight.exposure import Exposure
 from promptmid_core.simulation.flight.flightplan import NEEDED_SHARE, drape, plan_flight
-from promptmid_core.simulation.flight.odometry import Odometer
+from promptmid_core.simulation.flight.odometry import WrongPrior
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.pictures import Photographer
 from promptmid_core.simulation.flight.season import LOOKS, seasoned
@@ -85,7 +85,7 @@ def simulate_flight(
     }
     camera = Photographer(plan, exposure, options)
     with BagWriter(out, custom) as bag:
-        priors = Odometer(options.prior, gsd, asked.seed).messages(rng, plan, terrain, clock)
+        priors = WrongPrior(options.prior, gsd, asked.seed).messages(rng, plan, terrain, clock)
         pictures = camera.messages(clock, progress)
         for log_ns, topic, content in heapq.merge(priors, pictures, key=lambda entry: entry[0]):
             bag.write(topic, content, log_ns)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.simulation.kinds import Choice, Number, Numbers, Whole
+from promptmid_core.simulation.kinds import Number, Numbers, Whole, Word
 from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, setting, settings_of
 
 WAYS = ("shift", "replace", "turn", "mirror", "shuffle")
@@ -18,8 +18,8 @@ PARTS = ("all", "left", "right", "upper", "lower")
 class AlterationOptions:
     """How a raster is altered, and where: halves meet in the middle of its pixels."""
 
-    way: str = setting("shift", f"how the raster is altered: {', '.join(WAYS)}", Choice(WAYS), "WAY")
-    part: str = setting("all", f"the part that is: {', '.join(PARTS)}", Choice(PARTS), "PART")
+    way: str = setting("shift", f"how the raster is altered: {', '.join(WAYS)}", Word(WAYS), "WAY")
+    part: str = setting("all", f"the part that is: {', '.join(PARTS)}", Word(PARTS), "PART")
     shift_px: tuple[float, ...] = setting((30, 0), "of shift: how far its ground lies right and down of the true place, whole "
                                           "pixels",
                                           Numbers(2, Number(-100_000, 100_000)), ("X", "Y"))

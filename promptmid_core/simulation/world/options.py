@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.simulation.kinds import Choice, Number, Whole
+from promptmid_core.simulation.kinds import Number, Whole, Word
 from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, setting, settings_of
 
 PATTERNS = ("land", "chequer", "blocks", "sections", "desert", "forest", "water")
@@ -21,7 +21,7 @@ class WorldOptions:
     seed: int = setting(1, "what the world comes from: another seed, another world", Whole(), "N")
     size_px: int = setting(1536, "width and height in pixels", Whole(256, 4096), "N")
     gsd: float = setting(10.0, "metres per pixel", Number(0.5, 30), "M")
-    pattern: str = setting("land", f"what the world shows: {', '.join(PATTERNS)}", Choice(PATTERNS), "NAME")
+    pattern: str = setting("land", f"what the world shows: {', '.join(PATTERNS)}", Word(PATTERNS), "NAME")
     pattern_px: float = setting(32, "of chequer and blocks: side of a field, length of a block, in pixels", Number(8, 512), "P")
     odd_one_in: int | None = setting(None, "of chequer: about one field in N, anywhere, bears a crop of its own", Whole(2), "N")
     epsg: int = setting(32633, "UTM zone of WGS 84: 32601 to 32660 in the north, 32701 to 32760 in the south",

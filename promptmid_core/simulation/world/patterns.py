@@ -5,7 +5,7 @@ Deserts, woods and water repeat nothing, but have little in them that both senso
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from promptmid_core.simulation.world.sar import LEVEL_SALT
 MILE_M = 1609.344
 SECTION_ROAD_M, QUARTER_TRACK_M = 11.0, 4.0
 STREET_M, SETBACK_M, HOUSE_M, GAP_M = 11.0, 6.0, 11.0, 7.0  # of a block: street, front garden, depth of a house, between houses
+HOUSE_HEIGHT_M, TREE_HEIGHT_M = 6.5, 7.0
 CANDIDATES = 20_000
 
 
@@ -51,7 +52,7 @@ class _Ground:
         if self.options.odd_one_in:
             odd = uniform(mixed(int(self.rng.integers(2**32)), i, j), 1) * self.options.odd_one_in < 1
             which = np.where(odd, 2, which)
-        return self._land(np.full(u.shape, Ground.CROP, np.uint8), crops[which])
+        return self._bare(np.full(u.shape, Ground.CROP, np.uint8), crops[which])
 
     def sections(self) -> Landscape:
         """Square miles between roads, each in four quarters of a crop each, as in the Middle West of the US."""
@@ -63,7 +64,8 @@ class _Ground:
         quarter = (x > MILE_M / 2) + 2 * (y > MILE_M / 2)
         paved = np.maximum(_line(x, MILE_M, SECTION_ROAD_M, gsd_m), _line(y, MILE_M, SECTION_ROAD_M, gsd_m))
         tracks = np.maximum(_line(x, MILE_M / 2, QUARTER_TRACK_M, gsd_m), _line(y, MILE_M / 2, QUARTER_TRACK_M, gsd_m))
-        return self._land(np.full(x.shape, Ground.CROP, np.uint8), crops[quarter], paved=np.maximum(paved, 0.6 * tracks))
+        fields = self._bare(np.full(x.shape, Ground.CROP, np.uint8), crops[quarter])
+        return _mapped(replace(fields, paved=np.maximum(paved, np.float32(0.6) * tracks)))
 
     def blocks(self) -> Landscape:
         """Equal blocks of houses in rows that back on each other, each house like its neighbour."""
@@ -87,7 +89,8 @@ class _Ground:
         # a tree in the back garden of each lot
         trees = share(4.0 - np.hypot(along - lot_m / 2, wide_m / 2 - edge_v)) * (1 - roof) * (1 - street)
         key = np.full(u.shape, int(self._crops(1)[0]), np.uint32)
-        return self._land(np.full(u.shape, Ground.GARDEN, np.uint8), key, paved=street, roof=roof, canopy=trees)
+        gardens = self._bare(np.full(u.shape, Ground.GARDEN, np.uint8), key)
+        return _mapped(replace(gardens, paved=street, roof=np.asarray(roof, np.float32), canopy=np.asarray(trees, np.float32)))
 
     def desert(self) -> Landscape:
         """Sand in dunes and flats of gravel, with a shrub here and there."""
@@ -109,7 +112,8 @@ class _Ground:
         keys = self.rng.integers(2**32, size=CANDIDATES, dtype=np.uint32)
         # grains that are neither white nor in furrows
         plain = keys[(np.abs(normal(keys, BRIGHT_SALT) + 1.6) < 0.1) & (uniform(keys, FURROW_SALT) < 0.1)]
-        return self._land(kind, np.full((size, size), plain[0], np.uint32), dem=dem, canopy=shrubs.astype(np.float32))
+        sands = self._bare(kind, np.full((size, size), plain[0], np.uint32))
+        return _mapped(replace(sands, dem=dem, canopy=shrubs.astype(np.float32)))
 
     def forest(self) -> Landscape:
         """Closed wood over hills, with gaps where trees fell."""
@@ -119,14 +123,14 @@ class _Ground:
         gaps = ramp(fractal(self.rng, size, 300 / gsd_m, 25 / gsd_m, 1.0), 2.2, 2.8)
         canopy = np.clip(np.float32(0.95) + np.float32(0.08) * crowns, 0.3, 1) * (1 - gaps)
         stand = fractal(self.rng, size, 1500 / gsd_m, 200 / gsd_m, 1.5)
-        land = self._land(np.full((size, size), Ground.FOREST, np.uint8), self._crops(1)[np.zeros((size, size), int)], dem=dem,
-                          canopy=canopy.astype(np.float32), conifer=np.clip(0.5 + 0.25 * stand + 0.2 * crowns, 0, 1))
-        land.canopy_m[:] = np.clip(18 + 2.5 * crowns + stand, 6, 30)
-        return land
+        floor = self._bare(np.full((size, size), Ground.FOREST, np.uint8), self._crops(1)[np.zeros((size, size), int)])
+        return _mapped(replace(floor, dem=dem, canopy=canopy.astype(np.float32),
+                               canopy_m=np.asarray(np.clip(18 + 2.5 * crowns + stand, 6, 30), np.float32),
+                               conifer=np.asarray(np.clip(0.5 + 0.25 * stand + 0.2 * crowns, 0, 1), np.float32)))
 
     def water(self) -> Landscape:
         """Open water from edge to edge."""
-        return self._land(np.full((self._size, self._size), Ground.WATER, np.uint8),
+        return self._bare(np.full((self._size, self._size), Ground.WATER, np.uint8),
                           self._crops(1)[np.zeros((self._size, self._size), int)])
 
     @property
@@ -154,20 +158,21 @@ class _Ground:
             chosen.append(int((fresh or list(near))[0]))
         return np.asarray(keys[self.rng.permutation(chosen)], np.uint32)
 
-    def _land(self, kind: UInt8, parcel: Keys, *, dem: Float32 | None = None, paved: Float32 | None = None,
-              roof: Float32 | None = None, canopy: Float32 | None = None, conifer: Float32 | None = None) -> Landscape:
-        def field(given: Float32 | None) -> Float32:
-            return np.zeros(kind.shape, np.float32) if given is None else np.ascontiguousarray(given, np.float32)
-
-        cover = COVER[kind]
-        canopy, roof, paved = field(canopy), field(roof), field(paved)
-        cover[(canopy > 0.5) & (kind != Ground.GARDEN)] = 10
-        cover[paved > 0.5] = 50
-        water = (kind == Ground.WATER).astype(np.float32)
+    def _bare(self, kind: UInt8, parcel: Keys) -> Landscape:
+        """Level land with nothing on it; what is put there has the height of houses and of garden trees."""
+        none = np.zeros(kind.shape, np.float32)
         return Landscape(
-            float(self.options.gsd), field(dem), cover, kind, parcel, np.zeros(kind.shape, np.uint8),
-            np.full(kind.shape, self.axis, np.float32), water, paved, roof, np.where(roof > 0, np.float32(6.5), np.float32(0)),
-            canopy, np.full_like(canopy, 7.0), np.full_like(canopy, 0.3) if conifer is None else field(conifer))
+            float(self.options.gsd), none, COVER[kind], kind, parcel, np.zeros(kind.shape, np.uint8),
+            np.full(kind.shape, self.axis, np.float32), (kind == Ground.WATER).astype(np.float32), none, none,
+            np.full_like(none, HOUSE_HEIGHT_M), none, np.full_like(none, TREE_HEIGHT_M), np.full_like(none, 0.3))
+
+
+def _mapped(land: Landscape) -> Landscape:
+    """The land with the cover of what stands on it."""
+    cover = land.cover.copy()
+    cover[(land.canopy > 0.5) & (land.ground != Ground.GARDEN)] = 10
+    cover[land.paved > 0.5] = 50
+    return replace(land, cover=cover)
 
 
 def _line(at: np.ndarray[tuple[int, ...], np.dtype[np.float64]], period_m: float, width_m: float, gsd_m: float) -> Float32:

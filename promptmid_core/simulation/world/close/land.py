@@ -6,7 +6,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, UInt8
 from promptmid_core.simulation.world.close.crowns import Crowns, Trees, crowns
-from promptmid_core.simulation.world.close.town import CAR_M, Builder, Built
+from promptmid_core.simulation.world.close.town import CAR_M, Builder, Townscape
 from promptmid_core.simulation.world.close.zones import BUILT, Use, Zones, zones
 from promptmid_core.simulation.world.landscape import COVER, Ground, Landscape, Paint
 from promptmid_core.simulation.world.lines import curved, painted
@@ -43,7 +43,7 @@ def close_landscape(rng: np.random.Generator, size: int, gsd_m: float, salt: int
     car = built.car * (1 - roof)
     paved = np.maximum(built.street, np.maximum(0.9 * path, 0.95 * built.yard * (1 - roof)))
     paved = np.maximum(paved, built.pavement)
-    trees = _trees(rng, where, built, edge, gsd_m, salt, dry)
+    trees = _trees(rng, where, built, edge, dry, gsd_m)
     free = (1 - roof) * (1 - car) * (1 - water)
     # crowns reach over gardens and pavements, not over houses; streets are mostly kept free
     canopy = trees.share * free * (1 - 0.8 * built.street) * (1 - 0.9 * path)
@@ -101,8 +101,9 @@ def _paths(rng: np.random.Generator, where: Zones, gsd_m: float) -> Float32:
     return np.asarray(share * np.isin(where.use, (Use.PARK, Use.WOOD)), np.float32)
 
 
-def _trees(rng: np.random.Generator, where: Zones, built: Built, edge: Float32, gsd_m: float, salt: int, dry: Float32) -> Crowns:
-    size = len(where.axis)
+def _trees(rng: np.random.Generator, where: Zones, built: Townscape, edge: Float32, dry: Float32,
+           gsd_m: float) -> Crowns:
+    size, salt = len(where.axis), int(rng.integers(2**32))
     ragged = fractal(rng, size, 9 / gsd_m, max(2.0, 1.2 / gsd_m), 0.6)
     patchy = fractal(rng, size, 120 / gsd_m, 10 / gsd_m, 1.2)
     leafy = np.array([0.42, 0.25, 0.05, 0.34, 0.0, 0.0], np.float32)[where.use]
@@ -119,7 +120,7 @@ def _trees(rng: np.random.Generator, where: Zones, built: Built, edge: Float32, 
     return wood.over(garden).over(bushes)
 
 
-def _paint(built: Built, car: Float32, canopy: Float32) -> Paint:
+def _paint(built: Townscape, car: Float32, canopy: Float32) -> Paint:
     """What has a colour of its own: pavements, lines on roads, cars."""
     colour = np.empty((*car.shape, 3), np.float32)
     colour[:] = PAVEMENT

@@ -21,7 +21,7 @@ CAR_M = 4.4, 1.85, 1.5
 
 
 @dataclass(frozen=True)
-class Built:
+class Townscape:
     """Shares (H, W) of a pixel: `street`, `pavement`, `roof`, `car`, `marking`, `hedge`, `garden`, and `yard` around halls;
     `roof_m` height; `key` of the building or lot, `car_key` of the car.
     """
@@ -54,7 +54,7 @@ class Builder:
         """Return how much of a pixel lies inside an outline that is `inner` metres away."""
         return np.asarray(np.clip(inner / np.float32(self._gsd_m) + np.float32(0.5), 0, 1), np.float32)
 
-    def built(self) -> Built:
+    def built(self) -> Townscape:
         """Return all that is built."""
         where, block, street_m = self._where, self._block, self._street_m
         has = street_m > 0
@@ -78,7 +78,7 @@ class Builder:
         lines = np.maximum(marking, bays * yard).astype(np.float32)
         garden = (where.use == Use.HOUSES) * (1 - roof) * (1 - street) * (1 - pavement)
         hedge = hedge * (where.use == Use.HOUSES) * clear * (1 - roof) * (1 - street)
-        return Built(street, pavement.astype(np.float32), roof.astype(np.float32), roof_m.astype(np.float32), car, lines,
+        return Townscape(street, pavement.astype(np.float32), roof.astype(np.float32), roof_m.astype(np.float32), car, lines,
                      hedge.astype(np.float32), garden.astype(np.float32), yard, key, car_key)
 
     def _houses(self) -> tuple[Float32, Float32, Keys, Float32]:
