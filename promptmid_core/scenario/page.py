@@ -14,7 +14,7 @@ from promptmid_core.scenario.results import KEYS
 from promptmid_core.scenario.scenario import FIELDS, MAP_FIELDS, OTHER, START_FIELDS
 from promptmid_core.simulation.flight.options import SETTINGS as FLIGHT
 from promptmid_core.simulation.kinds import quoted
-from promptmid_core.simulation.settings import Setting
+from promptmid_core.simulation.settings import Control
 from promptmid_core.simulation.world.alterations import SETTINGS as ALTERATIONS
 from promptmid_core.simulation.world.options import SETTINGS as WORLD
 
@@ -85,8 +85,8 @@ def _table(title: str, meanings: Mapping[str, str]) -> str:
     return _rows((title, ""), [(f"`{name}`", meaning) for name, meaning in meanings.items()])
 
 
-def _settings(table: Mapping[str, Setting], more: Mapping[str, str] = {}) -> str:
-    def default(setting: Setting) -> str:
+def _settings(table: Mapping[str, Control], more: Mapping[str, str] = {}) -> str:
+    def default(setting: Control) -> str:
         return "" if setting.default in (None, ()) or setting.default is False else quoted(setting.default)
 
     return _rows(("field", "", "has to be", "default"),
