@@ -10,6 +10,9 @@ import pytest
 
 from promptmid_core.cli import main
 from promptmid_core.scenario.ground import DATA
+from promptmid_core.scenario.report import render
+from promptmid_core.scenario.run import Played
+from promptmid_core.scenario.scenario import Scenario
 
 CONTRACT = {"name", "passed", "frames", "fixes", "fix_rate", "false_fixes", "misleading", "bound_failures", "ground_error_px",
             "first_fix_frame", "reasons", "criteria"}
@@ -137,3 +140,11 @@ def test_one_name_or_one_output_twice_is_refused(tmp_path: Path, work: Path, cap
     assert "have one name" in capsys.readouterr().err
     assert main(["scenario", "run", str(files[0]), "--json", str(files[0])]) == 1
     assert "is read by the same command" in capsys.readouterr().err
+
+
+def test_the_page_tells_what_failed_and_why_others_have_no_flights(tmp_path: Path) -> None:
+    scenario = Scenario.read(written(tmp_path, TWO.replace("A small world.", "A <b>world</b>.")))
+    page = render([Played(scenario, [], [], error="no <i>room</i>"), Played(scenario, [], [], skipped="no images")], "a & b")
+    assert "1 of 2 scenarios failed." in page and "1 was skipped." in page and "a &amp; b" in page
+    assert "A &lt;b&gt;world&lt;/b&gt;." in page and "no &lt;i&gt;room&lt;/i&gt;" in page and "no images" in page
+    assert "http" not in page.replace('http-equiv="', "")
