@@ -20,8 +20,6 @@ from promptmid_core.simulation.flight.sight import mounted, nadir_sight
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.flight.view import SKY, View
 
-pytestmark = pytest.mark.slow
-
 BORESIGHT = 1.5, -2.0, 3.0
 WRONG = {"boresight_error_deg": BORESIGHT, "focal_error_percent": 4, "principal_point_error_px": (6, -5), "camera_delay_s": 0.5}
 

@@ -45,7 +45,8 @@ class _Ground:
 
     def chequer(self) -> Landscape:
         """Two crops that take turns, field by field; a third where a field is odd. The grid is turned and placed at random."""
-        crops = self._crops(3)
+        darkest, odd_one, brightest = self._crops(3)
+        crops = np.array([darkest, brightest, odd_one], np.uint32)
         u, v = self._turned()
         i, j = (np.floor(a / self.options.pattern_px).astype(np.int32) for a in (u, v))
         which = (i + j) & 1
@@ -56,7 +57,7 @@ class _Ground:
 
     def sections(self) -> Landscape:
         """Square miles between roads, each in four quarters of a crop each, as in the Middle West of the US."""
-        crops = self._crops(4)
+        crops = self.rng.permutation(self._crops(4))
         gsd_m = float(self.options.gsd)
         phase = self.rng.uniform(0, MILE_M, 2)
         down, right = np.mgrid[:self._size, :self._size].astype(np.float64) * gsd_m
@@ -146,7 +147,7 @@ class _Ground:
         return np.asarray(u, np.float32), np.asarray(v, np.float32)
 
     def _crops(self, count: int) -> Keys:
-        """Keys of crops that both sensors tell apart: other plants, and other levels of backscatter; in even rows."""
+        """Keys of crops in rows too fine to be seen: other plants each, and the radar sees each brighter than the one before."""
         keys = self.rng.integers(2**32, size=CANDIDATES, dtype=np.uint32)
         keys = keys[uniform(keys, FURROW_SALT) < 0.1]
         plants, levels = (uniform(keys, CROP_SALT) * len(CROPS)).astype(int), normal(keys, LEVEL_SALT)
@@ -156,7 +157,7 @@ class _Ground:
             near = order[max(0, int(share * len(order)) - 20):int(share * len(order)) + 20]
             fresh = [i for i in near if plants[i] not in plants[chosen]]
             chosen.append(int((fresh or list(near))[0]))
-        return np.asarray(keys[self.rng.permutation(chosen)], np.uint32)
+        return np.asarray(keys[chosen], np.uint32)
 
     def _bare(self, kind: UInt8, parcel: Keys) -> Landscape:
         """Level land with nothing on it; what is put there has the height of houses and of garden trees."""
