@@ -14,6 +14,8 @@ from promptmid_core.scenario.report import render
 from promptmid_core.scenario.run import Played
 from promptmid_core.scenario.scenario import Scenario
 
+pytestmark = pytest.mark.slow
+
 CONTRACT = {"name", "passed", "frames", "fixes", "fix_rate", "false_fixes", "misleading", "bound_failures", "ground_error_px",
             "first_fix_frame", "reasons", "criteria"}
 SMALL = """shows: A small world.
