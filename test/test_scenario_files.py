@@ -74,7 +74,7 @@ def test_all_that_can_be_said_is_read(tmp_path: Path) -> None:
     assert (scenario.map.descriptor, scenario.map.dem, scenario.map.landcover) == ("structural", False, True)
     assert [each.options.part for each in scenario.map.alterations] == ["left"]
     assert (scenario.parameters, scenario.seeds) == ({"patch_px": 128}, (4, 5))
-    assert (scenario.start, scenario.cells) == (Start(500.0), Division(256, most=2))
+    assert (scenario.start, scenario.cells) == (Start(True, 500.0), Division(256, most=2))
     bare = read(tmp_path, "shows: x\nworld: {simulated: {seed: 9}}\nflight: {}\nseeds: [1]\ncriteria: {fixes_most: 0}\n")
     assert (bare.map, bare.start, bare.cells, bare.world(1)) == (MapWanted(), None, None, WorldOptions.of(seed=9))
 

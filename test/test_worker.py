@@ -83,7 +83,7 @@ def test_the_track_is_forgotten_and_the_localizer_replaced_between_images() -> N
     first.reset = lambda: resets.append(threading.get_ident())  # type: ignore[method-assign]
     at = make(first)
     at.worker.start()
-    at.worker.relocalize()
+    at.worker.forget()
     at.inbox.put(image(stamps(1)[0]))
     wait_for(lambda: len(at.done) == 1)
     assert len(resets) == 1

@@ -66,8 +66,6 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
     What keeps it from being run is told in what is returned.
     """
     legs, left_out = list[FlownLeg](), list[str]()
-    if scenario.start is not None:
-        return Played(scenario, [], [], error="it starts lost, and a replay begins with the prior's position; leave start out")
     try:
         settings = Settings.read(DEFAULTS | dict(parameters) | dict(scenario.parameters))
         for leg in stage.legs(scenario):
@@ -97,7 +95,8 @@ def _fly(scenario: Scenario, leg: Leg, stage: Stage, settings: Settings, plots: 
     descriptor = stage.descriptor(scenario, settings.wanted)
     reference = ReferenceMap.open(stage.map(scenario, leg.ground, descriptor))
     bag = stage.bag(scenario, leg, reference)
-    flight = replay(bag, Localizer(reference, descriptor, settings.options), reference, rig=settings.rig)
+    flight = replay(bag, Localizer(reference, descriptor, settings.options), reference, rig=settings.rig,
+                    start=scenario.start)
     course = Course(flight.frames, summarise(flight), jumps(scenario.flight, flight.frames),
                     crossings(scenario.map, leg.ground.sar, reference, flight.frames))
     drawn = {name: picture for name, draw in plots if (picture := draw(flight, reference))}

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptmid_core.descriptors.name import DescriptorName
 from promptmid_core.errors import InputError
+from promptmid_core.localization.quest import Start
 from promptmid_core.localization.settings import DEFAULTS, PARAMETERS, Settings, check_names
 from promptmid_core.replay.criteria import Criteria
 from promptmid_core.scenario.cells import CELL_FIELDS, Division
@@ -66,15 +67,6 @@ class MapWanted:
     dem: bool = True
     landcover: bool = True
     alterations: tuple[Alteration, ...] = ()
-
-
-@dataclass(frozen=True)
-class Start:
-    """What is known of the place at first: within how many metres (None: anywhere on the map), and the heading's 3 sigma in
-    degrees (None: unknown)."""
-
-    within_m: float | None = None
-    heading_known_deg: float | None = None
 
 
 @dataclass(frozen=True)
@@ -189,7 +181,7 @@ def _start(within: Section) -> Start | None:
                              "out, or write true")
         return None
     within_m = within.number("within_m", 1, 1e7) if "within_m" in within else None
-    return Start(within_m, within.number("heading_known_deg", 0, 180) if "heading_known_deg" in within else None)
+    return Start(True, within_m, within.number("heading_known_deg", 0.1, 180) if "heading_known_deg" in within else None)
 
 
 def _seeds(whole: Section) -> tuple[int, ...]:
