@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -164,6 +163,6 @@ def test_a_start_that_cannot_be_is_refused(values: tuple[Any, ...], said: str) -
         Start(*values)
 
 
-def test_the_command_says_what_contradicts(scene: Scene, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_command_says_what_contradicts(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(scene.bag), "--map", str(scene.map_path), "--within-m", "500"]) == 1
     assert capsys.readouterr().err.strip().endswith("are said of a flight that begins lost; add --lost")

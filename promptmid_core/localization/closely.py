@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptmid_core.descriptors import Descriptor
+from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior, boresight_point
 from promptmid_core.geometry.terrain import Terrain
@@ -15,7 +16,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis
 from promptmid_core.localization.lie import Lie
-from promptmid_core.localization.lost import FineLook, Whereabout, Whereabouts
+from promptmid_core.localization.lost import PLACE, FineLook, Whereabout, Whereabouts
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.stopwatch import Stopwatch
@@ -26,15 +27,21 @@ from promptmid_core.refmap import ReferenceMap
 FEW, MOST, SOMETHING, MUCH = 2, 4, 1e-5, 0.01
 TOLD, LEAST_TOLD = 16, 1e-4  # places that are told of
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
+# of the scores of places that a coarse look has chosen, by 190 looks on decoys: one in 100 has one above 6, and ten times fewer for
+# each 0.7 more
+CLOSE = Likelihood(3.0, 3.6, 0.1)
 LEAST_SCALE = 0.03
+SAME_PX = 5.0  # around a place that is the very one
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on
 
 
 @dataclass(frozen=True)
 class Closeup:
-    """What a close look came to: the place that it found, where it was `expected`, in which `scope`, and what `best` matched."""
+    """What a close look came to: the place that it found, and the share of what it told around that it told of this very place;
+    where it was `expected`, in which `scope`, and what `best` matched."""
 
     place: Whereabout
+    share: float
     expected: Expectation
     scope: Scope
     best: Hypothesis
@@ -79,8 +86,10 @@ class Closely:
             except Refusal:
                 continue  # the rim of the map, or a hole of it: nothing is told of this place
             place = self._place(seen, best, at)
-            whereabouts = whereabouts.seen_finely(at, self._told(best, at, place), expected.yaw)
-            found.append(Closeup(place, expected, scope, best))
+            told = self._told(best, at, place)
+            whereabouts = whereabouts.seen_finely(at, told, expected.yaw)
+            share = told.share(SAME_PX * self.reference.gsd, PLACE * whereabouts.grid.gsd)
+            found.append(Closeup(place, share, expected, scope, best))
         return whereabouts, found
 
     def places(self, seen: Seen, whereabouts: Whereabouts, found: list[Closeup]) -> tuple[tuple[Pose, float], ...]:
@@ -131,9 +140,9 @@ class Closely:
 
     def _told(self, best: Hypothesis, at: Whereabout, place: Whereabout) -> FineLook:
         """What a look around `at`, which has found a place, tells of all places around."""
-        surface, likelihood = best.surface, self.descriptor.likelihood
+        surface = best.surface
         moved = np.zeros(2) if best.match is None else (best.match.solution.pose.position - best.start.position)[:2]
-        nats = likelihood.log_ratio(surface.scores - np.log(surface.among) / likelihood.slope)
+        nats = CLOSE.log_ratio(surface.scores - np.log(surface.among) / CLOSE.slope)
         return FineLook(at, place.x + surface.east - moved[0], place.y + surface.north - moved[1], nats, place)
 
     def _pose(self, seen: Seen, place: Whereabout, found: list[Closeup], whereabouts: Whereabouts) -> tuple[Pose, float]:

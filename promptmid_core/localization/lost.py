@@ -64,6 +64,12 @@ class FineLook:
     nats: Float64
     found: Whereabout
 
+    def share(self, near: float, far: float) -> float:
+        """Return how much of the likelihood within `far` metres of the place that was found lies within `near`."""
+        apart = np.hypot(self.x - self.found.x, self.y - self.found.y)
+        ratios = np.exp(self.nats)
+        return float(ratios[apart <= near].sum() / max(float(ratios[apart <= max(near, far)].sum()), 1e-300))
+
 
 @dataclass(frozen=True)
 class Step:

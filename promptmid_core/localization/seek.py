@@ -74,7 +74,7 @@ class Seeker:
         probability = whereabouts.probability(best.place)
         if probability >= LIKELY:
             search = replace(search, known_scale=self.closely.scale(seen, best))
-        return Sought(replace(quest, search=search), probability, places), best
+        return Sought(replace(quest, search=search), probability * best.share, places), best
 
     def _level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
         return self.reference.at(search.level) if search else level_of(frame, lie.pose, self.reference, Terrain.flat(lie.ground))
