@@ -66,7 +66,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.PRIOR_MISSING: "No odometry brackets the stamp of the image.",
     Reason.PRIOR_INVALID: "The odometry has NaN, a non-unit quaternion or a covariance that is none.",
     Reason.PRIOR_FRAME: "The odometry is given in a frame that cannot be used.",
-    Reason.PRIOR_TOO_UNCERTAIN: "The prior is less certain than the widest search allows.",
+    Reason.PRIOR_TOO_UNCERTAIN: "The prior's tilt, or the part of the map left open by its place, is more than a search covers.",
     Reason.PRIOR_OUTSIDE_MAP: "The prior places the view outside the map.",
     Reason.VIEW_NOT_DOWN: "The middle of the image does not look at the ground.",
     Reason.FRAME_TOO_COARSE: "A pixel of the image covers more ground than the map can be matched with.",

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from simulated import Scene
 
-import promptmid_core.localization.seek as seek
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Prior
+from promptmid_core.localization import seek, track
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Frame, State
 from promptmid_core.localization.localizer import Localizer
@@ -80,6 +80,23 @@ def test_where_the_prior_tells_too_little_a_search_begins(scene: Scene) -> None:
         assert fix.reason in (Reason.FIX, Reason.AMBIGUOUS), fix.sentence
         assert fix.places
         at.reset()
+
+
+@pytest.mark.parametrize("off", [(2500.0, -1500.0), (90_000.0, 0.0)])
+def test_a_prior_that_is_sure_and_wrong_is_left_for_a_search(
+        scene: Scene, monkeypatch: pytest.MonkeyPatch, off: tuple[float, float]) -> None:
+    """On the map, and off it."""
+    monkeypatch.setattr(track, "MOST_UNHELD", 3)
+    at, states = localizer(scene), list[State]()
+    for frame, prior in flown(scene):
+        moved = replace(prior.pose, position=prior.pose.position + np.array([*off, 0.0]))
+        covariance = prior.covariance.copy()
+        covariance[:2, :2] = np.eye(2) * 30.0 ** 2
+        fix = at.track(at.match(frame, replace(prior, pose=moved, covariance=covariance), at.expect))
+        states.append(fix.state)
+        if fix.pose is not None:
+            assert np.hypot(*(fix.pose.position - prior.pose.position)[:2]) < 400
+    assert states[0] is State.SEARCHING and State.LOST in states and states[-1] is State.TRACKING
 
 
 def test_a_search_is_begun_at_will_and_keeps_what_it_knows(scene: Scene) -> None:
@@ -156,8 +173,8 @@ def test_what_was_stated_is_doubted_once_it_has_led_nowhere(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize(("values", "said"), [
-    ((False, 500.0, None), "does not begin lost"), ((True, -1.0, None), "within -1 m"), ((True, float("nan"), None), "within nan m"),
-    ((True, None, 0.0), "to 0 degrees"), ((True, None, 200.0), "to 200 degrees")])
+    ((False, 500.0, None), "does not begin lost"), ((True, -1.0, None), "within -1 m"),
+    ((True, float("nan"), None), "within nan m"), ((True, None, 0.0), "to 0 degrees"), ((True, None, 200.0), "to 200 degrees")])
 def test_a_start_that_cannot_be_is_refused(values: tuple[Any, ...], said: str) -> None:
     with pytest.raises(InputError, match=said):
         Start(*values)

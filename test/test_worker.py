@@ -95,6 +95,16 @@ def test_the_track_is_forgotten_and_the_localizer_replaced_between_images() -> N
     assert at.worker.stop(5)
 
 
+def test_a_search_of_the_map_is_not_begun_while_one_runs() -> None:
+    lost = SimpleNamespace(searching=False)
+    worker = Worker(Inbox(), SimpleNamespace(), lost, 0.0, lambda _: None, lambda *_: None)  # type: ignore[arg-type]
+    assert worker.relocalize()
+    assert not worker.relocalize()
+    lost.searching = True
+    other = Worker(Inbox(), SimpleNamespace(), lost, 0.0, lambda _: None, lambda *_: None)  # type: ignore[arg-type]
+    assert not other.relocalize()
+
+
 class Hung(KnownLocalizer):
     """Does not return from the first image until it is let go."""
 

@@ -16,7 +16,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis
 from promptmid_core.localization.lie import Lie
-from promptmid_core.localization.lost import PLACE, FineLook, Whereabout, Whereabouts
+from promptmid_core.localization.lost import FineLook, Whereabout, Whereabouts
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.stopwatch import Stopwatch
@@ -27,11 +27,11 @@ from promptmid_core.refmap import ReferenceMap
 FEW, MOST, SOMETHING, MUCH = 2, 4, 1e-5, 0.01
 TOLD, LEAST_TOLD = 16, 1e-4  # places that are told of
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
-# of the scores of places that a coarse look has chosen, by 190 looks on decoys: one in 100 has one above 6, and ten times fewer for
-# each 0.7 more
+# of the scores around places that a coarse look has chosen, by 190 looks on decoys: one in 100 has one above 6, and ten times
+# fewer for each 0.7 more
 CLOSE = Likelihood(3.0, 3.6, 0.1)
 LEAST_SCALE = 0.03
-SAME_PX = 5.0  # around a place that is the very one
+SAME_PX, PEAK = 8.0, 1.5  # around the very place; and cells of the coarse look that its peak leaves open
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on
 
 
@@ -73,7 +73,8 @@ class Closely:
         looked: list[Whereabout] = []
         found: list[Closeup] = []
         while len(looked) < MOST:
-            left = [place for place in whereabouts.places(MOST + 1) if not any(whereabouts.same(place, other) for other in looked)]
+            left = [place for place in whereabouts.places(MOST + 1)
+                    if not any(whereabouts.same(place, other) for other in looked)]
             worth = 0.0 if not looked else SOMETHING if len(looked) < FEW else MUCH
             if not left or left[0].probability < worth:
                 break
@@ -88,7 +89,7 @@ class Closely:
             place = self._place(seen, best, at)
             told = self._told(best, at, place)
             whereabouts = whereabouts.seen_finely(at, told, expected.yaw)
-            share = told.share(SAME_PX * self.reference.gsd, PLACE * whereabouts.grid.gsd)
+            share = told.share(SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
             found.append(Closeup(place, share, expected, scope, best))
         return whereabouts, found
 
@@ -97,7 +98,7 @@ class Closely:
         return tuple(self._pose(seen, place, found, whereabouts) for place in whereabouts.places(TOLD, LEAST_TOLD))
 
     def scale(self, seen: Seen, found: Closeup) -> float | None:
-        """Return how many times larger the ground is than it was believed to be, by a place; None where a DEM knows its height."""
+        """Return how many times larger the ground is than it was believed to be, by a place; None where a DEM tells that."""
         if self.reference.has_dem or found.best.match is None:
             return None
         return (float(found.best.match.solution.pose.position[2]) - self._ground(found.place)) / seen.lie.height

@@ -48,9 +48,8 @@ class TiePoints:
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `expected`: where it was looked for; `sought`: what the search of the whole map came to, where that was one; `surface`: what it
-    says of all places there, in corrections of the expected position;
-    `apart`: that parts of it lie at two places of the map.
+    `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position;
+    `apart`: that parts of it lie at two places of the map; `sought`: what a search of the whole map came to, where it was one.
     These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
     that), `ties`, `patch` and `prompt` are None where the frame was refused before they were known.
     """

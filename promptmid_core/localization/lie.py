@@ -19,8 +19,8 @@ SAMPLES = 48  # a side, at which the ground's height is asked for
 
 @dataclass(frozen=True)
 class Lie:
-    """How a frame lies: its `pose` as believed, the boresight's `place` (2,) by that, the ground's height, the `height` of the pose
-    above it, and the standard deviation `sigma` of that; metres."""
+    """How a frame lies: its `pose` as believed, the boresight's `place` (2,) by that, the height of the `ground`, the `height` of
+    the pose above it, and the standard deviation `sigma` of that; metres."""
 
     pose: Pose
     place: Float64

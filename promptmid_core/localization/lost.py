@@ -73,9 +73,9 @@ class FineLook:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens between two frames: `move` (2,) metres of the boresight along the axes of the believed heading; `spread` metres
-    and `turned` radians that these may be wrong by, one standard deviation; `new`: share of the ground that was not in view
-    before; `floor`: what any frame leaves for the place being any other."""
+    """What happens between two frames: `move` (2,) metres of the boresight along the axes of the believed heading; `spread`
+    metres and `turned` radians that these may be wrong by, one standard deviation; `new`: share of the ground that was not in
+    view before; `floor`: what any frame leaves for the place being any other."""
 
     move: Float64
     spread: float
@@ -165,8 +165,8 @@ class Whereabouts:
         return replace(self, told=told)
 
     def seen_finely(self, at: Whereabout, look: FineLook, reach: float) -> Whereabouts:
-        """Return the belief after a fine look around `at`, at headings within `reach` radians of its own: what it told of the cells
-        around at the heading that it found; at the others no more than that."""
+        """Return the belief after a fine look around `at`, at headings within `reach` radians of its own: what it told of the
+        cells around at the heading that it found; at the others no more than that."""
         told = self.told.copy()
         for k in self._alike(at, reach + self.step):
             rows, cols, nats = self._cells(k, look)

@@ -98,7 +98,7 @@ class Quest:
         return replace(self, sigma=self.sigma if self.lean else np.inf, reach=np.pi, firm=True, search=None)
 
     def seen_from(self, lever: Float64) -> Quest:
-        """The quest for the place that is looked at, from the position of which it lies a lever (2,) off by the believed heading."""
+        """The quest for the place that is looked at, which lies a lever (2,) off the position by the believed heading."""
         if self.reach < LEAST_KNOWN:
             return replace(self, middle=self.middle + lever)
         # nobody knows which way the camera looks

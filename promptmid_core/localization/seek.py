@@ -86,8 +86,8 @@ class Seeker:
         rim = float(np.hypot(patch.grid.width, patch.grid.height)) * patch.grid.gsd / 2
         bounds = common(quest.bounds(rim), level.grid.bounds)
         if bounds is None:
-            raise Refusal(Reason.PRIOR_OUTSIDE_MAP, "no ground of the map lies where the aircraft may be; give a first position on "
-                                                    "the map")
+            raise Refusal(Reason.PRIOR_OUTSIDE_MAP, "no ground of the map lies where the aircraft may be; give a first position "
+                                                    "on the map")
         cell_px, turns = self._cells(quest.reach, described, bounds, level)
         try:
             overview = Overview.of(level, cell_px, bounds)
@@ -111,8 +111,8 @@ class Seeker:
             if cells <= MOST_CELLS and cells * len(turns) <= (MOST_FINE if cell_px < 8 else MOST_HELD):
                 return cell_px, turns
         millions = area / level.gsd ** 2 / 1e6
-        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"the {millions:.0f} million pixels of the map where the aircraft may be are more "
-                                                  "than can be searched; give a first position on the map")
+        raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"the {millions:.0f} million pixels of the map where the aircraft may be are "
+                                                  "more than can be searched; give a first position on the map")
 
     def _looked(self, search: Search, motion: DeadReckoning, described: DescriptorMap, patch: Patch, lie: Lie,
                 place: tuple[float, float]) -> tuple[Search, float]:

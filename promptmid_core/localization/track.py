@@ -179,7 +179,10 @@ class Track:
         """What is known where the aircraft is lost, None where it is not."""
         quest, sigmas = self._quest, self._options.search.sigmas
         if quest is not None and (quest.search is None or motion.doubt - quest.search.motion.doubt < ANYWHERE_M / 2):
-            return quest
+            believed = (quest.map_from_motion @ motion.pose).position
+            # who comes onto the map where it was believed all along is looked for there first
+            if not quest.lean or self._on_map(quest.middle) or not self._on_map(believed):
+                return quest
         if self.state is not State.LOST:
             begun = Quest.of(prior, sigmas)
             if kept is not None or (begun.reach <= MOST_REACH and begun.sigma <= self._most_sigma(frame, prior)):
@@ -196,6 +199,10 @@ class Track:
         told = replace(prior, covariance=np.diag([0, 0, 0, 0, 0, kept.heading.later(seconds)]))
         return Quest(kept.map_from_motion, place, NEAR_PX * self._reference.gsd, reach_of(told, sigmas), lean=True)
 
+    def _on_map(self, place: Float64) -> bool:
+        west, south, east, north = self._reference.grid.bounds
+        return bool(west <= place[0] <= east and south <= place[1] <= north)
+
     def _most_sigma(self, frame: Frame, prior: Prior) -> float:
         """Metres of the prior's own sigma from which on it tells too little to look around it alone."""
         try:
@@ -211,8 +218,8 @@ class Track:
         if candidate.reason is not Reason.FIX or expected is None or candidate.pose is None or candidate.prior is None:
             return Spot(0.0, 0.0, 0.0)
         if 1 - sought.probability > self._options.track.risk:
-            raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not all"
-                                            f" but {self._options.track.risk:g}")
+            raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not "
+                                            f"all but {self._options.track.risk:g}")
         correction = candidate.pose.position[:2] - expected.reckoned
         belief = Belief.at(correction, sought.probability, expected.belief.cell)
         expected = replace(expected, belief=belief)
@@ -269,6 +276,8 @@ class Track:
         kept = self._joined(motion) or self._begun(candidate, expected, motion)
         belief, unheld = expected.belief, kept.unheld
         place = None if candidate.pose is None else candidate.pose.position[:2] - expected.reckoned
+        if candidate.reason is Reason.PRIOR_OUTSIDE_MAP:
+            unheld += 1
         if candidate.surface is not None and candidate.patch is not None:
             surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
                               north=candidate.surface.north + expected.correction[1])
