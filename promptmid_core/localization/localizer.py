@@ -84,10 +84,11 @@ class Localizer:
                 if closeup is None:
                     raise Refusal(Reason.AMBIGUOUS, "no place of the map could be looked at closely")
                 expected, scope, best = closeup.expected, closeup.scope, closeup.best
+                candidate = replace(candidate, expected=expected)
             else:
+                candidate = replace(candidate, expected=expected)
                 scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
                 best = self._matcher.best(frame, expected, scope, clock)
-            candidate = replace(candidate, expected=expected)
             candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
                                 apart=best.apart)
             if best.match is None:
