@@ -173,7 +173,7 @@ class Track:
 
     def forget(self) -> None:
         """Begin anew, as after a jump of the clock or a new prior by hand."""
-        self._kept, self._quest, self._start, self.state = None, None, None, State.SEARCHING
+        self._kept, self._quest, self.state = None, None, State.SEARCHING if self._start is None else State.LOST
 
     def _sought(self, frame: Frame, prior: Prior, motion: DeadReckoning, kept: Kept | None) -> Quest | None:
         """What is known where the aircraft is lost, None where it is not."""
