@@ -1,6 +1,7 @@
 """The figures of a flight against flights whose errors are known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def test_without_truth_nothing_is_claimed() -> None:
 
 
 def test_table_shows_the_figures_and_a_dash_where_there_is_none() -> None:
-    summary = summarise(flight([*(fixed(i, moved(1.25)) for i in range(3)), refused(3, Reason.PEAK_AMBIGUOUS)]))
+    summary = summarise(flight([*(fixed(i, moved(1.25)) for i in range(3)), refused(3, Reason.AMBIGUOUS)]))
     lines = {" ".join(line.split()) for line in table(summary).splitlines()}
     assert "fixes 3 75.0 % of frames" in lines
     assert "ground error px 1.25 1.25 1.25" in lines
@@ -148,3 +149,15 @@ def test_table_shows_the_figures_and_a_dash_where_there_is_none() -> None:
     bare = table(summarise(flight([])))
     assert "None" not in bare and "nan" not in bare
     assert "ground error px - - -" in {" ".join(line.split()) for line in bare.splitlines()}
+
+
+def test_places_are_held_against_what_was_said_of_them() -> None:
+    near, far = (true_pose(START_NS).corrected(np.array([px * GSD, 0, 0, 0, 0, 0])) for px in (4.9, 5.1))
+    said = [(near, 0.5), (far, 0.49), (near, 0.95), (far, 0.95), (near, 0.9989), (near, 1.0), (far, 0.9991)]
+    frames = [fixed(i, moved(1)) for i in range(2)]
+    told = [replace(frame, fix=replace(frame.fix, places=places)) for frame, places in zip(frames, (tuple(said), ()), strict=True)]
+    summary = summarise(flight([refused(0, Reason.AMBIGUOUS), *told, replace(told[0], truth=None)]))
+    assert [(row["n"], row["right"]) for row in summary["hypotheses"]] == [(1, 1), (2, 1), (1, 1), (2, 1)]
+    assert [row["said_low"] for row in summary["hypotheses"]] == [0.5, 0.9, 0.99, 0.999]
+    assert summary["first_fix_frame"] == 2
+    assert summarise(flight([refused(0, Reason.AMBIGUOUS)]))["first_fix_frame"] is None

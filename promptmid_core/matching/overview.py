@@ -18,7 +18,7 @@ MOST_CELLS = 1_500_000  # what a search of as many holds takes 0.2 GB
 STRIP_PX = 256
 
 
-class Level(Protocol):
+class MapLevel(Protocol):
     """What is read of a level of a reference map."""
 
     @property
@@ -40,7 +40,7 @@ class Overview:
         self._kept: tuple[int, Spectra] | None = None
 
     @staticmethod
-    def of(level: Level, cell_px: int = CELL_PX, bounds: Bounds | None = None) -> Overview:
+    def of(level: MapLevel, cell_px: int = CELL_PX, bounds: Bounds | None = None) -> Overview:
         """Read a level in strips; only what of it lies within `bounds`, metres in `map`, where there are such.
 
         Raises InputError where there are more than MOST_CELLS, where nothing of the level lies within the bounds, and where the

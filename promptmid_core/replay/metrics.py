@@ -33,8 +33,8 @@ def summarise(flight: Flight) -> Summary:
     Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
     `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too. `first_fix_frame` counts from
-    1. `hypotheses`: of the places told of on frames that have a truth, those said to be true with a probability from `said_low` to
-    `said_high`: how many, and how many of them lie within FALSE_FIX_PX of the truth.
+    1. `hypotheses`: of the places told of on frames that have a truth, those said to be true with a probability from `said_low`
+    to `said_high`: how many, and how many of them lie within FALSE_FIX_PX of the truth.
     """
     frames = flight.frames
     fixes = [frame for frame in frames if frame.fix.accepted]

@@ -68,11 +68,10 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
            start: Start | None = None, progress: Callable[[int, int], None] | None = None) -> Flight:
     """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
 
-    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `start` says whether the flight
-    begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told (images
-    done, images in the bag). Apart from the wall times two runs give the same. A bad message costs its own frame only, which
-    then has a reason. Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference
-    map's.
+    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `start` says whether the
+    flight begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told (images done,
+    images in the bag). Apart from the wall times two runs give the same. A bad message costs its own frame only, which then has a
+    reason. Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference map's.
     """
     localizer.reset()
     if start is not None and start.lost:
