@@ -140,6 +140,15 @@ def test_more_than_can_be_searched_is_refused(scene: Scene, monkeypatch: pytest.
     assert "million pixels" in candidate.sentence and "give a first position" in candidate.sentence
 
 
+def test_a_tilt_that_takes_the_view_anywhere_is_refused_all_the_same(scene: Scene) -> None:
+    at, (frame, prior) = localizer(scene), flown(scene)[0]
+    at.lose(Start(True))
+    covariance = prior.covariance.copy()
+    covariance[4, 4] = 1.0
+    candidate = at.match(frame, replace(prior, covariance=covariance), at.expect)
+    assert candidate.reason is Reason.PRIOR_TOO_UNCERTAIN and "tilt" in candidate.sentence
+
+
 def test_headings_that_are_too_many_for_a_frame_are_looked_at_by_the_next(
         scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     at, frames = localizer(scene), flown(scene)

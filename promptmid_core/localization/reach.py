@@ -8,7 +8,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Grid, Pose, boresight_point, ground_resolution
+from promptmid_core.geometry import Grid, Pose, Prior, boresight_point, ground_resolution
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame
@@ -36,15 +36,25 @@ def scope_of(frame: Frame, expected: Expectation, reference: ReferenceMap, terra
     level = level_of(frame, expected.pose, reference, terrain)
     height = float(expected.pose.position[2] - boresight_point(frame.camera, expected.pose, terrain)[2])
     most = options.search.most_radius_px * level.gsd
-    tilt = np.sqrt(float(expected.prior.covariance[[3, 4], [3, 4]].max()))
-    swing = options.search.sigmas * height * tilt
+    swing = swing_of(expected.prior, height, level, reference, options)
+    radius = np.clip(np.hypot(expected.radius, swing), options.search.least_radius_px * level.gsd, most)
+    return Scope(level, Extent(float(radius), expected.yaw, expected.height / max(height, 1.0)), height)
+
+
+def swing_of(prior: Prior, height: float, level: ReferenceMap, reference: ReferenceMap, options: Options) -> float:
+    """Return by how many metres the prior's tilt may move the view from a height.
+
+    Raises Refusal PRIOR_TOO_UNCERTAIN where that is more than is searched.
+    """
+    most = options.search.most_radius_px * level.gsd
+    tilt = np.sqrt(float(prior.covariance[[3, 4], [3, 4]].max()))
+    swing = float(options.search.sigmas * height * tilt)
     if swing > most:
         raise Refusal(Reason.PRIOR_TOO_UNCERTAIN, f"{options.search.sigmas:g} sigma of the prior's tilt, which is "
                                                   f"{np.rad2deg(tilt):.1f} degrees, are {swing / reference.gsd:.0f} px at "
                                                   f"{height:.0f} m above the ground; at most {most / reference.gsd:.0f} px are "
                                                   "searched")
-    radius = np.clip(np.hypot(expected.radius, swing), options.search.least_radius_px * level.gsd, most)
-    return Scope(level, Extent(float(radius), expected.yaw, expected.height / max(height, 1.0)), height)
+    return swing
 
 
 def patch_grid(target: Float64, level: ReferenceMap, finest: Grid, stride: int, side: int) -> Grid:

@@ -18,7 +18,7 @@ from promptmid_core.localization.lie import Lie, common, ground_of
 from promptmid_core.localization.lost import Step, Whereabouts
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.quest import Anywhere, Quest, Search, Sought
-from promptmid_core.localization.reach import level_of
+from promptmid_core.localization.reach import level_of, swing_of
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.matching.overview import MOST_CELLS, Overview
 from promptmid_core.matching.survey import Layer, headings_within, layers, step_for
@@ -50,13 +50,14 @@ class Seeker:
         """Return what a frame adds to a quest, and the close look at the likeliest place, None where no place could be.
 
         Raises Refusal where it cannot be looked for: VIEW_NOT_DOWN, FOOTPRINT_SMALL, LOW_TEXTURE, PRIOR_OUTSIDE_MAP, and
-        PRIOR_TOO_UNCERTAIN where the map is larger than what can be searched.
+        PRIOR_TOO_UNCERTAIN where the tilt may take the view anywhere, and where the map is larger than what can be searched.
         """
         quest, prior = anywhere.quest.doubted, anywhere.prior
         with clock("orthorectify"):
             ground = ground_of(self.reference, self.terrain, self.options.track, quest.bounds(0.0))
             lie = Lie.of(frame, quest.pose(prior), prior, ground)
             level = self._level(frame, lie, quest.search)
+            swing_of(prior, lie.height, level, self.reference, self.options)
             patch, place = footprint(frame, lie.pose, Terrain.flat(lie.ground), level.gsd, self.options)
         with clock("describe"):
             described = self.closely.descriptor.oriented.describe(patch, Prompt(Modality.OPTICAL))
