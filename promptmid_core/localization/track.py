@@ -30,7 +30,8 @@ UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
 MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
 TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
-STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
+STRONG, GONE = 6.0, 0.5  # score of a place that was there, and the share of it below which it is gone
+LITTLE = 0.7  # new ground, up to which what was matched should still be in view
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
@@ -208,7 +209,7 @@ class Track:
             surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
                               north=candidate.surface.north + expected.correction[1])
             new = kept.ground.see(candidate.patch, -expected.correction)
-            gone = kept.score >= STRONG and new < 0.3 and _score_at(surface, belief.best, belief.cell) < NOTHING
+            gone = kept.score >= STRONG and new < LITTLE and _score_at(surface, belief.best, belief.cell) < GONE * kept.score
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
                 belief = _doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
