@@ -62,18 +62,19 @@ class Belief:
         east, north = _axes(cell)
         at = np.stack(np.broadcast_arrays(east, north[:, None]), axis=-1)
         spread = covariance + np.eye(2) * cell ** 2 / 4
-        distance2 = np.einsum("rci,ij,rcj->rc", at, np.linalg.inv(spread), at)
+        # by axes of their own: the inverse of a narrow ellipse has no sign to trust
+        values, vectors = np.linalg.eigh(spread)
+        distance2 = ((at @ vectors) ** 2 / np.maximum(values, cell ** 2 / 4)).sum(axis=-1)
         past = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
         # what the distribution has beyond the rim
-        rim = float((1 + (HALF * cell) ** 2 / np.linalg.eigvalsh(spread)[-1] / TAIL) ** -(TAIL / 2))
+        rim = float((1 + (HALF * cell) ** 2 / values[-1] / TAIL) ** -(TAIL / 2))
         beyond = 1 - (1 - ELSEWHERE) * (1 - rim)
         return Belief(past * ((1 - beyond) / past.sum()), beyond, np.zeros(past.shape), cell, np.zeros(2))
 
     @cached_property
     def weights(self) -> Float64:
         """The probabilities (n, n) by all frames so far."""
-        weights = self.past * np.exp(self.told)
-        return np.asarray(weights / (float(weights.sum()) + self.beyond), np.float64)
+        return self._after(self.told)[0]
 
     @property
     def elsewhere(self) -> float:
@@ -84,7 +85,7 @@ class Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
         # now and then far more than usual
         past = (1 - WILD) * _blurred(self.past, sigma / self.cell) + WILD * _blurred(self.past, WILDER * sigma / self.cell)
-        return replace(self, past=past, beyond=1 - float(past.sum()))
+        return replace(self, past=past, beyond=max(1 - float(past.sum()), 0.0))
 
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""
@@ -100,9 +101,8 @@ class Belief:
     def seen(self, surface: Surface, new: float, likelihood: Likelihood) -> Belief:
         """Return the belief after a frame of whose ground the share `new` was not in view before."""
         told, inside = self._told(surface, likelihood)
-        past = self.past * np.exp(new * self.told)
-        total = float(past.sum()) + self.beyond
-        return replace(self, past=past / total, beyond=self.beyond / total, told=np.where(inside, told, (1 - new) * self.told))
+        past, beyond = self._after(new * self.told)
+        return replace(self, past=past, beyond=beyond, told=np.where(inside, told, (1 - new) * self.told))
 
     def floored(self, least: float) -> Belief:
         """Return the belief whose past leaves at least so much beyond the cells: nothing is ever sure for good."""
@@ -155,6 +155,13 @@ class Belief:
         at = int(np.searchsorted(held, (1 - but) * held[-1]))
         return float(distance[order[min(at, len(order) - 1)]])
 
+    def _after(self, told: Float64) -> tuple[Float64, float]:
+        """The probabilities (n, n), and that beyond, after log-likelihood ratios (n, n) of any size."""
+        most = max(float(told.max(initial=0.0, where=self.past > 0)), 0.0)
+        past, beyond = self.past * np.exp(np.minimum(told - most, 0.0)), self.beyond * float(np.exp(-most))
+        total = float(past.sum()) + beyond
+        return past / total, beyond / total
+
     def _told(self, surface: Surface, likelihood: Likelihood) -> tuple[Float64, Mask]:
         """What (n, n) a surface says of each cell, and for which cells it does: the highest of the scores in a cell counts."""
         size = 2 * HALF + 1
@@ -196,6 +203,9 @@ def _box(array: Float64) -> Float64:
 
 def _blurred(array: Float64, sigma: float) -> Float64:
     """Blurred by a normal distribution of `sigma` cells; what leaves the grid is lost to the cells."""
+    if sigma > HALF:
+        # all is spread beyond the rim; so little of it lies within
+        return _blurred(array, HALF) * (HALF / sigma) ** 2
     while sigma > 0:
         # three taps of the right variance up to the sigma where a sampled bell is one
         part = min(sigma, 0.8)
