@@ -44,7 +44,7 @@ def no_more_than_by_chance(over: Overflight) -> tuple[Verdict, Verdict]:
 def too_few_blocks(over: Overflight) -> tuple[Verdict, Verdict]:
     """A block counts where the frame covers most of it; six of them are needed for a solution."""
     loose = {"patch_px": 128, "least_valid": 0.0, "least_ties": 3, "least_surplus": -10.0, "least_spread": 0.0,
-             "halves_px": 1000.0}
+             "halves_px": 1000.0, "agreement_px": 50.0}
 
     def judged(columns: float) -> Candidate:
         cut = int(columns)

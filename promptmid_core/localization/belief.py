@@ -17,6 +17,7 @@ ELSEWHERE = 0.05  # share of a new belief for the place not being among the cell
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
+TINY = 1e-300
 NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
 
 
@@ -83,9 +84,16 @@ class Belief:
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        # now and then far more than usual
-        past = (1 - WILD) * _blurred(self.past, sigma / self.cell) + WILD * _blurred(self.past, WILDER * sigma / self.cell)
-        return replace(self, past=past, beyond=max(1 - float(past.sum()), 0.0))
+        cells = sigma / self.cell
+        past = _drifted(self.past, cells)
+        beyond = max(1 - float(past.sum()), 0.0)
+        if not self.told.any():
+            return replace(self, past=past, beyond=beyond)
+        # the whole drifts, and the ground in view tells what the past does not
+        whole = _drifted(self.weights, cells)
+        told = np.log(np.maximum(whole, TINY)) - np.log(np.maximum(past, TINY))
+        told += np.log(max(beyond, TINY)) - np.log(max(1 - float(whole.sum()), TINY))
+        return replace(self, past=past, beyond=beyond, told=np.where(past > TINY, told, 0.0))
 
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""
@@ -199,6 +207,11 @@ def _box(array: Float64) -> Float64:
     # not a box filter, whose running sums carry the rounding of large values on to small ones
     ones = np.ones(NEAR)
     return np.asarray(cv2.sepFilter2D(array, cv2.CV_64F, ones, ones, borderType=cv2.BORDER_CONSTANT), np.float64)
+
+
+def _drifted(array: Float64, sigma: float) -> Float64:
+    """Blurred by a drift of `sigma` cells, which now and then is far more than usual."""
+    return (1 - WILD) * _blurred(array, sigma) + WILD * _blurred(array, WILDER * sigma)
 
 
 def _blurred(array: Float64, sigma: float) -> Float64:
