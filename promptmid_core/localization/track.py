@@ -28,6 +28,7 @@ FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being 
 LEAST_YAW, LEAST_SCALE = np.deg2rad(1.0), 0.01
 UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
+MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
 TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
 STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
@@ -162,8 +163,10 @@ class Track:
         sigmas, unsure = self._options.search.sigmas, self.state is not State.TRACKING or unheld > 0
         wider = min(WIDER ** unheld, MOST_WIDER)
         height = float(expected.pose.position[2])
-        yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW) * wider
-        scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height) * wider
+        yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW)
+        yaw = max(yaw, min(yaw * wider, MOST_YAW))
+        scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height)
+        scale = max(scale, min(scale * wider, MOST_SCALE * height))
         radius = expected.radius * wider
         if self._kept and self._kept.score < FADING * self._kept.usual:
             # what takes the ground's place may match elsewhere
