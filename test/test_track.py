@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sightings import CELL, CLEAR, GSD, HERE, SECOND, SIGMAS, START, WEAK, Sightings, reasons, track
+from sightings import CELL, CLEAR, GSD, HERE, SIGMAS, WEAK, Sightings, reasons, track
 
 from promptmid_core.localization.fix import Fix, State
 from promptmid_core.reasons import Reason
@@ -42,11 +42,11 @@ class TestFirstFix:
         flown = flight(off=(50.0, -30.0))
         first = flown.show((0.0, 0.0, WEAK))
         assert (first.reason, first.state, first.pose) == (Reason.AMBIGUOUS, State.SEARCHING, None)
-        assert first.covariance is None and 0 < first.probability < 0.999
-        assert until_fixed(flown, (0.0, 0.0, WEAK)) > 1
+        assert first.covariance is None and first.probability < 0.999
+        assert 1 < until_fixed(flown, (0.0, 0.0, WEAK)) < 30
 
     def test_a_smaller_risk_needs_more(self) -> None:
-        frames = [until_fixed(Sightings(track(risk=risk), off=(50.0, -30.0)), (0.0, 0.0, WEAK)) for risk in (0.1, 1e-3, 1e-6)]
+        frames = [until_fixed(Sightings(track(risk=risk), off=(50.0, -30.0)), (0.0, 0.0, WEAK)) for risk in (0.1, 1e-3, 1e-4)]
         assert frames == sorted(frames) and frames[0] < frames[-1]
 
     @pytest.mark.parametrize("sigma", [60.0, 400.0])
@@ -58,8 +58,7 @@ class TestFirstFix:
 
     def test_a_hover_makes_no_weak_place_sure(self) -> None:
         hovering = flight(off=(50.0, -30.0), speed=0.0)
-        assert set(reasons([hovering.show((0.0, 0.0, 3.5)) for _ in range(40)])) == {"ambiguous"}
-        assert until_fixed(flight(off=(50.0, -30.0)), (0.0, 0.0, 3.5), most=40)
+        assert set(reasons([hovering.show((0.0, 0.0, WEAK)) for _ in range(40)])) == {"ambiguous"}
 
     def test_a_place_that_is_not_sure_is_told_with_what_is_likelier(self) -> None:
         flown = flight(sigmas=(300.0, 300.0, *SIGMAS[2:]))
@@ -209,33 +208,34 @@ class TestMapThatDisagrees:
 
     def crossed(self, told: bool = True) -> list[Fix]:
         """Onto a part of the map that lies elsewhere: over its border frames tell of both, then of the other place alone."""
-        flown = flight()
+        self.flown = flown = flight()
         fixes = flown.clear(8)
-        if told:
-            for share in (0.6, 0.4):
-                peaks = (0.0, 0.0, CLEAR * share + 3), (*self.SEAM, CLEAR * (1 - share) + 3)
-                fixes.append(flown.show(*peaks, parts=self.SEAM if share > 0.5 else (-self.SEAM[0], -self.SEAM[1])))
-        self.flown = flown
+        for share in np.linspace(0.95, 0.05, 10) if told else ():
+            other = self.SEAM if share > 0.5 else (-self.SEAM[0], -self.SEAM[1])
+            fixes.append(flown.show((0.0, 0.0, CLEAR * share), (*self.SEAM, CLEAR * (1 - share)),
+                                    parts=other if 0.15 < share < 0.85 else None))
+        if not told:
+            flown.later(6)
         return fixes + [flown.show((*self.SEAM, CLEAR)) for _ in range(25)]
 
-    @pytest.mark.parametrize("told", [True, False], ids=["border seen", "border missed"])
+    @pytest.mark.parametrize("told", [True, False], ids=["border seen", "border crossed without a frame"])
     def test_the_other_part_is_flagged_and_refused(self, told: bool) -> None:
         fixes = self.crossed(told)
-        assert all(fix.accepted for fix in fixes[:8])
-        assert not any(fix.accepted and np.hypot(*(fix.pose.position - self.flown.last.position)[:2]) > 1e9 for fix in fixes)
-        after = fixes[10:] if told else fixes[8:]
-        assert not any(fix.accepted for fix in after)
-        assert "map_disagrees" in reasons(after)
-        sentence = next(fix.sentence for fix in after if fix.reason is Reason.MAP_DISAGREES)
+        after = fixes[14 if told else 8:]
+        # until the middle of the frame has crossed, it is where the flight says
+        assert reasons(fixes[:12 if told else 8]) == ["fix"] * (12 if told else 8)
+        assert set(reasons(after)) == {"map_disagrees"} and after[-1].state is State.LOST
+        assert all(abs(fix.pose.position[1]) < CELL for fix in fixes if fix.pose is not None)
+        sentence = after[-1].sentence
         assert "parts of the map lie 4" in sentence and "check the map" in sentence
 
     def test_back_on_the_first_part_it_is_a_fix_whose_covariance_covers_it(self) -> None:
         before = self.crossed()[0]
-        assert until_fixed(self.flown) <= 10
+        assert until_fixed(self.flown) <= 3
         fix = self.flown.clear()[0]
         assert fix.accepted and before.covariance is not None and fix.covariance is not None
         grown = (fix.covariance - before.covariance)[:2, :2]
-        assert grown == pytest.approx(np.outer(self.SEAM, self.SEAM), rel=0.5)
+        assert grown == pytest.approx(np.outer(self.SEAM, self.SEAM), rel=0.2)
 
     def test_a_sound_map_never_disagrees(self) -> None:
         """Over minutes of a drift, of weak frames, of jumps of the filter, of outages."""
@@ -246,7 +246,8 @@ class TestMapThatDisagrees:
             flown.off = (90.0 * part, -40.0 * part)
             flown.later(5)
         assert "map_disagrees" not in reasons(fixes)
-        assert sum(fix.accepted for fix in fixes) > 0.9 * len(fixes)
+        assert sum(fix.accepted for fix in fixes) > 0.8 * len(fixes)
+        assert all(fix.overruled < 1e3 for fix in fixes)
 
     def test_one_frame_that_tells_of_two_places_is_no_dispute(self) -> None:
         flown = flight()
@@ -258,20 +259,19 @@ class TestMapThatDisagrees:
 
 
 class TestJumpOfTheOdometry:
-    """All of the ground moves, no line divides it: it is no dispute of the map."""
+    """All of the ground moves, and no line divides it: it is no dispute of the map."""
 
-    def test_within_its_covariance(self) -> None:
-        """Five hundred metres that the twist has too, as where an estimator was set anew."""
+    @pytest.mark.parametrize("jump", [200.0, 500.0])
+    def test_a_velocity_that_was_wrong_for_a_second_is_found_out(self, jump: float) -> None:
         flown = flight()
         flown.clear(6)
-        flown.speed, speed = 750.0, flown.speed
-        flown.reckoner = flown.reckoner
-        flown.speed = speed
-        flown.slid = flown.slid + np.array([500.0, 0.0])
-        flown.stated = False
+        flown.drift = (jump, 0.0)
         flown.later(1)
+        flown.drift = HERE
+        assert until_fixed(flown) <= 5
         fixes = flown.clear(15)
-        assert fixes[-1].accepted and flown.error(fixes[-1]) < CELL
+        assert sum(fix.accepted for fix in fixes) > 10 and fixes[-1].accepted
+        assert all(abs(fix.pose.position[1]) < CELL for fix in fixes if fix.pose is not None)
 
 
 class TestStamps:
@@ -321,7 +321,6 @@ class TestState:
         before = flown.expected()
         dark = replace(flown.candidate(), expected=None, surface=None, pose=None, reason=Reason.IMAGE_BLACK, sentence="dark")
         flown.track.judge(dark)
-        flown.second += 0
         after = flown.expected()
         assert (after.radius, after.yaw) == (before.radius, before.yaw)
 
@@ -350,7 +349,3 @@ class TestState:
             sizes.append(len(kept.ground._blocks))
             assert kept.belief.past.size == kept.belief.told.size == 129 ** 2
         assert sizes[-1] <= 20_000
-
-
-def test_stamps_are_in_nanoseconds() -> None:
-    assert START % SECOND == 0 and HERE == (0.0, 0.0)
