@@ -156,6 +156,16 @@ class TestDrift:
         assert total(belief) == pytest.approx(1) and belief.past.min() >= 0 and belief.beyond >= 0
         assert (belief.beyond > 0.99) is (sigma > 1e5)
 
+    def test_ground_in_view_drifts_with_the_rest_of_the_belief(self) -> None:
+        """However sure it was of its place; and what it never told of it does not tell of now."""
+        sure = prior().seen(scene((200.0, -120.0, 12.0), reach=400.0), 1.0, LIKELIHOOD)
+        assert sure.probability(200.0, -120.0) > 0.999
+        settled = sure.settled.spread(5 * CELL)
+        spread = sure.spread(5 * CELL)
+        assert spread.weights == pytest.approx(settled.weights, abs=1e-3)
+        assert spread.probability(200.0, -120.0) < 0.3 and spread.radius(spread.best, 0.1) > 4 * CELL
+        assert np.abs(sure.spread(0.3 * CELL).told[:20]).max() < 1e-6
+
     def test_small_drifts_add_up_as_their_variances_do(self) -> None:
         often, once = prior(), prior().spread(0.5 * CELL)
         for _ in range(100):

@@ -17,7 +17,7 @@ ELSEWHERE = 0.05  # share of a new belief for the place not being among the cell
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
-TINY = 1e-300
+SURE = 50.0  # nats, beyond which no frame is any surer
 NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
 
 
@@ -75,7 +75,8 @@ class Belief:
     @cached_property
     def weights(self) -> Float64:
         """The probabilities (n, n) by all frames so far."""
-        return self._after(self.told)[0]
+        weights = self.past * np.exp(self.told)
+        return np.asarray(weights / (float(weights.sum()) + self.beyond), np.float64)
 
     @property
     def elsewhere(self) -> float:
@@ -84,16 +85,11 @@ class Belief:
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        cells = sigma / self.cell
-        past = _drifted(self.past, cells)
-        beyond = max(1 - float(past.sum()), 0.0)
-        if not self.told.any():
-            return replace(self, past=past, beyond=beyond)
-        # the whole drifts, and the ground in view tells what the past does not
-        whole = _drifted(self.weights, cells)
-        told = np.log(np.maximum(whole, TINY)) - np.log(np.maximum(past, TINY))
-        told += np.log(max(beyond, TINY)) - np.log(max(1 - float(whole.sum()), TINY))
-        return replace(self, past=past, beyond=beyond, told=np.where(past > TINY, told, 0.0))
+        # past and ground in view drift together: what the one no longer says the other tells
+        past, whole = (_drifted(each, sigma / self.cell) for each in (self.past, self.past * np.exp(self.told)))
+        known = (past > 0) & (whole > 0)
+        told = np.log(np.divide(whole, past, out=np.ones_like(past), where=known))
+        return replace(self, past=past, beyond=max(1 - float(past.sum()), 0.0), told=told)
 
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""
@@ -109,8 +105,9 @@ class Belief:
     def seen(self, surface: Surface, new: float, likelihood: Likelihood) -> Belief:
         """Return the belief after a frame of whose ground the share `new` was not in view before."""
         told, inside = self._told(surface, likelihood)
-        past, beyond = self._after(new * self.told)
-        return replace(self, past=past, beyond=beyond, told=np.where(inside, told, (1 - new) * self.told))
+        past = self.past * np.exp(new * self.told)
+        total = float(past.sum()) + self.beyond
+        return replace(self, past=past / total, beyond=self.beyond / total, told=np.where(inside, told, (1 - new) * self.told))
 
     def floored(self, least: float) -> Belief:
         """Return the belief whose past leaves at least so much beyond the cells: nothing is ever sure for good."""
@@ -163,13 +160,6 @@ class Belief:
         at = int(np.searchsorted(held, (1 - but) * held[-1]))
         return float(distance[order[min(at, len(order) - 1)]])
 
-    def _after(self, told: Float64) -> tuple[Float64, float]:
-        """The probabilities (n, n), and that beyond, after log-likelihood ratios (n, n) of any size."""
-        most = max(float(told.max(initial=0.0, where=self.past > 0)), 0.0)
-        past, beyond = self.past * np.exp(np.minimum(told - most, 0.0)), self.beyond * float(np.exp(-most))
-        total = float(past.sum()) + beyond
-        return past / total, beyond / total
-
     def _told(self, surface: Surface, likelihood: Likelihood) -> tuple[Float64, Mask]:
         """What (n, n) a surface says of each cell, and for which cells it does: the highest of the scores in a cell counts."""
         size = 2 * HALF + 1
@@ -180,7 +170,7 @@ class Belief:
         np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
         inside = np.isfinite(highest)
         told = likelihood.log_ratio(np.where(inside, highest, 0.0) - np.log(surface.among) / likelihood.slope)
-        return np.where(inside, told, 0.0), inside
+        return np.where(inside, np.minimum(told, SURE), 0.0), inside
 
     def _near(self, east: float, north: float) -> Mask:
         across, down = _axes(self.cell)
