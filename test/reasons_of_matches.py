@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from overflight import PATCH_PX, SIGMAS, Overflight, narrowed
-from reason_pairs import Verdict, above, below, between, flip, pair
+from reason_pairs import Verdict, below, between, flip, pair
 
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.fix import Candidate

@@ -30,7 +30,8 @@ CLEAR, WEAK = 12.0, 5.5
 HIGH = 2000.0
 HERE = (0.0, 0.0)
 SIGMAS = (60.0, 60.0, 20.0, 1e-3, 1e-3, 0.01)
-REFERENCE: Any = SimpleNamespace(has_dem=True, stride=2, levels=2, gsd=GSD, at=lambda level: SimpleNamespace(gsd=GSD * 2 ** level))
+REFERENCE: Any = SimpleNamespace(has_dem=True, stride=2, levels=2, gsd=GSD,
+                                 at=lambda level: SimpleNamespace(gsd=GSD * 2 ** level))
 
 
 def track(reference: Any = REFERENCE, **options: float) -> Track:
@@ -116,8 +117,8 @@ class Sightings:
         place = np.array([east[best], north[best]])
         for x, y, _ in peaks:
             # what ties make of a peak
-            if np.hypot(*(true + [x, y] - place)) < CELL:
-                place = true + [x, y]
+            if np.hypot(*(true + np.array([x, y]) - place)) < CELL:
+                place = true + np.array([x, y])
         pose = expected.pose.corrected(np.array([*place, 0, 0, 0, 0])).corrected(np.array(found))
         grid = Grid(pose.position[0] - 128 * GSD, pose.position[1] + 128 * GSD, GSD, 256, 256)
         seen = None if reason is Reason.LOW_TEXTURE else Surface(scores, east, north)

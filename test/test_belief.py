@@ -119,7 +119,8 @@ class TestFrames:
         assert one.probability(-400.0, 400.0) > 0.99
 
     def test_the_best_of_many_headings_is_worth_less(self) -> None:
-        one, many = (prior().seen(scene((400.0, 0.0, 5.0), among=among), 1.0, LIKELIHOOD).probability(400.0, 0.0) for among in (1, 60))
+        one, many = (prior().seen(scene((400.0, 0.0, 5.0), among=among), 1.0, LIKELIHOOD).probability(400.0, 0.0)
+                     for among in (1, 60))
         assert many < one / 2
 
     def test_what_lies_beyond_the_cells_says_nothing(self) -> None:

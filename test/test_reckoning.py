@@ -16,6 +16,7 @@ from promptmid_core.localization.reckoning import ANYWHERE_M, Reckoner, Twist
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 COVARIANCE = np.diag([100.0, 100.0, 25.0, 1e-4, 1e-4, 1e-3])
+STILL = Pose(np.zeros(3), np.eye(3))
 STATED = pytest.mark.parametrize("stated", [True, False], ids=["twist", "no twist"])
 
 
@@ -30,7 +31,7 @@ class Aircraft:
     hertz: float = 10.0
     angular: bool = True
     seconds: float = 0.0
-    jump: Pose = Pose(np.zeros(3), np.eye(3))
+    jump: Pose = STILL
 
     def at(self, seconds: float) -> Pose:
         yaw = self.rate * seconds
@@ -134,7 +135,8 @@ def test_tilt_is_the_filters_own() -> None:
     for i in range(600):
         tilt = np.deg2rad(1.0) * rng.standard_normal(2)
         pose = Pose.from_rpy(np.array([3.0 * i, 0.0, 500.0]), *tilt, 0.0)
-        motion = reckoner.add(Prior(START + i * SECOND // 10, pose, COVARIANCE), replace(twist, linear=pose.rotation.T @ twist.linear))
+        told = replace(twist, linear=pose.rotation.T @ twist.linear)
+        motion = reckoner.add(Prior(START + i * SECOND // 10, pose, COVARIANCE), told)
     assert motion.pose.rpy()[:2] == pytest.approx(tuple(tilt))
     assert motion.pose.position == pytest.approx(pose.position, abs=0.01 * motion.flown)
 
@@ -155,7 +157,7 @@ def test_noise_of_the_positions_is_no_jump() -> None:
     """Each a metre off, which is as much as a step is long; the flight they add up to is the flown one."""
     rng, reckoner = np.random.default_rng(2), Reckoner()
     for i in range(400):
-        pose = Pose(np.append([2.0 * i, 0.0] + rng.normal(0, 1.0, 2), 300.0), np.eye(3))
+        pose = Pose(np.append(np.array([2.0 * i, 0.0]) + rng.normal(0, 1.0, 2), 300.0), np.eye(3))
         motion = reckoner.add(Prior(START + i * SECOND // 10, pose, COVARIANCE), Twist(np.array([20.0, 0, 0]), np.zeros(3)))
     assert motion.pose.position[:2] == pytest.approx([798.0, 0.0], abs=8.0)
 
@@ -224,7 +226,7 @@ def test_the_stated_error_of_the_velocity_adds_up_and_is_no_more_than_half_the_w
         assert motion.loose == pytest.approx(loose)
 
 
-def odometry(linear: tuple[float, float, float], angular: tuple[float, float, float] = (0, 0, 0), variance: float = 0.0) -> object:
+def odometry(linear: tuple[float, ...], angular: tuple[float, ...] = (0, 0, 0), variance: float = 0.0) -> SimpleNamespace:
     axes = ("x", "y", "z")
     twist = SimpleNamespace(linear=SimpleNamespace(**dict(zip(axes, linear, strict=True))),
                             angular=SimpleNamespace(**dict(zip(axes, angular, strict=True))))

@@ -102,7 +102,8 @@ class TestApart:
         tile = field(32, 7)
         array = np.tile(tile, (1, 7, 7))[:, :WINDOW.grid.height, :WINDOW.grid.width]
         window = window_of(np.asarray(array + 0.3 * field(224, 8), np.float32))
-        patch = patch_of(np.asarray(window.array[:, MARGIN:MARGIN + SIDE, MARGIN:MARGIN + SIDE] + 0.3 * field(SIDE, 9), np.float32))
+        here = window.array[:, MARGIN:MARGIN + SIDE, MARGIN:MARGIN + SIDE]
+        patch = patch_of(np.asarray(here + 0.3 * field(SIDE, 9), np.float32))
         verification = verify(patch, window, HERE)
         assert (verification.scores[np.hypot(*verification.moves.T) > 8 * CELL] > 4.5).any()
         assert apart(patch, window, HERE, verification) is None

@@ -1,4 +1,4 @@
-"""The track: what frames together make of a prior, of jumps, of outages, of ground that repeats itself and of maps that disagree."""
+"""The track: what frames together make of a prior, of jumps and outages, of ground that repeats, of a map that disagrees."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -45,10 +45,10 @@ class Spot:
 class Belief:
     """Probabilities of the corrections east and north that take a dead-reckoned position to the true one.
 
-    `past` (n, n), rows running south: by the prior and by the ground that has left the view; `beyond`: that the true correction is
-    none of these. `told` (n, n): log-likelihood ratios by the ground in view, of the last frame that looked there. So ground
-    that is seen again and again counts once, by its newest look. `cell` metres; `middle` (2,): the correction of the cell in
-    the middle.
+    `past` (n, n), rows running south: by the prior and by the ground that has left the view; `beyond`: that the true correction
+    is none of these. `told` (n, n): log-likelihood ratios by the ground in view, of the last frame that looked there. So ground
+    that is seen again and again counts once, by its newest look. `cell` metres; `middle` (2,): the correction of the cell in the
+    middle.
     """
 
     past: Float64

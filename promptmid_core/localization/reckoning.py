@@ -27,8 +27,8 @@ UNSEEN_M_S2 = 1.0  # acceleration that nobody has seen
 
 @dataclass(frozen=True)
 class Twist:
-    """Velocity (3,) in m/s and rates of turn (3,) in rad/s, along the axes of `base_link`; `sigma` m/s of the horizontal velocity,
-    one axis, 0 where it is not stated."""
+    """Velocity (3,) in m/s and rates of turn (3,) in rad/s, along the axes of `base_link`; `sigma` m/s of the horizontal
+    velocity, one axis, 0 where it is not stated."""
 
     linear: Float64
     angular: Float64
