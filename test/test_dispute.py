@@ -24,6 +24,22 @@ def test_after_a_long_way_odometry_settles_it_no_more() -> None:
     assert not dispute.refuses(there, 1000.0 + 1.01 * 300 / TRUSTED)
 
 
+def test_it_is_open_as_long_as_it_refuses() -> None:
+    dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0)
+    for way in (0.0, 0.5, 0.99, 1.01, 5.0):
+        flown = 1000.0 + way * 300 / TRUSTED
+        assert dispute.open(flown) is dispute.refuses(MOVE, flown) is (way < 1)
+
+
+def test_the_refused_part_shows_how_the_odometry_drifts() -> None:
+    """What is held moves with it; what lies further off is another place and shows nothing."""
+    dispute = Dispute(np.array([50.0, 0.0]), MOVE, np.zeros(2), 1000.0)
+    followed = dispute.followed(np.array([362.0, -9.0]), 20.0)
+    assert followed.held.tolist() == [62.0, -9.0]
+    assert (followed.move.tolist(), followed.flown, followed.place.tolist()) == ([300.0, 0.0], 1000.0, [0.0, 0.0])
+    assert dispute.followed(np.array([350.0, 21.0]), 20.0) is dispute
+
+
 def test_two_frames_of_five_that_tell_the_same_are_believed() -> None:
     witnesses = Witnesses()
     told = [witnesses.hear(move, CELL) for move in (MOVE, None, MOVE + CELL, None, MOVE)]
