@@ -33,6 +33,8 @@ from promptmid_core.replay.run import replay
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Flown:

@@ -11,6 +11,8 @@ from sightings import CELL, CLEAR, GSD, HERE, SIGMAS, WEAK, Sightings, reasons, 
 from promptmid_core.localization.fix import Fix, State
 from promptmid_core.reasons import Reason
 
+pytestmark = pytest.mark.slow
+
 LATTICE = [(x, y) for x in (-400.0, 0.0, 400.0) for y in (-400.0, 0.0, 400.0)]
 
 
@@ -340,10 +342,10 @@ class TestState:
             assert all(fix.accepted for fix in flown.clear(4))
 
     def test_what_is_remembered_does_not_grow(self) -> None:
-        flown = flight(speed=2000.0)
+        flown = flight(speed=4000.0)
         sizes = []
         for _ in range(3):
-            flown.clear(120)
+            flown.clear(40)
             kept = flown.track._kept
             assert kept is not None
             sizes.append(len(kept.ground._blocks))
