@@ -139,12 +139,12 @@ def test_without_truth_nothing_is_claimed() -> None:
 
 
 def test_table_shows_the_figures_and_a_dash_where_there_is_none() -> None:
-    summary = summarise(flight([*(fixed(i, moved(1.25)) for i in range(3)), refused(3, Reason.PEAK_AMBIGUOUS)]))
+    summary = summarise(flight([*(fixed(i, moved(1.25)) for i in range(3)), refused(3, Reason.AMBIGUOUS)]))
     lines = {" ".join(line.split()) for line in table(summary).splitlines()}
     assert "fixes 3 75.0 % of frames" in lines
     assert "ground error px 1.25 1.25 1.25" in lines
     assert "error m 12.50 12.50 12.50" in lines
-    assert "peak_ambiguous 1" in lines
+    assert "ambiguous 1" in lines
     bare = table(summarise(flight([])))
     assert "None" not in bare and "nan" not in bare
     assert "ground error px - - -" in {" ".join(line.split()) for line in bare.splitlines()}

@@ -67,7 +67,7 @@ def noisy(frames: int, metres: float = 5.0) -> dict[int, np.ndarray]:
 
 
 def test_the_page_holds_every_part_and_nothing_from_elsewhere(tmp_path: Path) -> None:
-    refused = {stamps(12)[4]: Reason.LOW_TEXTURE, stamps(12)[7]: Reason.PEAK_AMBIGUOUS, stamps(12)[8]: Reason.PEAK_AMBIGUOUS}
+    refused = {stamps(12)[4]: Reason.LOW_TEXTURE, stamps(12)[7]: Reason.AMBIGUOUS, stamps(12)[8]: Reason.AMBIGUOUS}
     flight = fly(tmp_path, localizer=KnownLocalizer(noisy(12).__getitem__, refused=refused))
     html = render(flight, summarise(flight), PlainMap(), command="promptmid replay BAG --map MAP")
     whole = Page(html)
@@ -75,8 +75,8 @@ def test_the_page_holds_every_part_and_nothing_from_elsewhere(tmp_path: Path) ->
     for heading in ("Trajectory over the SAR map", "Error over time", "Ground error", "Covariance", "Refused frames",
                     "Example matches", "Time per frame", "Provenance"):
         assert heading in whole.text
-    assert "peak_ambiguous2" in whole.text.replace(" ", "")
-    assert MEANINGS[Reason.PEAK_AMBIGUOUS] in whole.text
+    assert "ambiguous2" in whole.text.replace(" ", "")
+    assert MEANINGS[Reason.AMBIGUOUS] in whole.text
     assert "frame 7 at 3.50 s: as the test wants" in whole.text
     assert "promptmid replay BAG --map MAP" in whole.text and "EPSG:32611" in whole.text and "known-1" in whole.text
     # four plots and three examples of three pictures

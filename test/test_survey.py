@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
@@ -25,12 +25,12 @@ OPTICAL = Prompt(Modality.OPTICAL)
 
 
 @pytest.fixture(scope="module")
-def overview(scene: Scene) -> Overview:  # noqa: F811
+def overview(scene: Scene) -> Overview:
     return Overview.of(scene.reference())
 
 
 @pytest.fixture(scope="module")
-def flown(scene: Scene) -> list[tuple[Frame, Pose]]:  # noqa: F811
+def flown(scene: Scene) -> list[tuple[Frame, Pose]]:
     """Frames of the flight, and their true poses."""
     recording = Recording(open_bag(scene.bag), scene.reference().frame)
     found = []
@@ -94,7 +94,7 @@ def test_a_scaled_patch_is_that_of_the_scaled_image() -> None:
 
 @pytest.mark.parametrize("error", [0.0, 8.0, 131.0])
 def test_a_frame_is_found_wherever_it_is_and_however_it_is_turned(
-        scene: Scene, overview: Overview, flown: list[tuple[Frame, Pose]], error: float) -> None:  # noqa: F811
+        scene: Scene, overview: Overview, flown: list[tuple[Frame, Pose]], error: float) -> None:
     """A pose kilometres off, its heading wrong by `error`: moved to the highest peak it sees what the true one sees."""
     reference = scene.reference()
     terrain = reference.terrain()
@@ -126,7 +126,7 @@ def test_places_that_are_not_true_have_mean_0_and_deviation_1(overview: Overview
 
 
 def test_a_known_scale_finds_a_frame_that_was_laid_out_too_small(
-        scene: Scene, overview: Overview, flown: list[tuple[Frame, Pose]]) -> None:  # noqa: F811
+        scene: Scene, overview: Overview, flown: list[tuple[Frame, Pose]]) -> None:
     """A quarter too low: nothing is found at its own scale, and at the right one it is, at the right height."""
     reference = scene.reference()
     frame, truth = flown[0]
@@ -212,7 +212,7 @@ def test_peaks_are_apart_and_in_order(overview: Overview) -> None:
     assert peaks[0].z == pytest.approx(float(found.z.max()))
 
 
-def test_a_part_of_the_map_has_the_cells_of_the_whole(scene: Scene, overview: Overview) -> None:  # noqa: F811
+def test_a_part_of_the_map_has_the_cells_of_the_whole(scene: Scene, overview: Overview) -> None:
     reference = scene.reference()
     x, y = (float(value) for value in reference.grid.to_map(500, 400))
     part = Overview.of(reference, bounds=(x - 1500, y - 1200, x + 1500, y + 1200))
@@ -227,7 +227,7 @@ def test_a_part_of_the_map_has_the_cells_of_the_whole(scene: Scene, overview: Ov
     assert y_max >= y + 1200
 
 
-def test_coarser_cells_are_those_read_so(scene: Scene) -> None:  # noqa: F811
+def test_coarser_cells_are_those_read_so(scene: Scene) -> None:
     fine, coarse = (Overview.of(scene.reference(), cell) for cell in (4, 8))
     again = fine.coarser()
     assert again.grid == coarse.grid
@@ -315,7 +315,7 @@ def test_a_patch_of_another_level_is_refused(overview: Overview) -> None:
         list(layers(coarse, overview, [0.0], place=(1200.0, -1200.0)))
 
 
-def test_a_map_folder_is_surveyed_as_it_is_read(scene: Scene, overview: Overview) -> None:  # noqa: F811
+def test_a_map_folder_is_surveyed_as_it_is_read(scene: Scene, overview: Overview) -> None:
     reference = scene.reference()
     whole = reference.descriptors(0, 0, reference.grid.width // 8 * 8, reference.grid.height // 8 * 8)
     kept = turnable(whole)

@@ -242,5 +242,5 @@ def lever(found: Similarity, start: Pose) -> Callable[[Float64], Float64]:
 def _parts(limit: float, most: float) -> tuple[Float64, float]:
     """The middles of the fewest equal parts of -limit to limit that reach at most `most` to both sides, and that reach."""
     count = max(int(np.ceil(limit / most)), 1)
-    middles: Float64 = (np.arange(count) - (count - 1) / 2) * (2 * limit / count)
-    return middles, limit / count
+    middles = (np.arange(count) - (count - 1) / 2) * (2 * limit / count)
+    return np.asarray(middles, np.float64), float(limit) / count

@@ -18,6 +18,8 @@ from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
+MOST_SCALE = 0.7  # share of the height by which it may be wrong to both sides
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -44,7 +46,7 @@ def scope_of(frame: Frame, expected: Expectation, reference: ReferenceMap, terra
                                                   f"{height:.0f} m above the ground; at most {most / reference.gsd:.0f} px are "
                                                   "searched")
     radius = np.clip(np.hypot(expected.radius, swing), options.search.least_radius_px * level.gsd, most)
-    return Scope(level, Extent(float(radius), expected.yaw, expected.height / max(height, 1.0)), height)
+    return Scope(level, Extent(float(radius), expected.yaw, min(expected.height / max(height, 1.0), MOST_SCALE)), height)
 
 
 def patch_grid(target: Float64, level: ReferenceMap, finest: Grid, stride: int, side: int) -> Grid:
