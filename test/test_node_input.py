@@ -155,7 +155,7 @@ ODOMETRY = {
     "unknown frame": ({"header__frame_id": "world"}, "prior_frame"),
     "leading slash": ({"header__frame_id": "/map"}, "prior_frame"),
     "another body": ({"child_frame_id": "camera"}, "prior_frame"),
-    "wide covariance": ({"pose__covariance": np.diag([1e8] * 3 + [1e-4] * 3).ravel()}, "prior_too_uncertain"),
+    "any tilt": ({"pose__covariance": np.diag([4.0] * 3 + [1.0, 1.0, 1e-4]).ravel()}, "prior_too_uncertain"),
     "far away": ({"pose__pose__position__x": 1e6}, "prior_outside_map"),
     "upside down": ({"pose__pose__orientation__x": 1.0, "pose__pose__orientation__y": 0.0, "pose__pose__orientation__z": 0.0,
                      "pose__pose__orientation__w": 0.0}, "view_not_down"),
@@ -171,6 +171,11 @@ def test_odometry_that_cannot_be_used(tracking: Localizer, flight: Flight, name:
         wanted = changes.get("header__frame_id", changes.get("child_frame_id"))
         assert f"'{wanted}'" in verdict["sentence"]
     assert flight.show(tracking)["reason"] == "fix"
+
+
+def test_a_filter_that_is_unsure_of_the_place_takes_none_from_the_belief(tracking: Localizer, flight: Flight) -> None:
+    wide = np.diag([1e8] * 3 + [1e-4] * 3).ravel()
+    assert flight.show(tracking, odometry=[changed(message, pose__covariance=wide) for message in flight.odometry])["reason"] == "fix"
 
 
 def test_odometry_that_is_silent_or_late(tracking: Localizer, flight: Flight) -> None:
