@@ -143,7 +143,7 @@ def test_it_tells_what_was_believed(tmp_path: Path) -> None:
               for frame in flight.frames]
     text = page(replace(flight, frames=tuple(frames))).text
     assert text.count("Most probable: ") == 1
-    assert "Most probable: x 1200, y -300 (97.0\N{NO-BREAK SPACE}%); x 1440, y -300 (2.1\N{NO-BREAK SPACE}%)." in text
+    assert "Most probable: x 1200, y -300 (97.0 %); x 1440, y -300 (2.1 %)." in text
     assert "3fixes further from the prior" in text.replace("3 fixes", "3fixes")
 
 
