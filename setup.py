@@ -62,6 +62,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch/*.py")),
         (f"{SHARE}/config", files("config/*")),
+        (f"{SHARE}/config/scenarios", files("config/scenarios/*")),
         (f"{SHARE}/config/landuse", files("promptmid_core/prompts/*.yaml")),
     ],
     zip_safe=False,

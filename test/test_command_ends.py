@@ -19,9 +19,9 @@ from promptmid_core.reasons import Reason
 
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
-        "--dem", "--repair", "--model", "--optical", "--data", "--other"}
+        "--dem", "--repair", "--model", "--optical", "--data", "files", "--other"}
 FOLDERS = {"promptmid map build": "out", "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
-           "promptmid bench cut": "out", "promptmid demo": "--out"}
+           "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work"}
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -48,7 +48,8 @@ def test_every_option_that_names_a_file_is_known_to_be_read_or_written() -> None
             elif action.type is Path:
                 assert name in READ or FOLDERS[parser.prog] == name, f"{parser.prog} {name} is neither"
     assert written == {
-        "promptmid replay --json", "promptmid replay --report", "promptmid bench --json", "promptmid bench --plot",
+        "promptmid replay --json", "promptmid replay --report", "promptmid scenario run --json",
+        "promptmid scenario run --report", "promptmid bench --json", "promptmid bench --plot",
         "promptmid bench --trials-file", "promptmid bench runtime --json", "promptmid map preview --out",
         "promptmid simulate alter --out",
         "promptmid export onnx --out", "promptmid export tensorrt --out"}

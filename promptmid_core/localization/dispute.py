@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,17 @@ class Dispute:
     def refuses(self, correction: Float64, flown: float) -> bool:
         """Return whether a correction (2,) belongs to the part of the map that the flight so far speaks against."""
         off, other = (float(np.hypot(*(correction - held))) for held in (self.held, self.held + self.move))
-        return other < off and (flown - self.flown) * TRUSTED < self.amount
+        return other < off and self.open(flown)
+
+    def open(self, flown: float) -> bool:
+        """Return whether the flight so far, after `flown` metres, still tells which part is right."""
+        return (flown - self.flown) * TRUSTED < self.amount
+
+    def followed(self, correction: Float64, most: float) -> Dispute:
+        """Return the dispute after a correction (2,) of the refused part, which shows how the odometry has drifted since: by at
+        most so many metres, else it is another place."""
+        drift = correction - self.held - self.move
+        return replace(self, held=self.held + drift) if np.hypot(*drift) <= most else self
 
 
 class Witnesses:

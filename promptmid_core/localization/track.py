@@ -28,9 +28,11 @@ FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being 
 LEAST_YAW, LEAST_SCALE = np.deg2rad(1.0), 0.01
 UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
+MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
 TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
 STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
+FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
 KNOWN = 0.8
 DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
@@ -116,7 +118,7 @@ class Track:
             if doubt > 0:
                 belief = _doubted(belief, doubt).mixed(own, BELIEVED)
             belief = belief.mixed(own, FORGOTTEN * self._options.track.risk)
-            seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
+            seconds = max((prior.stamp_ns - kept.fixed_ns) / 1e9, 0.0)
             yaw, height = (np.sqrt(level.later(seconds)) for level in (kept.heading, kept.height))
         best = belief.best
         shift = np.round(np.array([best.east, best.north]) / cell) * cell
@@ -163,12 +165,17 @@ class Track:
         sigmas, unsure = self._options.search.sigmas, self.state is not State.TRACKING or unheld > 0
         wider = min(WIDER ** unheld, MOST_WIDER)
         height = float(expected.pose.position[2])
-        yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW) * wider
-        scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height) * wider
+        yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW)
+        yaw = max(yaw, min(yaw * wider, MOST_YAW))
+        scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height)
+        scale = max(scale, min(scale * wider, MOST_SCALE * height))
         radius = expected.radius * wider
         if self._kept and self._kept.score < FADING * self._kept.usual:
             # what takes the ground's place may match elsewhere
             radius = max(radius, FADED_CELLS * expected.belief.cell)
+        if self._kept and self._kept.dispute and self._kept.dispute.open(self._kept.motion.flown):
+            # either part may be in view
+            radius = max(radius, self._kept.dispute.amount + PLACE * expected.belief.cell)
         return replace(expected, radius=radius, yaw=min(yaw, np.pi), height=scale)
 
     def _moved(self, kept: Kept, motion: DeadReckoning, prior: Prior) -> Belief:
@@ -209,7 +216,11 @@ class Track:
                 kept = replace(kept, held=None)
             if place is not None:
                 kept = replace(kept, dispute=self._dispute(kept, candidate, place, motion))
-            if place is None or kept.dispute is None or not kept.dispute.refuses(place, motion.flown):
+            if place is not None and kept.dispute is not None and kept.dispute.refuses(place, motion.flown):
+                dispute = kept.dispute.followed(place, FOLLOWED_CELLS * belief.cell)
+                kept = replace(kept, dispute=dispute, held=dispute.held)
+                belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=dispute.held)
+            else:
                 belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             # a place that is known but not yet sure enough is no reason to look further
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
@@ -232,7 +243,8 @@ class Track:
         first, other = place, place + split.move
         if np.hypot(*(other - kept.held)) < np.hypot(*(first - kept.held)):
             first, other = other, first
-        if not kept.witnesses.hear(other - first, kept.belief.cell):
+        heard = kept.witnesses.hear(other - first, kept.belief.cell)
+        if not heard or kept.dispute and kept.dispute.open(motion.flown):
             return kept.dispute
         return Dispute(first, other - first, candidate.pose.position[:2], motion.flown)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay import figures
 from promptmid_core.replay.live import Comparison, rows, sentence
 from promptmid_core.replay.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
+from promptmid_core.replay.page import NBSP, count, number, percent, rendered
 from promptmid_core.replay.pictures import match_pictures
 from promptmid_core.replay.run import Flight, ReplayedFrame
 
@@ -27,8 +27,6 @@ MOST_SIGMA_OVER_RMS = 2.0
 ENOUGH_FIXES = 30
 # how many places are shown of a frame, and from which probability on
 PLACES, LEAST_PROBABILITY = 4, 0.001
-
-DASH, NBSP = "\N{EN DASH}", "\N{NO-BREAK SPACE}"
 
 
 class Judgement(NamedTuple):
@@ -51,13 +49,10 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
 def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: Comparison | None = None,
            command: str | None = None) -> str:
     """Return the report as HTML; every text from outside is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
     has_truth = any(frame.truth is not None for frame in flight.frames)
     examples = _examples(flight, reference)
-    return template.render(
+    return rendered(
+        "replay/report.html.j2",
         title=f"Replay of {Path(flight.bag).name}",
         s=summary,
         verdict=verdict(summary),
@@ -69,12 +64,12 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
         trajectory_text=f"North is up. Frames without a fix stand {'at their true place' if has_truth else 'at their prior'}.",
         time_text=_time_text(summary, has_truth),
         unjudged=_unjudged(summary),
-        errors=[{"name": name, "values": [_number(summary[key][column]) for column in ("median", "p95", "max")]}
+        errors=[{"name": name, "values": [number(summary[key][column]) for column in ("median", "p95", "max")]}
                 for name, key in (("ground error, px", "ground_error_px"), ("horizontal error, px", "error_px"),
                                   ("horizontal error, m", "error_m"), ("prior error, px", "prior_error_px"))],
         covariance=_covariance(summary),
         reasons=_reasons(flight, summary),
-        reasons_text=f"{_percent(1 - summary['fix_rate'])} of frames gave no fix." if summary["fix_rate"] is not None else "",
+        reasons_text=f"{percent(1 - summary['fix_rate'])} of frames gave no fix." if summary["fix_rate"] is not None else "",
         belief=_belief(summary),
         examples=examples,
         examples_title="Example matches" if summary["fixes"] else "Examples of refused frames",
@@ -95,7 +90,7 @@ def verdict(summary: Summary) -> Judgement:
         assert mostly is not None
         return Judgement("warn", f"None of {frames} {_frames(frames)} was localized.",
                          [f"Most frequent reason: {mostly[0]} ({mostly[1]} {_frames(mostly[1])})."])
-    share = f"{fixes} of {frames} {_frames(frames)} localized ({_percent(summary['fix_rate'])})"
+    share = f"{fixes} of {frames} {_frames(frames)} localized ({percent(summary['fix_rate'])})"
     left = frames - fixes
     refused = [f"{left} {_frames(left)} refused, most often for {mostly[0]} ({mostly[1]})."] if mostly else []
     if summary["false_fixes"] is None:
@@ -112,8 +107,8 @@ def verdict(summary: Summary) -> Judgement:
 
 
 def _coverage_sentence(summary: Summary) -> str:
-    text = (f"The 95{NBSP}% ellipse holds {_percent(summary['coverage95'])} of the errors, the 50{NBSP}% ellipse "
-            f"{_percent(summary['coverage50'])}")
+    text = (f"The 95{NBSP}% ellipse holds {percent(summary['coverage95'])} of the errors, the 50{NBSP}% ellipse "
+            f"{percent(summary['coverage50'])}")
     return text + ("." if summary["judged"] >= ENOUGH_FIXES else "; there are too few fixes to judge the covariance by.")
 
 
@@ -126,7 +121,7 @@ def _doubt(summary: Summary) -> str | None:
     for confidence, key, (least, most) in ((95, "coverage95", COVERAGE95), (50, "coverage50", COVERAGE50)):
         if not least <= summary[key] <= most:
             words.append("overconfident" if summary[key] < least else "too cautious")
-            told.append(f"the {confidence}{NBSP}% ellipse holds {_percent(summary[key])} of the errors, accepted are "
+            told.append(f"the {confidence}{NBSP}% ellipse holds {percent(summary[key])} of the errors, accepted are "
                         f"{_range((least, most))}")
     if told:
         word = words[0] if len(set(words)) == 1 else "of another shape than the errors"
@@ -147,29 +142,29 @@ def _time_text(summary: Summary, has_truth: bool) -> str:
 
 def _tiles(summary: Summary) -> list[dict[str, str]]:
     ground, latency = summary["ground_error_px"], summary["latency_ms"]
-    false, misleading, beyond = (_count(summary[key]) for key in ("false_fixes", "misleading", "bound_failures"))
+    false, misleading, beyond = (count(summary[key]) for key in ("false_fixes", "misleading", "bound_failures"))
     tiles = (
-        (_percent(summary["fix_rate"]), f"fix rate: {summary['fixes']} of {summary['frames']} frames",
+        (percent(summary["fix_rate"]), f"fix rate: {summary['fixes']} of {summary['frames']} frames",
          "" if summary["fixes"] else "warn"),
         (false, f"false fixes (above {FALSE_FIX_PX:g} px), {misleading} misleading (above {MISLEADING_PX:g} px)",
          "bad" if summary["false_fixes"] else ""),
-        (_number(ground["median"], " px"), f"median ground error, 95{NBSP}% within {_number(ground['p95'], ' px')}", ""),
-        (_number(summary["prior_error_px"]["median"], " px"), "median error of the prior, for comparison", ""),
-        (_percent(summary["coverage95"]), f"of errors in the 95{NBSP}% ellipse, {beyond} beyond 3 sigma",
+        (number(ground["median"], " px"), f"median ground error, 95{NBSP}% within {number(ground['p95'], ' px')}", ""),
+        (number(summary["prior_error_px"]["median"], " px"), "median error of the prior, for comparison", ""),
+        (percent(summary["coverage95"]), f"of errors in the 95{NBSP}% ellipse, {beyond} beyond 3 sigma",
          "warn" if _doubt(summary) else ""),
-        (_number(latency["p50"], " ms", 1), f"median time per frame, 95{NBSP}% within {_number(latency['p95'], ' ms', 1)}", ""),
+        (number(latency["p50"], " ms", 1), f"median time per frame, 95{NBSP}% within {number(latency['p95'], ' ms', 1)}", ""),
     )
     return [{"value": value, "label": label, "level": level} for value, label, level in tiles]
 
 
 def _covariance(summary: Summary) -> list[dict[str, str]]:
-    sigma, rms, ratio = (_number(summary[key]) for key in ("median_sigma_px", "rms_error_px", "sigma_over_rms"))
+    sigma, rms, ratio = (number(summary[key]) for key in ("median_sigma_px", "rms_error_px", "sigma_over_rms"))
     return [
-        {"name": f"in 95{NBSP}% ellipse", "value": _percent(summary["coverage95"]), "rule": _range(COVERAGE95)},
-        {"name": f"in 50{NBSP}% ellipse", "value": _percent(summary["coverage50"]), "rule": _range(COVERAGE50)},
+        {"name": f"in 95{NBSP}% ellipse", "value": percent(summary["coverage95"]), "rule": _range(COVERAGE95)},
+        {"name": f"in 50{NBSP}% ellipse", "value": percent(summary["coverage50"]), "rule": _range(COVERAGE50)},
         {"name": "median sigma / RMS error", "value": f"{sigma} / {rms} px = {ratio}",
          "rule": f"at most {MOST_SIGMA_OVER_RMS:g}"},
-        {"name": "beyond 3 sigma", "value": _count(summary["bound_failures"]), "rule": "counted apart from false fixes"},
+        {"name": "beyond 3 sigma", "value": count(summary["bound_failures"]), "rule": "counted apart from false fixes"},
     ]
 
 
@@ -193,7 +188,7 @@ def _belief(summary: Summary) -> list[dict[str, str]]:
 
 def _places(frame: ReplayedFrame) -> str:
     """The most probable places after a frame; those of a probability that rounds to nothing are left out."""
-    told = [f"x {pose.position[0]:.0f}, y {pose.position[1]:.0f} ({_percent(probability)})"
+    told = [f"x {pose.position[0]:.0f}, y {pose.position[1]:.0f} ({percent(probability)})"
             for pose, probability in frame.fix.places[:PLACES] if probability >= LEAST_PROBABILITY]
     return f"Most probable: {'; '.join(told)}." if told else ""
 
@@ -240,7 +235,7 @@ def _live(comparison: Comparison | None) -> dict[str, Any] | None:
 def _stages(summary: Summary) -> list[dict[str, str]]:
     rows = {"whole frame": {**summary["latency_ms"], "frames": summary["frames"]}, **summary["stages_ms"]}
     longest = max((row["p95"] or 0.0 for row in rows.values()), default=0.0)
-    return [{"name": name, "p50": _number(row["p50"]), "p95": _number(row["p95"]), "frames": str(row["frames"]),
+    return [{"name": name, "p50": number(row["p50"]), "p95": number(row["p95"]), "frames": str(row["frames"]),
              "share": f"{100 * (row['p50'] or 0.0) / longest if longest else 0:.1f}"} for name, row in rows.items()]
 
 
@@ -279,15 +274,3 @@ def _frames(count: int) -> str:
 
 def _range(limits: tuple[float, float]) -> str:
     return f"{100 * limits[0]:.0f} to {100 * limits[1]:.0f} %"
-
-
-def _number(value: float | None, unit: str = "", digits: int = 2) -> str:
-    return DASH if value is None else f"{value:.{digits}f}{unit}"
-
-
-def _count(value: int | None) -> str:
-    return DASH if value is None else str(value)
-
-
-def _percent(value: float | None) -> str:
-    return DASH if value is None else f"{100 * value:.1f}{NBSP}%"
