@@ -71,8 +71,8 @@ def navsat_fix(stamp_ns: int, pose: Pose, covariance: Float64, geodetic: Geodeti
 def hypotheses(stamp_ns: int, places: Sequence[tuple[Pose, float]]) -> PointCloud2:
     """Return poses of `base_link` in `map` with their probabilities as a cloud of one point each, in this order."""
     points = np.array([(*pose.position, pose.yaw, probability) for pose, probability in places], HYPOTHESIS)
-    fields = [PointField(name=name, offset=offset, datatype=FIELD_TYPES[kind.str[1:]], count=1)
-              for name, (kind, offset) in (HYPOTHESIS.fields or {}).items()]
+    fields = [PointField(name=name, offset=field[1], datatype=FIELD_TYPES[field[0].str[1:]], count=1)
+              for name, field in (HYPOTHESIS.fields or {}).items()]
     return PointCloud2(header=Header(stamp=time(stamp_ns), frame_id=MAP_FRAME), height=1, width=len(points), fields=fields,
                        is_bigendian=sys.byteorder == "big", point_step=HYPOTHESIS.itemsize,
                        row_step=HYPOTHESIS.itemsize * len(points), data=points.tobytes(), is_dense=True)

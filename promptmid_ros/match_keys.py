@@ -17,7 +17,8 @@ from promptmid_ros.worker import Outcome
 
 INTERNAL_ERROR = "internal_error"
 TELLING = 0.01  # probability of a place that is worth counting
-STATES = "`SEARCHING` until a place holds all but `risk` of the belief, `TRACKING` from then on, `LOST` once no place holds half of it"
+STATES = ("`SEARCHING` until a place holds all but `risk` of the belief, `TRACKING` from then on, `LOST` once no place holds half of "
+          "it")
 # reasons that flying on does not cure: somebody has to mend the set-up
 SETUP_REASONS = (
     Reason.STAMP_ZERO, Reason.IMAGE_ENCODING, Reason.IMAGE_SIZE, Reason.CAMERA_INFO_MISSING, Reason.CAMERA_INFO_INVALID,
@@ -127,7 +128,8 @@ MATCH = {
                    warn=above(100)),
     "probability": Key(_of(_probability), "Share of the belief that the place of the match holds, by all images so far."),
     "hypotheses": Key(_of(_hypotheses), "Places that hold more than 1 % of the belief; `~/hypotheses` has them."),
-    "elsewhere": Key(_of(lambda outcome: outcome.fix.elsewhere), "Share of the belief that is at none of the places that can be told."),
+    "elsewhere": Key(_of(lambda outcome: outcome.fix.elsewhere), "Share of the belief that is at none of the places that can be "
+                     "told."),
     "prior_overruled": Key(_of(_overruled), "Standard deviations that a fix lies from the prior, as the prior states them, where "
                            "these are too many to be chance; else 0. The odometry is surer than it should be.", warn=above(0)),
     "map_disagrees_m": Key(_dispute(lambda dispute: dispute.amount), "Metres by which parts of the map were found to lie apart; "

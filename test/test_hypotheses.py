@@ -29,8 +29,9 @@ PLACES = ((Pose.from_rpy(np.array([123_456.25, -98_765.5, 3000.0]), 0.1, -0.2, 2
 def points(cloud: PointCloud2) -> np.ndarray:
     """As tools read it: by the fields that the message names."""
     kinds = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
-    dtype = np.dtype({"names": [field.name for field in cloud.fields], "formats": [kinds[field.datatype] for field in cloud.fields],
-                      "offsets": [field.offset for field in cloud.fields], "itemsize": cloud.point_step})
+    dtype = np.dtype({"names": [field.name for field in cloud.fields], "itemsize": cloud.point_step,
+                      "formats": [kinds[field.datatype] for field in cloud.fields],
+                      "offsets": [field.offset for field in cloud.fields]})
     return np.frombuffer(bytes(cloud.data), dtype)
 
 

@@ -175,7 +175,8 @@ def test_odometry_that_cannot_be_used(tracking: Localizer, flight: Flight, name:
 
 def test_a_filter_that_is_unsure_of_the_place_takes_none_from_the_belief(tracking: Localizer, flight: Flight) -> None:
     wide = np.diag([1e8] * 3 + [1e-4] * 3).ravel()
-    assert flight.show(tracking, odometry=[changed(message, pose__covariance=wide) for message in flight.odometry])["reason"] == "fix"
+    odometry = [changed(message, pose__covariance=wide) for message in flight.odometry]
+    assert flight.show(tracking, odometry=odometry)["reason"] == "fix"
 
 
 def test_odometry_that_is_silent_or_late(tracking: Localizer, flight: Flight) -> None:

@@ -15,6 +15,7 @@ def in_time(fix: Fix, age_ms: float | None, most_ms: float) -> Fix:
     """
     if not fix.accepted or age_ms is None or not 0 < most_ms < age_ms:
         return fix
-    sentence = (f"the image was {age_ms:.0f} ms old when its fix was found, more than the {most_ms:g} of most_fix_age_ms; send images "
-                "sooner or match faster (stage_*_ms tell what takes long), or raise it for a filter that takes fixes at their stamps")
+    sentence = (f"the image was {age_ms:.0f} ms old when its fix was found, more than the {most_ms:g} of most_fix_age_ms; send "
+                "images sooner or match faster (stage_*_ms tell what takes long), or raise it for a filter that takes fixes at "
+                "their stamps")
     return replace(fix, reason=Reason.FIX_LATE, sentence=sentence, pose=None, covariance=None, observed=())

@@ -96,8 +96,8 @@ class Settings:
                         allow_build=values["allow_build"])
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
-            values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], Rig.read(values, options.track), options, values["publish_tf"],
-            _path(values["snapshot_dir"]), Upkeep.read(values))
+            values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], Rig.read(values, options.track), options,
+            values["publish_tf"], _path(values["snapshot_dir"]), Upkeep.read(values))
 
 
 def parameter_files(words: Sequence[str]) -> list[Path]:

@@ -32,7 +32,8 @@ def summarise(flight: Flight) -> Summary:
     Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
     `judged` counts the fixes that have a truth; `ambiguous` the frames that left more than one place, `prior_overruled` the fixes
-    that contradict the prior, `map_disagrees` the frames under a dispute of the map with itself. `latency_ms` is over all frames, refused ones too.
+    that contradict the prior, `map_disagrees` the frames under a dispute of the map with itself. `latency_ms` is over all
+    frames, refused ones too.
     """
     frames = flight.frames
     fixes = [frame for frame in frames if frame.fix.accepted]
