@@ -17,8 +17,8 @@ from promptmid_ros.worker import Outcome
 
 INTERNAL_ERROR = "internal_error"
 TELLING = 0.01  # probability of a place that is worth counting
-STATES = ("`SEARCHING` until a place holds all but `risk` of the belief, `TRACKING` from then on, `LOST` once no place holds half "
-          "of it")
+STATES = ("`SEARCHING` until a place holds all but `risk` of the belief, `TRACKING` from then on, `LOST` once no place holds "
+          "half of it")
 # reasons that flying on does not cure: somebody has to mend the set-up
 SETUP_REASONS = (
     Reason.STAMP_ZERO, Reason.IMAGE_ENCODING, Reason.IMAGE_SIZE, Reason.CAMERA_INFO_MISSING, Reason.CAMERA_INFO_INVALID,
