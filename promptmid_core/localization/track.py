@@ -137,6 +137,7 @@ class Track:
 
     def judge(self, candidate: Candidate) -> Fix:
         """Return the verdict on a candidate; candidates must come in the order of their stamps."""
+        place = Spot(0.0, 0.0, 0.0)
         try:
             self._stamps.check(candidate)
             place = self._seen(candidate)
@@ -149,8 +150,8 @@ class Track:
             if self._stamps.anew:
                 self.forget()
             self._lose()
-            return Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate,
-                       places=self._places())
+            fix = Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate, place.probability)
+            return self._told(fix)
         return self._held(candidate, self._kept, place)
 
     def forget(self) -> None:
@@ -308,8 +309,9 @@ class Track:
         covariance = candidate.covariance.copy()
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
-        return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed,
-                   candidate, place.probability, self._places(), self._overruled(candidate))
+        fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
+                  place.probability, overruled=self._overruled(candidate))
+        return self._told(fix)
 
     def _drift(self, kept: Kept, held: Float64, candidate: Candidate) -> Float64:
         """The drift of dead reckoning (2,) in m/s, after a fix with a correction (2,)."""
@@ -325,13 +327,19 @@ class Track:
         if self.state is State.TRACKING and self._kept is not None and self._kept.belief.best.probability < 0.5:
             self.state = State.LOST
 
-    def _places(self) -> tuple[tuple[Pose, float], ...]:
-        kept = self._kept
-        if kept is None:
-            return ()
-        reckoned = kept.map_from_motion @ kept.motion.pose
-        return tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation), place.probability)
-                     for place in kept.belief.places(PLACES))
+    def _told(self, fix: Fix) -> Fix:
+        """A verdict with what is believed at its time, as far as odometry reaches there."""
+        kept, prior = self._kept, fix.candidate.prior
+        if kept is None or prior is None:
+            return fix
+        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
+        if self._joined(motion) is None:
+            return fix
+        belief = self._moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
+        reckoned = self._drifted(kept, fix.stamp_ns) @ motion.pose
+        places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
+                        place.probability) for place in belief.places(PLACES))
+        return replace(fix, places=places, elsewhere=belief.elsewhere, dispute=kept.dispute)
 
     def _overruled(self, candidate: Candidate) -> float:
         assert candidate.pose is not None and candidate.covariance is not None and candidate.prior is not None
