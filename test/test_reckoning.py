@@ -264,3 +264,13 @@ def test_any_samples_in_any_order_add_up_to_a_motion(samples: list, asked: int) 
         flown = motion.flown
     for each in buffer._samples:
         assert each.motion is not None and is_finite(each.motion.pose.position, each.motion.flown)
+
+
+def test_poses_and_velocities_that_go_apart_for_good_put_the_way_in_doubt() -> None:
+    """As where a filter has its heading wrong by half a turn: neither the one nor the other can be believed."""
+    reckoner = Reckoner()
+    rotation = Pose.from_rpy(np.zeros(3), 0.0, 0.0, np.pi).rotation
+    for i in range(60):
+        pose = Pose(np.array([5.0 * i, 0.0, 100.0]), np.eye(3) if i < 20 else rotation)
+        motion = reckoner.add(Prior(i * 50_000_000, pose, np.eye(6)), Twist(np.array([100.0, 0.0, 0.0]), np.zeros(3)))
+    assert motion.doubt > 100

@@ -15,6 +15,7 @@ LONG_NS = 500_000_000  # a step over a longer time is believed within what the a
 REMEMBERED = 25  # steps whose differences from the velocity tell how large an ordinary one is
 JUMP = 8.0  # times an ordinary difference that is a jump
 LEAST_SHARE, LEAST_M = 0.1, 0.2  # of a step's length and metres: a difference up to this is never a jump
+MOST_APART = 10  # steps in a row that a pose may differ from its velocity before one of the two is wrong for good
 LEAST_TURN = float(np.deg2rad(0.5))
 MOST_TURN_S = float(np.deg2rad(90.0))  # of an aircraft that states no turn
 BRIEF_S = 0.005  # steps of less time tell no velocity
@@ -60,6 +61,7 @@ class Reckoner:
         self._steady: tuple[Twist, ...] = ()
         self._differences: deque[float] = deque(maxlen=REMEMBERED)
         self._counted_at = np.zeros(2)
+        self._apart, self._steps_apart = np.zeros(3), 0
 
     def add(self, prior: Prior, twist: Twist | None) -> DeadReckoning:
         """Return the motion up to a sample that follows the last one in time."""
@@ -86,6 +88,7 @@ class Reckoner:
                 unseen = UNSEEN_M_S2 * seconds ** 2 / 2
                 doubt = unseen + (apart if apart > unseen else 0.0)
             else:
+                doubt = self._contradicted(step.position - expected.position, _least(expected))
                 if apart > self._limit(expected) or turned > most:
                     step = expected
                 self._differences.append(apart)
@@ -113,10 +116,26 @@ class Reckoner:
 
     def _limit(self, expected: Pose) -> float:
         ordinary = float(np.median(self._differences)) if len(self._differences) >= 5 else 0.0
-        return max(JUMP * ordinary, LEAST_SHARE * float(np.linalg.norm(expected.position)) + LEAST_M)
+        return max(JUMP * ordinary, _least(expected))
+
+    def _contradicted(self, difference: Float64, least: float) -> float:
+        """The metres by which the way is in doubt since poses and velocities go apart step by step, and do not just jump or
+        tremble."""
+        apart = float(np.linalg.norm(difference))
+        if apart <= least:
+            self._apart, self._steps_apart = np.zeros(3), 0
+            return 0.0
+        self._apart, self._steps_apart = self._apart + difference, self._steps_apart + 1
+        goes_on = self._steps_apart > MOST_APART and np.linalg.norm(self._apart) > MOST_APART / 2 * apart
+        return apart if goes_on else 0.0
 
 
 _NONE = Pose(np.zeros(3), np.eye(3))
+
+
+def _least(expected: Pose) -> float:
+    """The difference from an expected step that is never a jump."""
+    return LEAST_SHARE * float(np.linalg.norm(expected.position)) + LEAST_M
 
 
 def _turn(step: Pose) -> Float64:
