@@ -72,7 +72,7 @@ class Localizer:
             scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
             best = self._matcher.best(frame, expected, scope, clock)
             candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
-                                apart=best.apart)
+                                apart=best.apart, laid=best.start)
             if best.match is None:
                 assert best.refusal is not None
                 raise best.refusal

@@ -30,7 +30,8 @@ UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
 MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
 TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
-STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
+STRONG, GONE = 6.0, 0.5  # score of a place that was there, and the share of it below which it is gone
+LITTLE = 0.7  # new ground, up to which what was matched should still be in view
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
@@ -136,6 +137,7 @@ class Track:
 
     def judge(self, candidate: Candidate) -> Fix:
         """Return the verdict on a candidate; candidates must come in the order of their stamps."""
+        place = Spot(0.0, 0.0, 0.0)
         try:
             self._stamps.check(candidate)
             place = self._seen(candidate)
@@ -148,8 +150,8 @@ class Track:
             if self._stamps.anew:
                 self.forget()
             self._lose()
-            return Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate,
-                       places=self._places())
+            fix = Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate, place.probability)
+            return self._told(fix)
         return self._held(candidate, self._kept, place)
 
     def forget(self) -> None:
@@ -211,7 +213,7 @@ class Track:
             surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
                               north=candidate.surface.north + expected.correction[1])
             new = kept.ground.see(candidate.patch, -expected.correction)
-            gone = kept.score >= STRONG and new < 0.3 and _score_at(surface, belief.best, belief.cell) < NOTHING
+            gone = kept.score >= STRONG and new < LITTLE and _score_at(surface, belief.best, belief.cell) < GONE * kept.score
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
                 belief = _doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
@@ -310,8 +312,9 @@ class Track:
         covariance = candidate.covariance.copy()
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
-        return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed,
-                   candidate, place.probability, self._places(), self._overruled(candidate))
+        fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
+                  place.probability, overruled=self._overruled(candidate))
+        return self._told(fix)
 
     def _drift(self, kept: Kept, held: Float64, candidate: Candidate) -> Float64:
         """The drift of dead reckoning (2,) in m/s, after a fix with a correction (2,)."""
@@ -327,13 +330,19 @@ class Track:
         if self.state is State.TRACKING and self._kept is not None and self._kept.belief.best.probability < 0.5:
             self.state = State.LOST
 
-    def _places(self) -> tuple[tuple[Pose, float], ...]:
-        kept = self._kept
-        if kept is None:
-            return ()
-        reckoned = kept.map_from_motion @ kept.motion.pose
-        return tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation), place.probability)
-                     for place in kept.belief.places(PLACES))
+    def _told(self, fix: Fix) -> Fix:
+        """A verdict with what is believed at its time, as far as odometry reaches there."""
+        kept, prior = self._kept, fix.candidate.prior
+        if kept is None or prior is None:
+            return fix
+        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
+        if self._joined(motion) is None:
+            return fix
+        belief = self._moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
+        reckoned = self._drifted(kept, fix.stamp_ns) @ motion.pose
+        places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
+                        place.probability) for place in belief.places(PLACES))
+        return replace(fix, places=places, elsewhere=belief.elsewhere, dispute=kept.dispute)
 
     def _overruled(self, candidate: Candidate) -> float:
         assert candidate.pose is not None and candidate.covariance is not None and candidate.prior is not None
