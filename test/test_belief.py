@@ -163,9 +163,9 @@ class TestDrift:
         assert sure.probability(200.0, -120.0) > 0.999
         settled = sure.settled.spread(5 * CELL)
         spread = sure.spread(5 * CELL)
-        assert spread.weights == pytest.approx(settled.weights, abs=1e-3)
+        assert spread.weights == pytest.approx(settled.weights)
         assert spread.probability(200.0, -120.0) < 0.3 and spread.radius(spread.best, 0.1) > 4 * CELL
-        assert np.abs(sure.spread(0.3 * CELL).told[:20]).max() < 1e-6
+        assert not sure.spread(0.3 * CELL).told[:20].any()
 
     def test_small_drifts_add_up_as_their_variances_do(self) -> None:
         often, once = prior(), prior().spread(0.5 * CELL)

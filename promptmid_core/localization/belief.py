@@ -85,11 +85,10 @@ class Belief:
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        # past and ground in view drift together: what the one no longer says the other tells
-        past, whole = (_drifted(each, sigma / self.cell) for each in (self.past, self.past * np.exp(self.told)))
-        known = (past > 0) & (whole > 0)
-        told = np.log(np.divide(whole, past, out=np.ones_like(past), where=known))
-        return replace(self, past=past, beyond=max(1 - float(past.sum()), 0.0), told=told)
+        # over more than a cell what was told of the ground in view blurs with the rest
+        whole = self.settled if sigma > self.cell else self
+        past = _drifted(whole.past, sigma / self.cell)
+        return replace(whole, past=past, beyond=max(1 - float(past.sum()), 0.0))
 
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""

@@ -228,6 +228,9 @@ class Track:
                 belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             # a place that is known but not yet sure enough is no reason to look further
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
+        elif candidate.surface is None:
+            # the ground that was in view goes by unseen
+            belief = belief.settled
         self._kept = kept = replace(
             kept, map_from_motion=self._drifted(kept, candidate.stamp_ns), belief=belief, motion=motion,
             stamp_ns=candidate.stamp_ns, unheld=unheld,
