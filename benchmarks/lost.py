@@ -86,7 +86,7 @@ class Land:
         sight = nadir_sight(*IMAGE_SIZE, side * grid.gsd)
         view = View(self.image, self.ortho.valid, grid, terrain, sight.camera)
         yaw = float(rng.uniform(-np.pi, np.pi))
-        exposure = Exposure.over(int(rng.integers(2 ** 31)), rng, frames, 1.0)
+        exposure = Exposure.over(int(rng.integers(2 ** 31)), rng, frames, 1.0, night=False)
         start = np.array(grid.to_map(*place)) - (frames - 1) / 2 * STEP_PX * grid.gsd * _along(yaw)
         for i in range(frames):
             way = i * STEP_PX * grid.gsd

@@ -1,4 +1,4 @@
-"""Fit the log-odds of a true match (Descriptor.evidence) on pairs of optical and SAR images.
+"""Fit the log-odds of a true match (Descriptor.evidence), which choose among the matches of a frame, on pairs of images.
 
 usage: python examples/fit_evidence.py PAIRS [--descriptor structural] [--chips 24] [--frames 8] [--seed 1]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PoseWithCovarianceStamped, Quaternion
 from geometry_msgs.msg import Pose as PoseMessage
-from sensor_msgs.msg import NavSatFix, NavSatStatus
+from sensor_msgs.msg import NavSatFix, NavSatStatus, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from promptmid_core.arrays import Float64
@@ -21,6 +22,9 @@ from promptmid_ros.keys import Key, level, text
 
 MAP_FRAME = "map"
 X_Y_YAW = [0, 1, 5]
+# RViz shows clouds whose x, y and z are float32; of a probability near 1 that would leave too few digits
+HYPOTHESIS = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("yaw", "f4"), ("probability", "f8")])
+FIELD_TYPES = {"f4": PointField.FLOAT32, "f8": PointField.FLOAT64}
 
 
 def time(stamp_ns: int) -> Time:
@@ -62,6 +66,16 @@ def navsat_fix(stamp_ns: int, pose: Pose, covariance: Float64, geodetic: Geodeti
     message.position_covariance = geodetic.turned(x, y, covariance[:3, :3]).ravel()
     message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
     return message
+
+
+def hypotheses(stamp_ns: int, places: Sequence[tuple[Pose, float]]) -> PointCloud2:
+    """Return poses of `base_link` in `map` with their probabilities as a cloud of one point each, in this order."""
+    points = np.array([(*pose.position, pose.yaw, probability) for pose, probability in places], HYPOTHESIS)
+    fields = [PointField(name=name, offset=field[1], datatype=FIELD_TYPES[field[0].str[1:]], count=1)
+              for name, field in (HYPOTHESIS.fields or {}).items()]
+    return PointCloud2(header=Header(stamp=time(stamp_ns), frame_id=MAP_FRAME), height=1, width=len(points), fields=fields,
+                       is_bigendian=sys.byteorder == "big", point_step=HYPOTHESIS.itemsize,
+                       row_step=HYPOTHESIS.itemsize * len(points), data=points.tobytes(), is_dense=True)
 
 
 def diagnostics(stamp_ns: int, name: str, hardware: str, summary: str, keys: Mapping[str, Key],

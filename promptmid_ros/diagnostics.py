@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptmid_core.reasons import MEANINGS, Reason
+from promptmid_core.reasons import MEANINGS, RETIRED, Reason
 from promptmid_ros.health_keys import HEALTH
 from promptmid_ros.keys import Key, level
 from promptmid_ros.match_keys import INTERNAL_ERROR, MATCH
@@ -34,6 +34,7 @@ def document() -> str:
         "\n".join(["| code | meaning | level of the image |", "|---|---|---|", *(
             f"| `{reason}` | {meaning} | {_level_of(reason)} |" for reason, meaning in MEANINGS.items()),
             f"| `{INTERNAL_ERROR}` | The program failed on the image; the log has the traceback. | error |"]) + "\n",
+        f"Never given again, nor given another meaning: {', '.join(f'`{code}`' for code in RETIRED)}.\n",
     ]
     return "\n".join(parts)
 

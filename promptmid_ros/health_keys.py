@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptmid_core.localization.fix import State
 from promptmid_core.localization.mounts import NOT_JOINED
@@ -12,7 +12,7 @@ from promptmid_ros.activation import Activation, Setup
 from promptmid_ros.guard import Guard
 from promptmid_ros.health import Value, memory_mb
 from promptmid_ros.keys import ABSENT, UNKNOWN, Absent, Key, Rule, above, below, is_one_of, is_other_than
-from promptmid_ros.match_keys import INTERNAL_ERROR, SETUP_REASONS
+from promptmid_ros.match_keys import INTERNAL_ERROR, MATCH, SETUP_REASONS, STATES, Judged
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def _configured(get: Callable[[Setup], Value]) -> Callable[[Health], Value | Abs
     return lambda health: ABSENT if health.setup is None else get(health.setup)
 
 
-def _active(get: Callable[[Activation], Value]) -> Callable[[Health], Value | Absent]:
+def _active(get: Callable[[Activation], Value | Absent]) -> Callable[[Health], Value | Absent]:
     return lambda health: ABSENT if health.activation is None else get(health.activation)
 
 
@@ -57,10 +57,19 @@ def _map_frame(setup: Setup) -> Value:
     return f"{frame.crs} {frame.origin[0]:.0f} {frame.origin[1]:.0f}"
 
 
+def _last(name: str) -> Key:
+    """A key of ~/match_diagnostics as the last image has it."""
+    key = MATCH[name]
+    return replace(key, meaning=f"As `{name}` of `~/match_diagnostics`, of the last image.", value=_active(
+        lambda active: ABSENT if active.last is None else key.value(Judged(active.last.fix.stamp_ns, active.last))))
+
+
 HEALTH = {
     "lifecycle": Key(lambda health: health.lifecycle, "State of the node.", warn=is_other_than("active")),
     "state": Key(_active(lambda active: str(active.last.fix.state if active.last else State.SEARCHING)),
-                 "`SEARCHING`, `TRACKING` or `LOST`.", warn=is_one_of([State.SEARCHING]), error=is_one_of([State.LOST])),
+                 f"{STATES}.", warn=is_one_of([State.SEARCHING]), error=is_one_of([State.LOST])),
+    **{name: _last(name) for name in ("probability", "hypotheses", "elsewhere", "prior_overruled", "map_disagrees_m",
+                                      "map_disagrees_at")},
     "image_rate_hz": Key(_active(lambda active: active.images.hz()), "Images received a second, over the last ten seconds.",
                          error=below(0.01)),
     "camera_rate_hz": Key(_active(lambda active: active.gaps.camera_hz()),

@@ -6,6 +6,7 @@ import gc
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -23,6 +24,7 @@ from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.cameras import CameraInfos
+from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.rig import BY_TRANSFORMS
 from promptmid_ros import conversions
@@ -238,11 +240,13 @@ class LocalizerNode(LifecycleNode):
 
     def _publish(self, outcome: Outcome) -> None:
         """In the worker's thread."""
-        activation, setup, fix = self._activation, self._setup, outcome.fix
+        activation, setup = self._activation, self._setup
         if activation is None or setup is None:
             return
-        latency = latency_ms(self.get_clock().now().nanoseconds, fix.stamp_ns)
-        setup.outputs.publish(fix, outcome, latency)
+        latency = latency_ms(self.get_clock().now().nanoseconds, outcome.fix.stamp_ns)
+        fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
+        outcome = replace(outcome, fix=fix)
+        setup.outputs.publish(outcome, latency)
         activation.last = outcome
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 

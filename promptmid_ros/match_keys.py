@@ -8,6 +8,7 @@ from math import pi
 
 import numpy as np
 
+from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import State
 from promptmid_core.reasons import Reason
 from promptmid_ros.health import Value
@@ -15,6 +16,9 @@ from promptmid_ros.keys import ABSENT, Absent, Key, above, is_one_of, is_other_t
 from promptmid_ros.worker import Outcome
 
 INTERNAL_ERROR = "internal_error"
+TELLING = 0.01  # probability of a place that is worth counting
+STATES = ("`SEARCHING` until a place holds all but `risk` of the belief, `TRACKING` from then on, `LOST` once no place holds "
+          "half of it")
 # reasons that flying on does not cure: somebody has to mend the set-up
 SETUP_REASONS = (
     Reason.STAMP_ZERO, Reason.IMAGE_ENCODING, Reason.IMAGE_SIZE, Reason.CAMERA_INFO_MISSING, Reason.CAMERA_INFO_INVALID,
@@ -59,6 +63,26 @@ def _sigma(outcome: Outcome) -> Value | Absent:
     return ABSENT if covariance is None else float(np.sqrt(np.trace(covariance[:2, :2])))
 
 
+def _probability(outcome: Outcome) -> Value | Absent:
+    return ABSENT if outcome.fix.candidate.pose is None else outcome.fix.probability
+
+
+def _overruled(outcome: Outcome) -> Value | Absent:
+    return outcome.fix.overruled if outcome.fix.accepted else ABSENT
+
+
+def _hypotheses(outcome: Outcome) -> Value:
+    return sum(probability > TELLING for _, probability in outcome.fix.places)
+
+
+def _dispute(get: Callable[[Dispute], Value]) -> Callable[[Judged], Value | Absent]:
+    def of(outcome: Outcome) -> Value | Absent:
+        dispute = outcome.fix.dispute
+        return ABSENT if dispute is None else get(dispute)
+
+    return _of(of)
+
+
 def _scores(**meanings: str) -> dict[str, Key]:
     def score(name: str) -> Callable[[Judged], Value | Absent]:
         return _of(lambda outcome: outcome.fix.candidate.scores.get(name, ABSENT))
@@ -86,7 +110,7 @@ MATCH = {
                   error=is_one_of([*SETUP_REASONS, INTERNAL_ERROR])),
     "sentence": Key(lambda judged: judged.outcome.fix.sentence if judged.outcome else judged.failure,
                     "The reason with its figures; empty for a fix."),
-    "state": Key(_of(lambda outcome: str(outcome.fix.state)), "`SEARCHING`, `TRACKING` or `LOST`, after this image.",
+    "state": Key(_of(lambda outcome: str(outcome.fix.state)), f"After this image: {STATES}.",
                  warn=is_one_of([State.SEARCHING]), error=is_one_of([State.LOST])),
     "stamp": Key(lambda judged: seconds(judged.stamp_ns), "The image's stamp, in seconds."),
     "latency_ms": Key(lambda judged: judged.latency_ms if judged.outcome else ABSENT,
@@ -102,6 +126,16 @@ MATCH = {
     "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
     "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix: the root of the summed variances of x and y.",
                    warn=above(100)),
+    "probability": Key(_of(_probability), "Share of the belief that the place of the match holds, by all images so far."),
+    "hypotheses": Key(_of(_hypotheses), "Places that hold more than 1 % of the belief; `~/hypotheses` has them."),
+    "elsewhere": Key(_of(lambda outcome: outcome.fix.elsewhere), "Share of the belief that is at none of the places that can be "
+                     "told."),
+    "prior_overruled": Key(_of(_overruled), "Standard deviations that a fix lies from the prior, as the prior states them, where "
+                           "these are too many to be chance; else 0. The odometry is surer than it should be.", warn=above(0)),
+    "map_disagrees_m": Key(_dispute(lambda dispute: dispute.amount), "Metres by which parts of the map were found to lie apart; "
+                           "the covariance of a fix is grown by them.", warn=above(0)),
+    "map_disagrees_at": Key(_dispute(lambda dispute: f"{dispute.place[0]:.0f} {dispute.place[1]:.0f}"),
+                            "Where that was found, x and y in `map`."),
     **_scores(
         peak="Height of the best place on the score surface, in its standard deviations.",
         score="The same at full resolution.",
@@ -111,11 +145,11 @@ MATCH = {
         agreeing="Tie points that agree with the solution.",
         residual_px="Robust standard deviation of the tie points about the solution, in map pixels.",
         valid="Share of the patch that the image covers.",
-        search_px="Search radius, in map pixels.",
-        evidence="Natural log-odds of the match being true, without the track's word."),
+        search_px="Search radius around the likeliest place, in map pixels.",
+        evidence="Natural log-odds of the match being true, with what was believed of its place before."),
     **_stages(
         wait="waiting for odometry of a later stamp, and for what else belongs to the image", decode="decoding the image",
         check="checking image and prior", orthorectify="laying the image on the map's grid", map="reading the map",
         describe="describing the patch", search="correlating", solve="on tie points and pose",
-        verify="comparing the best places at full resolution", judge="on the gates", track="on the verdict among its neighbours"),
+        verify="comparing the best places at full resolution", judge="on the gates", track="on the belief and the verdict"),
 }

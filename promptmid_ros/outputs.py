@@ -9,13 +9,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion, Transform, TransformStamped, Vector3
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import NavSatFix
+from sensor_msgs.msg import NavSatFix, PointCloud2
 from std_msgs.msg import Header
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.odometry import MAP, ODOM
 from promptmid_ros import conversions
 from promptmid_ros.keys import values_of
@@ -36,18 +35,22 @@ class Outputs:
         self._pose = make(PoseWithCovarianceStamped, "~/pose", RELIABLE)
         self._correction = make(PoseWithCovarianceStamped, "~/correction", RELIABLE)
         self._navsat = make(NavSatFix, "~/navsat_fix", RELIABLE)
+        self._hypotheses = make(PointCloud2, "~/hypotheses", RELIABLE)
         self._diagnostics = make(DiagnosticArray, "~/match_diagnostics", QoSProfile(depth=50))
         self._tf = make(tf_message, "/tf", QoSProfile(depth=100)) if tf_message else None
         self._tf_message = tf_message
         self._tf_ns = 0
 
-    def publish(self, fix: Fix, outcome: Outcome, latency_ms: float | None) -> None:
-        """Every image's diagnostics, and what else a fix brings."""
+    def publish(self, outcome: Outcome, latency_ms: float | None) -> None:
+        """Every image's diagnostics, the places still possible where somebody listens, and what else a fix brings."""
+        fix = outcome.fix
         stamp, prior = fix.stamp_ns, fix.candidate.prior
         if fix.pose is not None and fix.covariance is not None and prior is not None:
             self._pose.publish(conversions.pose_with_covariance(stamp, fix.pose, fix.covariance))
             self._correction.publish(conversions.correction(stamp, fix.pose, prior.pose, fix.covariance))
             self._navsat.publish(conversions.navsat_fix(stamp, fix.pose, fix.covariance, self._geodetic, self._base_frame))
+        if self._hypotheses.get_subscription_count():
+            self._hypotheses.publish(conversions.hypotheses(stamp, fix.places))
         summary = "fix" if fix.accepted else f"{fix.reason}: {fix.sentence}"
         self._diagnose(summary, Judged(stamp, outcome, latency_ms, outcome.arrival.dropped))
 
@@ -67,7 +70,7 @@ class Outputs:
         self._tf.publish(self._tf_message(transforms=[TransformStamped(header=header, child_frame_id=ODOM, transform=transform)]))
 
     def destroy(self) -> None:
-        for publisher in (self._pose, self._correction, self._navsat, self._diagnostics, self._tf):
+        for publisher in (self._pose, self._correction, self._navsat, self._hypotheses, self._diagnostics, self._tf):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
 

@@ -94,6 +94,7 @@ def _verdict(outcome: Outcome, reference: ReferenceMap) -> dict[str, Any]:
             "width": camera.width, "height": camera.height, "k": camera.k.tolist(), "model": camera.model, "d": camera.d.tolist(),
             "mount": _pose(camera.mount)},
         "prior": _with_covariance(candidate.prior),
+        "laid": candidate.laid and _pose(candidate.laid),
         "match": candidate.pose and _with_covariance(Prior(fix.stamp_ns, candidate.pose, np.asarray(candidate.covariance))),
         "fix": fix.pose and _with_covariance(Prior(fix.stamp_ns, fix.pose, np.asarray(fix.covariance))),
     }

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptmid_core.geometry import Prior
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.intake import Intake
-from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.localizer import Expect, Localizer
+from promptmid_core.localization.quest import Anywhere
 from promptmid_ros.inbox import Arrival, Inbox
 
 PACKAGES = ("promptmid_core", "promptmid_ros")
@@ -102,9 +104,13 @@ class Worker:
         place = (ours or stack)[-1]
         return f"its thread is at work in {Path(place.filename).name}:{place.lineno} ({place.name})"
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate:
+    def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
+        """Return where the localizer in use expects a frame."""
+        return self._localizer.expect(frame, prior)
+
+    def match(self, frame: Frame, prior: Prior, expect: Expect) -> Candidate:
         """Match with the localizer in use."""
-        return self._localizer.match(frame, prior)
+        return self._localizer.match(frame, prior, expect)
 
     def track(self, candidate: Candidate) -> Fix:
         """Give the verdict of the localizer in use. Raises Abandoned where it counts no more, so that it moves nothing."""

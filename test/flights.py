@@ -103,7 +103,10 @@ class KnownLocalizer:
     def reset(self) -> None:
         self.newest_ns = 0
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate:
+    def expect(self, frame: Frame, prior: Prior) -> Any:
+        """It needs none."""
+
+    def match(self, frame: Frame, prior: Prior, expect: Any = None) -> Candidate:
         size = self.options.search.patch_px
         centre = prior.pose.position[:2]
         grid = Grid(centre[0] - size / 2 * GSD, centre[1] + size / 2 * GSD, GSD, size, size)

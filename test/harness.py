@@ -15,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
@@ -29,7 +31,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import QoSProfile, qos_profile_sensor_data  # noqa: E402
 from rclpy.serialization import deserialize_message  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix, PointCloud2  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from promptmid_core.bags.bag import open_bag  # noqa: E402
@@ -45,7 +47,8 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 SHUTDOWN = {"unconfigured": Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, "active": Transition.TRANSITION_ACTIVE_SHUTDOWN}
 TYPES = {"image/compressed": CompressedImage, "image": Image, "camera_info": CameraInfo, "odometry": Odometry,
          "initialpose": PoseWithCovarianceStamped}
-OUTPUTS = {"pose": PoseWithCovarianceStamped, "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix}
+OUTPUTS = {"pose": PoseWithCovarianceStamped, "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix,
+           "hypotheses": PointCloud2}
 WAIT_S = 30.0
 # a node starts in 2 s, but in 15 beside others on a loaded machine
 START_S = 120.0
@@ -241,6 +244,14 @@ class Flight:
         time.sleep(0.05)
         image = self.image if image is None else image
         to.publish("image/compressed" if hasattr(image, "format") else "image", stamped(image, stamp))
+
+    def state(self, of: Localizer) -> str:
+        """The state of the track, told of an image that shows nothing and so changes none."""
+        black = np.zeros((self.info.height, self.info.width), np.uint8)
+        image = CompressedImage(header=self.image.header, format="jpeg", data=cv2.imencode(".jpg", black)[1].tobytes())
+        verdict = self.show(of, image=image)
+        assert verdict["reason"] == "image_black"
+        return verdict["state"]
 
     def show(self, to: Localizer, **changes: Any) -> Verdict:
         """The verdict on the next image."""

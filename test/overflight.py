@@ -12,6 +12,7 @@ import pytest
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Camera, Pose, Prior, boresight_point
 from promptmid_core.georaster import RasterView
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Windows
 from promptmid_core.localization.localizer import Localizer
@@ -29,7 +30,7 @@ from promptmid_core.simulation.world.simulate import simulate_world
 STAMP = 1_700_000_000_000_000_000
 PATCH_PX, FOOTPRINT_PX = 192, 240
 SIGMAS = (30.0, 30.0, 20.0, 1e-3, 1e-3, 0.01)
-LENIENT = {"patch_px": PATCH_PX, "confirm": 1}
+LENIENT = {"patch_px": PATCH_PX}
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,13 @@ class Overflight:
     def match(self, prior: Prior | None = None, frame: Frame | None = None, **options: Any) -> Candidate:
         return self.localizer(**options).match(frame or self.frame(), prior or self.prior())
 
+    def expected(self, prior: Prior, frame: Frame, **options: Any) -> Expectation:
+        """Where a frame is expected by its prior alone."""
+        return self.localizer(**options).expect(frame, prior)
+
     def scope(self, prior: Prior, frame: Frame, **options: Any) -> Scope:
-        return scope_of(frame, prior, self.reference, self.reference.terrain(), Options.of(**LENIENT | options))
+        return scope_of(frame, self.expected(prior, frame, **options), self.reference, self.reference.terrain(),
+                        Options.of(**LENIENT | options))
 
     def matcher(self, windows: Windows | None = None, **options: Any) -> FrameMatcher:
         chosen = Options.of(**LENIENT | options)
@@ -73,8 +79,8 @@ class Overflight:
 
     def hypothesis(self, prior: Prior, frame: Frame, windows: Windows | None = None, **options: Any) -> Hypothesis:
         """What the gates are given of a frame."""
-        scope = self.scope(prior, frame, **options)
-        return self.matcher(windows, **options).best_heading(frame, prior, scope, Stopwatch())
+        expected, scope = self.expected(prior, frame, **options), self.scope(prior, frame, **options)
+        return self.matcher(windows, **options).best(frame, expected, scope, Stopwatch())
 
     def ground_error_px(self, candidate: Candidate, truth: Pose) -> float:
         assert candidate.pose is not None

@@ -9,91 +9,65 @@ import numpy as np
 from overflight import STAMP, Overflight
 from reason_pairs import Verdict, flip, pair
 
+from promptmid_core.geometry import DeadReckoning, Prior
+from promptmid_core.localization.belief import PLACE
 from promptmid_core.localization.fix import Candidate, Fix
 from promptmid_core.localization.frozen import MOST_MOVED_M, FrozenImages
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 
 SECOND = 1_000_000_000
+SIGMAS = (80.0, 80.0, 20.0, 1e-3, 1e-3, 0.01)
 
 
-def candidate(over: Overflight, second: int, east: float = 0.0, blur: float = 0.0) -> Candidate:
-    """A match of a frame over the middle whose prior is so far to the east of the truth."""
+def shown(over: Overflight, localizer: Localizer, second: int, at: float = 0.0, off: float = 0.0, blur: float = 0.0) -> Fix:
+    """The verdict on a frame taken `at` metres to the east and seen as if `off` metres further, after a flight to there."""
     stamp = STAMP + second * SECOND
-    frame = over.frame(stamp_ns=stamp)
+    frame = over.frame(over.truth(at + off), stamp)
     if blur:
         frame = replace(frame, image=cv2.GaussianBlur(frame.image, (0, 0), blur))
-    found = over.match(over.prior(east, stamp_ns=stamp, sigmas=(80.0, 80.0, 20.0, 1e-3, 1e-3, 0.01)), frame)
-    assert found.reason is Reason.FIX, found.sentence
-    return found
+    prior = over.prior(truth=over.truth(at), sigmas=SIGMAS, stamp_ns=stamp)
+    prior = replace(prior, motion=DeadReckoning(prior.pose, at + 5000.0))
+    candidate = localizer.match(frame, prior, localizer.expect)
+    assert candidate.reason is Reason.FIX, candidate.sentence
+    return localizer.track(candidate)
 
 
-def tracked(over: Overflight, *candidates: Candidate, **options: float) -> Fix:
-    """The verdict on the last."""
-    localizer = over.localizer(**options)
-    return [localizer.track(each) for each in candidates][-1]
+@pair(Reason.AMBIGUOUS)
+def a_smaller_risk(over: Overflight) -> tuple[Verdict, Verdict]:
+    """A frame that is blurred until its place is likely but not sure."""
+    def judged(exponent: float) -> Fix:
+        return shown(over, over.localizer(risk=10.0 ** exponent), 0, blur=8.0)
+
+    return flip(Reason.AMBIGUOUS, judged, -9.0, -1.0, 1e-3)
 
 
-@pair(Reason.MATCH_WEAK)
-def while_searching(over: Overflight) -> tuple[Verdict, Verdict]:
-    found = candidate(over, 0)
-    evidence = found.scores["evidence"]
-    return tracked(over, found, least_evidence=float(np.nextafter(evidence, 99))), tracked(over, found, least_evidence=evidence)
+@pair(Reason.MAP_DISAGREES)
+def a_part_of_the_map_that_lies_apart(over: Overflight) -> tuple[Verdict, Verdict]:
+    """The width of a place and three deviations of the drift over the way since the last fix."""
+    flown = 1600.0
 
+    def judged(off: float) -> Fix:
+        localizer = over.localizer()
+        assert shown(over, localizer, 0, -flown / 2).accepted
+        return shown(over, localizer, 1, flown / 2, off)
 
-@pair(Reason.MATCH_WEAK)
-def where_the_track_expects_it(over: Overflight) -> tuple[Verdict, Verdict]:
-    """A blurred frame after a sharp one is likelier by how much smaller the place is where it is expected than that searched."""
-    first, second = candidate(over, 0), candidate(over, 1, blur=4.0)
-    assert first.ground is not None and second.ground is not None
-    sigma = np.sqrt(np.linalg.eigvalsh(first.ground.covariance + second.ground.covariance)[-1])
-    searched = second.scores["search_px"] * over.reference.gsd
-    expected = float(second.scores["evidence"] + 2 * np.log(searched / (3 * sigma)))
-    assert second.scores["evidence"] + 0.5 < expected < first.scores["evidence"]
-    return (tracked(over, first, second, least_evidence=expected + 1e-6),
-            tracked(over, first, second, least_evidence=expected - 1e-6))
-
-
-@pair(Reason.NOT_CONFIRMED)
-def two_of_three(over: Overflight) -> tuple[Verdict, Verdict]:
-    found = [candidate(over, second) for second in range(3)]
-    return tracked(over, *found[:2], confirm=3), tracked(over, *found, confirm=3)
-
-
-@pair(Reason.NOT_CONFIRMED)
-def too_long_ago(over: Overflight) -> tuple[Verdict, Verdict]:
-    """Of the matches looked back at, one agrees; the frame before those does not count."""
-    first, last = candidate(over, 0), candidate(over, 9)
-    refused = [replace(candidate(over, second), reason=Reason.LOW_TEXTURE, sentence="as of open water") for second in (1, 2)]
-    options = {"confirm": 2, "confirm_among": 2}
-    return tracked(over, first, *refused, last, **options), tracked(over, first, refused[0], last, **options)
-
-
-@pair(Reason.TRACK_DISAGREES)
-def a_jump(over: Overflight) -> tuple[Verdict, Verdict]:
-    """Three deviations of both fixes and the drift over the way that the prior went, further along the first correction: it
-    does not shrink."""
-    first = candidate(over, 0)
-    assert first.ground is not None
-    side = -np.sign(first.ground.shift[0])
-
-    def judged(east: float) -> Fix:
-        return tracked(over, first, candidate(over, 1, east))
-
-    reached, missed = flip(Reason.TRACK_DISAGREES, judged, side * 200, side * 10, 0.1)
-    past = []
-    for fix in (reached, missed):
-        now, then = fix.candidate, first
-        assert now.ground and then.ground and now.prior and then.prior
-        sigma = np.sqrt(np.linalg.eigvalsh(now.ground.covariance + then.ground.covariance)[-1])
-        flown = np.linalg.norm((now.prior.pose.position - then.prior.pose.position)[:2])
-        past.append(np.linalg.norm(now.ground.shift - then.ground.shift) - 3 * sigma - 0.15 * flown)
-    assert past[1] <= 0 < past[0] < past[1] + 1
+    reached, missed = flip(Reason.MAP_DISAGREES, judged, 420.0, 250.0, 0.5)
+    allowed = PLACE * over.reference.stride * COARSE_FACTOR * over.reference.gsd + 3 * 0.05 * flown
+    assert _moved(missed) < _moved(reached) and np.abs([_moved(fix) - allowed for fix in (reached, missed)]).max() < 5
     return reached, missed
+
+
+def _moved(fix: Fix) -> float:
+    pose, prior = fix.candidate.pose, fix.candidate.prior
+    assert pose is not None and isinstance(prior, Prior)
+    return float(np.hypot(*(pose.position - prior.pose.position)[:2]))
 
 
 @pair(Reason.IMAGE_FROZEN)
 def the_very_pixels_from_elsewhere(over: Overflight) -> tuple[Verdict, Verdict]:
-    found, image = candidate(over, 0), over.frame().image
+    found, image = over.match(), over.frame().image
 
     def judged(moved: float) -> Candidate:
         frozen = FrozenImages()

@@ -22,8 +22,6 @@ from promptmid_core.matching.window import SearchWindow
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
-FREE = {"most_mahalanobis2": 1e6}
-
 
 def spotted(frame: Frame, grey: int, count: int) -> Frame:
     """The frame with so many of the pixels that are looked at, one in eight of each axis, set to a grey level: too few to
@@ -105,33 +103,19 @@ def a_covariance_askew(over: Overflight) -> tuple[Verdict, Verdict]:
 
 
 @pair(Reason.PRIOR_TOO_UNCERTAIN)
-def a_wide_position(over: Overflight) -> tuple[Verdict, Verdict]:
-    """400 m are 3 sigma along the long axis of an ellipse that lies askew; 40 pixels are searched."""
-    def judged(sigma: float) -> Candidate:
-        prior = over.prior(sigmas=(30.0, 30.0, 20.0, 1e-6, 1e-6, 0.01))
-        turn = np.array([[0.8, -0.6], [0.6, 0.8]])
-        covariance = prior.covariance.copy()
-        covariance[:2, :2] = turn @ np.diag([sigma ** 2, 100.0]) @ turn.T
-        return over.match(replace(prior, covariance=covariance), most_radius_px=40.0)
-
-    reached, missed = judged(400 / 3 + 0.01), judged(400 / 3 - 0.01)
-    assert "position, whose sigma is 133 m" in reached.sentence and "are 40 px" in reached.sentence
-    return reached, missed
-
-
-@pair(Reason.PRIOR_TOO_UNCERTAIN)
 def a_tilt_from_high_up(over: Overflight) -> tuple[Verdict, Verdict]:
-    """The larger of roll and pitch, by the height above the ground that is looked at, on top of the position's own."""
+    """The larger of roll and pitch, by the height above the ground that is looked at; a position may be as uncertain as it will,
+    since it is looked for where it may be."""
     prior = over.prior()
     height = prior.pose.position[2] - boresight_point(over.camera, prior.pose, over.reference.terrain())[2]
-    limit = np.sqrt((400 / 3) ** 2 - 30.0 ** 2) / height
+    limit = (400 / 3) / height
 
     def judged(sigma: float) -> Candidate:
-        tilted = replace(prior, covariance=np.diag(np.square([30.0, 30.0, 20.0, 0.5 * sigma, sigma, 0.01])))
+        tilted = replace(prior, covariance=np.diag(np.square([1e4, 30.0, 20.0, 0.5 * sigma, sigma, 0.01])))
         return over.match(tilted, most_radius_px=40.0)
 
     reached, missed = judged(limit * 1.0001), judged(limit * 0.9999)
-    assert f"tilt, whose sigma is {np.degrees(limit):.1f} degrees at {height:.0f} m" in reached.sentence
+    assert f"tilt, which is {np.degrees(limit):.1f} degrees, are 40 px at {height:.0f} m" in reached.sentence
     return reached, missed
 
 
@@ -154,8 +138,8 @@ def _beyond(over: Overflight, east: float, north: float, edge: float) -> tuple[V
         return over.truth(far * east, far * north)
 
     def judged(far: float) -> Candidate:
-        return over.match(over.prior(truth=at(far)), frame, least_map_valid=0.1, least_valid=0.0, least_margin=-10.0,
-                          **FREE)
+        return over.match(over.prior(truth=at(far)), frame, least_map_valid=0.1, least_valid=0.0, least_ties=3,
+                          least_surplus=-10.0, least_spread=0.0)
 
     frame = over.frame(at(2500.0))
     low, high = 2300.0, 2800.0

@@ -137,17 +137,17 @@ def test_a_camera_on_the_ground_that_looks_at_the_horizon_is_told_by_the_ground(
 
 
 def test_a_match_that_turns_the_view_past_the_ground_is_refused_by_it(flown: Flown, monkeypatch) -> None:
-    best = flown.localizer._matcher.best_heading
+    best = flown.localizer._matcher.best
 
     def turned(*args):
         found = best(*args)
-        up = found.solution.pose.corrected(np.array([0, 0, 0, np.pi / 2, 0, 0]))
-        return replace(found, solution=replace(found.solution, pose=up))
+        up = found.match.solution.pose.corrected(np.array([0, 0, 0, np.pi / 2, 0, 0]))
+        return replace(found, match=replace(found.match, solution=replace(found.match.solution, pose=up)))
 
-    monkeypatch.setattr(type(flown.localizer._matcher), "best_heading", lambda self, *args: turned(*args))
+    monkeypatch.setattr(type(flown.localizer._matcher), "best", lambda self, *args: turned(*args))
     candidate = flown.localizer.match(flown.frame, flown.prior)
     assert candidate.reason is Reason.VIEW_NOT_DOWN
-    assert candidate.ground is None and candidate.ties is not None
+    assert candidate.pose is not None and candidate.ties is not None
 
 
 CAMERAS = {

@@ -44,7 +44,7 @@ def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = No
             if frame.index in drop:
                 continue
             received = sent + LATENCY_NS + frame.index * 1_000_000
-            reason = "peak_ambiguous" if frame.index in refuse else str(frame.fix.reason)
+            reason = "ambiguous" if frame.index in refuse else str(frame.fix.reason)
             bag.write("/localizer/match_diagnostics", diagnostics(frame.fix, reason, match_off.get(frame.index, 0.0)), received)
             if reason == "fix" and poses:
                 bag.write("/localizer/pose", pose(frame.fix, (pose_off or {}).get(frame.index, 0.0)), received)
@@ -104,11 +104,11 @@ def test_drops_and_other_verdicts_are_counted_and_told(tmp_path: Path) -> None:
     result = compare(read_live(outputs(tmp_path, flight, drop=(2, 6), refuse=(4,))), flight, PlainMap())
     assert (result.sent, result.judged, result.dropped, result.common) == (8, 6, 2, 6)
     assert result.same_verdicts == 5 and result.common_fixes == 5 and not result.agrees
-    assert result.differences == ("frame 4: live peak_ambiguous, offline fix",)
+    assert result.differences == ("frame 4: live ambiguous, offline fix",)
     assert "5 of 6 frames" in table(result) and "2 of 8 images were dropped at 5 times real time" in table(result)
     html = render(flight, summarise(flight), PlainMap(), live=result)
     assert "Live and offline" in html and "card live warn" in html and sentence(result) in html
-    assert "frame 4: live peak_ambiguous, offline fix" in html
+    assert "frame 4: live ambiguous, offline fix" in html
 
 
 def test_a_report_without_a_live_run_has_no_such_section(tmp_path: Path) -> None:

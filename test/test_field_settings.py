@@ -1,5 +1,6 @@
 """A replay takes the node's parameter file, and the static transforms that were recorded: as the node does."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from promptmid_core.geometry import NADIR, Pose
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.rig import Rig
-from promptmid_core.localization.settings import DEFAULTS, Settings, names_node, read_parameter_file
+from promptmid_core.localization.settings import DEFAULTS, PARAMETERS, RETIRED, Settings, names_node, read_parameter_file
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import replay
 
@@ -82,17 +83,30 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, text: str, words: st
 def test_values_are_those_that_ros_reads(tmp_path: Path) -> None:
     """No dates, no null, decimal exponents without a point; sections of one node add up; what is of other nodes is nobody's."""
     file = written(tmp_path, "other:\n  ros__parameters:\n    day: 2024-13-45\n    count: !!int abc\n"
-                             "localizer:\n  ros__parameters:\n    drift_share: 1e-1\n    region: ~\n    publish_tf: yes\n"
+                             "localizer:\n  ros__parameters:\n    odometry_drift: 1e-1\n    region: ~\n    publish_tf: yes\n"
                              "localizer:\n  ros__parameters:\n    prior_wait_ms: 50\n    camera_rpy_deg: [0.0, -1.0, 2.5]\n")
-    assert read_parameter_file(file) == {"drift_share": 0.1, "region": "~", "publish_tf": True, "prior_wait_ms": 50,
+    assert read_parameter_file(file) == {"odometry_drift": 0.1, "region": "~", "publish_tf": True, "prior_wait_ms": 50,
                                          "camera_rpy_deg": [0.0, -1.0, 2.5]}
     for odd in ("/dev/zero", str(tmp_path)):
         with pytest.raises(InputError, match=r"is a (device|folder) where a file is wanted"):
             read_parameter_file(Path(odd))
 
 
+@pytest.mark.parametrize("name", RETIRED)
+def test_a_parameter_that_gates_had_is_told_with_what_does_their_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_parameter_file(written(tmp_path, f"localizer:\n  ros__parameters:\n    patch_px: 256\n    {name}: 3\n"))
+    sentence = str(caught.value)
+    assert f"params.yaml sets {name}, which the localizer does not have any more; remove it: " in sentence
+    assert "\n" not in sentence and sentence.endswith(RETIRED[name]) and name not in PARAMETERS
+    # what is named in its place is there
+    named = re.match(r"set (\w+)", RETIRED[name])
+    assert named is None or named[1] in PARAMETERS
+
+
 def test_contradictions_are_told_as_the_node_tells_them() -> None:
-    for changes, words in (({"confirm": 6}, "confirm is 6, more than the 5 of confirm_among"),
+    for changes, words in (({"risk": 0.2}, "risk is 0.2; it has to be a number with a decimal point from 1e-09 to 0.1"),
+                           ({"risk": 1e-10}, "risk is 1e-10; it has to be"),
                            ({"least_radius_px": 300.0}, "least_radius_px is 300, more than the 256 of most_radius_px"),
                            ({"camera_mount": "guess"}, "camera_mount is 'guess', not one of auto, parameters")):
         with pytest.raises(InputError, match=words):
@@ -144,8 +158,8 @@ def test_the_mount_comes_from_parameters_or_from_static_transforms(scene: Scene,
         ("plain", ()), ("told", (("/tf_static", first, transforms(*parts)),))))
     by_parameters = {"camera_position_m": TILTED.position.tolist(), "camera_rpy_deg": [6.0, -8.0, 90.0]}
     assert fixes(scene, plain) == 0
-    assert fixes(scene, plain, **by_parameters) == 3
-    assert fixes(scene, told) == 3
+    assert fixes(scene, plain, **by_parameters) == 5
+    assert fixes(scene, told) == 5
     assert fixes(scene, told, camera_mount="parameters") == 0
     assert fixes(scene, plain, camera_mount="static_transforms") == 0
 
@@ -154,12 +168,12 @@ def test_the_command_takes_the_file_of_the_node(scene: Scene, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     bag = recorded(tmp_path / "bag", scene)
     file = written(tmp_path, "/**/localizer:\n  ros__parameters:\n    map: elsewhere\n    autostart: true\n"
-                             "    camera_position_m: [0.4, -0.2, 0.1]\n    camera_rpy_deg: [6.0, -8.0, 90.0]\n    confirm: 1\n")
+                             "    camera_position_m: [0.4, -0.2, 0.1]\n    camera_rpy_deg: [6.0, -8.0, 90.0]\n    risk: 0.01\n")
     assert main(["replay", str(bag), "--map", str(scene.map_path), "--params", str(file)]) == 0
     assert "fixes                 5   100.0 % of frames" in capsys.readouterr().out
-    file.write_text("localizer:\n  ros__parameters:\n    confrim: 1\n")
+    file.write_text("localizer:\n  ros__parameters:\n    rsik: 0.01\n")
     assert main(["replay", str(bag), "--map", str(scene.map_path), "--params", str(file)]) == 1
-    assert "sets confrim, which is no parameter of the localizer; is confirm meant?" in capsys.readouterr().err
+    assert "sets rsik, which is no parameter of the localizer; is risk meant?" in capsys.readouterr().err
 
 
 def test_transforms_that_do_not_join_or_are_none_are_told() -> None:

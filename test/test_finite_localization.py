@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,19 @@ from finite import ANGLES, METRES, covariances, examples, is_covariance, is_fini
 from hypothesis import example, given
 from hypothesis import strategies as st
 from places import Flown, flown_over
+from sightings import GSD, REFERENCE, track
 
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Camera, Pose, Prior, Terrain
+from promptmid_core.geometry import Camera, DeadReckoning, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.localization.anchor import Anchor, Drift
-from promptmid_core.localization.fix import Candidate, Frame, GroundShift, TiePoints
-from promptmid_core.localization.integrity import check_plausible, check_prior_agrees, check_ties, surplus
-from promptmid_core.localization.odometer import Odometer
+from promptmid_core.localization.apart import Apart
+from promptmid_core.localization.belief import Surface
+from promptmid_core.localization.fix import Candidate, Frame, TiePoints
+from promptmid_core.localization.integrity import check_plausible, check_ties, surplus
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.reach import scope_of
 from promptmid_core.localization.solve import Solution, moved_ground, solve, ties_on_ground
-from promptmid_core.localization.tracker import Tracker
 from promptmid_core.matching.search import Extent
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
@@ -36,6 +36,7 @@ CAMERA = Camera(1280, 960, np.array([[1160.0, 0, 639.5], [0, 1160.0, 479.5], [0,
 LEVEL = Pose.from_rpy(np.zeros(3), 0, 0, 0)
 # what any filter may state that fills a covariance with ones: full correlation
 ONES = np.ones((6, 6))
+FOUND = np.diag([50.0, 50.0, 1e6, 1e6, 1e6, 1e-5])
 STAMPS = st.integers(-2**31 * 10**9, 2**32 * 10**9)
 
 
@@ -74,7 +75,7 @@ def test_any_tie_points_and_prior_are_solved_or_refused(shape: str, found: str, 
     except Refusal as refusal:
         assert refusal.reason is Reason.TIE_POINTS_CLUSTERED and said(refusal)
         return
-    assert is_finite(solution.pose.position, solution.pose.rotation, solution.ground_covariance, solution.weight,
+    assert is_finite(solution.pose.position, solution.pose.rotation, solution.height_variance, solution.weight,
                      solution.residual, solution.sigma, moved_ground(ties.seen, CAMERA, pose, solution.pose))
     assert is_covariance(solution.covariance)
 
@@ -106,14 +107,12 @@ def test_odometry_anchored_in_any_way(odom: Any, hand: Any, fix: Any, place: np.
 @examples(100)
 @given(st.lists(st.tuples(STAMPS, vectors(3, METRES)), max_size=8), STAMPS)
 def test_the_way_flown_at_any_time(samples: list[tuple[int, np.ndarray]], stamp: int) -> None:
-    odometer, buffer, length = Odometer(10**18), PriorBuffer(), 0.0
+    buffer = PriorBuffer()
     for each, place in samples:
-        odometer.add(each, place)
         buffer.add(Prior(each, Pose(place, np.eye(3)), np.eye(6)))
-        assert 0 <= odometer.flown(stamp) < np.inf and odometer.flown(2**63) >= length
-        length = odometer.flown(2**63)
     try:
-        assert is_finite(buffer.at(stamp).pose.position)
+        found = buffer.at(stamp)
+        assert found.motion is not None and is_finite(found.pose.position, found.motion.pose.position, found.motion.flown)
     except Refusal as refusal:
         assert refusal.reason is Reason.PRIOR_MISSING and said(refusal)
 
@@ -121,35 +120,34 @@ def test_the_way_flown_at_any_time(samples: list[tuple[int, np.ndarray]], stamp:
 @examples(150)
 @given(covariances(), vectors(3, METRES), vectors(3, ANGLES))
 def test_the_reach_of_any_prior(covariance: Any, place: np.ndarray, rpy: np.ndarray) -> None:
-    levels = SimpleNamespace(levels=2, gsd=8.3, at=lambda level: SimpleNamespace(gsd=8.3 * 2**level))
-    prior = Prior(1, Pose.from_rpy(place, *rpy), covariance)
+    prior, frame = Prior(1, Pose.from_rpy(place, *rpy), covariance), Frame(1, np.zeros((960, 1280), np.uint8), CAMERA)
     try:
-        extent = scope_of(Frame(1, np.zeros((960, 1280), np.uint8), CAMERA), prior, levels, Terrain.flat(), Options()).extent
+        expected = track().expect(frame, prior)
+        extent = scope_of(frame, expected, REFERENCE, Terrain.flat(), Options()).extent
     except Refusal as refusal:
         assert said(refusal)
         return
-    assert 0 < extent.radius < np.inf and 0 < extent.yaw <= np.pi and 0 < extent.scale <= 0.1
+    assert 0 < extent.radius <= 512 * GSD and 0 < extent.yaw <= np.pi and 0 < extent.scale < 1
+    assert is_finite(expected.pose.position, expected.pose.rotation, expected.radius, expected.yaw, expected.height)
 
 
 @examples(150)
-@given(covariances(), covariances(), vectors(6, st.floats(-1e6, 1e6)), st.floats(-1e4, 1e4))
-@example(ONES, ONES, np.zeros(6), 0.0)
-@example(ONES, ONES, np.array([0.0, 0, 3000, 0, 0, 0]), -100.0)
-def test_gates_of_any_solution(prior: Any, found: Any, delta: np.ndarray, height: float) -> None:
-    solution = Solution(LEVEL.corrected(delta), found, np.eye(2), np.ones(3), np.zeros(3), 1.0)
-    for gate in (lambda: check_plausible(solution, Prior(1, LEVEL, prior), Extent(100.0, 4.0, 0.1), height),
-                 lambda: check_prior_agrees(solution, Prior(1, LEVEL, prior), Options())):
-        try:
-            gate()
-        except Refusal as refusal:
-            assert said(refusal)
+@given(covariances(), vectors(6, st.floats(-1e6, 1e6)), st.floats(-1e4, 1e4))
+@example(ONES, np.zeros(6), 0.0)
+@example(ONES, np.array([0.0, 0, 3000, 0, 0, 0]), -100.0)
+def test_gates_of_any_solution(found: Any, delta: np.ndarray, height: float) -> None:
+    try:
+        check_plausible(Solution(LEVEL.corrected(delta), found, 1.0, np.ones(3), np.zeros(3), 1.0), LEVEL,
+                        Extent(100.0, 4.0, 0.1), height)
+    except Refusal as refusal:
+        assert said(refusal)
 
 
 @pytest.mark.parametrize("height", [-100.0, 0.0, 0.5])
 def test_a_change_of_height_is_implausible_where_the_matched_ground_is_as_high_as_the_aircraft(height: float) -> None:
-    solution = Solution(LEVEL.corrected(np.array([0.0, 0, 30, 0, 0, 0])), np.eye(6), np.eye(2), np.ones(3), np.zeros(3), 1.0)
+    solution = Solution(LEVEL.corrected(np.array([0.0, 0, 30, 0, 0, 0])), np.eye(6), 1.0, np.ones(3), np.zeros(3), 1.0)
     with pytest.raises(Refusal) as refused:
-        check_plausible(solution, Prior(1, LEVEL, np.eye(6)), Extent(100.0, 0.1, 0.1), height)
+        check_plausible(solution, LEVEL, Extent(100.0, 0.1, 0.1), height)
     assert refused.value.reason is Reason.IMPLAUSIBLE_SCALE
 
 
@@ -165,15 +163,43 @@ def test_any_agreement_of_tie_points_is_judged(agree: list[bool], shape: str, se
         assert refusal.reason in (Reason.FEW_TIE_POINTS, Reason.TIE_POINTS_CLUSTERED) and said(refusal)
 
 
+@st.composite
+def sightings(draw: Any) -> tuple[Any, ...]:
+    """Of a frame: when, the prior and the motion of its time, what it finds beside the place that is expected, its scores, and
+    what else lies where."""
+    covariance, place = draw(covariances(-6, 6)), draw(vectors(2, METRES | st.floats(-2000, 2000)))
+    motion = draw(st.none() | st.builds(
+        lambda at, flown, loose, doubt: DeadReckoning(Pose(at, np.eye(3)), flown, loose, doubt), vectors(3, METRES),
+        st.floats(0, 1e9), st.floats(0, 1e9), st.sampled_from((0.0, 10.0, 1e5, 1e9))))
+    scores = draw(st.lists(st.tuples(st.floats(-1e9, 1e9) | st.floats(-3, 20), st.floats(-3000, 3000), st.floats(-3000, 3000)),
+                           max_size=5))
+    return (draw(st.integers(1, 10**11)), covariance, place, motion, draw(vectors(6, st.floats(-200, 200))), scores,
+            draw(st.none() | vectors(2, st.floats(-3000, 3000))))
+
+
 @examples(100)
-@given(st.lists(st.tuples(covariances(), vectors(2, METRES), vectors(3, METRES), st.floats(-1e6, 1e6)), min_size=1, max_size=8))
-def test_the_track_of_any_candidates(all_of: list[tuple[Any, np.ndarray, np.ndarray, float]]) -> None:
-    tracker = Tracker(Options(), 10.0)
-    for i, (covariance, shift, place, evidence) in enumerate(all_of):
-        prior = Prior(10**18 + i, Pose(place, np.eye(3)), covariance)
-        fix = tracker.track(Candidate(prior.stamp_ns, prior, Reason.FIX, "", prior.pose, covariance, ("x", "y", "yaw"),
-                                      GroundShift(shift, covariance[:2, :2]), scores={"evidence": evidence, "search_px": 48.0}))
+@given(st.lists(sightings(), min_size=1, max_size=6))
+def test_the_track_of_any_candidates(all_of: list[tuple[Any, ...]]) -> None:
+    kept, stamp = track(), 10**18
+    for after, covariance, place, motion, off, scores, apart in all_of:
+        stamp += after
+        prior = Prior(stamp, Pose(np.append(place, 2000.0), np.eye(3)), covariance, motion)
+        try:
+            expected = kept.expect(Frame(stamp, np.zeros((960, 1280), np.uint8), CAMERA), prior)
+        except Refusal as refusal:
+            assert said(refusal)
+            continue
+        found = expected.pose.corrected(off * [1, 1, 1, 0, 0, 1e-2])
+        values = np.array(scores, float).reshape(-1, 3).T
+        grid = Grid(found.position[0], found.position[1], GSD, 64, 64)
+        fix = kept.judge(Candidate(
+            stamp, prior, Reason.FIX, "", found, FOUND, ("x", "y", "yaw"), height=(float(off[2]), 10.0), expected=expected,
+            surface=Surface(*values), apart=None if apart is None else Apart(apart, 2.0),
+            patch=Patch(np.zeros((64, 64), np.uint8), np.ones((64, 64), bool), grid)))
         assert fix.accepted or said(Refusal(fix.reason, fix.sentence))
+        assert is_finite(fix.probability, fix.overruled, [probability for _, probability in fix.places])
+        assert all(is_finite(pose.position, pose.rotation) for pose, _ in fix.places)
+        assert fix.covariance is None or (is_finite(fix.covariance) and is_covariance(fix.covariance))
 
 
 @pytest.fixture(scope="module")
@@ -201,4 +227,4 @@ def test_a_frame_with_any_prior_gets_a_verdict(flown: Flown, covariance: Any, sh
     if found.pose is not None and found.covariance is not None:
         assert is_finite(found.pose.position, found.pose.rotation)
         assert is_covariance(found.covariance)
-    assert localizer.track(found).reason in (found.reason, Reason.NOT_CONFIRMED, Reason.MATCH_WEAK)
+    assert localizer.track(found).reason in (found.reason, Reason.AMBIGUOUS)

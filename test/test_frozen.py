@@ -3,10 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
-from flights import START_NS, KnownLocalizer, image, messages, odometry, stamps, true_pose
+from flights import CAMERA, START_NS, KnownLocalizer, image, messages, odometry, stamps, true_pose
 
 from promptmid_core.bags.messages import stamp_ns
+from promptmid_core.geometry import Prior
+from promptmid_core.localization.fix import Frame
+from promptmid_core.localization.frozen import FrozenImages
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.rig import Rig
 from promptmid_core.reasons import Reason
@@ -66,3 +70,13 @@ def test_the_sentence_tells_how_far_it_has_flown() -> None:
     intake.localize(shown(first, first), KnownLocalizer())
     fix = intake.localize(shown(second, first), KnownLocalizer()).fix
     assert fix.sentence == "the image has the very pixels of one that came 15 m from here; does the camera or its driver hang?"
+
+
+def test_where_the_way_is_in_doubt_the_same_pixels_may_be_of_the_same_place() -> None:
+    localizer, stamp = KnownLocalizer(), stamps(1)[0]
+    frame = Frame(stamp, np.arange(48 * 64, dtype=np.uint8).reshape(48, 64), CAMERA)
+    found = localizer.match(frame, Prior(stamp, true_pose(stamp), np.eye(6)))
+    for doubt, reason in ((20.0, Reason.FIX), (10.0, Reason.IMAGE_FROZEN)):
+        frozen = FrozenImages()
+        frozen.judged(found, frame.image, np.zeros(3), 5.0)
+        assert frozen.judged(found, frame.image, np.array([15.0, 0, 0]), doubt).reason is reason

@@ -83,11 +83,15 @@ def test_the_recorded_outputs_open_in_a_reader_that_is_not_ours(flown: Path) -> 
     found: dict[str, list[object]] = {}
     for item in mcap_reader.read_ros2_messages(str(storage)):
         found.setdefault(item.channel.topic, []).append(item.ros_msg)
-    assert {"/localizer/pose", "/localizer/correction", "/localizer/navsat_fix", "/localizer/match_diagnostics",
-            "/diagnostics"} == set(found)
+    assert {"/localizer/pose", "/localizer/correction", "/localizer/navsat_fix", "/localizer/hypotheses",
+            "/localizer/match_diagnostics", "/diagnostics"} == set(found)
     stamps = {(pose.header.stamp.sec, pose.header.stamp.nanosec) for pose in found["/localizer/pose"]}
     verdicts = [{pair.key: pair.value for pair in array.status[0].values} for array in found["/localizer/match_diagnostics"]]
     assert len(stamps) == sum(values["reason"] == "fix" for values in verdicts)
+    # a cloud for each verdict, of the places that it counts and of less probable ones
+    clouds = found["/localizer/hypotheses"]
+    assert len(clouds) == len(verdicts)
+    assert all(cloud.width >= int(values["hypotheses"]) for cloud, values in zip(clouds, verdicts, strict=True))
     assert all(pose.header.frame_id == "map" and len(pose.pose.covariance) == 36 for pose in found["/localizer/pose"])
     assert all(abs(fix.latitude) <= 90 and fix.position_covariance_type == 3 for fix in found["/localizer/navsat_fix"])
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import rasterio
-from simulated import Scene, scene  # noqa: F401
+from simulated import Scene
 
 from benchmarks.lost import main
 
 
-def test_places_are_found_and_decoys_are_not(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_places_are_found_and_decoys_are_not(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Decoys are the same land as in a mirror."""
     out, mirrored = tmp_path / "lost.json", tmp_path / "mirrored.tif"
     with rasterio.open(scene.world.optical) as land, rasterio.open(mirrored, "w", **land.profile) as target:

@@ -8,6 +8,7 @@ import pytest
 from flights import CAMERA, GSD, HEIGHT, START_NS, true_pose
 
 from promptmid_core.geometry import Prior, Terrain
+from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.metrics import summarise, table
@@ -120,6 +121,18 @@ def test_counts_rates_times_and_reasons() -> None:
     assert (summary["patch_px"], summary["gsd_m"]) == (256, GSD)
 
 
+def test_what_the_belief_says_is_counted() -> None:
+    sure, overruling, disputed = (fixed(index, moved(1)) for index in range(3))
+    dispute = Dispute(np.zeros(2), np.array([300.0, 0.0]), np.zeros(2), 0.0)
+    overruling = replace(overruling, fix=replace(overruling.fix, overruled=6.0))
+    disputed = replace(disputed, fix=replace(disputed.fix, dispute=dispute))
+    other = refused(3, Reason.MAP_DISAGREES)
+    other = replace(other, fix=replace(other.fix, dispute=dispute, overruled=6.0))
+    summary = summarise(flight([sure, overruling, disputed, other, *(refused(index, Reason.AMBIGUOUS) for index in (4, 5, 6))]))
+    assert (summary["ambiguous"], summary["prior_overruled"], summary["map_disagrees"]) == (3, 1, 2)
+    assert "map disagrees         2   frames where parts of the map" in table(summary)
+
+
 @pytest.mark.parametrize("frames", [[], [refused(0, Reason.PRIOR_MISSING)]], ids=["empty", "refused"])
 def test_figures_without_samples_are_null(frames: list[ReplayedFrame]) -> None:
     summary = json.loads(json.dumps(summarise(flight(frames)), allow_nan=False))
@@ -145,7 +158,7 @@ def test_table_shows_the_figures_and_a_dash_where_there_is_none() -> None:
     assert "fixes 3 75.0 % of frames" in lines
     assert "ground error px 1.25 1.25 1.25" in lines
     assert "error m 12.50 12.50 12.50" in lines
-    assert "ambiguous 1" in lines
+    assert "ambiguous 1 frames that left more than one place" in lines and "ambiguous 1" in lines
     bare = table(summarise(flight([])))
     assert "None" not in bare and "nan" not in bare
     assert "ground error px - - -" in {" ".join(line.split()) for line in bare.splitlines()}

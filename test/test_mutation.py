@@ -12,9 +12,8 @@ from benchmarks.mutation.mutants import Mutant, _left_out, difference
 from benchmarks.mutation.targets import TARGETS, stages
 
 ROOT = Path(__file__).resolve().parent.parent
-# the track and the gates have tests of their own kind; `reach`, `hypothesis`, `localizer` are held by whole frames
-APART = {"fix", "hypothesis", "integrity", "localizer", "options", "parameter", "reach", "settings", "stopwatch", "tracker",
-         "upkeep"}
+# the gates have tests of their own kind; `reach`, `hypothesis`, `localizer` are held by whole frames
+APART = {"fix", "hypothesis", "integrity", "localizer", "options", "parameter", "reach", "settings", "stopwatch", "upkeep"}
 
 
 def test_every_file_of_its_rooms_is_mutated_and_every_test_is_there() -> None:

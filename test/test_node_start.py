@@ -55,7 +55,9 @@ def test_without_it_the_transitions_are_the_operators(scene: Scene, tmp_path: Pa
 
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"map": "no_such_map"}, "no_such_map is not a map; build one with: promptmid map build"),
-    ({"confirm": 7}, "parameter confirm is 7, more than the 5 of confirm_among"),
+    ({"least_radius_px": 300.0}, "parameter least_radius_px is 300, more than the 256 of most_radius_px"),
+    ({"confirm": 3}, "the command line or parameter file sets confirm, which the localizer does not have any more; remove it: "
+                     "set risk, of which"),
     ({"autostart": 1}, "parameter autostart has to be true or false"),
 ])
 def test_a_start_that_fails_ends_the_process(scene: Scene, tmp_path: Path, changes: dict[str, object],

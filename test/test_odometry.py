@@ -13,9 +13,9 @@ from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import Anchor, Drift
 from promptmid_core.localization.fix import Candidate, Fix, State
-from promptmid_core.localization.odometer import Odometer
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.reckoning import Twist
 from promptmid_core.localization.rig import DefaultSigmas, Rig
 from promptmid_core.reasons import Reason
 
@@ -240,37 +240,49 @@ class TestCircle:
         assert found[5, 5] == pytest.approx(1e-4 + 1e-3 + np.deg2rad(flown / 1000) ** 2, rel=1e-2)
 
 
-def test_the_odometer_measures_the_way_and_not_the_displacement_or_the_noise() -> None:
-    odometer = Odometer(keep_ns=SECOND)
-    rng = np.random.default_rng(1)
+def travelled(buffer: PriorBuffer, stamp: int) -> float:
+    motion = buffer.at(stamp).motion
+    assert motion is not None
+    return motion.flown
+
+
+def test_the_way_is_measured_and_not_the_displacement_or_the_noise() -> None:
+    buffer, rng, tenth = PriorBuffer(keep_ns=10**18), np.random.default_rng(1), SECOND // 10
     for i in range(1001):
         out_and_back = 10.0 * min(i, 1000 - i)
-        odometer.add(START + i, np.array([out_and_back, 0.0, 0.0]) + rng.normal(0, 0.05, 3))
-    assert odometer.flown(START + 1000) == pytest.approx(10_000, rel=2e-3)
-    assert odometer.flown(START + 250) == pytest.approx(2500, rel=2e-3)
-    for i in range(5000):
-        odometer.add(START + 2000 + i, rng.normal(0, 0.05, 3))
-    assert odometer.flown(START + 9000) == pytest.approx(10_000, rel=2e-3)
-    odometer.restart()
-    odometer.add(5, np.array([9000.0, 0.0, 0.0]))
-    assert odometer.flown(5) == pytest.approx(10_000, rel=2e-3)
+        place = np.array([out_and_back, 0.0, 0.0]) + rng.normal(0, 0.05, 3)
+        twist = Twist(np.array([100.0 if i < 500 else -100.0, 0, 0]), np.zeros(3))
+        buffer.add(prior(START + i * tenth, Pose(place, np.eye(3))), twist)
+    assert travelled(buffer, START + 1000 * tenth) == pytest.approx(10_000, rel=2e-3)
+    assert travelled(buffer, START + 250 * tenth) == pytest.approx(2500, rel=2e-3)
+    assert travelled(buffer, START + 250 * tenth + tenth // 2) == pytest.approx(2505, rel=2e-3)
+    for i in range(1001, 5000):
+        buffer.add(prior(START + i * tenth, Pose(rng.normal(0, 0.05, 3), np.eye(3))))
+    assert travelled(buffer, START + 4999 * tenth) == pytest.approx(10_000, rel=2e-3)
+    buffer.clear()
+    buffer.add(prior(5, Pose(np.array([9000.0, 0.0, 0.0]), np.eye(3))))
+    assert travelled(buffer, 5) == pytest.approx(10_000, rel=2e-3)
 
 
-def test_the_odometer_keeps_what_the_priors_need_and_no_more() -> None:
+def test_the_buffer_keeps_what_the_images_to_come_need_and_no_more() -> None:
     """Hours of flight in the memory of a minute; a replay, which reads the odometry first, needs all of it."""
-    live, replayed = Odometer(keep_ns=30 * SECOND), Odometer(keep_ns=10**18)
+    live, replayed = PriorBuffer(), PriorBuffer(keep_ns=10**18)
+
+    def at(second: int) -> Prior:
+        return prior(START + second * SECOND, Pose(np.array([2.0 * second, 0.0, 0.0]), np.eye(3)))
+
     tracemalloc.start()
-    for second in range(30_000):
+    for second in range(3000):
         if second == 1000:
             before = tracemalloc.get_traced_memory()[0]
-        live.add(START + second * SECOND, np.array([2.0 * second, 0.0, 0.0]))
+        live.add(at(second))
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 50_000
-    assert live.flown(START + 29_985 * SECOND) == 59_970.0
-    for second in range(30_000):
-        replayed.add(START + second * SECOND, np.array([2.0 * second, 0.0, 0.0]))
-    assert [replayed.flown(START + second * SECOND) for second in (0, 10, 29_999)] == [0.0, 20.0, 59_998.0]
+    assert travelled(live, START + 2985 * SECOND) == pytest.approx(5970.0)
+    for second in range(3000):
+        replayed.add(at(second))
+    assert [travelled(replayed, START + second * SECOND) for second in (0, 10, 2999)] == pytest.approx([0.0, 20.0, 5998.0])
 
 
 def test_one_message_of_another_frame_is_refused_and_two_in_a_row_change_it() -> None:

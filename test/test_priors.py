@@ -10,9 +10,9 @@ from test_odometry import COVARIANCE, SECOND, START, flown, prior
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.anchor import Anchor, Drift
-from promptmid_core.localization.odometer import Odometer
 from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.prior import PriorBuffer, Taken, check_prior
+from promptmid_core.localization.reckoning import ANYWHERE_M
 from promptmid_core.localization.rig import DefaultSigmas, Rig
 from promptmid_core.localization.settings import DEFAULTS
 from promptmid_core.reasons import Reason
@@ -69,7 +69,7 @@ class TestKept:
         buffer = filled(START, START + 10, START + 20)
         other = prior(START + 10, Pose.from_rpy(np.ones(3), 0, 0, 0))
         buffer.add(other)
-        assert buffer.at(START + 10) is other
+        assert buffer.at(START + 10).pose is other.pose
         assert buffer.at(START + 15).pose.position[0] == pytest.approx((1 + flown(START + 20).position[0]) / 2)
 
     def test_what_is_older_than_is_kept_is_forgotten(self) -> None:
@@ -228,29 +228,45 @@ class TestAnchor:
         assert not moved.answered[2:5].any() and not moved.covariance[3:5].any()
 
 
-class TestOdometer:
+class TestMotion:
+    """What the samples tell of the aircraft's motion, between them as at them."""
+
     def test_steps_of_a_metre_count(self) -> None:
-        odometer = Odometer(SECOND)
-        assert odometer.flown(5) == 0.0
-        for stamp, x in ((10, 0.0), (20, 0.999), (30, 1.0), (40, 1.5), (50, 4.0)):
-            odometer.add(stamp, np.array([x, 0.0, 100.0 * stamp]))
-        assert [odometer.flown(stamp) for stamp in (0, 10, 20, 30, 40, 50, 99)] == pytest.approx([0, 0, 0.5, 1, 2.5, 4, 4])
+        buffer = PriorBuffer()
+        for tenth, x in enumerate((0.0, 0.5, 0.999, 1.5, 2.0, 2.5)):
+            buffer.add(prior(START + tenth * 100 * MS, Pose(np.array([x, 0.0, 0.0]), np.eye(3))), None)
+        motions = [buffer.at(START + at * 50 * MS).motion for at in range(11)]
+        expected = [0, 0, 0, 0, 0, 0.75, 1.5, 1.5, 1.5, 2, 2.5]
+        assert [motion.flown for motion in motions] == pytest.approx(expected)
 
-    def test_a_stamp_not_after_the_last_is_passed_over(self) -> None:
-        odometer = Odometer(SECOND)
-        for stamp, x in ((10, 0.0), (20, 10.0), (20, 50.0), (15, 90.0), (21, 13.0)):
-            odometer.add(stamp, np.array([0.0, x, 0.0]))
-        assert odometer.flown(21) == pytest.approx(13)
+    def test_between_samples_it_lies_between(self) -> None:
+        buffer = filled(START, START + 100 * MS)
+        motion, pose = buffer.at(START + 30 * MS).motion, flown(START + 30 * MS)
+        assert motion.pose.position == pytest.approx(pose.position) and motion.pose.rotation == pytest.approx(pose.rotation)
+        assert motion.flown == pytest.approx(0.3 * np.hypot(10, 2)) and motion.doubt == 0
 
-    def test_what_was_flown_stays_flown(self) -> None:
-        odometer = Odometer(SECOND)
-        for stamp, x in ((10, 0.0), (20, 10.0)):
-            odometer.add(stamp, np.array([3 * x, 4 * x, 0.0]))
-        odometer.restart()
-        assert odometer.flown(0) == odometer.flown(99) == pytest.approx(50)
-        for stamp, x in ((1, 0.0), (3, 6.0)):
-            odometer.add(stamp, np.array([x, 0.0, 0.0]))
-        assert [odometer.flown(stamp) for stamp in (0, 1, 2, 3)] == pytest.approx([50, 50, 53, 56])
+    def test_a_sample_that_comes_late_lies_on_the_motion_of_those_around_it(self) -> None:
+        """Whatever its own pose says."""
+        buffer = filled(START, START + 200 * MS)
+        late = prior(START + 100 * MS, Pose(np.full(3, 77.0), np.eye(3)))
+        buffer.add(late)
+        assert buffer.at(START + 100 * MS).pose is late.pose
+        assert buffer.at(START + 100 * MS).motion.pose.position == pytest.approx(flown(START + 100 * MS).position)
+        buffer.add(prior(START + 300 * MS))
+        assert buffer.at(START + 300 * MS).motion.pose.position == pytest.approx(flown(START + 300 * MS).position)
+        buffer.add(prior(START - 100 * MS))
+        assert buffer.at(START - 100 * MS).motion.pose.position == pytest.approx(flown(START).position), "none is known before"
+
+    def test_what_was_flown_stays_flown_and_nobody_knows_where_a_new_clock_begins(self) -> None:
+        buffer, far = filled(START, START + 100 * MS), START + 1000 * SECOND
+        before = buffer.at(START + 100 * MS).motion
+        for stamp in (far, far + 100 * MS, far + 200 * MS):
+            buffer.add(prior(stamp))
+        after = buffer.at(far + 200 * MS).motion
+        assert buffer.at(far).motion.flown == before.flown and before.doubt == 0
+        assert after.flown == pytest.approx(3 * before.flown)
+        assert after.doubt == buffer.at(far).motion.doubt == ANYWHERE_M
+        assert after.pose.position - before.pose.position == pytest.approx([20, 4, 0])
 
 
 class TestRig:
@@ -263,9 +279,9 @@ class TestRig:
         assert rig.mount.rotation == pytest.approx(plain.mount.rotation)
         assert not rig.mount.position.any()
 
-    def test_drift_is_a_bound_of_three_sigma(self) -> None:
-        drift = Rig.read(DEFAULTS, TrackOptions(drift_share=0.6, yaw_drift_deg_per_km=90.0)).drift
-        assert (drift.place, drift.yaw) == pytest.approx((0.2, np.pi / 2 / 3000))
+    def test_drift_is_one_sigma(self) -> None:
+        drift = Rig.read(DEFAULTS, TrackOptions(odometry_drift=0.2, yaw_drift_deg_per_km=90.0)).drift
+        assert (drift.place, drift.yaw) == pytest.approx((0.2, np.pi / 2 / 1000))
 
     def test_sigmas_become_variances_in_metres_and_radians(self) -> None:
         turn = np.pi ** 2

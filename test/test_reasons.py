@@ -4,6 +4,7 @@ import pytest
 import reasons_of_matches  # noqa: F401
 import reasons_of_messages  # noqa: F401
 import reasons_of_tracks  # noqa: F401
+import reasons_of_verdicts  # noqa: F401
 import reasons_of_views  # noqa: F401
 from overflight import Overflight, overflight  # noqa: F401
 from reason_pairs import PAIRS, Pair

@@ -13,7 +13,7 @@ import pytest
 from flights import DRIFT, KnownLocalizer, PlainMap, messages, stamps, write_bag
 
 from promptmid_core.errors import InputError
-from promptmid_core.geometry import Grid, Patch
+from promptmid_core.geometry import Grid, Patch, Pose
 from promptmid_core.localization.fix import Fix
 from promptmid_core.preview.overview import overview
 from promptmid_core.reasons import MEANINGS, Reason
@@ -67,7 +67,7 @@ def noisy(frames: int, metres: float = 5.0) -> dict[int, np.ndarray]:
 
 
 def test_the_page_holds_every_part_and_nothing_from_elsewhere(tmp_path: Path) -> None:
-    refused = {stamps(12)[4]: Reason.LOW_TEXTURE, stamps(12)[7]: Reason.PEAK_AMBIGUOUS, stamps(12)[8]: Reason.PEAK_AMBIGUOUS}
+    refused = {stamps(12)[4]: Reason.LOW_TEXTURE, stamps(12)[7]: Reason.AMBIGUOUS, stamps(12)[8]: Reason.AMBIGUOUS}
     flight = fly(tmp_path, localizer=KnownLocalizer(noisy(12).__getitem__, refused=refused))
     html = render(flight, summarise(flight), PlainMap(), command="promptmid replay BAG --map MAP")
     whole = Page(html)
@@ -75,8 +75,8 @@ def test_the_page_holds_every_part_and_nothing_from_elsewhere(tmp_path: Path) ->
     for heading in ("Trajectory over the SAR map", "Error over time", "Ground error", "Covariance", "Refused frames",
                     "Example matches", "Time per frame", "Provenance"):
         assert heading in whole.text
-    assert "peak_ambiguous2" in whole.text.replace(" ", "")
-    assert MEANINGS[Reason.PEAK_AMBIGUOUS] in whole.text
+    assert "ambiguous2" in whole.text.replace(" ", "")
+    assert MEANINGS[Reason.AMBIGUOUS] in whole.text
     assert "frame 7 at 3.50 s: as the test wants" in whole.text
     assert "promptmid replay BAG --map MAP" in whole.text and "EPSG:32611" in whole.text and "known-1" in whole.text
     # four plots and three examples of three pictures
@@ -134,6 +134,19 @@ def test_verdict_names_false_fixes_and_a_covariance_that_does_not_hold(tmp_path:
     assert false.level == "bad" and false.headline.startswith("1 false fix among 60")
 
 
+def test_it_tells_what_was_believed(tmp_path: Path) -> None:
+    flight = fly(tmp_path, 3)
+    index = flight.examples[0].index
+    places = tuple((Pose.from_rpy(np.array([x, -300.0, 900.0]), 0, 0, 0), share)
+                   for x, share in ((1200.4, 0.97), (1440.0, 0.0214), (5.0, 1e-6)))
+    frames = [replace(frame, fix=replace(frame.fix, places=places if frame.index == index else (), overruled=6.0))
+              for frame in flight.frames]
+    text = page(replace(flight, frames=tuple(frames))).text
+    assert text.count("Most probable: ") == 1
+    assert "Most probable: x 1200, y -300 (97.0 %); x 1440, y -300 (2.1 %)." in text
+    assert "3fixes further from the prior" in text.replace("3 fixes", "3fixes")
+
+
 def test_every_reason_has_a_meaning() -> None:
     assert set(MEANINGS) == set(Reason)
     assert all(meaning.endswith(".") for meaning in MEANINGS.values())
@@ -160,8 +173,10 @@ def fail(*_: object, **__: object) -> None:
     raise OSError(28, "disk full")
 
 
-def test_sar_picture_shows_the_map_where_the_fix_puts_the_frame(tmp_path: Path) -> None:
-    """A bright spot that the camera saw off its place, by the prior's error, lies at the same pixel of both pictures."""
+@pytest.mark.parametrize("further", [None, np.array([-120.0, 30.0, 0, 0, 0, -0.03])], ids=["prior", "elsewhere"])
+def test_sar_picture_shows_the_map_where_the_fix_puts_the_frame(tmp_path: Path, further: np.ndarray | None) -> None:
+    """A bright spot that the camera saw off its place, by the error of the pose that the frame was laid on the ground from, lies
+    at the same pixel of both pictures."""
     flight = fly(tmp_path, 3)
     example = flight.examples[0]
     patch, found = example.candidate.patch, example.candidate.pose
@@ -169,9 +184,12 @@ def test_sar_picture_shows_the_map_where_the_fix_puts_the_frame(tmp_path: Path) 
     spot = np.array([20.0, 11.0])
     x, y = patch.grid.to_map(*spot)
     # DRIFT: the prior is the truth moved and turned, so a point that it shows at (x, y) lies where the inverse takes it
-    prior = example.candidate.prior.pose
-    place = found.position + found.rotation @ prior.rotation.T @ (np.array([x, y, 0.0]) - prior.position)
-    assert np.hypot(place[0] - x, place[1] - y) > 0.9 * np.hypot(*DRIFT[:2])
+    laid = example.candidate.prior.pose
+    if further is not None:
+        laid = laid.corrected(further)
+        example = replace(example, candidate=replace(example.candidate, laid=laid))
+    place = found.position + found.rotation @ laid.rotation.T @ (np.array([x, y, 0.0]) - laid.position)
+    assert further is not None or np.hypot(place[0] - x, place[1] - y) > 0.9 * np.hypot(*DRIFT[:2])
 
     class Spotted(PlainMap):
         def image(self, col: int, row: int, width: int, height: int) -> Patch:

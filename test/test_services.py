@@ -92,7 +92,7 @@ def test_nothing_waits_for_one_that_hangs(localizer: Localizer, flight: Flight, 
     assert track[-1] == "fix"
     hang.unlink()
     until_free(localizer, name)
-    assert flight.show(localizer)["reason"] == ("not_confirmed" if name == "reload_map" else "fix")
+    assert flight.state(localizer) == ("SEARCHING" if name == "reload_map" else "TRACKING")
     assert faults(localizer) == before
 
 

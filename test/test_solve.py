@@ -156,8 +156,22 @@ def test_the_covariance_is_that_of_weighted_least_squares() -> None:
     assert np.diag(solution.covariance)[:2] == pytest.approx([place + 9] * 2, rel=0.02)
     lever = (weight * (found[:, :2] ** 2).sum(axis=1)).sum()
     assert solution.covariance[5, 5] == pytest.approx(4 * solution.sigma ** 2 / lever, rel=0.02)
-    assert np.diag(solution.ground_covariance) == pytest.approx([place + 9] * 2, rel=0.02)
-    assert abs(solution.ground_covariance[0, 1]) < 0.05 * place
+    # the height is known by the prior alone, and by the ties' scale
+    assert 0 < solution.height_variance <= 1e-8
+
+
+def test_the_height_is_known_by_the_scale_of_the_ties() -> None:
+    """Of a height that nobody knows: sigma over the root of the sum of squares, by the lever of the height."""
+    rng = np.random.default_rng(3)
+    pose = Pose.from_rpy(np.array([0.0, 0, HEIGHT]), 0, 0, 0)
+    found = np.column_stack([rng.uniform(-900, 900, (400, 2)), np.zeros(400)])
+    seen = found.copy()
+    found[:, :2] += 5.0 * rng.standard_normal((400, 2))
+    prior = Prior(1, pose, np.diag(np.array([100, 100, 1e4, 1e-9, 1e-9, 0.1]) ** 2))
+    ties = TiePoints(seen, found, np.tile(np.eye(2), (400, 1, 1)), np.ones(400))
+    solution = solve(ties, CAMERA, pose, prior, correlation=4.0, floor=3.0)
+    lever = (solution.weight * (found[:, :2] ** 2).sum(axis=1)).sum() / HEIGHT ** 2
+    assert solution.height_variance == pytest.approx(4 * solution.sigma ** 2 / lever, rel=0.05)
 
 
 def test_a_long_ellipse_counts_by_its_short_axis() -> None:

@@ -12,7 +12,7 @@ from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.search import BROAD, Extent, _Blocks, _correlations, _peaks, _shifts, _steps, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface, vertex
-from promptmid_core.matching.ties import BLOCK, STEP, tie_points
+from promptmid_core.matching.ties import STEPS, tie_points
 from promptmid_core.matching.verification import verify
 from promptmid_core.matching.warp import warped
 from promptmid_core.matching.window import Layout, SearchWindow
@@ -100,14 +100,21 @@ def patch_at(east: int, north: int, side: int = 96, margin: int = 64, valid: np.
     return DescriptorMap(array * known, known, WINDOW.grid.cut(margin, margin, side, side), 2)
 
 
-def test_tie_points_lie_at_the_middles_of_blocks_that_overlap_by_half() -> None:
-    patch = patch_at(2, -3)
+@pytest.mark.parametrize(("side", "step", "blocks"), [(96, 16, 5), (95, 12, 6), (48, 12, 3), (47, 8, 4), (24, 8, 2)])
+def test_tie_points_lie_at_the_middles_of_blocks_that_overlap_by_half(side: int, step: int, blocks: int) -> None:
+    """Smaller blocks where the patch is small, so that there are enough of them."""
+    patch = patch_at(2, -3, side)
     found = tie_points(patch, WINDOW, Similarity(centre_of(WINDOW)))
-    middles = np.arange(5) * STEP + (BLOCK - 1) / 2
+    assert (side >= STEPS[0][0]) == (step == STEPS[0][1])
+    middles = np.arange(blocks) * step + (2 * step - 1) / 2
     cols, rows = np.meshgrid(middles, middles)
     assert found.seen == pytest.approx(np.column_stack(patch.grid.to_map(cols.ravel(), rows.ravel())))
-    assert found.found - found.seen == pytest.approx(np.tile([2 * CELL, -3 * CELL], (25, 1)), abs=0.02 * CELL)
-    assert found.score == pytest.approx(np.ones(25), abs=0.02)
+    assert found.found - found.seen == pytest.approx(np.tile([2 * CELL, -3 * CELL], (blocks ** 2, 1)), abs=0.05 * CELL)
+    assert found.score == pytest.approx(np.ones(blocks ** 2), abs=0.02)
+
+
+def test_a_patch_of_less_than_a_block_has_no_tie_points() -> None:
+    assert len(tie_points(patch_at(0, 0, 15), WINDOW, Similarity(centre_of(WINDOW)))) == 0
 
 
 @pytest.mark.parametrize(("columns", "expected"), [(22, 0), (23, 5)])
@@ -270,17 +277,39 @@ def test_a_surface_that_one_peak_fills_has_no_rest() -> None:
     assert peaks[0].score == pytest.approx(-np.sqrt(2 * np.log(2)), abs=1e-6)
 
 
-def test_a_block_of_the_search_needs_half_of_its_cells() -> None:
+def test_a_block_of_the_search_needs_a_third_of_its_cells() -> None:
+    """As of the corner of a square footprint that is turned by 45 degrees, which is half seen."""
     valid = np.zeros((32, 32), bool)
-    valid[:16, :8], valid[:16, 16:25] = True, True
+    valid[:16, :5], valid[:16, 16:22] = True, True
     blocks = _Blocks.cut(np.ones((1, 32, 32), np.float32), valid, Layout.of((32, 32), 16, 4))
     assert blocks.used.tolist() == [False, True, False, False]
     assert blocks.centres.tolist() == [[8.0, -8.0]]
 
 
-def test_blocks_of_a_search_are_no_larger_than_the_patch() -> None:
-    assert Layout.of((40, 70), 16, 5) == Layout((40, 70), 16, (2, 4), 5)
+def test_blocks_of_a_search_divide_the_patch_and_are_no_larger_than_it() -> None:
+    assert Layout.of((40, 70), 16, 5) == Layout((40, 70), 20, (2, 3), 5)
+    assert Layout.of((64, 64), 16, 5) == Layout((64, 64), 16, (4, 4), 5)
     assert Layout.of((12, 70), 16, 5) == Layout((12, 70), 12, (1, 5), 5)
+
+
+class TestTheWindowAroundAPart:
+    """Of a window of 96 x 80 cells whose values tell their place, around patches of 32 x 16 in its middle."""
+
+    def whole(self) -> SearchWindow:
+        array = np.arange(96 * 80, dtype=np.float32).reshape(1, 80, 96)
+        return SearchWindow(DescriptorMap(array, np.ones((80, 96), bool), Grid(0.0, 0.0, 10.0, 96, 80), 2))
+
+    def test_a_part_in_the_middle_has_the_whole_window(self) -> None:
+        window = self.whole()
+        assert window.around(window.described.grid.cut(32, 32, 32, 16)) is window
+
+    @pytest.mark.parametrize(("col", "row", "margin"), [(34, 32, 30), (32, 24, 24), (10, 40, 10), (33, 32, 30)])
+    def test_a_part_aside_has_the_largest_margin_that_all_its_sides_have(self, col: int, row: int, margin: int) -> None:
+        window = self.whole()
+        found = window.around(window.described.grid.cut(col, row, 32, 16)).described
+        left, top = col - margin, row - margin
+        assert found.array.tolist() == window.described.array[:, top:row + 16 + margin, left:col + 32 + margin].tolist()
+        assert found.grid == window.described.grid.cut(left, top, 32 + 2 * margin, 16 + 2 * margin)
 
 
 @pytest.mark.parametrize("reach", [5, 20, 99])
@@ -316,24 +345,43 @@ def test_a_patch_need_not_be_square() -> None:
     assert (best.similarity.east, best.similarity.north) == pytest.approx((10 * CELL, 6 * CELL), abs=CELL)
     assert best.score > 5
     found = tie_points(patch, window, best.similarity)
-    assert len(found) == 3 * 7
-    assert found.found - found.seen == pytest.approx(np.tile([10 * CELL, 6 * CELL], (21, 1)), abs=0.05 * CELL)
+    assert len(found) == 4 * 9
+    assert found.found - found.seen == pytest.approx(np.tile([10 * CELL, 6 * CELL], (36, 1)), abs=0.05 * CELL)
+
+
+def scored(patch: DescriptorMap, window: DescriptorMap, turned: Similarity, reach: int) -> np.ndarray:
+    grid = patch.grid.cut(-reach, -reach, patch.grid.width + 2 * reach, patch.grid.height + 2 * reach)
+    return score_surface(patch, warped(window, turned, grid)).astype(float)
 
 
 def test_a_verification_is_by_its_definition() -> None:
-    patch, reach = patch_at(3, -2), 40
-    found = Similarity(centre_of(WINDOW), 2 * CELL, -2 * CELL)
-    seen = verify(patch, WINDOW, found)
-    grid = patch.grid.cut(-reach, -reach, 96 + 2 * reach, 96 + 2 * reach)
-    scores = score_surface(patch, warped(WINDOW, found, grid)).astype(float)
+    """Against all places of the window, those near the found one aside."""
+    patch, reach = patch_at(3, -2), 64
+    seen = verify(patch, WINDOW, Similarity(centre_of(WINDOW), 2 * CELL, -2 * CELL))
+    scores = scored(patch, WINDOW, Similarity(centre_of(WINDOW)), reach)
     rows, cols = np.mgrid[-reach:reach + 1, -reach:reach + 1]
-    others = scores[(np.hypot(rows, cols) > 8) & (scores != 0)]
-    here = scores[reach, reach + 1]
+    others = scores[(np.hypot(rows - 2, cols - 2) > 8) & (scores != 0)]
+    here = scores[reach + 2, reach + 3]
     assert here == scores.max()
     assert seen.similarity == pytest.approx(here, abs=1e-6)
     assert seen.margin == pytest.approx((here - others.max()) / others.std(), rel=1e-4)
     assert seen.score == pytest.approx((here - others.mean()) / others.std() - np.sqrt(2 * np.log(others.size / 4)), rel=1e-4)
     assert seen.shift == pytest.approx((CELL, 0.0), abs=0.05 * CELL)
+    known = scores != 0
+    assert seen.scores == pytest.approx((scores[known] - others.mean()) / others.std(), rel=1e-4, abs=1e-4)
+    assert seen.moves == pytest.approx(CELL * np.column_stack([cols[known], -rows[known]]), abs=1e-6 * CELL)
+
+
+def test_the_moves_of_a_verification_are_those_on_the_map() -> None:
+    """With a window that is turned and scaled for the look, each score belongs to the place where the map has it."""
+    found = Similarity(centre_of(WINDOW), 4 * CELL, -3 * CELL, 0.3, 1.1)
+    seen = verify(patch_at(0, 0), WINDOW, found)
+    scores = scored(patch_at(0, 0), WINDOW, Similarity(found.centre, 0.0, 0.0, 0.3, 1.1), 64)
+    rows, cols = np.nonzero(scores)
+    centre = np.array([found.centre])
+    turned = Similarity(found.centre, 0.0, 0.0, 0.3, 1.1)
+    assert seen.moves == pytest.approx(turned.apply(centre + CELL * np.column_stack([cols - 64, 64 - rows])) - centre, abs=1e-3)
+    assert np.hypot(*(seen.moves - [found.east, found.north]).T).min() < 0.8 * CELL
 
 
 def test_places_without_a_score_are_no_others() -> None:
@@ -343,11 +391,12 @@ def test_places_without_a_score_are_no_others() -> None:
     holed = window_of(np.where(valid, WINDOW.array, 0).astype(np.float32), valid)
     patch, found = patch_at(0, 0), Similarity(centre_of(WINDOW))
     seen = verify(patch, holed, found)
-    scores = score_surface(patch, warped(holed, found, patch.grid.cut(-40, -40, 176, 176))).astype(float)
-    rows, cols = np.mgrid[-40:41, -40:41]
+    scores = scored(patch, holed, found, 64)
+    rows, cols = np.mgrid[-64:65, -64:65]
     others = scores[(np.hypot(rows, cols) > 8) & (scores != 0)]
     assert 0.1 < (scores == 0).mean() < 0.5
-    assert seen.margin == pytest.approx((scores[40, 40] - others.max()) / others.std(), rel=1e-4)
+    assert seen.margin == pytest.approx((scores[64, 64] - others.max()) / others.std(), rel=1e-4)
+    assert len(seen.scores) == len(seen.moves) == (scores != 0).sum()
 
 
 def test_a_verification_looks_for_the_maximum_nearby_alone() -> None:
@@ -364,3 +413,4 @@ def test_a_verification_of_nothing_else_says_nothing() -> None:
     assert (nothing.score, nothing.margin) == (0.0, 0.0)
     assert nothing.similarity == pytest.approx(1.0, abs=0.01)
     assert nothing.shift == pytest.approx((0, 0), abs=0.01 * CELL)
+    assert nothing.scores.shape == (0,) and nothing.moves.shape == (0, 2)

@@ -26,7 +26,7 @@ class Moody(KnownLocalizer):
         super().__init__()
         self.pause, self.seen = pause, 0
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate:
+    def match(self, frame: Frame, prior: Prior, expect: Any = None) -> Candidate:
         time.sleep(self.pause)
         self.seen += 1
         if self.seen == 2:
@@ -112,7 +112,7 @@ class Hung(KnownLocalizer):
         super().__init__()
         self.let_go, self.tracked = threading.Event(), 0
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate:
+    def match(self, frame: Frame, prior: Prior, expect: Any = None) -> Candidate:
         self.let_go.wait(30)
         return Candidate(frame.stamp_ns, prior, Reason.FIX, "", prior.pose, np.eye(6), ("x", "y", "yaw"))
 

@@ -19,17 +19,25 @@ from promptmid_core.localization.localizer import Localizer
 def bits(candidate: Candidate) -> str:
     """The verdict, and a hash of all that is published with it."""
     assert candidate.pose is not None and candidate.covariance is not None
-    assert candidate.ground is not None and candidate.ties is not None and candidate.patch is not None
-    arrays = (candidate.pose.position, candidate.pose.rotation, candidate.covariance, candidate.ground.shift,
-              candidate.ground.covariance, candidate.ties.found, candidate.ties.weight, candidate.patch.image,
+    assert candidate.surface is not None and candidate.ties is not None and candidate.patch is not None
+    surface = candidate.surface
+    arrays = (candidate.pose.position, candidate.pose.rotation, candidate.covariance, np.array(candidate.height), surface.scores,
+              surface.east, surface.north, candidate.ties.found, candidate.ties.weight, candidate.patch.image,
               candidate.patch.valid, np.array(list(candidate.scores.values())))
     whole = hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
     return f"{candidate.reason} {list(candidate.scores)} {whole}"
 
 
 def verdicts(flown: Flown, localizer: Localizer, order: int = 1) -> list[str]:
-    """The bits of all frames in the order of the flight, matched in that `order` or, with -1, in the opposite one."""
-    return [bits(localizer.match(*each)) for each in list(zip(flown.frames, flown.priors, strict=True))[::order]][::order]
+    """The bits of all frames in the order of the flight, matched in that `order` or, with -1, in the opposite one; and what the
+    track says of them."""
+    found = [localizer.match(*each) for each in list(zip(flown.frames, flown.priors, strict=True))[::order]][::order]
+    localizer.reset()
+    believed = []
+    for fix in map(localizer.track, found):
+        places = np.array([[*pose.position, probability] for pose, probability in fix.places])
+        believed.append(f"{fix.reason} {hashlib.sha256(places.tobytes()).hexdigest()}")
+    return [f"{bits(each)} {belief}" for each, belief in zip(found, believed, strict=True)]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.faults.aircraft import Aircraft, Failed
 
-# how many images may pass until there is a fix again: a clock set anew takes two, a first fix three that agree
+# how many images may pass until there is a fix again: a clock set anew takes two, and a place that is in doubt a few more
 RECOVERY = 12
 
 

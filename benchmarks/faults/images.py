@@ -14,7 +14,7 @@ from benchmarks.faults.fault import Fault
 from benchmarks.faults.roundtrip import SECOND, Shot, stamped
 from promptmid_core.geometry import Pose
 
-SOME, MANY = 8, 24  # the track is lost after 20 images without a fix
+SOME, MANY = 8, 24
 SPEED_MPS = 38.0
 CORRUPT = frozenset({"image_corrupt"})
 

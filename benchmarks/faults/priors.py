@@ -133,7 +133,7 @@ PRIORS = (
     _lie("jump_to_the_edge", "the pose jumps by two and a half standard deviations", partial(_move_within, 2.5), count=MANY),
     _lie("jump_beyond", "the pose jumps by 2 km", partial(_move, 2000.0), count=MANY),
     _lie("jump_denied", "the pose jumps by 600 m and claims to be known to a metre", _deny, count=MANY),
-    _lie("jump_off_the_map", "the pose jumps by 50 km", partial(_move, 5e4), frozenset({"prior_outside_map"})),
+    _lie("jump_off_the_map", "the pose jumps by 50 km", partial(_move, 5e4)),
     _lie("wrong_yaw", "the heading is wrong by 40 degrees", partial(_turn, 0.7), count=MANY),
     _lie("turned_round", "the heading is wrong by half a turn", partial(_turn, 3.14159), count=MANY),
     _lie("wrong_height", "the height is a third too large", partial(_climb, 1.33)),

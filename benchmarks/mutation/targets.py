@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MATCHING = ("test_surfaces.py", "test_matching.py", "test_dependence.py")
-ROAD = ("test_priors.py", "test_mounts.py", "test_intake.py", "test_odometry.py", "test_camera_infos.py")
+ROAD = ("test_priors.py", "test_reckoning.py", "test_mounts.py", "test_intake.py", "test_odometry.py", "test_camera_infos.py")
 
 # files below promptmid_core and promptmid_ros: the tests of their own
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -18,25 +18,38 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/geometry/terrain.py": ("test_ground.py", "test_geometry.py"),
     "promptmid_core/matching/correlation.py": MATCHING,
     "promptmid_core/matching/dependence.py": MATCHING,
+    "promptmid_core/matching/overview.py": ("test_survey.py",),
     "promptmid_core/matching/parallel.py": MATCHING,
     "promptmid_core/matching/pool.py": MATCHING,
     "promptmid_core/matching/search.py": MATCHING,
+    "promptmid_core/matching/split.py": ("test_split.py",),
     "promptmid_core/matching/similarity.py": MATCHING,
     "promptmid_core/matching/surface.py": MATCHING,
+    "promptmid_core/matching/survey.py": ("test_survey.py",),
     "promptmid_core/matching/ties.py": MATCHING,
+    "promptmid_core/matching/turn.py": ("test_survey.py",),
     "promptmid_core/matching/verification.py": MATCHING,
     "promptmid_core/matching/warp.py": MATCHING,
     "promptmid_core/matching/window.py": MATCHING,
     "promptmid_core/localization/solve.py": ("test_solve.py",),
+    "promptmid_core/descriptors/likelihood.py": ("test_likelihood.py",),
     "promptmid_core/localization/anchor.py": ROAD,
+    "promptmid_core/localization/apart.py": ("test_split.py",),
+    "promptmid_core/localization/belief.py": ("test_belief.py", "test_track.py"),
     "promptmid_core/localization/cameras.py": ROAD,
+    "promptmid_core/localization/dispute.py": ("test_dispute.py", "test_track.py"),
+    "promptmid_core/localization/expectation.py": ("test_track.py",),
+    "promptmid_core/localization/footprint.py": ("test_footprint.py",),
     "promptmid_core/localization/frozen.py": ("test_frozen.py",),
+    "promptmid_core/localization/ground.py": ("test_seen_ground.py",),
     "promptmid_core/localization/intake.py": ROAD,
     "promptmid_core/localization/mounts.py": ROAD,
-    "promptmid_core/localization/odometer.py": ROAD,
     "promptmid_core/localization/odometry.py": ROAD,
-    "promptmid_core/localization/prior.py": (*ROAD, "test_tracker.py"),
+    "promptmid_core/localization/prior.py": ROAD,
+    "promptmid_core/localization/reckoning.py": ("test_reckoning.py", "test_priors.py", "test_odometry.py"),
     "promptmid_core/localization/rig.py": (*ROAD, "test_field_settings.py"),
+    "promptmid_core/localization/stamps.py": ("test_track.py",),
+    "promptmid_core/localization/track.py": ("test_track.py",),
     "promptmid_core/bags/messages.py": ("test_limits_of_messages.py", "test_field_cameras.py", "test_messages.py"),
     "promptmid_ros/conversions.py": ("test_conversions.py",),
 }

@@ -30,9 +30,9 @@ class Descriptor(Protocol):
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
     descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows; `evidence`:
-    what its scores say of a match, fitted with examples/fit_evidence.py; `likelihood`: what its scores say of a place; `choice`: the
-    backend that runs its network, and why; `oriented`: the descriptor of its channels that turn with the ground, which runs no
-    network.
+    what its scores say of a match, fitted with examples/fit_evidence.py; `likelihood`: what its scores say of a place; `choice`:
+    the backend that runs its network, and why; `oriented`: the descriptor of its channels that turn with the ground, which runs
+    no network.
     """
 
     @property

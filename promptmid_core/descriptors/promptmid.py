@@ -23,7 +23,7 @@ from promptmid_core.runtime.profile import Profile
 VERSION = 2
 GROUP = "learned"
 
-LIKELIHOOD = Likelihood(2.0, 1.3, 0.3)
+LIKELIHOOD = Likelihood(2.5, 1.6, 0.3)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from promptmid_core.prompts.prompt import Modality, Prompt
 
 VERSION = 2
 EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21)
-LIKELIHOOD = Likelihood(2.0, 1.3, 0.3)
+LIKELIHOOD = Likelihood(2.5, 1.6, 0.3)
 
 
 @dataclass(frozen=True)

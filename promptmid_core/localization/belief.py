@@ -17,6 +17,7 @@ ELSEWHERE = 0.05  # share of a new belief for the place not being among the cell
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
+SURE = 50.0  # nats, beyond which no frame is any surer
 NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
 
 
@@ -44,10 +45,10 @@ class Spot:
 class Belief:
     """Probabilities of the corrections east and north that take a dead-reckoned position to the true one.
 
-    `past` (n, n), rows running south: by the prior and by the ground that has left the view; `beyond`: that the true correction is
-    none of these. `told` (n, n): log-likelihood ratios by the ground in view, of the last frame that looked there. So ground
-    that is seen again and again counts once, by its newest look. `cell` metres; `middle` (2,): the correction of the cell in
-    the middle.
+    `past` (n, n), rows running south: by the prior and by the ground that has left the view; `beyond`: that the true correction
+    is none of these. `told` (n, n): log-likelihood ratios by the ground in view, of the last frame that looked there. So ground
+    that is seen again and again counts once, by its newest look. `cell` metres; `middle` (2,): the correction of the cell in the
+    middle.
     """
 
     past: Float64
@@ -62,10 +63,12 @@ class Belief:
         east, north = _axes(cell)
         at = np.stack(np.broadcast_arrays(east, north[:, None]), axis=-1)
         spread = covariance + np.eye(2) * cell ** 2 / 4
-        distance2 = np.einsum("rci,ij,rcj->rc", at, np.linalg.inv(spread), at)
+        # by axes of their own: the inverse of a narrow ellipse has no sign to trust
+        values, vectors = np.linalg.eigh(spread)
+        distance2 = ((at @ vectors) ** 2 / np.maximum(values, cell ** 2 / 4)).sum(axis=-1)
         past = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
         # what the distribution has beyond the rim
-        rim = float((1 + (HALF * cell) ** 2 / np.linalg.eigvalsh(spread)[-1] / TAIL) ** -(TAIL / 2))
+        rim = float((1 + (HALF * cell) ** 2 / values[-1] / TAIL) ** -(TAIL / 2))
         beyond = 1 - (1 - ELSEWHERE) * (1 - rim)
         return Belief(past * ((1 - beyond) / past.sum()), beyond, np.zeros(past.shape), cell, np.zeros(2))
 
@@ -89,9 +92,10 @@ class Belief:
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        # now and then far more than usual
-        past = (1 - WILD) * _blurred(self.past, sigma / self.cell) + WILD * _blurred(self.past, WILDER * sigma / self.cell)
-        return replace(self, past=past, beyond=1 - float(past.sum()))
+        # over more than a cell what was told of the ground in view blurs with the rest
+        whole = self.settled if sigma > self.cell else self
+        past = _drifted(whole.past, sigma / self.cell)
+        return replace(whole, past=past, beyond=max(1 - float(past.sum()), 0.0))
 
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""
@@ -172,7 +176,7 @@ class Belief:
         np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
         inside = np.isfinite(highest)
         told = likelihood.log_ratio(np.where(inside, highest, 0.0) - np.log(surface.among) / likelihood.slope)
-        return np.where(inside, told, 0.0), inside
+        return np.where(inside, np.minimum(told, SURE), 0.0), inside
 
     def _near(self, east: float, north: float) -> Mask:
         across, down = _axes(self.cell)
@@ -201,8 +205,16 @@ def _box(array: Float64) -> Float64:
     return np.asarray(cv2.sepFilter2D(array, cv2.CV_64F, ones, ones, borderType=cv2.BORDER_CONSTANT), np.float64)
 
 
+def _drifted(array: Float64, sigma: float) -> Float64:
+    """Blurred by a drift of `sigma` cells, which now and then is far more than usual."""
+    return (1 - WILD) * _blurred(array, sigma) + WILD * _blurred(array, WILDER * sigma)
+
+
 def _blurred(array: Float64, sigma: float) -> Float64:
     """Blurred by a normal distribution of `sigma` cells; what leaves the grid is lost to the cells."""
+    if sigma > HALF:
+        # all is spread beyond the rim; so little of it lies within
+        return _blurred(array, HALF) * (HALF / sigma) ** 2
     while sigma > 0:
         # three taps of the right variance up to the sigma where a sampled bell is one
         part = min(sigma, 0.8)

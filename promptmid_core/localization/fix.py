@@ -7,6 +7,7 @@ from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
 from promptmid_core.localization.apart import Apart
 from promptmid_core.localization.belief import Surface
+from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.quest import Sought
 from promptmid_core.prompts.prompt import Prompt
@@ -49,7 +50,8 @@ class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
     `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position;
-    `apart`: that parts of it lie at two places of the map; `sought`: what a search of the whole map came to, where it was one.
+    `apart`: that parts of it lie at two places of the map; `laid`: the pose that `patch` and the seen tie points were laid on the
+    ground from; `sought`: what a search of the whole map came to, where it was one.
     These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
     that), `ties`, `patch` and `prompt` are None where the frame was refused before they were known.
     """
@@ -66,6 +68,7 @@ class Candidate:
     sought: Sought | None = None
     surface: Surface | None = None
     apart: Apart | None = None
+    laid: Pose | None = None
     ties: TiePoints | None = None
     patch: Patch | None = None
     prompt: Prompt | None = None
@@ -79,8 +82,9 @@ class Fix:
 
     `pose` and `covariance` (6, 6, ROS order x y z roll pitch yaw; components not in `observed` have variance 1e6) are None
     unless accepted. `probability`: of the place that the candidate found, by all frames so far; `places`: the most probable ones,
-    as poses of `base_link` in `map`; `overruled`: standard deviations of the prior, as it states them, that a fix lies from it,
-    where these are too many to be chance, else 0.
+    as poses of `base_link` in `map`; `elsewhere`: the probability that it is at none of those that can be told; `overruled`:
+    standard deviations of the prior, as it states them, that a fix lies from it, where these are too many to be chance, else 0;
+    `dispute`: what parts of the map disagree on.
     """
 
     stamp_ns: int
@@ -93,7 +97,9 @@ class Fix:
     candidate: Candidate
     probability: float = 0.0
     places: tuple[tuple[Pose, float], ...] = ()
+    elsewhere: float = 1.0
     overruled: float = 0.0
+    dispute: Dispute | None = None
 
     @property
     def accepted(self) -> bool:

@@ -25,17 +25,17 @@ class FrozenImages:
     """
 
     def __init__(self) -> None:
-        self._places: OrderedDict[int, Float64] = OrderedDict()
+        self._places: OrderedDict[int, tuple[Float64, float]] = OrderedDict()
 
-    def judged(self, candidate: Candidate, image: UInt8, place: Float64) -> Candidate:
+    def judged(self, candidate: Candidate, image: UInt8, place: Float64, doubt: float = 0.0) -> Candidate:
         """Return the candidate of an `image` (H, W[, C]) that came at a `place` (3,) of the odometry, in metres; refused where
-        those pixels came from elsewhere."""
+        those pixels came from elsewhere. `doubt`: metres that the way flown may be wrong by, in all so far."""
         digest = zlib.crc32(np.ascontiguousarray(image[::16, ::16]).data)
-        first = self._places.setdefault(digest, place)
+        first, doubted = self._places.setdefault(digest, (place, doubt))
         if len(self._places) > KEPT:
             self._places.popitem(last=False)
         moved = float(np.linalg.norm(place - first))
-        if moved <= MOST_MOVED_M:
+        if moved <= MOST_MOVED_M + max(doubt - doubted, 0.0):
             return candidate
         # it says nothing of where the aircraft is
         candidate = replace(candidate, surface=None)

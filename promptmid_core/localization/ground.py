@@ -7,14 +7,16 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Patch
 
-BLOCK = 16  # pixels of a patch
+BLOCK = 16  # pixels of the first patch
 MOST_BLOCKS = 20_000
 
 
 class SeenGround:
-    """Remembers the ground under patches, in blocks; the oldest are forgotten first."""
+    """Remembers the ground under patches, in blocks as large on the ground whatever the patch's level; the oldest are forgotten
+    first."""
 
     def __init__(self) -> None:
+        self._side = 0.0
         self._blocks: dict[tuple[int, int], None] = {}
 
     def copy(self) -> SeenGround:
@@ -25,10 +27,11 @@ class SeenGround:
 
     def see(self, patch: Patch, shift: Float64) -> float:
         """Remember the ground of a patch, moved by a shift (2,) in metres, and return the share of it that is new."""
-        side = BLOCK * patch.grid.gsd
-        seen = patch.valid[BLOCK // 2::BLOCK, BLOCK // 2::BLOCK]
+        self._side = side = self._side or BLOCK * patch.grid.gsd
+        step = max(round(side / patch.grid.gsd), 1)
+        seen = patch.valid[step // 2::step, step // 2::step]
         rows, cols = np.nonzero(seen)
-        x, y = patch.grid.to_map(cols * BLOCK, rows * BLOCK)
+        x, y = patch.grid.to_map(cols * step, rows * step)
         across, up = (np.round(along / side).astype(int).tolist() for along in (x + shift[0], y + shift[1]))
         places = list(zip(across, up, strict=True))
         new = sum(place not in self._blocks for place in places)

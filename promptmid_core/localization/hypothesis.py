@@ -36,6 +36,7 @@ WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; b
 REFINED_PEAKS = 2
 SURE = 4.0  # log-odds from which on no other peak is looked at
 LEAST_BLOCKS = 6
+MOST_TRIED = 36  # headings and heights of one frame, so many as a heading that nobody knows needs
 HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the frame is laid on the ground anew
 
 
@@ -122,7 +123,9 @@ class FrameMatcher:
         """
         extent = scope.extent
         turns, yaw = _parts(extent.yaw, WARP_LIMIT)
-        shares, scale = _parts(extent.scale, HEIGHT_LIMIT)
+        # heights after headings: a filter knows its height better, and each is a whole search
+        most = max(MOST_TRIED // len(turns), 1) * HEIGHT_LIMIT
+        shares, scale = _parts(min(extent.scale, most), HEIGHT_LIMIT)
         near = replace(scope, extent=replace(extent, yaw=yaw, scale=scale))
         found: list[Hypothesis] = []
         first: Refusal | None = None
@@ -242,5 +245,5 @@ def lever(found: Similarity, start: Pose) -> Callable[[Float64], Float64]:
 def _parts(limit: float, most: float) -> tuple[Float64, float]:
     """The middles of the fewest equal parts of -limit to limit that reach at most `most` to both sides, and that reach."""
     count = max(int(np.ceil(limit / most)), 1)
-    middles: Float64 = (np.arange(count) - (count - 1) / 2) * (2 * limit / count)
-    return middles, limit / count
+    middles = (np.arange(count) - (count - 1) / 2) * (2 * limit / count)
+    return np.asarray(middles, np.float64), float(limit) / count

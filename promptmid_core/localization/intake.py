@@ -74,7 +74,7 @@ class Intake:
             prior, anchor = self.odometry.at(stamp)
             place = self.odometry.place(stamp)
             candidate = localizer.match(frame, prior, localizer.expect)
-            candidate = self._frozen.judged(candidate, frame.image, place)
+            candidate = self._frozen.judged(candidate, frame.image, place, prior.motion.doubt if prior.motion else 0.0)
         except Refusal as refusal:
             candidate = Candidate(stamp, None, refusal.reason, str(refusal))
         with clock("track"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain
+from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, boresight_point
 from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
@@ -90,7 +90,7 @@ class Localizer:
                 scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
                 best = self._matcher.best(frame, expected, scope, clock)
             candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
-                                apart=best.apart)
+                                apart=best.apart, laid=best.start)
             if best.match is None:
                 assert best.refusal is not None
                 raise best.refusal
@@ -130,6 +130,8 @@ class Localizer:
         return Track(self.options, self.reference, self.terrain, self.descriptor.likelihood)
 
     def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> None:
+        # a solution that looks past the ground has no place there
+        boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
         check_ties(match.ties, match.agree, match.side, self.options)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)

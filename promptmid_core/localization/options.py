@@ -45,13 +45,14 @@ class TrackOptions:
 
     risk: float = option(1e-3, "Probability, by the model, that a fix is of a wrong place: a place is a fix when it holds all "
                          "but this.", 1e-9, 0.1)
-    odometry_drift: float = option(0.05, "How far the odometry drifts, one standard deviation, as a share of the way flown.", 0, 1)
+    odometry_drift: float = option(0.05, "How far the odometry drifts, one standard deviation, as a share of the way "
+                                   "flown.", 0, 1)
     yaw_drift_deg_per_km: float = option(1.0, "How far its heading drifts, one standard deviation, in degrees for each km "
                                          "flown.", 0, 90)
-    ground_sigma_m: float = option(150.0, "How far the ground may lie from ground_height_m, one standard deviation, where the map "
-                                   "has no DEM.", 0, 5000)
-    ground_height_m: float = option(0.0, "Height of the ground above the datum of the odometry's z, where the map has no DEM; the "
-                                    "match finds it more exactly.", -500, 9000)
+    ground_sigma_m: float = option(150.0, "How far the ground may lie from ground_height_m, one standard deviation, where the "
+                                   "map has no DEM.", 0, 5000)
+    ground_height_m: float = option(0.0, "Height of the ground above the datum of the odometry's z, where the map has no DEM; "
+                                    "the match finds it more exactly.", -500, 9000)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
+MOST_SCALE = 0.7  # share of the height by which it may be wrong to both sides
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -38,7 +40,7 @@ def scope_of(frame: Frame, expected: Expectation, reference: ReferenceMap, terra
     most = options.search.most_radius_px * level.gsd
     swing = swing_of(expected.prior, height, level, reference, options)
     radius = np.clip(np.hypot(expected.radius, swing), options.search.least_radius_px * level.gsd, most)
-    return Scope(level, Extent(float(radius), expected.yaw, expected.height / max(height, 1.0)), height)
+    return Scope(level, Extent(float(radius), expected.yaw, min(expected.height / max(height, 1.0), MOST_SCALE)), height)
 
 
 def swing_of(prior: Prior, height: float, level: ReferenceMap, reference: ReferenceMap, options: Options) -> float:

@@ -15,7 +15,10 @@ LONG_NS = 500_000_000  # a step over a longer time is believed within what the a
 REMEMBERED = 25  # steps whose differences from the velocity tell how large an ordinary one is
 JUMP = 8.0  # times an ordinary difference that is a jump
 LEAST_SHARE, LEAST_M = 0.1, 0.2  # of a step's length and metres: a difference up to this is never a jump
+MOST_APART = 10  # steps in a row that a pose may differ from its velocity before one of the two is wrong for good
 LEAST_TURN = float(np.deg2rad(0.5))
+MOST_TURN_S = float(np.deg2rad(90.0))  # of an aircraft that states no turn
+BRIEF_S = 0.005  # steps of less time tell no velocity
 LEAST_WAY_M = 1.0
 ANYWHERE_M = 1e5
 MOST_M_S = 1e4
@@ -25,8 +28,8 @@ UNSEEN_M_S2 = 1.0  # acceleration that nobody has seen
 
 @dataclass(frozen=True)
 class Twist:
-    """Velocity (3,) in m/s and rates of turn (3,) in rad/s, along the axes of `base_link`; `sigma` m/s of the horizontal velocity,
-    one axis, 0 where it is not stated."""
+    """Velocity (3,) in m/s and rates of turn (3,) in rad/s, along the axes of `base_link`; `sigma` m/s of the horizontal
+    velocity, one axis, 0 where it is not stated."""
 
     linear: Float64
     angular: Float64
@@ -48,47 +51,58 @@ class Reckoner:
     """Adds the steps of odometry, one sample after the other.
 
     A step of the pose that is unlike the velocity is a jump of the filter, not of the aircraft: there the velocity is believed.
-    Where none is stated that of the step before serves.
+    Where none is stated that of the steps before serves: a step unlike the one before is a jump, another like it is motion. Roll
+    and pitch are always the filter's, which knows them by gravity.
     """
 
     def __init__(self) -> None:
         self._last: tuple[Prior, Twist | None] | None = None
         self._motion: DeadReckoning | None = None
-        self._steady: Twist | None = None
+        self._steady: tuple[Twist, ...] = ()
         self._differences: deque[float] = deque(maxlen=REMEMBERED)
         self._counted_at = np.zeros(2)
+        self._apart, self._steps_apart = np.zeros(3), 0
 
     def add(self, prior: Prior, twist: Twist | None) -> DeadReckoning:
         """Return the motion up to a sample that follows the last one in time."""
-        last, self._last = self._last, (prior, twist)
-        if last is None or self._motion is None or prior.stamp_ns <= last[0].stamp_ns:
+        last = self._last
+        if last is not None and self._motion is not None and prior.stamp_ns <= last[0].stamp_ns:
+            return self._motion
+        self._last = prior, twist
+        if last is None or self._motion is None:
             if self._motion is None:
                 self._motion, self._counted_at = DeadReckoning(prior.pose, 0.0), prior.pose.position[:2]
+            self._motion = replace(self._motion, pose=_tilted(self._motion.pose, prior.pose))
             return self._motion
         before, seconds = last[0], (prior.stamp_ns - last[0].stamp_ns) / 1e9
-        step = before.pose.inverse() @ prior.pose
-        expected = _step(_mean(last[1], twist) or self._steady, seconds)
+        step = whole = before.pose.inverse() @ prior.pose
+        stated = _mean(last[1], twist)
+        expected = _nearest(step, [_step(each, seconds) for each in ((stated,) if stated else self._steady)])
         doubt = 0.0
         if expected is not None:
             apart = float(np.linalg.norm(step.position - expected.position))
-            turned = float(np.linalg.norm((expected.inverse() @ step).correction_from(_NONE)[3:]))
+            turned = float(np.linalg.norm(_turn(expected.inverse() @ step)))
+            turns = stated is not None and bool(stated.angular.any())
+            most = LEAST_TURN + JUMP * float(np.linalg.norm(_turn(expected))) if turns else MOST_TURN_S * seconds
             if prior.stamp_ns - before.stamp_ns > LONG_NS:
                 unseen = UNSEEN_M_S2 * seconds ** 2 / 2
                 doubt = unseen + (apart if apart > unseen else 0.0)
             else:
-                if apart > self._limit(expected) or turned > LEAST_TURN + JUMP * float(np.linalg.norm(_turn(expected))):
+                doubt = self._contradicted(step.position - expected.position, _least(expected))
+                if apart > self._limit(expected) or turned > most:
                     step = expected
                 self._differences.append(apart)
-        self._steady = Twist(step.position / seconds, _turn(step) / seconds)
-        pose = self._motion.pose @ step
+        if seconds >= BRIEF_S:
+            self._steady = tuple(Twist(each.position / seconds, _turn(each) / seconds) for each in (step, whole))
+        pose = _tilted(self._motion.pose @ step, prior.pose)
         loose = min(twist.sigma, MOST_LOOSE * float(np.linalg.norm(step.position)) / seconds) * seconds if twist else 0.0
         self._motion = DeadReckoning(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.loose + loose,
-                              self._motion.doubt + doubt)
+                                     self._motion.doubt + doubt)
         return self._motion
 
     def restart(self) -> None:
         """Go on from a clock or a frame that was set anew; how far was flown between nobody knows."""
-        self._last, self._steady = None, None
+        self._last, self._steady = None, ()
         if self._motion is not None:
             self._motion = replace(self._motion, doubt=self._motion.doubt + ANYWHERE_M)
 
@@ -102,10 +116,26 @@ class Reckoner:
 
     def _limit(self, expected: Pose) -> float:
         ordinary = float(np.median(self._differences)) if len(self._differences) >= 5 else 0.0
-        return max(JUMP * ordinary, LEAST_SHARE * float(np.linalg.norm(expected.position)) + LEAST_M)
+        return max(JUMP * ordinary, _least(expected))
+
+    def _contradicted(self, difference: Float64, least: float) -> float:
+        """The metres by which the way is in doubt since poses and velocities go apart step by step, and do not just jump or
+        tremble."""
+        apart = float(np.linalg.norm(difference))
+        if apart <= least:
+            self._apart, self._steps_apart = np.zeros(3), 0
+            return 0.0
+        self._apart, self._steps_apart = self._apart + difference, self._steps_apart + 1
+        goes_on = self._steps_apart > MOST_APART and np.linalg.norm(self._apart) > MOST_APART / 2 * apart
+        return apart if goes_on else 0.0
 
 
 _NONE = Pose(np.zeros(3), np.eye(3))
+
+
+def _least(expected: Pose) -> float:
+    """The difference from an expected step that is never a jump."""
+    return LEAST_SHARE * float(np.linalg.norm(expected.position)) + LEAST_M
 
 
 def _turn(step: Pose) -> Float64:
@@ -118,10 +148,18 @@ def _mean(first: Twist | None, last: Twist | None) -> Twist | None:
     return Twist((first.linear + last.linear) / 2, (first.angular + last.angular) / 2)
 
 
-def _step(twist: Twist | None, seconds: float) -> Pose | None:
+def _nearest(step: Pose, expected: list[Pose]) -> Pose | None:
+    return min(expected, key=lambda each: float(np.linalg.norm(each.position - step.position)), default=None)
+
+
+def _tilted(pose: Pose, tilt: Pose) -> Pose:
+    """A pose with the roll and the pitch of another one."""
+    roll, pitch, _ = tilt.rpy()
+    return Pose.from_rpy(pose.position, roll, pitch, pose.yaw)
+
+
+def _step(twist: Twist, seconds: float) -> Pose:
     """The pose after a time from that before, both of `base_link`."""
-    if twist is None:
-        return None
     # the arc's chord: turned by half the turn
     turn = twist.angular * seconds
     half, whole = _NONE.corrected(np.array([0, 0, 0, *turn / 2])), _NONE.corrected(np.array([0, 0, 0, *turn]))

@@ -25,6 +25,16 @@ WHOLE = re.compile(r"[-+]?(\d{1,18}|0[xX][0-9a-fA-F]{1,15})")
 DECIMAL = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|\.inf|\.Inf|\.INF|inf|Inf)|\.nan|\.NaN|\.NAN|nan|NaN")
 COMPRESSED, RAW = "compressed", "raw"
 NODE = "localizer"
+# parameters that gates had which are no more, each with what does their work
+RETIRED = {
+    "least_margin": "places that match nearly as well stay in the belief until frames tell them apart",
+    "most_mahalanobis2": "a fix may lie far from the prior, and says so as prior_overruled",
+    "least_evidence": "set risk, of which a place has to leave no more",
+    "confirm": "set risk, of which a place has to leave no more, after however many frames that takes",
+    "confirm_among": "set risk, of which a place has to leave no more, after however many frames that takes",
+    "lose_after": "the track is lost when no place holds half of the belief any more",
+    "drift_share": "set odometry_drift, one standard deviation, a third of it",
+}
 # what every node of rclpy declares itself
 FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides")
 
@@ -39,6 +49,9 @@ PARAMETERS: dict[str, Parameter] = {
     "allow_build": Parameter(False, "Build the TensorRT engine while configuring where there is none, which takes minutes."),
     "image_transport": Parameter(COMPRESSED, "'compressed' to subscribe to image/compressed, 'raw' to subscribe to image."),
     "prior_wait_ms": Parameter(100, "How long an image waits for odometry of a later stamp, in milliseconds.", 0, 2000),
+    "most_fix_age_ms": Parameter(1500, "How old an image may be, in milliseconds by the node's clock, when its fix is published; "
+                                 "an older fix is refused as fix_late, and counts for the belief alone. 0 for no limit; without "
+                                 "effect where stamps are more than a minute off the clock, as those of a bag are.", 0, 60000),
     **parameters_of(RigOptions),
     **parameters_of(DefaultSigmas),
     **OPTIONS,
@@ -62,6 +75,7 @@ class Settings:
     wanted: Wanted
     compressed: bool
     prior_wait_s: float
+    most_fix_age_ms: int
     rig: Rig
     options: Options
     publish_tf: bool
@@ -82,8 +96,8 @@ class Settings:
                         allow_build=values["allow_build"])
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
-            values["prior_wait_ms"] / 1e3, Rig.read(values, options.track), options, values["publish_tf"],
-            _path(values["snapshot_dir"]), Upkeep.read(values))
+            values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], Rig.read(values, options.track), options,
+            values["publish_tf"], _path(values["snapshot_dir"]), Upkeep.read(values))
 
 
 def parameter_files(words: Sequence[str]) -> list[Path]:
@@ -94,6 +108,8 @@ def parameter_files(words: Sequence[str]) -> list[Path]:
 def check_names(names: Collection[str], where: str) -> None:
     """Raise InputError for the first of these names that is no parameter, with the one that was perhaps meant."""
     for name in names:
+        if name in RETIRED:
+            raise InputError(f"{where} sets {name}, which the {NODE} does not have any more; remove it: {RETIRED[name]}")
         if name not in PARAMETERS and name.partition(".")[0] not in FOREIGN:
             near = get_close_matches(name, PARAMETERS, 1)
             meant = f"is {near[0]} meant?" if near else "config/localizer.yaml has all parameters"

@@ -27,8 +27,8 @@ LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a
 
 @dataclass(frozen=True)
 class Solution:
-    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `height_variance` in m2, of z,
-    by ties and prior; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
+    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `height_variance` in m2, of z, by ties
+    and prior; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
     residuals of one axis."""
 
     pose: Pose

@@ -31,7 +31,8 @@ UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
 MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
 TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
-STRONG, NOTHING = 6.0, 2.5  # scores of a place that was there, and of one that is gone
+STRONG, GONE = 6.0, 0.5  # score of a place that was there, and the share of it below which it is gone
+LITTLE = 0.7  # new ground, up to which what was matched should still be in view
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
@@ -42,11 +43,12 @@ PLACES = 16
 MOST_UNHELD = 15  # frames in a row that hold no place, from which on all of the map is searched
 MOST_REACH = np.deg2rad(25.0)  # of a prior's heading; what may be farther off is looked for as of an aircraft that is lost
 NEAR_PX = 100.0  # around the place that was believed in last, where a search begins
+LEAST_M2 = 1e-6
 OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
 
 
 @dataclass(frozen=True)
-class Level:
+class Correction:
     """A correction of the heading or of the height that was found at the last fix: its variance now, and that of the odometry."""
 
     variance: float
@@ -61,11 +63,12 @@ class Level:
 class Kept:
     """What is known after a frame.
 
-    `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion` and
-    `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `heading`, `height`: how well both are known;
-    `lift` metres that the height is corrected by; `unheld`: frames since a place was held; `score`: of the place held, and its
-    `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt; `dispute`:
-    what parts of the map disagree on.
+    `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion`
+    and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the last
+    frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected by;
+    `unheld`: frames since a place was held; `score`: of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in
+    m/s; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt; `dispute`: what
+    parts of the map disagree on.
     """
 
     belief: Belief
@@ -73,9 +76,10 @@ class Kept:
     motion: DeadReckoning
     stamp_ns: int
     fixed_m: float
+    known_m: float
     fixed_ns: int
-    heading: Level
-    height: Level
+    heading: Correction
+    height: Correction
     lift: float = 0.0
     unheld: int = 0
     score: float = 0.0
@@ -127,7 +131,7 @@ class Track:
         lift = kept.lift if kept else 0.0
         prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
         cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
-        map_from_motion = self._drifted(kept, prior.stamp_ns) if kept else _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose)
+        map_from_motion = self._drifted(kept, prior.stamp_ns) if kept else _planar(prior.pose, motion.pose)
         reckoned = map_from_motion @ motion.pose
         tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
         own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
@@ -155,6 +159,7 @@ class Track:
 
     def judge(self, candidate: Candidate) -> Fix:
         """Return the verdict on a candidate; candidates must come in the order of their stamps."""
+        place = Spot(0.0, 0.0, 0.0)
         try:
             self._stamps.check(candidate)
             place = self._seen(candidate) if candidate.sought is None else self._searched(candidate, candidate.sought)
@@ -168,8 +173,8 @@ class Track:
             if self._stamps.anew:
                 self.forget()
             self._lose()
-            return Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate,
-                       places=candidate.sought.places if candidate.sought else self._places())
+            fix = Fix(candidate.stamp_ns, self.state, refusal.reason, str(refusal), None, None, (), candidate, place.probability)
+            return self._told(fix)
         return self._held(candidate, self._kept, place)
 
     def forget(self) -> None:
@@ -255,12 +260,12 @@ class Track:
 
     def _moved(self, kept: Kept, motion: DeadReckoning, prior: Prior) -> Belief:
         """The belief after the flight since."""
-        flown = motion.flown - kept.fixed_m
+        flown = motion.flown - kept.known_m
         step = min(max(motion.flown - kept.motion.flown, 0.0), flown)
         if not motion.flown:
             step = flown = float(np.linalg.norm((motion.pose.position - kept.motion.pose.position)[:2]))
         drift = self._options.track.odometry_drift
-        # errors of odometry go on in their direction, so that they grow with the way since the last fix, not with its root
+        # errors of odometry go on in their direction, so that they grow with the way since a place was known, not with its root
         variance = drift ** 2 * (flown ** 2 - (flown - step) ** 2) + (motion.loose - kept.motion.loose) ** 2
         seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
         tilt = float(prior.covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
@@ -286,7 +291,7 @@ class Track:
             surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
                               north=candidate.surface.north + expected.correction[1])
             new = kept.ground.see(candidate.patch, -expected.correction)
-            gone = kept.score >= STRONG and new < 0.3 and _score_at(surface, belief.best, belief.cell) < NOTHING
+            gone = kept.score >= STRONG and new < LITTLE and _score_at(surface, belief.best, belief.cell) < GONE * kept.score
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
                 belief = _doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
@@ -301,9 +306,14 @@ class Track:
                 belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             # a place that is known but not yet sure enough is no reason to look further
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
-        self._kept = kept = replace(kept, map_from_motion=self._drifted(kept, candidate.stamp_ns), belief=belief, motion=motion, stamp_ns=candidate.stamp_ns, unheld=unheld,
-                                    score=0.0 if unheld > 1 else kept.score,
-                                    held=None if motion.doubt > kept.motion.doubt else kept.held)
+        elif candidate.surface is None:
+            # the ground that was in view goes by unseen
+            belief = belief.settled
+        self._kept = kept = replace(
+            kept, map_from_motion=self._drifted(kept, candidate.stamp_ns), belief=belief, motion=motion,
+            stamp_ns=candidate.stamp_ns, unheld=unheld,
+            known_m=motion.flown if belief.best.probability > KNOWN else kept.known_m,
+            score=0.0 if unheld > 1 else kept.score, held=None if motion.doubt > kept.motion.doubt else kept.held)
         if place is None:
             return Spot(0.0, 0.0, 0.0)
         east, north = place.tolist()
@@ -321,7 +331,7 @@ class Track:
         if np.hypot(*(other - kept.held)) < np.hypot(*(first - kept.held)):
             first, other = other, first
         heard = kept.witnesses.hear(other - first, kept.belief.cell)
-        if not heard or kept.dispute and kept.dispute.open(motion.flown):
+        if not heard or (kept.dispute and kept.dispute.open(motion.flown)):
             return kept.dispute
         return Dispute(first, other - first, candidate.pose.position[:2], motion.flown)
 
@@ -332,9 +342,9 @@ class Track:
 
     def _begun(self, candidate: Candidate, expected: Expectation, motion: DeadReckoning) -> Kept:
         prior = expected.prior
-        heading, height = (Level(float(prior.covariance[i, i]), float(prior.covariance[i, i])) for i in (5, 2))
-        return Kept(expected.belief, _planar(prior.pose @ motion.pose.inverse(), prior.pose, motion.pose), motion,
-                    candidate.stamp_ns, motion.flown, candidate.stamp_ns, heading, height)
+        heading, height = (Correction(float(prior.covariance[i, i]), float(prior.covariance[i, i])) for i in (5, 2))
+        return Kept(expected.belief, _planar(prior.pose, motion.pose), motion,
+                    candidate.stamp_ns, motion.flown, motion.flown, candidate.stamp_ns, heading, height)
 
     def _check_map(self, kept: Kept, place: Spot) -> None:
         """The place is not one that only a part of the map speaks for, against the flight so far."""
@@ -365,22 +375,24 @@ class Track:
         assert expected and candidate.pose and candidate.covariance is not None and candidate.surface
         turn = candidate.pose.correction_from(expected.pose)[5]
         reckoned = kept.map_from_motion @ kept.motion.pose
-        about = Pose(reckoned.position, np.eye(3)).corrected(np.array([0, 0, 0, 0, 0, turn])) @ Pose(-reckoned.position, np.eye(3))
+        about = Pose.from_rpy(reckoned.position, 0.0, 0.0, turn) @ Pose(-reckoned.position, np.eye(3))
         lift, spread = candidate.height or (0.0, kept.height.variance)
         told = expected.prior.covariance
         east, north = (candidate.pose.position - expected.pose.position)[:2].tolist()
         score = _score_at(candidate.surface, Spot(east, north, 1.0), kept.belief.cell)
         held = np.array([place.east, place.north])
         self._kept = replace(
-            kept, drift=self._drift(kept, held, candidate), fixed_ns=candidate.stamp_ns, map_from_motion=about @ kept.map_from_motion, fixed_m=kept.motion.flown, lift=kept.lift + lift, unheld=0,
-            heading=Level(float(candidate.covariance[5, 5]), float(told[5, 5])), height=Level(spread, float(told[2, 2])),
-            score=score, usual=max(0.97 * kept.usual, score), held=held)
+            kept, drift=self._drift(kept, held, candidate), fixed_ns=candidate.stamp_ns, fixed_m=kept.motion.flown,
+            known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, lift=kept.lift + lift, unheld=0,
+            heading=Correction(float(candidate.covariance[5, 5]), float(told[5, 5])),
+            height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
         covariance = candidate.covariance.copy()
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
-        return Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed,
-                   candidate, place.probability, self._places(), self._overruled(candidate))
+        fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
+                  place.probability, overruled=self._overruled(candidate))
+        return self._told(fix)
 
     def _drift(self, kept: Kept, held: Float64, candidate: Candidate) -> Float64:
         """The drift of dead reckoning (2,) in m/s, after a fix with a correction (2,)."""
@@ -399,19 +411,29 @@ class Track:
         if (self.state is State.TRACKING and kept.belief.best.probability < 0.5) or kept.unheld >= MOST_UNHELD:
             self.state = State.LOST
 
-    def _places(self) -> tuple[tuple[Pose, float], ...]:
-        kept = self._kept
-        if kept is None:
-            return ()
-        reckoned = kept.map_from_motion @ kept.motion.pose
-        return tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation), place.probability)
-                     for place in kept.belief.places(PLACES))
+    def _told(self, fix: Fix) -> Fix:
+        """A verdict with what is believed at its time, as far as odometry reaches there."""
+        kept, prior, sought = self._kept, fix.candidate.prior, fix.candidate.sought
+        if self.seeks and sought is not None:
+            return replace(fix, places=sought.places)
+        if self.seeks or kept is None or prior is None:
+            return fix
+        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
+        if self._joined(motion) is None:
+            return fix
+        belief = self._moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
+        reckoned = self._drifted(kept, fix.stamp_ns) @ motion.pose
+        places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
+                        place.probability) for place in belief.places(PLACES))
+        return replace(fix, places=places, elsewhere=belief.elsewhere, dispute=kept.dispute)
 
     def _overruled(self, candidate: Candidate) -> float:
         assert candidate.pose is not None and candidate.covariance is not None and candidate.prior is not None
         delta = (candidate.pose.position - candidate.prior.pose.position)[:2]
         both = (candidate.covariance + candidate.prior.covariance)[:2, :2]
-        distance = float(np.sqrt(delta @ np.linalg.solve(both, delta)))
+        values, vectors = np.linalg.eigh(both)
+        # a full correlation leaves rounding for the narrow axis
+        distance = float(np.sqrt(((vectors.T @ delta) ** 2 / np.maximum(values, LEAST_M2)).sum()))
         return distance if distance > OVERRULED else 0.0
 
 
@@ -419,8 +441,8 @@ def _lifted(pose: Pose, metres: float) -> Pose:
     return Pose(pose.position + np.array([0.0, 0.0, metres]), pose.rotation) if metres else pose
 
 
-def _planar(transform: Pose, to: Pose, motion: Pose) -> Pose:
-    """The shift and the turn about the vertical nearest to a transform, which take a pose of dead reckoning `to` its place."""
+def _planar(to: Pose, motion: Pose) -> Pose:
+    """The shift and the turn about the vertical which take a pose of dead reckoning `to` its place and its heading."""
     yaw = to.yaw - motion.yaw
     turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, yaw)
     return Pose(to.position - turn.rotation @ motion.position, turn.rotation)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import Flight, ReplayedFrame
 
 Summary = dict[str, Any]
@@ -32,9 +33,11 @@ def summarise(flight: Flight) -> Summary:
     fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose horizontal
     Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
-    `judged` counts the fixes that have a truth. `latency_ms` is over all frames, refused ones too. `first_fix_frame` counts from
-    1. `hypotheses`: of the places told of on frames that have a truth, those said to be true with a probability from `said_low`
-    to `said_high`: how many, and how many of them lie within FALSE_FIX_PX of the truth.
+    `judged` counts the fixes that have a truth; `ambiguous` the frames that left more than one place, `prior_overruled` the fixes
+    that contradict the prior, `map_disagrees` the frames under a dispute of the map with itself. `latency_ms` is over all
+    frames, refused ones too. `first_fix_frame` counts from 1. `hypotheses`: of the places told of on frames that have a truth,
+    those said to be true with a probability from `said_low` to `said_high`: how many, and how many of them lie within
+    FALSE_FIX_PX of the truth.
     """
     frames = flight.frames
     fixes = [frame for frame in frames if frame.fix.accepted]
@@ -68,6 +71,9 @@ def summarise(flight: Flight) -> Summary:
         "stages_ms": _stages(frames),
         "reasons": dict(Counter(str(frame.fix.reason) for frame in frames if not frame.fix.accepted).most_common()),
         "states": dict(Counter(str(frame.fix.state) for frame in frames)),
+        "ambiguous": sum(frame.fix.reason is Reason.AMBIGUOUS for frame in frames),
+        "prior_overruled": sum(frame.fix.overruled > 0 for frame in fixes),
+        "map_disagrees": sum(frame.fix.dispute is not None for frame in frames),
         "patch_px": flight.patch_px,
         "gsd_m": flight.gsd_m,
         "descriptor": flight.descriptor,
@@ -93,6 +99,9 @@ def table(summary: Summary) -> str:
         f"first fix       {_count(summary['first_fix_frame']):>7}   frame, counted from 1",
         f"misleading      {_count(summary['misleading']):>7}   ground error above {MISLEADING_PX:g} px",
         f"bound failures  {_count(summary['bound_failures']):>7}   horizontal error above 3 sigma",
+        f"ambiguous       {summary['ambiguous']:>7}   frames that left more than one place",
+        f"prior overruled {summary['prior_overruled']:>7}   fixes further from the prior than its covariance allows",
+        f"map disagrees   {summary['map_disagrees']:>7}   frames where parts of the map were found to lie apart",
         "",
         f"{'':16}{'median':>9}{'p95':>9}{'max':>9}",
     ]

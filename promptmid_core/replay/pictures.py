@@ -33,10 +33,10 @@ def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures |
     if candidate.patch is None or candidate.prior is None:
         return None
     patch = candidate.patch
-    prior = candidate.prior.pose
-    found = candidate.pose if candidate.pose is not None else prior
+    laid = candidate.laid or candidate.prior.pose
+    found = candidate.pose if candidate.pose is not None else laid
     middle = patch.grid.to_map((patch.grid.width - 1) / 2, (patch.grid.height - 1) / 2)
-    affine = _moved(patch.grid, prior, found, float(reference.terrain().height(*middle)))
+    affine = _moved(patch.grid, laid, found, float(reference.terrain().height(*middle)))
     sar, sar_valid = _sar_under(patch.grid, affine, reference)
 
     image = np.asarray(patch.image)
@@ -55,15 +55,15 @@ def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures |
     return MatchPictures(_png(optical_rgb), _png(sar_rgb), _png(_enlarged(blend)))
 
 
-def _moved(grid: Grid, prior: Pose, found: Pose, ground_z: float) -> Float64:
-    """The affine (2, 3) from pixels of a patch laid out with `prior` to the pixels of the same grid where `found` puts them.
+def _moved(grid: Grid, laid: Pose, found: Pose, ground_z: float) -> Float64:
+    """The affine (2, 3) from pixels of a patch laid out with `laid` to the pixels of the same grid where `found` puts them.
 
     A ground point keeps its direction in the body; the ground under the patch is taken as level at `ground_z`.
     """
     corners = np.array([[0.0, 0.0], [grid.width - 1.0, 0.0], [0.0, grid.height - 1.0]])
     x, y = grid.to_map(corners[:, 0], corners[:, 1])
     ground = np.column_stack([x, y, np.full(3, ground_z)])
-    rays = (ground - prior.position) @ prior.rotation @ found.rotation.T
+    rays = (ground - laid.position) @ laid.rotation @ found.rotation.T
     points = found.position + rays * ((ground_z - found.position[2]) / rays[:, 2])[:, None]
     pixels = np.column_stack(grid.to_pixel(points[:, 0], points[:, 1]))
     affine: Float64 = cv2.getAffineTransform(corners.astype(np.float32), pixels.astype(np.float32)).astype(np.float64)

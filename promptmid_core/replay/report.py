@@ -25,6 +25,8 @@ COVERAGE50 = (0.40, 0.60)
 MOST_SIGMA_OVER_RMS = 2.0
 # with fewer fixes the shares say more about chance than about the covariance
 ENOUGH_FIXES = 30
+# how many places are shown of a frame, and from which probability on
+PLACES, LEAST_PROBABILITY = 4, 0.001
 
 
 class Judgement(NamedTuple):
@@ -68,6 +70,7 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
         covariance=_covariance(summary),
         reasons=_reasons(flight, summary),
         reasons_text=f"{percent(1 - summary['fix_rate'])} of frames gave no fix." if summary["fix_rate"] is not None else "",
+        belief=_belief(summary),
         examples=examples,
         examples_title="Example matches" if summary["fixes"] else "Examples of refused frames",
         examples_text=_examples_text(summary),
@@ -176,6 +179,20 @@ def _reasons(flight: Flight, summary: Summary) -> list[dict[str, str]]:
     ]
 
 
+def _belief(summary: Summary) -> list[dict[str, str]]:
+    rows = (("ambiguous", "frames that left more than one place"),
+            ("prior_overruled", "fixes further from the prior than its covariance allows: it is surer than it should be"),
+            ("map_disagrees", "frames where parts of the map were found to lie apart: look at the map there"))
+    return [{"count": str(summary[key]), "what": what} for key, what in rows]
+
+
+def _places(frame: ReplayedFrame) -> str:
+    """The most probable places after a frame; those of a probability that rounds to nothing are left out."""
+    told = [f"x {pose.position[0]:.0f}, y {pose.position[1]:.0f} ({percent(probability)})"
+            for pose, probability in frame.fix.places[:PLACES] if probability >= LEAST_PROBABILITY]
+    return f"Most probable: {'; '.join(told)}." if told else ""
+
+
 def _examples(flight: Flight, reference: ReferenceMap) -> list[dict[str, Any]]:
     shown = []
     for example in flight.examples:
@@ -195,7 +212,7 @@ def _examples(flight: Flight, reference: ReferenceMap) -> list[dict[str, Any]]:
         if ties is not None:
             text += f"; {len(ties.weight)} tie points"
         title = example.title.capitalize() if frame.fix.accepted else example.title
-        shown.append({"title": title, "text": text, "sar_caption": caption, **asdict(pictures)})
+        shown.append({"title": title, "text": text, "places": _places(frame), "sar_caption": caption, **asdict(pictures)})
     return shown
 
 

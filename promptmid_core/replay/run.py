@@ -27,7 +27,7 @@ from promptmid_core.replay.recording import Recording
 class ReplayedFrame:
     """The verdict on one camera image, and how far off it was where the truth is known.
 
-    `bag_ns`: when the image was recorded; `fix.candidate` has lost patch and tie points; `latency_ms`: from the message to the
+    `bag_ns`: when the image was recorded; `fix.candidate` has lost its arrays; `latency_ms`: from the message to the
     verdict; `camera`: what took the image, where that is known. px are level-0 map pixels. `ground_error_px`: distance between
     the ground points of the boresight under the fix's and under the true pose; `error_m`, `error_px`: horizontal distance of
     `base_link`; `d2`: its squared Mahalanobis distance under the fix's horizontal covariance; `sigma_px`: sqrt(var x + var y);
@@ -88,7 +88,7 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         latency_ms = (perf_counter() - started) * 1e3
 
         fix, camera = localized.fix, localized.frame.camera if localized.frame else None
-        light = replace(fix, candidate=replace(fix.candidate, patch=None, ties=None))
+        light = replace(fix, candidate=replace(fix.candidate, patch=None, ties=None, surface=None, expected=None))
         frame = ReplayedFrame(len(frames), image.bag_ns, light, latency_ms, camera, recording.truth(fix.stamp_ns))
         frame = judge(frame, terrain, reference.gsd)
         frames.append(frame)

@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import NavSatFix
+from sensor_msgs.msg import NavSatFix, PointCloud2
 
 from promptmid_core.bags.writer import BagWriter
 from promptmid_core.errors import InputError
@@ -22,6 +22,7 @@ OUTPUTS = {
     "pose": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
     "correction": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
     "navsat_fix": (NavSatFix, "sensor_msgs/msg/NavSatFix"),
+    "hypotheses": (PointCloud2, "sensor_msgs/msg/PointCloud2"),
     "match_diagnostics": (DiagnosticArray, "diagnostic_msgs/msg/DiagnosticArray"),
 }
 HEALTH = "/diagnostics"

@@ -1,0 +1,65 @@
+"""Parts of a map that lie apart: which of two corrections the flight speaks for, and when that is not known any more."""
+
+import numpy as np
+
+from promptmid_core.localization.dispute import AMONG, TRUSTED, Dispute, Witnesses
+
+CELL = 40.0
+MOVE = np.array([300.0, 0.0])
+
+
+def test_what_belongs_to_the_other_part_is_refused() -> None:
+    dispute = Dispute(np.array([50.0, 0.0]), MOVE, np.zeros(2), 1000.0)
+    assert dispute.amount == 300.0
+    assert not dispute.refuses(np.array([60.0, 20.0]), 1000.0)
+    assert not dispute.refuses(np.array([199.0, 0.0]), 1000.0)
+    assert dispute.refuses(np.array([201.0, 0.0]), 1000.0)
+    assert dispute.refuses(np.array([350.0, 30.0]), 1000.0)
+    assert not dispute.refuses(np.array([50.0 - 300.0, 0.0]), 1000.0), "on the far side it is no part of the dispute"
+
+
+def test_after_a_long_way_odometry_settles_it_no_more() -> None:
+    dispute, there = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0), MOVE + 10.0
+    assert dispute.refuses(there, 1000.0 + 0.99 * 300 / TRUSTED)
+    assert not dispute.refuses(there, 1000.0 + 1.01 * 300 / TRUSTED)
+
+
+def test_it_is_open_as_long_as_it_refuses() -> None:
+    dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0)
+    for way in (0.0, 0.5, 0.99, 1.01, 5.0):
+        flown = 1000.0 + way * 300 / TRUSTED
+        assert dispute.open(flown) is dispute.refuses(MOVE, flown) is (way < 1)
+
+
+def test_the_refused_part_shows_how_the_odometry_drifts() -> None:
+    """What is held moves with it; what lies further off is another place and shows nothing."""
+    dispute = Dispute(np.array([50.0, 0.0]), MOVE, np.zeros(2), 1000.0)
+    followed = dispute.followed(np.array([362.0, -9.0]), 20.0)
+    assert followed.held.tolist() == [62.0, -9.0]
+    assert (followed.move.tolist(), followed.flown, followed.place.tolist()) == ([300.0, 0.0], 1000.0, [0.0, 0.0])
+    assert dispute.followed(np.array([350.0, 21.0]), 20.0) is dispute
+
+
+def test_two_frames_of_five_that_tell_the_same_are_believed() -> None:
+    witnesses = Witnesses()
+    told = [witnesses.hear(move, CELL) for move in (MOVE, None, MOVE + CELL, None, MOVE)]
+    assert told == [False, False, True, False, True]
+
+
+def test_frames_that_tell_of_different_places_are_no_witnesses() -> None:
+    witnesses = Witnesses()
+    rng = np.random.default_rng(0)
+    assert not any(witnesses.hear(move, CELL) for move in rng.uniform(-3000, 3000, (30, 2)))
+    assert not witnesses.hear(MOVE, CELL)
+    assert not witnesses.hear(-MOVE, CELL)
+    assert witnesses.hear(MOVE + 1.9 * CELL * np.array([0.0, 1.0]), CELL)
+    assert not Witnesses().hear(None, CELL)
+
+
+def test_what_was_told_long_ago_is_forgotten() -> None:
+    for silent, believed in ((AMONG - 2, True), (AMONG - 1, False)):
+        witnesses = Witnesses()
+        witnesses.hear(MOVE, CELL)
+        for _ in range(silent):
+            witnesses.hear(None, CELL)
+        assert witnesses.hear(MOVE, CELL) is believed
