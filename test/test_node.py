@@ -194,7 +194,7 @@ def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: F
         assert first >= 4
 
 
-def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Path) -> None:
+def test_relocalize_searches_the_map(scene: Scene, flight: Flight, tmp_path: Path) -> None:
     with Localizer(tmp_path, map=scene.map_path, snapshot_dir=tmp_path / "shots") as localizer:
         assert not localizer.trigger("relocalize").success
         assert not localizer.trigger("save_snapshot").success
@@ -203,8 +203,11 @@ def test_relocalize_forgets_the_track(scene: Scene, flight: Flight, tmp_path: Pa
         assert flight.show(localizer)["reason"] == "fix"
         assert flight.state(localizer) == "TRACKING"
         assert localizer.trigger("relocalize").success
-        assert flight.state(localizer) == "SEARCHING"
+        again = localizer.trigger("relocalize")
+        assert not again.success and "a search of the map runs already" in again.message
+        assert flight.state(localizer) == "LOST"
         assert flight.show(localizer)["reason"] == "fix"
+        assert flight.state(localizer) == "TRACKING"
 
         answer = localizer.trigger("save_snapshot")
         saved = Path(answer.message)
