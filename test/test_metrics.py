@@ -168,7 +168,7 @@ def test_places_are_held_against_what_was_said_of_them() -> None:
     near, far = (true_pose(START_NS).corrected(np.array([px * GSD, 0, 0, 0, 0, 0])) for px in (4.9, 5.1))
     said = [(near, 0.5), (far, 0.49), (near, 0.95), (far, 0.95), (near, 0.9989), (near, 1.0), (far, 0.9991)]
     frames = [fixed(i, moved(1)) for i in range(2)]
-    told = [replace(frame, fix=replace(frame.fix, places=tuple(places))) for frame, places in zip(frames, (said, []), strict=True)]
+    told = [replace(frames[0], fix=replace(frames[0].fix, places=tuple(said))), frames[1]]
     summary = summarise(flight([refused(0, Reason.AMBIGUOUS), *told, replace(told[0], truth=None)]))
     assert [(row["n"], row["right"]) for row in summary["hypotheses"]] == [(1, 1), (2, 1), (1, 1), (2, 1)]
     assert [row["said_low"] for row in summary["hypotheses"]] == [0.5, 0.9, 0.99, 0.999]
