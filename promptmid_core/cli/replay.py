@@ -34,12 +34,12 @@ def add(commands: Any) -> None:
                      "there")
     run.add_argument("--network", type=Path, metavar="FILE.onnx",
                      help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
-    run.add_argument("--lost", action="store_true", help="no first position: the odometry tells how the aircraft moves, not where "
-                     "it is; all of the map is searched")
+    run.add_argument("--lost", action="store_true", help="no first position: the odometry tells how the aircraft moves, not "
+                     "where it is; all of the map is searched")
     run.add_argument("--within-m", type=positive_number, metavar="R", help="with --lost: only so far around the odometry's first "
                      "place")
-    run.add_argument("--heading-known-deg", type=positive_number, metavar="D", help="with --lost: the odometry's heading is right "
-                     "within so many degrees, 3 sigma; default: it is unknown")
+    run.add_argument("--heading-known-deg", type=positive_number, metavar="D", help="with --lost: the odometry's heading is "
+                     "right within so many degrees, 3 sigma; default: it is unknown")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
     for role, default in TOPICS.items():

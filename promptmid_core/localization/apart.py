@@ -14,7 +14,7 @@ from promptmid_core.matching.verification import Verification
 
 OWN = 5.0  # cells around a place within which its own peak may reach
 LEAST_SCORE = 4.5  # of the other place
-LEAST_SPLIT = 0.8  # sound maps give 0.35 at most, seams of 12 px to 3
+LEAST_SPLIT = 1.8  # hills displace parts of sound maps and give up to 1.3, seams of 12 px up to 3
 
 
 @dataclass(frozen=True)

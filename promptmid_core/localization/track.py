@@ -226,10 +226,15 @@ class Track:
         if 1 - sought.probability > self._options.track.risk:
             raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not "
                                             f"all but {self._options.track.risk:g}")
+        motion = candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0)
+        kept = self._joined(motion)
+        if kept is not None and kept.dispute is not None:
+            reckoned = kept.map_from_motion @ motion.pose
+            _check_dispute(kept.dispute, (candidate.pose.position - reckoned.position)[:2], motion.flown)
         correction = candidate.pose.position[:2] - expected.reckoned
         belief = Belief.at(correction, sought.probability, expected.belief.cell)
         expected = replace(expected, belief=belief)
-        begun = self._begun(candidate, expected, candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0))
+        begun = self._begun(candidate, expected, motion)
         lift = float(expected.pose.position[2] - candidate.prior.pose.position[2])
         self._kept, self._quest, self._start = replace(begun, lift=lift), None, None
         return Spot(float(correction[0]), float(correction[1]), sought.probability)
@@ -355,10 +360,8 @@ class Track:
             if np.hypot(*move) > allowed and 1 - place.probability <= self._options.track.risk:
                 reckoned = kept.map_from_motion @ kept.motion.pose
                 kept = self._kept = replace(kept, dispute=Dispute(kept.held, move, reckoned.position[:2] + correction, flown))
-        if kept.dispute is not None and kept.dispute.refuses(correction, flown):
-            east, north = kept.dispute.place
-            raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {kept.dispute.amount:.0f} m apart around x {east:.0f}, y "
-                                                f"{north:.0f}, and the flight so far speaks against this one; check the map")
+        if kept.dispute is not None:
+            _check_dispute(kept.dispute, correction, flown)
 
     def _check_held(self, kept: Kept, place: Spot) -> None:
         if 1 - place.probability <= self._options.track.risk:
@@ -387,12 +390,19 @@ class Track:
             heading=Correction(float(candidate.covariance[5, 5]), float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
+        if kept.dispute is not None and candidate.apart is None and kept.motion.flown - kept.dispute.flown > self._settled_m():
+            # all that is in view speaks for this part: what disagreed was left behind
+            self._kept = kept = replace(self._kept, dispute=None)
         covariance = candidate.covariance.copy()
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
         fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
                   place.probability, overruled=self._overruled(candidate))
         return self._told(fix)
+
+    def _settled_m(self) -> float:
+        """Metres of flight after which nothing that was in view is in view any more."""
+        return self._options.search.patch_px * self._reference.gsd
 
     def _drift(self, kept: Kept, held: Float64, candidate: Candidate) -> Float64:
         """The drift of dead reckoning (2,) in m/s, after a fix with a correction (2,)."""
@@ -460,3 +470,11 @@ def _doubted(belief: Belief, metres: float) -> Belief:
     best = belief.best
     wide = Belief.of(np.eye(2) * metres ** 2, belief.cell)
     return belief.settled.mixed(replace(wide, middle=np.array([best.east, best.north])), 0.5)
+
+
+def _check_dispute(dispute: Dispute, correction: Float64, flown: float) -> None:
+    """Raise Refusal MAP_DISAGREES where a correction (2,) is that of the part of the map which the flight speaks against."""
+    if dispute.refuses(correction, flown):
+        east, north = dispute.place
+        raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {dispute.amount:.0f} m apart around x {east:.0f}, y "
+                                            f"{north:.0f}, and the flight so far speaks against this one; check the map")
