@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
 from promptmid_core.descriptors import Evidence
+from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap
@@ -31,6 +32,7 @@ class BoxMean:
     fingerprint: str = "boxmean-1"
     text_encoder: str | None = None
     evidence: Evidence = field(default_factory=lambda: Evidence(1, 1, 1, 0))
+    likelihood: Likelihood = field(default_factory=lambda: Likelihood(1.0, 1.0, 0.5))
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     @property

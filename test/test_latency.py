@@ -11,6 +11,8 @@ import pytest
 from promptmid_core.cli import main, parser
 from promptmid_core.doctor import latency
 from promptmid_core.doctor.machine import device, versions
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.options import Options
 
 
 def test_a_flight_is_timed_stage_by_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -43,7 +45,8 @@ def test_no_fix_is_no_time(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setattr(latency, "WARM_UP", 0)
     out = tmp_path / "none.json"
     command = ["bench", "runtime", "--descriptor", "structural", "--frames", "2", "--size", "320x200", "--patch", "64"]
-    # the first two frames of a flight are not confirmed yet
+    unseen = Options.of(patch_px=64, least_contrast=255.0)
+    monkeypatch.setattr(latency, "Localizer", lambda reference, descriptor, _: Localizer(reference, descriptor, unseen))
     assert main([*command, "--json", str(out)]) == 1
     assert "none of 2 frames ended in a fix" in capsys.readouterr().err
     assert not out.exists()

@@ -16,9 +16,11 @@ from promptmid_core.bags import telemetry
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose, Prior
 from promptmid_core.geometry.covariance import fault_of
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.integrity import check_frame
+from promptmid_core.localization.localizer import Expect
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.rig import AUTO, Rig
@@ -33,7 +35,10 @@ MOST_ROUNDS = 8
 class Echo:
     """A localizer that answers with the prior, once frame and prior are what a localizer goes by."""
 
-    def match(self, frame: Frame, prior: Prior) -> Candidate:
+    def expect(self, frame: Frame, prior: Prior) -> Expectation:
+        raise NotImplementedError("an echo expects nothing")
+
+    def match(self, frame: Frame, prior: Prior, expect: Expect) -> Candidate:
         check_frame(frame, Options())
         check_prior(prior)
         assert np.isfinite(prior.pose.position).all() and np.isfinite(prior.pose.rotation).all()

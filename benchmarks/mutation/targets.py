@@ -43,6 +43,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/frozen.py": ("test_frozen.py",),
     "promptmid_core/localization/ground.py": ("test_seen_ground.py",),
     "promptmid_core/localization/intake.py": ROAD,
+    "promptmid_core/localization/drift.py": ("test_whereabouts.py",),
+    "promptmid_core/localization/lost.py": ("test_whereabouts.py",),
     "promptmid_core/localization/mounts.py": ROAD,
     "promptmid_core/localization/odometry.py": ROAD,
     "promptmid_core/localization/prior.py": ROAD,

@@ -22,7 +22,15 @@ class Likelihood:
     even: float
     void: float
 
-    def log_ratio(self, scores: Float64) -> Float64:
-        """Return ln p(score | true place) / p(score | other place) for scores of any shape."""
-        ratio: Float64 = np.logaddexp(np.log(self.void), np.log(1 - self.void) + self.slope * (scores - self.even))
+    def log_ratio(self, scores: Float64, peaks: Float64 | None = None) -> Float64:
+        """Return ln p(score | true place) / p(score | other place) for scores of any shape.
+
+        `peaks`: for each the highest score near by. Places apart err each in its own way, and so does the ground that repeats
+        itself: hence the slope. On the flank of one peak all err together, and there the ratio of two scores is that of a known
+        signal in noise: half the difference of their squares.
+        """
+        told = self.slope * (scores - self.even)
+        if peaks is not None:
+            told = told - (peaks - scores) * np.maximum((peaks + scores) / 2 - self.slope, 0.0)
+        ratio: Float64 = np.logaddexp(np.log(self.void), np.log(1 - self.void) + told)
         return ratio

@@ -18,6 +18,7 @@ PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
 SURE = 50.0  # nats, beyond which no frame is any surer
+FLANK = 5  # cells across, within which a higher score is that of the same peak
 NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
 
 
@@ -175,8 +176,9 @@ class Belief:
         highest = np.full((size, size), -np.inf)
         np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
         inside = np.isfinite(highest)
-        told = likelihood.log_ratio(np.where(inside, highest, 0.0) - np.log(surface.among) / likelihood.slope)
-        return np.where(inside, np.minimum(told, SURE), 0.0), inside
+        peak = np.asarray(cv2.dilate(highest, np.ones((FLANK, FLANK), np.uint8)), np.float64)
+        scores, peak = (np.where(inside, each, 0.0) - np.log(surface.among) / likelihood.slope for each in (highest, peak))
+        return np.where(inside, np.minimum(likelihood.log_ratio(scores, peak), SURE), 0.0), inside
 
     def _near(self, east: float, north: float) -> Mask:
         across, down = _axes(self.cell)

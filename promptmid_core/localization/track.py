@@ -37,6 +37,7 @@ FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is lo
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
 KNOWN = 0.8
+UNLOOKED = 0.03  # share of the belief that may lie beyond where a frame is looked for
 DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
 MOST_DRIFT = 0.5  # of the speed
 PLACES = 16
@@ -154,7 +155,7 @@ class Track:
         pose = prior.pose.corrected(np.array([0, 0, 0, 0, 0, np.arctan2(np.sin(turned), np.cos(turned))]))
         east, north = reckoned.position[:2]
         pose = Pose(np.array([east + best.east, north + best.north, prior.pose.position[2]]), pose.rotation)
-        return self._around(Expectation(prior, pose, belief.radius(best, 0.01) + PLACE * cell, float(yaw), float(height),
+        return self._around(Expectation(prior, pose, belief.radius(best, UNLOOKED) + PLACE * cell, float(yaw), float(height),
                                         reckoned.position[:2], belief))
 
     def judge(self, candidate: Candidate) -> Fix:
