@@ -16,6 +16,7 @@ from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.reckoning import Reckoner, Twist
 from promptmid_core.localization.track import Track
 from promptmid_core.reasons import Reason
@@ -91,7 +92,9 @@ class Sightings:
         return self._odometry(self.stamp_ns)
 
     def expected(self) -> Expectation:
-        return self.track.expect(self.frame(), self.prior())
+        expected = self.track.expect(self.frame(), self.prior())
+        assert isinstance(expected, Expectation)
+        return expected
 
     def frame(self) -> Frame:
         return Frame(self.stamp_ns, np.zeros((360, 480), np.uint8), CAMERA)
@@ -103,6 +106,8 @@ class Sightings:
         beside that."""
         prior = self.prior()
         expected = self.track.expect(self.frame(), prior)
+        if isinstance(expected, Anywhere):
+            return Candidate(self.stamp_ns, prior, Reason.AMBIGUOUS, "the whole map is searched, of which there is none here")
         reach = min(expected.radius, 256 * GSD)
         axis = np.arange(-reach, reach + 1, CELL / 2)
         east, north = (each.ravel() for each in np.meshgrid(axis, axis))

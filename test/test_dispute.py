@@ -34,10 +34,11 @@ def test_it_is_open_as_long_as_it_refuses() -> None:
 def test_the_refused_part_shows_how_the_odometry_drifts() -> None:
     """What is held moves with it; what lies further off is another place and shows nothing."""
     dispute = Dispute(np.array([50.0, 0.0]), MOVE, np.zeros(2), 1000.0)
-    followed = dispute.followed(np.array([362.0, -9.0]), 20.0)
+    followed = dispute.followed(np.array([362.0, -9.0]), 20.0, 1200.0)
     assert followed.held.tolist() == [62.0, -9.0]
     assert (followed.move.tolist(), followed.flown, followed.place.tolist()) == ([300.0, 0.0], 1000.0, [0.0, 0.0])
-    assert dispute.followed(np.array([350.0, 21.0]), 20.0) is dispute
+    assert followed.refused == 1200.0
+    assert dispute.followed(np.array([350.0, 21.0]), 20.0, 1200.0).held.tolist() == [50.0, 0.0]
 
 
 def test_two_frames_of_five_that_tell_the_same_are_believed() -> None:

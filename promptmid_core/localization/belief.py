@@ -127,11 +127,23 @@ class Belief:
         across, down = (middle - self.middle) / self.cell * (1, -1)
         if cell == self.cell and not across and not down:
             return self
+        if cell != self.cell or across != round(across) or down != round(down):
+            # probabilities can be shared out between cells, what was told of one cell cannot
+            return self.settled._shared(middle, cell)
+        return self._laid(self.past, self.told, middle, cell)
+
+    def _shared(self, middle: Float64, cell: float) -> Belief:
+        # a larger cell holds more than what lies at its middle: shares that add up to one, as those of a triangle do
+        spread = np.sqrt(max((cell / self.cell) ** 2 - 1, 0.0) / 6)
+        return self._laid(_blurred(self.past, float(spread)), self.told, middle, cell)
+
+    def _laid(self, past: Float64, told: Float64, middle: Float64, cell: float) -> Belief:
+        across, down = (middle - self.middle) / self.cell * (1, -1)
         scale = cell / self.cell
         # pixel p of the new grid lies at scale * (p - HALF) + HALF + shift of the old one
         matrix = np.array([[scale, 0, HALF * (1 - scale) + across], [0, scale, HALF * (1 - scale) + down]])
         past, told = (np.asarray(cv2.warpAffine(array, matrix, array.shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
-                                 np.float64) for array in (self.past, self.told))
+                                 np.float64) for array in (past, told))
         total = float(past.sum()) * scale ** 2
         inside = min(total, 1 - self.beyond)
         return Belief(past * (scale ** 2 * inside / max(total, 1e-300)), 1 - inside, told, cell, np.asarray(middle, np.float64))

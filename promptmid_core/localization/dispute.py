@@ -17,12 +17,13 @@ TRUSTED = 0.01  # share of the way flown since that odometry may be wrong by, as
 @dataclass(frozen=True)
 class Dispute:
     """Parts of the map lie `move` (2,) metres apart. It was found at `place` (2,), after `flown` metres; fixes before had the
-    correction `held` (2,)."""
+    correction `held` (2,). `refused`: how far had been flown when the other part was refused last."""
 
     held: Float64
     move: Float64
     place: Float64
     flown: float
+    refused: float = 0.0
 
     @property
     def amount(self) -> float:
@@ -37,11 +38,11 @@ class Dispute:
         """Return whether the flight so far, after `flown` metres, still tells which part is right."""
         return (flown - self.flown) * TRUSTED < self.amount
 
-    def followed(self, correction: Float64, most: float) -> Dispute:
+    def followed(self, correction: Float64, most: float, flown: float) -> Dispute:
         """Return the dispute after a correction (2,) of the refused part, which shows how the odometry has drifted since: by at
-        most so many metres, else it is another place."""
+        most so many metres, else it is another place. `flown` metres have been flown by now."""
         drift = correction - self.held - self.move
-        return replace(self, held=self.held + drift) if np.hypot(*drift) <= most else self
+        return replace(self, held=self.held + drift if np.hypot(*drift) <= most else self.held, refused=flown)
 
 
 class Witnesses:

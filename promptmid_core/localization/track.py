@@ -41,7 +41,7 @@ UNLOOKED = 0.03  # share of the belief that may lie beyond where a frame is look
 DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
 MOST_DRIFT = 0.5  # of the speed
 PLACES = 16
-MOST_UNHELD = 15  # frames in a row that hold no place, from which on all of the map is searched
+LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
 MOST_REACH = np.deg2rad(25.0)  # of a prior's heading; what may be farther off is looked for as of an aircraft that is lost
 NEAR_PX = 100.0  # around the place that was believed in last, where a search begins
 LEAST_M2 = 1e-6
@@ -65,11 +65,11 @@ class Kept:
     """What is known after a frame.
 
     `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion`
-    and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the last
-    frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected by;
-    `unheld`: frames since a place was held; `score`: of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in
-    m/s; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt; `dispute`: what
-    parts of the map disagree on.
+    and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the
+    last frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected
+    by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one; `score`:
+    of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last
+    fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on.
     """
 
     belief: Belief
@@ -83,6 +83,7 @@ class Kept:
     height: Correction
     lift: float = 0.0
     unheld: int = 0
+    unseen: int = 0
     score: float = 0.0
     usual: float = 0.0
     drift: Float64 = field(default_factory=lambda: np.zeros(2))
@@ -289,10 +290,10 @@ class Track:
             return Spot(0.0, 0.0, 0.0)
         motion = candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0)
         kept = self._joined(motion) or self._begun(candidate, expected, motion)
-        belief, unheld = expected.belief, kept.unheld
+        belief, unheld, unseen = expected.belief, kept.unheld, kept.unseen
         place = None if candidate.pose is None else candidate.pose.position[:2] - expected.reckoned
         if candidate.reason is Reason.PRIOR_OUTSIDE_MAP:
-            unheld += 1
+            unheld, unseen = unheld + 1, unseen + 1
         if candidate.surface is not None and candidate.patch is not None:
             surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
                               north=candidate.surface.north + expected.correction[1])
@@ -305,19 +306,21 @@ class Track:
             if place is not None:
                 kept = replace(kept, dispute=self._dispute(kept, candidate, place, motion))
             if place is not None and kept.dispute is not None and kept.dispute.refuses(place, motion.flown):
-                dispute = kept.dispute.followed(place, FOLLOWED_CELLS * belief.cell)
+                dispute = kept.dispute.followed(place, FOLLOWED_CELLS * belief.cell, motion.flown)
                 kept = replace(kept, dispute=dispute, held=dispute.held)
                 belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=dispute.held)
             else:
                 belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             # a place that is known but not yet sure enough is no reason to look further
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
+            unseen = 0 if not unheld or surface.scores.max(initial=0.0) >= STRONG else unseen + 1
         elif candidate.surface is None:
             # the ground that was in view goes by unseen
             belief = belief.settled
+            unheld = 0 if belief.best.probability > KNOWN else unheld + 1
         self._kept = kept = replace(
             kept, map_from_motion=self._drifted(kept, candidate.stamp_ns), belief=belief, motion=motion,
-            stamp_ns=candidate.stamp_ns, unheld=unheld,
+            stamp_ns=candidate.stamp_ns, unheld=unheld, unseen=unseen,
             known_m=motion.flown if belief.best.probability > KNOWN else kept.known_m,
             score=0.0 if unheld > 1 else kept.score, held=None if motion.doubt > kept.motion.doubt else kept.held)
         if place is None:
@@ -391,9 +394,10 @@ class Track:
             heading=Correction(float(candidate.covariance[5, 5]), float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
-        if kept.dispute is not None and candidate.apart is None and kept.motion.flown - kept.dispute.flown > self._settled_m():
+        if kept.dispute is not None and kept.motion.flown - max(kept.dispute.flown, kept.dispute.refused) > self._settled_m():
             # all that is in view speaks for this part: what disagreed was left behind
-            self._kept = kept = replace(self._kept, dispute=None)
+            kept = replace(kept, dispute=None)
+            self._kept = replace(self._kept, dispute=None)
         covariance = candidate.covariance.copy()
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
@@ -419,7 +423,8 @@ class Track:
         kept = self._kept
         if kept is None or self.state is State.LOST:
             return
-        if (self.state is State.TRACKING and kept.belief.best.probability < 0.5) or kept.unheld >= MOST_UNHELD:
+        gone = self.state is State.TRACKING and kept.belief.best.probability < 0.5 and kept.unheld >= LEAST_UNHELD
+        if gone or kept.unseen >= MOST_UNSEEN:
             self.state = State.LOST
 
     def _told(self, fix: Fix) -> Fix:
