@@ -104,14 +104,13 @@ def a_covariance_askew(over: Overflight) -> tuple[Verdict, Verdict]:
 
 @pair(Reason.PRIOR_TOO_UNCERTAIN)
 def a_tilt_from_high_up(over: Overflight) -> tuple[Verdict, Verdict]:
-    """The larger of roll and pitch, by the height above the ground that is looked at; a position may be as uncertain as it will,
-    since it is looked for where it may be."""
+    """The larger of roll and pitch, by the height above the ground that is looked at."""
     prior = over.prior()
     height = prior.pose.position[2] - boresight_point(over.camera, prior.pose, over.reference.terrain())[2]
     limit = (400 / 3) / height
 
     def judged(sigma: float) -> Candidate:
-        tilted = replace(prior, covariance=np.diag(np.square([1e4, 30.0, 20.0, 0.5 * sigma, sigma, 0.01])))
+        tilted = replace(prior, covariance=np.diag(np.square([30.0, 30.0, 20.0, 0.5 * sigma, sigma, 0.01])))
         return over.match(tilted, most_radius_px=40.0)
 
     reached, missed = judged(limit * 1.0001), judged(limit * 0.9999)

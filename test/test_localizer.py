@@ -217,7 +217,6 @@ def test_two_replays_give_the_same(scene: Scene) -> None:
 
 def changed(frame: Frame, prior: Prior, what: str) -> tuple[Frame, Prior]:
     height = frame.image.shape[0]
-    far = prior.pose.corrected(np.array([90_000.0, 0, 0, 0, 0, 0]))
     sideways = Pose.from_rpy(prior.pose.position, 0, 1.6, 0)
     low, high = prior.pose.position * (1, 1, 0) + (0, 0, 700), prior.pose.position * (1, 1, 0) + (0, 0, 40_000)
     wide, broken = prior.covariance.copy(), prior.covariance.copy()
@@ -231,7 +230,6 @@ def changed(frame: Frame, prior: Prior, what: str) -> tuple[Frame, Prior]:
         "low_texture": (replace(frame, image=flat), prior),
         "prior_invalid": (frame, replace(prior, covariance=broken)),
         "prior_too_uncertain": (frame, replace(prior, covariance=wide)),
-        "prior_outside_map": (frame, replace(prior, pose=far)),
         "view_not_down": (frame, replace(prior, pose=sideways)),
         "footprint_small": (frame, replace(prior, pose=Pose(low, prior.pose.rotation))),
         "frame_too_coarse": (frame, replace(prior, pose=Pose(high, prior.pose.rotation))),
@@ -249,7 +247,6 @@ def changed(frame: Frame, prior: Prior, what: str) -> tuple[Frame, Prior]:
         "low_texture",
         "prior_invalid",
         "prior_too_uncertain",
-        "prior_outside_map",
         "view_not_down",
         "footprint_small",
         "frame_too_coarse",
@@ -266,6 +263,15 @@ def test_bad_input_has_its_reason_and_no_effect_on_the_next_frame(flown: Flown, 
     assert bad.pose is None
     after = flown.localizer.track(flown.localizer.match(flown.frames[5], flown.priors[5], flown.localizer.expect))
     assert after.accepted, after.sentence
+
+
+def test_a_filter_that_jumps_off_the_map_takes_none_from_a_flight(flown: Flown) -> None:
+    flown.localizer.reset()
+    for frame, prior in zip(flown.frames[:4], flown.priors[:4], strict=True):
+        flown.localizer.track(flown.localizer.match(frame, prior, flown.localizer.expect))
+    far = flown.priors[4].pose.corrected(np.array([90_000.0, 0, 0, 0, 0, 0]))
+    off = flown.localizer.track(flown.localizer.match(flown.frames[4], replace(flown.priors[4], pose=far), flown.localizer.expect))
+    assert off.accepted and off.overruled > 100
 
 
 def test_a_map_of_another_descriptor_is_refused_with_the_command(flown: Flown) -> None:
