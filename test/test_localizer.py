@@ -270,7 +270,8 @@ def test_a_filter_that_jumps_off_the_map_takes_none_from_a_flight(flown: Flown) 
     for frame, prior in zip(flown.frames[:4], flown.priors[:4], strict=True):
         flown.localizer.track(flown.localizer.match(frame, prior, flown.localizer.expect))
     far = flown.priors[4].pose.corrected(np.array([90_000.0, 0, 0, 0, 0, 0]))
-    off = flown.localizer.track(flown.localizer.match(flown.frames[4], replace(flown.priors[4], pose=far), flown.localizer.expect))
+    prior = replace(flown.priors[4], pose=far)
+    off = flown.localizer.track(flown.localizer.match(flown.frames[4], prior, flown.localizer.expect))
     assert off.accepted and off.overruled > 100
 
 

@@ -11,7 +11,7 @@ from promptmid_core.arrays import Float64
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What the scores of a descriptor say of a place, fitted on places that it was not trained on.
+    """What the scores of a descriptor say of a place.
 
     A score is in standard deviations of those of other places nearby. The log-likelihood ratio of being the true place is
     `slope` nats for each that the score lies above `even`. With probability `void` a frame tells nothing at all, as under
