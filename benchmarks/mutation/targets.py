@@ -45,6 +45,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/intake.py": ROAD,
     "promptmid_core/localization/drift.py": ("test_whereabouts.py",),
     "promptmid_core/localization/lost.py": ("test_whereabouts.py",),
+    "promptmid_core/localization/kept.py": ("test_track.py",),
     "promptmid_core/localization/mounts.py": ROAD,
     "promptmid_core/localization/odometry.py": ROAD,
     "promptmid_core/localization/prior.py": ROAD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from promptmid_core.errors import Refusal
 from promptmid_core.geometry import DeadReckoning, Pose, Prior
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.belief import PLACE, Belief, Spot, Surface
-from promptmid_core.localization.dispute import Dispute, Witnesses
+from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
-from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start, reach_of
 from promptmid_core.localization.reach import level_of
@@ -30,7 +30,7 @@ LEAST_YAW, LEAST_SCALE = np.deg2rad(1.0), 0.01
 UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
 WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
 MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
-TILT_S, SLOW_S = 5.0, 20.0  # how long errors of the attitude, and of heading and height, stay what they are
+TILT_S = 5.0  # how long an error of the attitude stays what it is
 STRONG, GONE = 6.0, 0.5  # score of a place that was there, and the share of it below which it is gone
 LITTLE = 0.7  # new ground, up to which what was matched should still be in view
 FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
@@ -38,59 +38,12 @@ FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from 
 BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
 KNOWN = 0.8
 UNLOOKED = 0.03  # share of the belief that may lie beyond where a frame is looked for
-DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
-MOST_DRIFT = 0.5  # of the speed
 PLACES = 16
 LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
 MOST_REACH = np.deg2rad(25.0)  # of a prior's heading; what may be farther off is looked for as of an aircraft that is lost
 NEAR_PX = 100.0  # around the place that was believed in last, where a search begins
 LEAST_M2 = 1e-6
 OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A correction of the heading or of the height that was found at the last fix: its variance now, and that of the odometry."""
-
-    variance: float
-    told: float
-
-    def later(self, seconds: float) -> float:
-        """Return the variance after a time in which the odometry's own error has become another."""
-        return min(self.variance + self.told * (1 - float(np.exp(-2 * seconds / SLOW_S))), self.told)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is known after a frame.
-
-    `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion`
-    and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the
-    last frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected
-    by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one; `score`:
-    of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last
-    fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on.
-    """
-
-    belief: Belief
-    map_from_motion: Pose
-    motion: DeadReckoning
-    stamp_ns: int
-    fixed_m: float
-    known_m: float
-    fixed_ns: int
-    heading: Correction
-    height: Correction
-    lift: float = 0.0
-    unheld: int = 0
-    unseen: int = 0
-    score: float = 0.0
-    usual: float = 0.0
-    drift: Float64 = field(default_factory=lambda: np.zeros(2))
-    held: Float64 | None = None
-    dispute: Dispute | None = None
-    witnesses: Witnesses = field(default_factory=Witnesses)
-    ground: SeenGround = field(default_factory=SeenGround)
 
 
 class Track:
@@ -133,7 +86,7 @@ class Track:
         lift = kept.lift if kept else 0.0
         prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
         cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
-        map_from_motion = self._drifted(kept, prior.stamp_ns) if kept else _planar(prior.pose, motion.pose)
+        map_from_motion = kept.map_at(prior.stamp_ns) if kept else _planar(prior.pose, motion.pose)
         reckoned = map_from_motion @ motion.pose
         tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
         own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
@@ -241,11 +194,6 @@ class Track:
         self._kept, self._quest, self._start = replace(begun, lift=lift), None, None
         return Spot(float(correction[0]), float(correction[1]), sought.probability)
 
-    def _drifted(self, kept: Kept, stamp_ns: int) -> Pose:
-        """Where the frame of dead reckoning lies by now, as the odometry's drift goes on."""
-        seconds = min(max((stamp_ns - kept.stamp_ns) / 1e9, 0.0), DRIFT_S)
-        return Pose(kept.map_from_motion.position + np.array([*(kept.drift * seconds), 0.0]), kept.map_from_motion.rotation)
-
     def _around(self, expected: Expectation) -> Expectation:
         """The expectation with how far to look, which grows with every frame that holds no place."""
         unheld = self._kept.unheld if self._kept else 0
@@ -319,7 +267,7 @@ class Track:
             belief = belief.settled
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
         self._kept = kept = replace(
-            kept, map_from_motion=self._drifted(kept, candidate.stamp_ns), belief=belief, motion=motion,
+            kept, map_from_motion=kept.map_at(candidate.stamp_ns), belief=belief, motion=motion,
             stamp_ns=candidate.stamp_ns, unheld=unheld, unseen=unseen,
             known_m=motion.flown if belief.best.probability > KNOWN else kept.known_m,
             score=0.0 if unheld > 1 else kept.score, held=None if motion.doubt > kept.motion.doubt else kept.held)
@@ -389,7 +337,7 @@ class Track:
         score = _score_at(candidate.surface, Spot(east, north, 1.0), kept.belief.cell)
         held = np.array([place.east, place.north])
         self._kept = replace(
-            kept, drift=self._drift(kept, held, candidate), fixed_ns=candidate.stamp_ns, fixed_m=kept.motion.flown,
+            kept, drift=kept.drift_by(held, candidate.stamp_ns), fixed_ns=candidate.stamp_ns, fixed_m=kept.motion.flown,
             known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, lift=kept.lift + lift, unheld=0,
             heading=Correction(float(candidate.covariance[5, 5]), float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
@@ -408,16 +356,6 @@ class Track:
     def _settled_m(self) -> float:
         """Metres of flight after which nothing that was in view is in view any more."""
         return self._options.search.patch_px * self._reference.gsd
-
-    def _drift(self, kept: Kept, held: Float64, candidate: Candidate) -> Float64:
-        """The drift of dead reckoning (2,) in m/s, after a fix with a correction (2,)."""
-        seconds = (candidate.stamp_ns - kept.fixed_ns) / 1e9
-        if kept.held is None or not 0 < seconds <= DRIFT_S:
-            return np.zeros(2)
-        share = 1 - float(np.exp(-seconds / SMOOTH_S))
-        drift = kept.drift + share * (held - kept.held) / seconds
-        speed, most = float(np.hypot(*drift)), MOST_DRIFT * max(kept.motion.flown - kept.fixed_m, 0.0) / seconds
-        return np.asarray(drift if speed <= most else drift * (most / speed), np.float64)
 
     def _lose(self) -> None:
         kept = self._kept
