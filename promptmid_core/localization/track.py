@@ -376,7 +376,7 @@ class Track:
         if self._joined(motion) is None:
             return fix
         belief = self._moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
-        reckoned = self._drifted(kept, fix.stamp_ns) @ motion.pose
+        reckoned = kept.map_at(fix.stamp_ns) @ motion.pose
         places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
                         place.probability) for place in belief.places(PLACES))
         return replace(fix, places=places, elsewhere=belief.elsewhere, dispute=kept.dispute)
