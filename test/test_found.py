@@ -86,7 +86,7 @@ def test_where_the_prior_tells_too_little_a_search_begins(scene: Scene) -> None:
 def test_a_prior_that_is_sure_and_wrong_is_left_for_a_search(
         scene: Scene, monkeypatch: pytest.MonkeyPatch, off: tuple[float, float]) -> None:
     """On the map, and off it."""
-    monkeypatch.setattr(track, "MOST_UNHELD", 3)
+    monkeypatch.setattr(track, "MOST_UNSEEN", 3)
     at, states = localizer(scene), list[State]()
     for frame, prior in flown(scene):
         moved = replace(prior.pose, position=prior.pose.position + np.array([*off, 0.0]))
