@@ -21,8 +21,8 @@ from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.fix import Candidate, Frame, TiePoints
 from promptmid_core.localization.integrity import check_plausible, check_ties, surplus
 from promptmid_core.localization.options import Options
-from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.reach import scope_of
 from promptmid_core.localization.solve import Solution, moved_ground, solve, ties_on_ground
 from promptmid_core.matching.search import Extent

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-# frames come once a second: half a second for each at this rate, several times what one takes
-RATE = 0.5  # slow enough that test processes side by side drop no image
+# frames come once a second: two seconds for each at this rate, so that test processes side by side drop no image
+RATE = 0.5
 
 
 @pytest.fixture(scope="module", autouse=True)
