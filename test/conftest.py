@@ -62,4 +62,4 @@ def los_angeles(tmp_path_factory: Any) -> dict[str, dict[str, Path]]:
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return shared(tmp_path_factory, "scene", make_scene)
+    return Scene(shared(tmp_path_factory, "scene", make_scene))

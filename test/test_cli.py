@@ -58,7 +58,7 @@ def noise(size: int = 300) -> np.ndarray:
 
 def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "map"
-    assert main(["map", "build", str(scene.world.sar), str(out), "--dem", str(scene.world.dem)]) == 0
+    assert main(["map", "build", str(scene.sar), str(out), "--dem", str(scene.dem)]) == 0
     assert main(["map", "verify", str(out)]) == 0
     capsys.readouterr()
     assert main(["map", "info", str(out), "--json"]) == 0
@@ -79,10 +79,10 @@ def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.Capt
 
 def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path) -> None:
     """The mirrored map holds the place nowhere."""
-    with rasterio.open(scene.world.sar) as source:
+    with rasterio.open(scene.sar) as source:
         mirrored = source.read(1)[:, ::-1]
         sar = write_tif(tmp_path / "sar.tif", mirrored, source.crs.to_string(), source.transform)
-    assert main(["map", "build", str(sar), str(tmp_path / "map"), "--dem", str(scene.world.dem)]) == 0
+    assert main(["map", "build", str(sar), str(tmp_path / "map"), "--dem", str(scene.dem)]) == 0
     assert main(["replay", str(scene.bag), "--map", str(tmp_path / "map"), "--json", str(tmp_path / "out.json")]) == 0
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["fixes"] == summary["false_fixes"] == 0

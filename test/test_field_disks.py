@@ -96,7 +96,7 @@ def test_what_has_no_end_or_is_not_there_is_no_bag(tmp_path):
 
 def test_a_bag_is_written_where_it_can_be_or_refused_before_any_work(open_folder, scene: Scene):
     def fly(out):
-        simulate_flight(scene.world.optical, out, FlightOptions.of(frames=1, seed=1, footprint_px=200, drift_px=1,
+        simulate_flight(scene.optical, out, FlightOptions.of(frames=1, seed=1, footprint_px=200, drift_px=1,
                         yaw_error_deg=1, altitude_error_percent=1, image_size=(96, 96)),
                         progress=lambda *_: pytest.fail("it has flown"))
 
@@ -127,7 +127,7 @@ sys.exit(main(sys.argv[2:]))
     pytest.param(2_000_000, 12, id="in the middle"), pytest.param(30_000, 1, id="at the end"), pytest.param(0, 1, id="at once")])
 def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_left(tmp_path, scene: Scene, limit, frames):
     """A limit on the size of files ends writing as a full disk does."""
-    words = ["simulate", "flight", "--optical", str(scene.world.optical), "--out", str(tmp_path / "new" / "bag"), "--frames",
+    words = ["simulate", "flight", "--optical", str(scene.optical), "--out", str(tmp_path / "new" / "bag"), "--frames",
              str(frames), "--footprint-px", "300", "--image-size", "960x800"]
     done = subprocess.run([sys.executable, "-c", FULL, str(limit), *words],
                           capture_output=True, text=True, timeout=120, check=False)

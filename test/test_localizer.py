@@ -94,8 +94,8 @@ def test_a_flight_is_localized(scene: Scene) -> None:
 
 def test_a_flight_at_four_times_the_height_is_localized_on_a_coarser_level(scene: Scene, tmp_path: Path) -> None:
     """Frames of which a pixel shows 2.6 map pixels: too coarse for level 0."""
-    simulate_flight(scene.world.optical, tmp_path / "high", FlightOptions.of(frames=12, seed=5, footprint_px=560, drift_px=30,
-                    yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216)), dem=scene.world.dem)
+    simulate_flight(scene.optical, tmp_path / "high", FlightOptions.of(frames=12, seed=5, footprint_px=560, drift_px=30,
+                    yaw_error_deg=3, altitude_error_percent=2, image_size=(288, 216)), dem=scene.dem)
     reference = scene.reference()
     assert reference.levels == 2
     summary = summarise(replay(tmp_path / "high", Localizer(reference, load("structural")), reference))
@@ -196,8 +196,8 @@ def test_to_match_without_an_expectation_is_to_match_by_the_prior_alone(flown: F
 @pytest.mark.parametrize("footprint_px", [160, 128])
 def test_a_small_footprint_is_matched_as_what_it_is(scene: Scene, tmp_path: Path, footprint_px: int) -> None:
     """Of a patch of 256 px it fills a third, or a fifth."""
-    simulate_flight(scene.world.optical, tmp_path / "low", FlightOptions.of(frames=12, seed=5, footprint_px=footprint_px,
-                    drift_px=10, yaw_error_deg=2, altitude_error_percent=1, image_size=(400, 300)), dem=scene.world.dem)
+    simulate_flight(scene.optical, tmp_path / "low", FlightOptions.of(frames=12, seed=5, footprint_px=footprint_px,
+                    drift_px=10, yaw_error_deg=2, altitude_error_percent=1, image_size=(400, 300)), dem=scene.dem)
     reference = scene.reference()
     summary = summarise(replay(tmp_path / "low", Localizer(reference, load("structural")), reference))
     assert summary["false_fixes"] == 0 and summary["fixes"] >= 9

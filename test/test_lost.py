@@ -13,9 +13,9 @@ from benchmarks.lost import main
 def test_places_are_found_and_decoys_are_not(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Decoys are the same land as in a mirror."""
     out, mirrored = tmp_path / "lost.json", tmp_path / "mirrored.tif"
-    with rasterio.open(scene.world.optical) as land, rasterio.open(mirrored, "w", **land.profile) as target:
+    with rasterio.open(scene.optical) as land, rasterio.open(mirrored, "w", **land.profile) as target:
         target.write(land.read()[:, :, ::-1])
-    asked = ["--map", str(scene.map_path), "--optical", str(scene.world.optical), "--decoys", str(mirrored)]
+    asked = ["--map", str(scene.map_path), "--optical", str(scene.optical), "--decoys", str(mirrored)]
     limits = ["--heading-known-deg", "5", "--footprint-px", "256", "--places", "3", "--frames", "2"]
     assert main([*asked, *limits, "--json", str(out)]) == 0
     found, decoys = json.loads(out.read_text())

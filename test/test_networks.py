@@ -266,7 +266,7 @@ def flown(scene: Scene) -> SimpleNamespace:
     reference = scene.reference()
     recording = Recording(open_bag(scene.bag), reference.frame)
     image = list(recording.images())[5]
-    return SimpleNamespace(reference=reference, world=scene.world, frame=recording.intake.frame(image.message),
+    return SimpleNamespace(reference=reference, sar=scene.sar, frame=recording.intake.frame(image.message),
                            prior=recording.intake.odometry.at(image.stamp_ns)[0])
 
 
@@ -287,7 +287,7 @@ def test_a_network_of_nan_gives_no_frame_and_no_map(flown: SimpleNamespace, tmp_
     for descriptor in (broken, Harmed(np.nan, 0.0)):
         for store in ("float16", "int8"):
             out = tmp_path / f"{descriptor.name.replace(':', '-')}-{store}"
-            assert "gives NaN" in told(build_map, Sources(flown.world.sar), out, BuildOptions(descriptor, store=store))
+            assert "gives NaN" in told(build_map, Sources(flown.sar), out, BuildOptions(descriptor, store=store))
             assert not (out / "manifest.json").exists()
 
 

@@ -123,7 +123,7 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
     for entry in scene.map_path.iterdir():
         if entry.name != "manifest.json":
             (unfinished / entry.name).symlink_to(entry)
-    build_map(Sources(scene.world.sar), tmp_path / "foreign", BuildOptions(Foreign(), gsd=40.0))
+    build_map(Sources(scene.sar), tmp_path / "foreign", BuildOptions(Foreign(), gsd=40.0))
 
     def value(given: object) -> ParameterValue:
         if isinstance(given, bool):
@@ -235,7 +235,7 @@ def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tm
         assert flight.show(localizer)["reason"] == "fix"
 
         for name, wanted in (("elsewhere", {"crs": LOCAL}), ("coarser", {"gsd": 20.0})):
-            build_map(Sources(scene.world.sar), tmp_path / name, BuildOptions(load("structural"), **wanted))
+            build_map(Sources(scene.sar), tmp_path / name, BuildOptions(load("structural"), **wanted))
         link.symlink_to(tmp_path / "elsewhere")
         answer = localizer.trigger("reload_map")
         assert not answer.success

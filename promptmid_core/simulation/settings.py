@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self
 
 from promptmid_core.errors import InputError
 from promptmid_core.simulation.kinds import Kind, quoted
@@ -40,6 +40,33 @@ def setting(default: Any, meaning: str, kind: Kind, sign: str | tuple[str, ...] 
 def settings_of(*groups: type[Any]) -> dict[str, Control]:
     """Return the settings that the fields of dataclasses are, by their names."""
     return {each.name: each.metadata["setting"] for group in groups for each in fields(group)}
+
+
+class ByName:
+    """Options that are set by the names of their settings."""
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return the options with these values, the rest at its defaults. Raises InputError where a value cannot be."""
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], spelled: Spelled = str) -> Self:
+        """Return the options with values by their names, as a file has them; the rest is at its defaults.
+
+        Raises InputError where a name is unknown or a value cannot be; the sentence begins with the name as `spelled` writes it.
+        """
+        return cls.of_read(read_settings(cls.settings(), values, spelled))
+
+    @classmethod
+    def of_read(cls, read: Mapping[str, Any]) -> Self:
+        """Return the options with values that were read."""
+        return cls(**read)
+
+    @classmethod
+    def settings(cls) -> dict[str, Control]:
+        """Return all settings by their names."""
+        return settings_of(cls)
 
 
 def check_settings(group: Any) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, Self
 
 from promptmid_core.errors import InputError
 from promptmid_core.simulation.kinds import Events, Flag, Number, Numbers, Size, Whole, Word
-from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, recorded, setting, settings_of
+from promptmid_core.simulation.settings import ByName, Control, check_settings, recorded, setting, settings_of
 
 POSITIVE = Number(0, excluded=True)
 PERCENT = Number(0, 100)
@@ -104,7 +104,6 @@ class ConditionOptions:
 
 
 GROUPS = {"plan": PlanOptions, "camera": CameraOptions, "prior": PriorOptions, "conditions": ConditionOptions}
-SETTINGS = settings_of(*GROUPS.values())
 # what every bag tells of its flight, also where it is at its default
 ALWAYS = ("frames", "seed", "footprint_px", "frame_rate_hz", "drift_px", "yaw_error_deg", "altitude_error_percent",
           "attitude_error_deg")
@@ -113,7 +112,7 @@ FLOWN = ("gsd", "speed_mps", "image_size")
 
 
 @dataclass(frozen=True)
-class FlightOptions:
+class FlightOptions(ByName):
     """All that a flight is set by; `FlightOptions.of(frames=20)` sets some by their names alone."""
 
     plan: PlanOptions = field(default_factory=PlanOptions)
@@ -128,21 +127,16 @@ class FlightOptions:
                     raise InputError(f"{name} names frame {frame}, but the flight's {self.plan.frames} frames are counted from "
                                      f"0 to {self.plan.frames - 1}.")
 
-    @staticmethod
-    def of(**values: Any) -> FlightOptions:
-        """Return the options with these values, the rest at its defaults. Raises InputError where a value cannot be."""
-        return FlightOptions.from_dict(values)
+    @classmethod
+    def of_read(cls, read: Mapping[str, Any]) -> Self:
+        """Return the options with values that were read, each in its group."""
+        return cls(**{name: group(**{each: read[each] for each in settings_of(group) if each in read})
+                      for name, group in GROUPS.items()})
 
-    @staticmethod
-    def from_dict(values: Mapping[str, Any], spelled: Spelled = str) -> FlightOptions:
-        """Return the options with values by their names, as a file has them; the rest is at its defaults.
-
-        Raises InputError where a name is unknown or a value cannot be; the sentence begins with the name as `spelled` writes it.
-        """
-        read = read_settings(SETTINGS, values, spelled)
-        groups = {name: group(**{each: read[each] for each in settings_of(group) if each in read})
-                  for name, group in GROUPS.items()}
-        return FlightOptions(**groups)
+    @classmethod
+    def settings(cls) -> dict[str, Control]:
+        """Return the settings of all groups by their names."""
+        return settings_of(*GROUPS.values())
 
     def told(self) -> dict[str, str]:
         """Return what the bag's custom data tells of the options."""
@@ -150,3 +144,6 @@ class FlightOptions:
         for name in GROUPS:
             told |= recorded(getattr(self, name), ALWAYS)
         return {name: value for name, value in told.items() if name not in FLOWN}
+
+
+SETTINGS = FlightOptions.settings()

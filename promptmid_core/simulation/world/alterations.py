@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.simulation.kinds import Number, Numbers, Whole, Word
-from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, setting, settings_of
+from promptmid_core.simulation.settings import ByName, check_settings, setting
 
 WAYS = ("shift", "replace", "turn", "mirror", "shuffle")
 PARTS = ("all", "left", "right", "upper", "lower")
 
 
 @dataclass(frozen=True)
-class AlterationOptions:
+class AlterationOptions(ByName):
     """How a raster is altered, and where: halves meet in the middle of its pixels."""
 
     way: str = setting("shift", f"how the raster is altered: {', '.join(WAYS)}", Word(WAYS), "WAY")
@@ -33,18 +31,5 @@ class AlterationOptions:
         if any(px != int(px) for px in self.shift_px):
             raise InputError(f"shift_px is {self.shift_px[0]:g} {self.shift_px[1]:g}; it has to be two whole numbers.")
 
-    @staticmethod
-    def of(**values: Any) -> AlterationOptions:
-        """Return the options with these values, the rest at its defaults. Raises InputError where a value cannot be."""
-        return AlterationOptions.from_dict(values)
 
-    @staticmethod
-    def from_dict(values: Mapping[str, Any], spelled: Spelled = str) -> AlterationOptions:
-        """Return the options with values by their names, as a file has them; the rest is at its defaults.
-
-        Raises InputError where a name is unknown or a value cannot be; the sentence begins with the name as `spelled` writes it.
-        """
-        return AlterationOptions(**read_settings(SETTINGS, values, spelled))
-
-
-SETTINGS = settings_of(AlterationOptions)
+SETTINGS = AlterationOptions.settings()

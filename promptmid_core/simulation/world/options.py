@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from promptmid_core.errors import InputError
 from promptmid_core.simulation.kinds import Number, Whole, Word
-from promptmid_core.simulation.settings import Spelled, check_settings, read_settings, setting, settings_of
+from promptmid_core.simulation.settings import ByName, check_settings, setting
 
 PATTERNS = ("land", "chequer", "blocks", "sections", "desert", "forest", "water")
 LARGEST_M = 50_000.0
 
 
 @dataclass(frozen=True)
-class WorldOptions:
+class WorldOptions(ByName):
     """Which world is made, how wide and how fine. The smallest holds every class of land cover, the largest fits in a few GB."""
 
     seed: int = setting(1, "what the world comes from: another seed, another world", Whole(), "N")
@@ -35,18 +33,5 @@ class WorldOptions:
         if 32660 < self.epsg < 32701:
             raise InputError(f"epsg is {self.epsg}, which is no UTM zone of WGS 84; give 32601 to 32660 or 32701 to 32760.")
 
-    @staticmethod
-    def of(**values: Any) -> WorldOptions:
-        """Return the options with these values, the rest at its defaults. Raises InputError where a value cannot be."""
-        return WorldOptions.from_dict(values)
 
-    @staticmethod
-    def from_dict(values: Mapping[str, Any], spelled: Spelled = str) -> WorldOptions:
-        """Return the options with values by their names, as a file has them; the rest is at its defaults.
-
-        Raises InputError where a name is unknown or a value cannot be; the sentence begins with the name as `spelled` writes it.
-        """
-        return WorldOptions(**read_settings(SETTINGS, values, spelled))
-
-
-SETTINGS = settings_of(WorldOptions)
+SETTINGS = WorldOptions.settings()
