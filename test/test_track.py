@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sightings import CELL, CLEAR, GSD, HERE, SIGMAS, WEAK, Sightings, reasons, track
+from sightings import CELL, CLEAR, GSD, HERE, HIGH, LIKELIHOOD, REFERENCE, SIGMAS, WEAK, Sightings, reasons, track
 
+from promptmid_core.geometry import Terrain
 from promptmid_core.localization.fix import Fix, State
+from promptmid_core.localization.options import Options
+from promptmid_core.localization.track import Track
 from promptmid_core.reasons import Reason
 
 pytestmark = pytest.mark.slow
@@ -154,6 +157,13 @@ class TestOutages:
             flown.show()
         assert reach[-1].radius > 1.5 * reach[0].radius and reach[-1].yaw > 1.5 * reach[0].yaw
         assert reach[-1].height > 1.5 * reach[0].height
+
+
+def test_how_far_the_height_may_be_off_goes_by_that_above_the_ground() -> None:
+    """On high land as at the sea."""
+    low, high = flight(), flight(height=HIGH + 3000.0)
+    high.track = Track(Options(), REFERENCE, Terrain.flat(3000.0), LIKELIHOOD)
+    assert high.expected().height == pytest.approx(low.expected().height)
 
 
 class TestCorrections:

@@ -19,7 +19,7 @@ LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
 SURE = 50.0  # nats, beyond which no frame is any surer
 FLANK = 5  # cells across, within which a higher score is that of the same peak
-NEAR = 3  # cells across, within which a frame moves the belief by all that it tells
+NEAR = 3  # cells across, whose joint weight tells where the most is
 
 
 @dataclass(frozen=True)

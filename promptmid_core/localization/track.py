@@ -49,7 +49,7 @@ OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules i
 class Track:
     """Holds the belief over the flight: where the next frame is expected, and whether what it shows is a fix.
 
-    SEARCHING until a place holds all but the risk, TRACKING while one does, LOST when it no longer does.
+    SEARCHING until a place holds all but the risk, TRACKING from then on, LOST once none holds half for a few frames.
     """
 
     def __init__(self, options: Options, reference: ReferenceMap, terrain: Terrain, likelihood: Likelihood) -> None:
@@ -88,7 +88,7 @@ class Track:
         cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
         map_from_motion = kept.map_at(prior.stamp_ns) if kept else _planar(prior.pose, motion.pose)
         reckoned = map_from_motion @ motion.pose
-        tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
+        tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior.pose) ** 2
         own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
         if kept is None:
             belief, yaw, height = own, np.sqrt(covariance[5, 5]), np.sqrt(covariance[2, 2])
@@ -199,7 +199,7 @@ class Track:
         unheld = self._kept.unheld if self._kept else 0
         sigmas, unsure = self._options.search.sigmas, self.state is not State.TRACKING or unheld > 0
         wider = min(WIDER ** unheld, MOST_WIDER)
-        height = float(expected.pose.position[2])
+        height = self._height(expected.pose)
         yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW)
         yaw = max(yaw, min(yaw * wider, MOST_YAW))
         scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height)
@@ -223,12 +223,13 @@ class Track:
         # errors of odometry go on in their direction, so that they grow with the way since a place was known, not with its root
         variance = drift ** 2 * (flown ** 2 - (flown - step) ** 2) + (motion.loose - kept.motion.loose) ** 2
         seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
-        tilt = float(prior.covariance[[3, 4], [3, 4]].max()) * self._height(prior) ** 2
+        tilt = float(prior.covariance[[3, 4], [3, 4]].max()) * self._height(prior.pose) ** 2
         variance += tilt * (1 - float(np.exp(-2 * seconds / TILT_S)))
         return kept.belief.spread(float(np.sqrt(variance)))
 
-    def _height(self, prior: Prior) -> float:
-        x, y, z = prior.pose.position
+    def _height(self, pose: Pose) -> float:
+        """Metres above the ground."""
+        x, y, z = pose.position
         return max(float(z - self._terrain.height(np.array([x]), np.array([y]))[0]), 0.0)
 
     def _seen(self, candidate: Candidate) -> Spot:
