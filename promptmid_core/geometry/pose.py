@@ -107,6 +107,23 @@ class Prior:
     covariance: Float64
     motion: DeadReckoning | None = None
 
+    @property
+    def way(self) -> DeadReckoning:
+        """The motion; where nothing is known of it, that of an aircraft which has flown to this very pose."""
+        return self.motion or DeadReckoning(self.pose, 0.0)
+
+    @property
+    def map_from_motion(self) -> Pose:
+        """The shift and the turn about the vertical that take the pose of the way to this place and heading."""
+        motion = self.way.pose
+        turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, self.pose.yaw - motion.yaw)
+        return Pose(self.pose.position - turn.rotation @ motion.position, turn.rotation)
+
+    def headed(self, yaw: float) -> Pose:
+        """Return the pose with another heading, turned about the vertical."""
+        turn = yaw - self.pose.yaw
+        return self.pose.corrected(np.array([0, 0, 0, 0, 0, atan2(np.sin(turn), np.cos(turn))]))
+
 
 def rotation_rpy(roll: float, pitch: float, yaw: float) -> Float64:
     """Return the rotation matrix of fixed-axis roll, pitch, yaw in radians: Rz(yaw) Ry(pitch) Rx(roll)."""

@@ -81,14 +81,14 @@ class Quest:
     def of(prior: Prior, sigmas: float) -> Quest:
         """Return what a prior alone tells."""
         sigma = float(np.sqrt(np.linalg.eigvalsh(prior.covariance[:2, :2])[-1]))
-        return Quest(_joint(prior), prior.pose.position[:2], sigma, reach_of(prior, sigmas))
+        return Quest(prior.map_from_motion, prior.pose.position[:2], sigma, reach_of(prior, sigmas))
 
     @staticmethod
     def anywhere(prior: Prior, start: Start) -> Quest:
         """Return what is known where nothing but the motion is."""
         within = np.inf if start.within_m is None else start.within_m
         reach = np.pi if start.heading_known_deg is None else np.deg2rad(start.heading_known_deg)
-        return Quest(_joint(prior), prior.pose.position[:2], np.inf, float(reach), within, firm=True)
+        return Quest(prior.map_from_motion, prior.pose.position[:2], np.inf, float(reach), within, firm=True)
 
     @property
     def doubted(self) -> Quest:
@@ -107,11 +107,8 @@ class Quest:
 
     def pose(self, prior: Prior) -> Pose:
         """The pose that a frame is believed to have, of which the place need not be right."""
-        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
-        reckoned = self.map_from_motion @ motion.pose
-        turned = reckoned.yaw - prior.pose.yaw
-        pose = prior.pose.corrected(np.array([0, 0, 0, 0, 0, np.arctan2(np.sin(turned), np.cos(turned))]))
-        return Pose(np.array([*reckoned.position[:2], prior.pose.position[2]]), pose.rotation)
+        reckoned = self.map_from_motion @ prior.way.pose
+        return Pose(np.array([*reckoned.position[:2], prior.pose.position[2]]), prior.headed(reckoned.yaw).rotation)
 
     def bounds(self, rim: float) -> Bounds | None:
         """The ground that may be in view, whose rim lies so many metres from its middle; None for the whole map."""
@@ -156,10 +153,3 @@ class Sought:
 def reach_of(prior: Prior, sigmas: float) -> float:
     """Return how far from the prior's heading is looked, in radians to each side."""
     return float(np.clip(sigmas * np.sqrt(prior.covariance[5, 5]), LEAST_REACH, np.pi))
-
-
-def _joint(prior: Prior) -> Pose:
-    """The shift and the turn about the vertical that take the pose of dead reckoning to the prior's."""
-    motion = (prior.motion or DeadReckoning(prior.pose, 0.0)).pose
-    turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, prior.pose.yaw - motion.yaw)
-    return Pose(prior.pose.position - turn.rotation @ motion.position, turn.rotation)

@@ -9,7 +9,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError, Refusal
-from promptmid_core.geometry import Bounds, DeadReckoning, DescriptorMap, Patch, Prior
+from promptmid_core.geometry import Bounds, DeadReckoning, DescriptorMap, Patch
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.closely import LEAST_SCALE, Closely, Closeup, Seen
 from promptmid_core.localization.fix import Frame
@@ -62,9 +62,9 @@ class Seeker:
         with clock("describe"):
             described = self.closely.descriptor.oriented.describe(patch, Prompt(Modality.OPTICAL))
         with clock("map"):
-            search = quest.search or self._begun(quest, described, patch, lie, level, _motion(prior))
+            search = quest.search or self._begun(quest, described, patch, lie, level, prior.way)
         with clock("search"):
-            search, width = self._looked(search, _motion(prior), described, patch, lie, place)
+            search, width = self._looked(search, prior.way, described, patch, lie, place)
         seen = Seen(frame, prior, lie, search.scale, width)
         whereabouts, found = self.closely.look(seen, search.whereabouts, search.level, clock)
         places = self.closely.places(seen, whereabouts, found)
@@ -163,7 +163,3 @@ class Seeker:
         scales = headings_within(reach, 2 * reach / count) if count > 1 else np.zeros(1)
         shares = np.exp(-(scales * sigmas / max(reach, 1e-9)) ** 2 / 2)
         return 1 + scales, shares / shares.sum(), max(reach / count, LEAST_SCALE)
-
-
-def _motion(prior: Prior) -> DeadReckoning:
-    return prior.motion or DeadReckoning(prior.pose, 0.0)

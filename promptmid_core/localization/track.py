@@ -75,7 +75,7 @@ class Track:
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         """Return where a frame is expected; changes nothing. Raises Refusal as `level_of` does."""
-        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
+        motion = prior.way
         kept = self._joined(motion)
         quest = self._sought(frame, prior, motion, kept)
         if quest is not None:
@@ -86,7 +86,7 @@ class Track:
         lift = kept.lift if kept else 0.0
         prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
         cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
-        map_from_motion = kept.map_at(prior.stamp_ns) if kept else _planar(prior.pose, motion.pose)
+        map_from_motion = kept.map_at(prior.stamp_ns) if kept else prior.map_from_motion
         reckoned = map_from_motion @ motion.pose
         tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior.pose) ** 2
         own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
@@ -105,10 +105,8 @@ class Track:
         shift = np.round(np.array([best.east, best.north]) / cell) * cell
         if np.abs(shift - belief.middle).max() > 8 * cell:
             belief = belief.around(shift, cell)
-        turned = reckoned.yaw - prior.pose.yaw
-        pose = prior.pose.corrected(np.array([0, 0, 0, 0, 0, np.arctan2(np.sin(turned), np.cos(turned))]))
         east, north = reckoned.position[:2]
-        pose = Pose(np.array([east + best.east, north + best.north, prior.pose.position[2]]), pose.rotation)
+        pose = Pose(np.array([east + best.east, north + best.north, prior.pose.position[2]]), prior.headed(reckoned.yaw).rotation)
         return self._around(Expectation(prior, pose, belief.radius(best, UNLOOKED) + PLACE * cell, float(yaw), float(height),
                                         reckoned.position[:2], belief))
 
@@ -181,7 +179,7 @@ class Track:
         if 1 - sought.probability > self._options.track.risk:
             raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not "
                                             f"all but {self._options.track.risk:g}")
-        motion = candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0)
+        motion = candidate.prior.way
         kept = self._joined(motion)
         if kept is not None and kept.dispute is not None:
             reckoned = kept.map_from_motion @ motion.pose
@@ -237,7 +235,7 @@ class Track:
         expected = candidate.expected
         if expected is None or candidate.prior is None:
             return Spot(0.0, 0.0, 0.0)
-        motion = candidate.prior.motion or DeadReckoning(candidate.prior.pose, 0.0)
+        motion = candidate.prior.way
         kept = self._joined(motion) or self._begun(candidate, expected, motion)
         belief, unheld, unseen = expected.belief, kept.unheld, kept.unseen
         place = None if candidate.pose is None else candidate.pose.position[:2] - expected.reckoned
@@ -301,7 +299,7 @@ class Track:
     def _begun(self, candidate: Candidate, expected: Expectation, motion: DeadReckoning) -> Kept:
         prior = expected.prior
         heading, height = (Correction(float(prior.covariance[i, i]), float(prior.covariance[i, i])) for i in (5, 2))
-        return Kept(expected.belief, _planar(prior.pose, motion.pose), motion,
+        return Kept(expected.belief, prior.map_from_motion, motion,
                     candidate.stamp_ns, motion.flown, motion.flown, candidate.stamp_ns, heading, height)
 
     def _check_map(self, kept: Kept, place: Spot) -> None:
@@ -373,7 +371,7 @@ class Track:
             return replace(fix, places=sought.places)
         if self.seeks or kept is None or prior is None:
             return fix
-        motion = prior.motion or DeadReckoning(prior.pose, 0.0)
+        motion = prior.way
         if self._joined(motion) is None:
             return fix
         belief = self._moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
@@ -396,18 +394,10 @@ def _lifted(pose: Pose, metres: float) -> Pose:
     return Pose(pose.position + np.array([0.0, 0.0, metres]), pose.rotation) if metres else pose
 
 
-def _planar(to: Pose, motion: Pose) -> Pose:
-    """The shift and the turn about the vertical which take a pose of dead reckoning `to` its place and its heading."""
-    yaw = to.yaw - motion.yaw
-    turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, yaw)
-    return Pose(to.position - turn.rotation @ motion.position, turn.rotation)
-
-
 def _score_at(surface: Surface, place: Spot, cell: float) -> float:
     """The highest score of a surface at a place; 0 where it does not reach there."""
     near = np.hypot(surface.east - place.east, surface.north - place.north) <= PLACE * cell
     return float(surface.scores[near].max(initial=-np.inf)) if near.any() else 0.0
-
 
 
 def _doubted(belief: Belief, metres: float) -> Belief:
