@@ -180,10 +180,10 @@ def _reasons(flight: Flight, summary: Summary) -> list[dict[str, str]]:
 
 
 def _belief(summary: Summary) -> list[dict[str, str]]:
-    rows = (("ambiguous", "frames that left more than one place"),
-            ("prior_overruled", "fixes further from the prior than its covariance allows: it is surer than it should be"),
-            ("map_disagrees", "frames where parts of the map were found to lie apart: look at the map there"))
-    return [{"count": str(summary[key]), "what": what} for key, what in rows]
+    rows = (("ambiguous", "frames that left more than one place", ""),
+            ("prior_overruled", "fixes further from the prior than its covariance allows", ": it is surer than it should be"),
+            ("map_disagrees", "frames where parts of the map were found to lie apart", ": look at the map there"))
+    return [{"count": str(summary[key]), "what": what + (advice if summary[key] else "")} for key, what, advice in rows]
 
 
 def _places(frame: ReplayedFrame) -> str:
