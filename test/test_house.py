@@ -307,7 +307,7 @@ def test_ci_runs_lint_and_tests_and_fails_with_either(tmp_path, broken, words, t
 
 
 def test_make_test_leaves_out_what_is_long_and_nothing_else():
-    short, whole = (run("make", "-n", target).stdout.splitlines()[-1] for target in ("test", "test-long"))
+    short, whole = (run("make", "--no-print-directory", "-n", target).stdout.splitlines()[-1] for target in ("test", "test-long"))
     assert short == f"{whole} -m 'not long'"
     assert " -m " not in whole.split("pytest", 1)[1] and " -k " not in whole
 
@@ -321,6 +321,6 @@ def test_mypy_knows_the_interface_of_tensorrt():
 
 
 def test_lint_means_all_three_linters():
-    commands = run("make", "-n", "lint").stdout
+    commands = run("make", "--no-print-directory", "-n", "lint").stdout
     for linter in ("ruff check", "mypy --strict promptmid_core promptmid_ros", "lint-imports"):
         assert linter in commands

@@ -87,12 +87,18 @@ class Pose:
 class DeadReckoning:
     """How the aircraft has moved: `pose`, where it would be had the filter's estimate never jumped, in a frame that never does;
     `flown` metres over the ground; `loose` metres by which the way may be wrong by what odometry states of its velocity, one
-    standard deviation; `doubt` metres more, where odometry was missing."""
+    standard deviation; `doubt` metres more, where odometry was missing; `torn` metres more, where its poses and its velocities
+    went apart for good."""
 
     pose: Pose
     flown: float
     loose: float = 0.0
     doubt: float = 0.0
+    torn: float = 0.0
+
+    def unsure_since(self, before: DeadReckoning) -> float:
+        """Return the metres by which the way since an earlier time may be wrong beyond what odometry states."""
+        return self.doubt - before.doubt + self.torn - before.torn
 
 
 @dataclass(frozen=True)
@@ -166,9 +172,9 @@ def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
     motion = None
     if before.motion is not None and after.motion is not None:
         first, last = before.motion, after.motion
-        flown, loose, doubt = ((1 - share) * one + share * other for one, other in (
-            (first.flown, last.flown), (first.loose, last.loose), (first.doubt, last.doubt)))
-        motion = DeadReckoning(_between(first.pose, last.pose, share), flown, loose, doubt)
+        sums = ((1 - share) * one + share * other for one, other in (
+            (first.flown, last.flown), (first.loose, last.loose), (first.doubt, last.doubt), (first.torn, last.torn)))
+        motion = DeadReckoning(_between(first.pose, last.pose, share), *sums)
     return Prior(stamp_ns, _between(before.pose, after.pose, share), (1 - share) * before.covariance + share * after.covariance,
                  motion)
 

@@ -78,7 +78,7 @@ class Reckoner:
         step = whole = before.pose.inverse() @ prior.pose
         stated = _mean(last[1], twist)
         expected = _nearest(step, [_step(each, seconds) for each in ((stated,) if stated else self._steady)])
-        doubt = 0.0
+        doubt = torn = 0.0
         if expected is not None:
             apart = float(np.linalg.norm(step.position - expected.position))
             turned = float(np.linalg.norm(_turn(expected.inverse() @ step)))
@@ -88,7 +88,7 @@ class Reckoner:
                 unseen = UNSEEN_M_S2 * seconds ** 2 / 2
                 doubt = unseen + (apart if apart > unseen else 0.0)
             else:
-                doubt = self._contradicted(step.position - expected.position, _least(expected))
+                torn = self._contradicted(step.position - expected.position, _least(expected))
                 if apart > self._limit(expected) or turned > most:
                     step = expected
                 self._differences.append(apart)
@@ -97,7 +97,7 @@ class Reckoner:
         pose = _tilted(self._motion.pose @ step, prior.pose)
         loose = min(twist.sigma, MOST_LOOSE * float(np.linalg.norm(step.position)) / seconds) * seconds if twist else 0.0
         self._motion = DeadReckoning(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.loose + loose,
-                                     self._motion.doubt + doubt)
+                                     self._motion.doubt + doubt, self._motion.torn + torn)
         return self._motion
 
     def restart(self) -> None:

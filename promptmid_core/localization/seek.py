@@ -148,7 +148,7 @@ class Seeker:
         # errors of the way and of the heading go on in their direction, so that they grow with the way, not with its root
         share2 = track.odometry_drift ** 2 + (whereabouts.step ** 2 / 12 if len(whereabouts.turns) > 1 else 0.0)
         spread2 = share2 * (flown ** 2 - (flown - way) ** 2)
-        spread2 += (motion.loose - before.loose) ** 2 + (motion.doubt - before.doubt) ** 2
+        spread2 += (motion.loose - before.loose) ** 2 + motion.unsure_since(before) ** 2
         return Step(move, float(np.sqrt(spread2)), float(np.deg2rad(track.yaw_drift_deg_per_km) * way / 1e3), new,
                     FORGOTTEN * track.risk)
 

@@ -95,7 +95,7 @@ class Track:
         else:
             belief = self._moved(kept, motion, prior).around(kept.belief.middle, cell)
             own = replace(own, middle=(prior.pose.position - reckoned.position)[:2])
-            doubt = motion.doubt - kept.motion.doubt
+            doubt = motion.unsure_since(kept.motion)
             if doubt > 0:
                 belief = _doubted(belief, doubt).mixed(own, BELIEVED)
             belief = belief.mixed(own, FORGOTTEN * self._options.track.risk)
@@ -269,7 +269,7 @@ class Track:
             kept, map_from_motion=kept.map_at(candidate.stamp_ns), belief=belief, motion=motion,
             stamp_ns=candidate.stamp_ns, unheld=unheld, unseen=unseen,
             known_m=motion.flown if belief.best.probability > KNOWN else kept.known_m,
-            score=0.0 if unheld > 1 else kept.score, held=None if motion.doubt > kept.motion.doubt else kept.held)
+            score=0.0 if unheld > 1 else kept.score, held=None if motion.unsure_since(kept.motion) > 0 else kept.held)
         if place is None:
             return Spot(0.0, 0.0, 0.0)
         east, north = place.tolist()
