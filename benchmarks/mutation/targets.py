@@ -48,6 +48,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/kept.py": ("test_track.py",),
     "promptmid_core/localization/mounts.py": ROAD,
     "promptmid_core/localization/odometry.py": ROAD,
+    "promptmid_core/localization/outlook.py": ("test_track.py",),
     "promptmid_core/localization/prior.py": ROAD,
     "promptmid_core/localization/reckoning.py": ("test_reckoning.py", "test_priors.py", "test_odometry.py"),
     "promptmid_core/localization/rig.py": (*ROAD, "test_field_settings.py"),

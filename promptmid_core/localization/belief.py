@@ -98,6 +98,12 @@ class Belief:
         past = _drifted(whole.past, sigma / self.cell)
         return replace(whole, past=past, beyond=max(1 - float(past.sum()), 0.0))
 
+    def doubted(self, metres: float) -> Belief:
+        """Return the belief where the way since may be wrong by so much."""
+        best = self.best
+        wide = Belief.of(np.eye(2) * metres ** 2, self.cell)
+        return self.settled.mixed(replace(wide, middle=np.array([best.east, best.north])), 0.5)
+
     def mixed(self, other: Belief, share: float) -> Belief:
         """Return the belief of which a share is another one's."""
         other = other.around(self.middle, self.cell)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.errors import Refusal
+from promptmid_core.reasons import Reason
 
 AMONG, ENOUGH = 5, 2  # frames among which so many have to tell of the same two places
 SAME_CELLS = 2.0
@@ -33,6 +35,13 @@ class Dispute:
         """Return whether a correction (2,) belongs to the part of the map that the flight so far speaks against."""
         off, other = (float(np.hypot(*(correction - held))) for held in (self.held, self.held + self.move))
         return other < off and self.open(flown)
+
+    def check(self, correction: Float64, flown: float) -> None:
+        """Raise Refusal MAP_DISAGREES where `refuses` says so of a correction (2,)."""
+        if self.refuses(correction, flown):
+            east, north = self.place
+            raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {self.amount:.0f} m apart around x {east:.0f}, y "
+                                                f"{north:.0f}, and the flight so far speaks against this one; check the map")
 
     def open(self, flown: float) -> bool:
         """Return whether the flight so far, after `flown` metres, still tells which part is right."""

@@ -11,6 +11,7 @@ from promptmid_core.geometry import DeadReckoning, Pose
 from promptmid_core.localization.belief import Belief
 from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.reckoning import ANYWHERE_M
 
 SLOW_S = 20.0  # how long errors of heading and height stay what they are
 DRIFT_S, SMOOTH_S = 3.0, 3.0  # how long dead reckoning's drift is followed without a fix, and over how long it is taken
@@ -60,6 +61,10 @@ class Kept:
     dispute: Dispute | None = None
     witnesses: Witnesses = field(default_factory=Witnesses)
     ground: SeenGround = field(default_factory=SeenGround)
+
+    def joins(self, motion: DeadReckoning) -> bool:
+        """Return whether dead reckoning joins what is known to a later motion."""
+        return motion.doubt - self.motion.doubt < ANYWHERE_M / 2
 
     def map_at(self, stamp_ns: int) -> Pose:
         """Return where the frame of dead reckoning lies in `map` by a later time, as the odometry's drift goes on."""

@@ -17,31 +17,18 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
-from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start, reach_of
-from promptmid_core.localization.reach import level_of
-from promptmid_core.localization.reckoning import ANYWHERE_M
+from promptmid_core.localization.outlook import FORGOTTEN, Outlook
+from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
-from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 
-FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being none of those believed in, and for the prior's own
-LEAST_YAW, LEAST_SCALE = np.deg2rad(1.0), 0.01
-UNSURE_YAW, UNSURE_SCALE = np.deg2rad(4.0), 0.03  # as long as no place is held
-WIDER, MOST_WIDER = 1.5, 5.0  # how the search grows with each frame that holds no place
-MOST_YAW, MOST_SCALE = np.deg2rad(12.0), 0.10  # up to which headings and heights are tried that the odometry rules out
-TILT_S = 5.0  # how long an error of the attitude stays what it is
 STRONG, GONE = 6.0, 0.5  # score of a place that was there, and the share of it below which it is gone
 LITTLE = 0.7  # new ground, up to which what was matched should still be in view
-FADING, FADED_CELLS = 0.6, 24.0  # share of the usual score below which it is looked so far around
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
-BELIEVED = 0.5  # how far the filter's own estimate is believed once the way is in doubt
 KNOWN = 0.8
-UNLOOKED = 0.03  # share of the belief that may lie beyond where a frame is looked for
 PLACES = 16
 LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
-MOST_REACH = np.deg2rad(25.0)  # of a prior's heading; what may be farther off is looked for as of an aircraft that is lost
-NEAR_PX = 100.0  # around the place that was believed in last, where a search begins
 LEAST_M2 = 1e-6
 OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
 
@@ -53,7 +40,8 @@ class Track:
     """
 
     def __init__(self, options: Options, reference: ReferenceMap, terrain: Terrain, likelihood: Likelihood) -> None:
-        self._options, self._reference, self._terrain, self._likelihood = options, reference, terrain, likelihood
+        self._options, self._reference, self._likelihood = options, reference, likelihood
+        self._outlook = Outlook(options, reference, terrain)
         self._stamps = Stamps()
         self._kept: Kept | None = None
         self._quest: Quest | None = None
@@ -75,40 +63,8 @@ class Track:
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         """Return where a frame is expected; changes nothing. Raises Refusal as `level_of` does."""
-        motion = prior.way
-        kept = self._joined(motion)
-        quest = self._sought(frame, prior, motion, kept)
-        if quest is not None:
-            return Anywhere(prior, quest)
-        spread = 0.0 if self._reference.has_dem else self._options.track.ground_sigma_m ** 2
-        covariance = prior.covariance.copy()
-        covariance[2, 2] += spread
-        lift = kept.lift if kept else 0.0
-        prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
-        cell = COARSE_FACTOR * self._reference.stride * level_of(frame, prior.pose, self._reference, self._terrain).gsd
-        map_from_motion = kept.map_at(prior.stamp_ns) if kept else prior.map_from_motion
-        reckoned = map_from_motion @ motion.pose
-        tilt = float(covariance[[3, 4], [3, 4]].max()) * self._height(prior.pose) ** 2
-        own = Belief.of(covariance[:2, :2] + tilt * np.eye(2), cell)
-        if kept is None:
-            belief, yaw, height = own, np.sqrt(covariance[5, 5]), np.sqrt(covariance[2, 2])
-        else:
-            belief = self._moved(kept, motion, prior).around(kept.belief.middle, cell)
-            own = replace(own, middle=(prior.pose.position - reckoned.position)[:2])
-            doubt = motion.unsure_since(kept.motion)
-            if doubt > 0:
-                belief = _doubted(belief, doubt).mixed(own, BELIEVED)
-            belief = belief.mixed(own, FORGOTTEN * self._options.track.risk)
-            seconds = max((prior.stamp_ns - kept.fixed_ns) / 1e9, 0.0)
-            yaw, height = (np.sqrt(level.later(seconds)) for level in (kept.heading, kept.height))
-        best = belief.best
-        shift = np.round(np.array([best.east, best.north]) / cell) * cell
-        if np.abs(shift - belief.middle).max() > 8 * cell:
-            belief = belief.around(shift, cell)
-        east, north = reckoned.position[:2]
-        pose = Pose(np.array([east + best.east, north + best.north, prior.pose.position[2]]), prior.headed(reckoned.yaw).rotation)
-        return self._around(Expectation(prior, pose, belief.radius(best, UNLOOKED) + PLACE * cell, float(yaw), float(height),
-                                        reckoned.position[:2], belief))
+        quest = self._outlook.sought(frame, prior, self._kept, self.state, self._quest, self._start)
+        return self._outlook.expected(frame, prior, self._kept, self.state) if quest is None else Anywhere(prior, quest)
 
     def judge(self, candidate: Candidate) -> Fix:
         """Return the verdict on a candidate; candidates must come in the order of their stamps."""
@@ -134,42 +90,6 @@ class Track:
         """Begin anew, as after a jump of the clock or a new prior by hand."""
         self._kept, self._quest, self.state = None, None, State.SEARCHING if self._start is None else State.LOST
 
-    def _sought(self, frame: Frame, prior: Prior, motion: DeadReckoning, kept: Kept | None) -> Quest | None:
-        """What is known where the aircraft is lost, None where it is not."""
-        quest, sigmas = self._quest, self._options.search.sigmas
-        if quest is not None and (quest.search is None or motion.doubt - quest.search.motion.doubt < ANYWHERE_M / 2):
-            believed = (quest.map_from_motion @ motion.pose).position
-            # who comes onto the map where it was believed all along is looked for there first
-            if not quest.lean or self._on_map(quest.middle) or not self._on_map(believed):
-                return quest
-        if self.state is not State.LOST:
-            begun = Quest.of(prior, sigmas)
-            if kept is not None or (begun.reach <= MOST_REACH and begun.sigma <= self._most_sigma(frame, prior)):
-                return None
-            return begun
-        if self._start is not None:
-            return Quest.anywhere(prior, self._start)
-        if kept is None:
-            begun = Quest.of(prior, sigmas)
-            return replace(begun, sigma=max(begun.sigma, NEAR_PX * self._reference.gsd), lean=True)
-        best = kept.belief.best
-        seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
-        place = (kept.map_from_motion @ motion.pose).position[:2] + np.array([best.east, best.north])
-        told = replace(prior, covariance=np.diag([0, 0, 0, 0, 0, kept.heading.later(seconds)]))
-        return Quest(kept.map_from_motion, place, NEAR_PX * self._reference.gsd, reach_of(told, sigmas), lean=True)
-
-    def _on_map(self, place: Float64) -> bool:
-        west, south, east, north = self._reference.grid.bounds
-        return bool(west <= place[0] <= east and south <= place[1] <= north)
-
-    def _most_sigma(self, frame: Frame, prior: Prior) -> float:
-        """Metres of the prior's own sigma from which on it tells too little to look around it alone."""
-        try:
-            gsd = level_of(frame, prior.pose, self._reference, self._terrain).gsd
-        except Refusal:
-            return np.inf
-        return self._options.search.most_radius_px / 2 * gsd
-
     def _searched(self, candidate: Candidate, sought: Sought) -> Spot:
         """Take in what a search has come to; where one place holds all but the risk the track begins there."""
         self._quest = sought.quest
@@ -183,7 +103,7 @@ class Track:
         kept = self._joined(motion)
         if kept is not None and kept.dispute is not None:
             reckoned = kept.map_from_motion @ motion.pose
-            _check_dispute(kept.dispute, (candidate.pose.position - reckoned.position)[:2], motion.flown)
+            kept.dispute.check((candidate.pose.position - reckoned.position)[:2], motion.flown)
         correction = candidate.pose.position[:2] - expected.reckoned
         belief = Belief.at(correction, sought.probability, expected.belief.cell)
         expected = replace(expected, belief=belief)
@@ -191,44 +111,6 @@ class Track:
         lift = float(expected.pose.position[2] - candidate.prior.pose.position[2])
         self._kept, self._quest, self._start = replace(begun, lift=lift), None, None
         return Spot(float(correction[0]), float(correction[1]), sought.probability)
-
-    def _around(self, expected: Expectation) -> Expectation:
-        """The expectation with how far to look, which grows with every frame that holds no place."""
-        unheld = self._kept.unheld if self._kept else 0
-        sigmas, unsure = self._options.search.sigmas, self.state is not State.TRACKING or unheld > 0
-        wider = min(WIDER ** unheld, MOST_WIDER)
-        height = self._height(expected.pose)
-        yaw = max(sigmas * expected.yaw, UNSURE_YAW if unsure else LEAST_YAW)
-        yaw = max(yaw, min(yaw * wider, MOST_YAW))
-        scale = max(sigmas * expected.height, (UNSURE_SCALE if unsure else LEAST_SCALE) * height)
-        scale = max(scale, min(scale * wider, MOST_SCALE * height))
-        radius = expected.radius * wider
-        if self._kept and self._kept.score < FADING * self._kept.usual:
-            # what takes the ground's place may match elsewhere
-            radius = max(radius, FADED_CELLS * expected.belief.cell)
-        if self._kept and self._kept.dispute and self._kept.dispute.open(self._kept.motion.flown):
-            # either part may be in view
-            radius = max(radius, self._kept.dispute.amount + PLACE * expected.belief.cell)
-        return replace(expected, radius=radius, yaw=min(yaw, np.pi), height=scale)
-
-    def _moved(self, kept: Kept, motion: DeadReckoning, prior: Prior) -> Belief:
-        """The belief after the flight since."""
-        flown = motion.flown - kept.known_m
-        step = min(max(motion.flown - kept.motion.flown, 0.0), flown)
-        if not motion.flown:
-            step = flown = float(np.linalg.norm((motion.pose.position - kept.motion.pose.position)[:2]))
-        drift = self._options.track.odometry_drift
-        # errors of odometry go on in their direction, so that they grow with the way since a place was known, not with its root
-        variance = drift ** 2 * (flown ** 2 - (flown - step) ** 2) + (motion.loose - kept.motion.loose) ** 2
-        seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
-        tilt = float(prior.covariance[[3, 4], [3, 4]].max()) * self._height(prior.pose) ** 2
-        variance += tilt * (1 - float(np.exp(-2 * seconds / TILT_S)))
-        return kept.belief.spread(float(np.sqrt(variance)))
-
-    def _height(self, pose: Pose) -> float:
-        """Metres above the ground."""
-        x, y, z = pose.position
-        return max(float(z - self._terrain.height(np.array([x]), np.array([y]))[0]), 0.0)
 
     def _seen(self, candidate: Candidate) -> Spot:
         """Take in what a candidate's frame says; the place that it found, and how probable that is now."""
@@ -248,7 +130,7 @@ class Track:
             gone = kept.score >= STRONG and new < LITTLE and _score_at(surface, belief.best, belief.cell) < GONE * kept.score
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
-                belief = _doubted(belief, self._options.search.most_radius_px * belief.cell / 12)
+                belief = belief.doubted(self._options.search.most_radius_px * belief.cell / 12)
                 kept = replace(kept, held=None)
             if place is not None:
                 kept = replace(kept, dispute=self._dispute(kept, candidate, place, motion))
@@ -294,7 +176,7 @@ class Track:
     def _joined(self, motion: DeadReckoning) -> Kept | None:
         """What is known, None where nothing is or where no motion joins it to what comes."""
         kept = self._kept
-        return kept if kept and motion.doubt - kept.motion.doubt < ANYWHERE_M / 2 else None
+        return kept if kept and kept.joins(motion) else None
 
     def _begun(self, candidate: Candidate, expected: Expectation, motion: DeadReckoning) -> Kept:
         prior = expected.prior
@@ -312,7 +194,7 @@ class Track:
                 reckoned = kept.map_from_motion @ kept.motion.pose
                 kept = self._kept = replace(kept, dispute=Dispute(kept.held, move, reckoned.position[:2] + correction, flown))
         if kept.dispute is not None:
-            _check_dispute(kept.dispute, correction, flown)
+            kept.dispute.check(correction, flown)
 
     def _check_held(self, kept: Kept, place: Spot) -> None:
         if 1 - place.probability <= self._options.track.risk:
@@ -374,7 +256,7 @@ class Track:
         motion = prior.way
         if self._joined(motion) is None:
             return fix
-        belief = self._moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
+        belief = self._outlook.moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
         reckoned = kept.map_at(fix.stamp_ns) @ motion.pose
         places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
                         place.probability) for place in belief.places(PLACES))
@@ -390,26 +272,7 @@ class Track:
         return distance if distance > OVERRULED else 0.0
 
 
-def _lifted(pose: Pose, metres: float) -> Pose:
-    return Pose(pose.position + np.array([0.0, 0.0, metres]), pose.rotation) if metres else pose
-
-
 def _score_at(surface: Surface, place: Spot, cell: float) -> float:
     """The highest score of a surface at a place; 0 where it does not reach there."""
     near = np.hypot(surface.east - place.east, surface.north - place.north) <= PLACE * cell
     return float(surface.scores[near].max(initial=-np.inf)) if near.any() else 0.0
-
-
-def _doubted(belief: Belief, metres: float) -> Belief:
-    """The belief where the way since may be wrong by so much."""
-    best = belief.best
-    wide = Belief.of(np.eye(2) * metres ** 2, belief.cell)
-    return belief.settled.mixed(replace(wide, middle=np.array([best.east, best.north])), 0.5)
-
-
-def _check_dispute(dispute: Dispute, correction: Float64, flown: float) -> None:
-    """Raise Refusal MAP_DISAGREES where a correction (2,) is that of the part of the map which the flight speaks against."""
-    if dispute.refuses(correction, flown):
-        east, north = dispute.place
-        raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {dispute.amount:.0f} m apart around x {east:.0f}, y "
-                                            f"{north:.0f}, and the flight so far speaks against this one; check the map")
