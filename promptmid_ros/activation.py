@@ -19,6 +19,7 @@ from promptmid_ros.guard import Ended
 from promptmid_ros.health import Rate, StampGaps, Verdicts
 from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.outputs import Outputs
+from promptmid_ros.queues import Queues
 from promptmid_ros.watchdog import Watchdog
 from promptmid_ros.worker import Outcome, Worker
 
@@ -63,6 +64,7 @@ class Activation:
         self.intake: Intake = Intake(settings.rig, setup.cameras, setup.mounts)
         self.worker: Worker = self._worker()
         self.watchdog: Watchdog = Watchdog(settings.upkeep)
+        self._queues: Queues = Queues()
         self.images: Rate = Rate()
         self.odometry_rate: Rate = Rate()
         self.gaps: StampGaps = StampGaps()
@@ -75,7 +77,7 @@ class Activation:
         Raises Ended where the process has to end.
         """
         waited_s = self.worker.waited_s()
-        if not self.watchdog.hangs(waited_s, time.monotonic()):
+        if not self.watchdog.hangs(waited_s, self._queues.longest_s(), time.monotonic()):
             return ""
         problem = f"an image has waited {waited_s:.0f} s for its verdict: {self.worker.place()}"
         hand = self.worker.abandon()

@@ -25,14 +25,15 @@ class Watchdog:
         self.replaced = 0
         self.problem = ""
 
-    def hangs(self, waited_s: float, now: float) -> bool:
+    def hangs(self, waited_s: float, queued_s: float, now: float) -> bool:
         """Look whether the worker hangs on an image that has waited for so long, `now` in seconds of the monotonic clock.
 
-        No more than LOOKS_APART_S count between two looks.
+        No more than LOOKS_APART_S count between two looks, and nothing of the time since the last one in which a thread of the
+        process stood in line for a processor, `queued_s`: another worker would stand there too.
         """
         apart, self._looked = now - self._looked, now
         before = self._waited if waited_s > apart else 0.0
-        self._waited = min(waited_s, before + min(apart, LOOKS_APART_S))
+        self._waited = min(waited_s, max(before + min(apart, LOOKS_APART_S) - queued_s, 0.0))
         return self._waited > self._upkeep.verdict_timeout_s
 
     def ends(self, problem: str, judged: int) -> bool:

@@ -10,8 +10,11 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from flights import CAMERA, DRIFT, GSD, START_NS, messages, true_pose, write_bag
 
+from benchmarks.faults.aircraft import Failed
+from benchmarks.faults.fault import Fault
 from benchmarks.faults.ledger import Ledger
 from benchmarks.faults.roundtrip import SECOND, RoundTrip
+from benchmarks.faults.run import Result, check
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Terrain
@@ -25,8 +28,9 @@ def ledger() -> Ledger:
     return Ledger(CAMERA, Terrain.flat(), GSD)
 
 
-def verdict(stamp: int, reason: str = "fix") -> DiagnosticArray:
-    values = [KeyValue(key="reason", value=reason), KeyValue(key="state", value="TRACKING")]
+def verdict(stamp: int, reason: str = "fix", sentence: str = "") -> DiagnosticArray:
+    told = {"reason": reason, "sentence": sentence, "state": "TRACKING"}
+    values = [KeyValue(key=key, value=value) for key, value in told.items()]
     message = DiagnosticArray(status=[DiagnosticStatus(values=values)])
     message.header.stamp = time(stamp)
     return message
@@ -62,6 +66,14 @@ def test_verdicts_are_one_for_each_image(ledger: Ledger) -> None:
     assert not ledger.wrong()
     ledger.on_verdict(verdict(START_NS))
     assert ledger.wrong() == [f"3 verdicts on 2 images of stamp {START_NS}"]
+
+
+def test_what_the_program_failed_on_is_told(ledger: Ledger) -> None:
+    ledger.on_verdict(verdict(START_NS, "internal_error", "ZeroDivisionError: as the test wants"))
+    ledger.on_verdict(verdict(START_NS + 1))
+    fault, result = Fault("none", "nothing is done", lambda aircraft: None), Result("none", "", reasons=dict(ledger.reasons))
+    with pytest.raises(Failed, match="1 images failed by a fault of the program, the last: ZeroDivisionError: as the test wants"):
+        check(fault, ledger, result)
 
 
 @pytest.mark.parametrize(("counts", "agree"), [((3, 2, 1), True), ((3, 2, 0), False), ((3, 1, 2), False), ((3, 3, 0), False)])

@@ -1,6 +1,9 @@
 """A worker that gives no verdict is told, and another takes its place, or the process ends: as the parameter says."""
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from simulated import Scene
 from promptmid_core.errors import InputError
 from promptmid_core.localization.settings import DEFAULTS, Settings
 from promptmid_core.localization.upkeep import EXIT, REPLACE, Upkeep
+from promptmid_ros import queues
+from promptmid_ros.queues import Queues
 from promptmid_ros.watchdog import MOST_IN_A_ROW, Watchdog
 
 pytestmark = pytest.mark.slow
@@ -39,24 +44,75 @@ Localizer.match = dead
 
 def test_it_tells_who_hangs() -> None:
     watchdog = Watchdog(Upkeep(verdict_timeout_s=10.0))
-    assert not any(watchdog.hangs(0.0, float(second)) for second in range(100, 120))
+    assert not any(watchdog.hangs(0.0, 0.0, float(second)) for second in range(100, 120))
     # an image that comes at 120.5
-    assert [watchdog.hangs(second - 0.5, 120.0 + second) for second in range(1, 12)] == [False] * 10 + [True]
+    assert [watchdog.hangs(second - 0.5, 0.0, 120.0 + second) for second in range(1, 12)] == [False] * 10 + [True]
     # its worker is replaced, and the next image has its verdict
-    assert not watchdog.hangs(0.0, 132.0)
+    assert not watchdog.hangs(0.0, 0.0, 132.0)
 
 
 @pytest.mark.parametrize("waited_s", [0.2, 7.0], ids=["an image that has just come", "one that has waited"])
 def test_time_in_which_the_process_stood_still_does_not_count(waited_s: float) -> None:
     watchdog = Watchdog(Upkeep(verdict_timeout_s=10.0))
     for second in range(8):
-        assert not watchdog.hangs(max(waited_s - (7 - second), 0.0), 100.0 + second)
+        assert not watchdog.hangs(max(waited_s - (7 - second), 0.0), 0.0, 100.0 + second)
     # stopped for an hour, with that image in hand
-    assert not watchdog.hangs(waited_s + 3600, 3707.0)
-    assert not watchdog.hangs(waited_s + 3601, 3708.0)
-    looks = [watchdog.hangs(waited_s + 3601 + second, 3708.0 + second) for second in range(1, 12)]
+    assert not watchdog.hangs(waited_s + 3600, 0.0, 3707.0)
+    assert not watchdog.hangs(waited_s + 3601, 0.0, 3708.0)
+    looks = [watchdog.hangs(waited_s + 3601 + second, 0.0, 3708.0 + second) for second in range(1, 12)]
     # and all the same it is found where the worker hangs
     assert looks == sorted(looks) and looks[-1]
+
+
+@pytest.mark.parametrize("queued_s", [0.5, 0.95, 1.0])
+def test_time_in_which_a_thread_stood_in_line_for_a_processor_does_not_count(queued_s: float) -> None:
+    watchdog = Watchdog(Upkeep(verdict_timeout_s=10.0))
+    watchdog.hangs(0.0, 0.0, 100.0)
+    free = 1 - queued_s
+    assert not any(watchdog.hangs(float(second), queued_s, 100.0 + second) for second in range(1, 20))
+    # what a thread stood in line for is told when it ends, which may be at a later look
+    assert not watchdog.hangs(20.0, 3 * queued_s, 120.0)
+    looks = [watchdog.hangs(20.0 + second, 0.0, 120.0 + second) for second in range(1, 13)]
+    assert looks == sorted(looks) and looks[-1], "and all the same it is found where the worker hangs"
+    assert looks.index(True) + 1 > 10 - 19 * free
+
+
+def test_the_thread_that_stood_in_line_longest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(**told: str) -> None:
+        for name, text in told.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "schedstat").write_text(text)
+
+    monkeypatch.setattr(queues, "TASKS", tmp_path)
+    looks = Queues()
+    assert looks.longest_s() == 0.0
+    threads(a="5 9000000000 7\n", b="5 1000000000 7\n")
+    assert looks.longest_s() == 0.0, "before the first look nobody knows when it was"
+    threads(a="5 9100000000 7\n", b="5 1700000000 8\n", c="5 8000000000 7\n")
+    assert looks.longest_s() == pytest.approx(0.7)
+    threads(b="", c="8 8200000000 7\n")
+    (tmp_path / "a" / "schedstat").unlink()
+    assert looks.longest_s() == pytest.approx(0.2)
+    monkeypatch.setattr(queues, "TASKS", tmp_path / "none")
+    assert looks.longest_s() == 0.0
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell how long threads stand in line")
+def test_beside_another_on_its_processor_a_thread_stands_in_line() -> None:
+    where, looks = os.sched_getaffinity(0), Queues()
+    looks.longest_s()
+    os.sched_setaffinity(0, {min(where)})
+    try:
+        # it inherits the processor
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+            try:
+                stood = 0.0
+                while stood < 0.1:
+                    stood += looks.longest_s()
+            finally:
+                other.kill()
+    finally:
+        os.sched_setaffinity(0, where)
 
 
 def test_what_hangs_one_after_the_other_ends_the_process() -> None:

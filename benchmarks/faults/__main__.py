@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
                 results.append(result)
                 print(_line(result), flush=True)
     except (InputError, KeyboardInterrupt) as error:
-        print(f"faults: {error or 'interrupted'}", file=sys.stderr)
+        print(f"faults: {str(error) or 'interrupted'}", file=sys.stderr)
         return 1
     finally:
         figures = summary(results)

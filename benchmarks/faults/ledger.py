@@ -19,7 +19,8 @@ class Ledger:
     """The images of one activation by their stamps: where the aircraft truly was, how often each was sent and judged.
 
     For use by several threads. `worst_px`: the largest ground error of an accepted fix, in map pixels. `reasons` and `reason`:
-    how often each reason was given, and the last one. `dropped`: images that the node dropped for newer ones.
+    how often each reason was given, and the last one; `sentences`: the last one of each. `dropped`: images that the node dropped
+    for newer ones.
     """
 
     def __init__(self, camera: Camera, terrain: Terrain, gsd_m: float) -> None:
@@ -29,6 +30,7 @@ class Ledger:
         self.sent: Counter[int] = Counter()
         self.judged: Counter[int] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.sentences: dict[str, str] = {}
         self.reason = self.state = ""
         self.fixes = self.dropped = 0
         self.worst_px = 0.0
@@ -55,6 +57,7 @@ class Ledger:
             self.judged[stamp_ns(message.header)] += 1
             self.reason, self.state = values["reason"], values.get("state", "")
             self.reasons[self.reason] += 1
+            self.sentences[self.reason] = values.get("sentence", "")
             self._came.notify_all()
 
     def on_pose(self, message: Any) -> None:

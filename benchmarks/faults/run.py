@@ -13,6 +13,7 @@ from rclpy.node import Node
 
 from benchmarks.faults.aircraft import Aircraft, Failed
 from benchmarks.faults.fault import RECOVERY, Fault
+from benchmarks.faults.ledger import Ledger
 from benchmarks.faults.roundtrip import RoundTrip
 from benchmarks.faults.scene import PATCH_PX, Scene
 from promptmid_core.errors import InputError
@@ -109,7 +110,7 @@ class Faults:
         wrong = aircraft.ledger.wrong()
         if wrong:
             raise Failed("; ".join(wrong[:3]))
-        _check(fault, aircraft, result)
+        check(fault, aircraft.ledger, result)
 
 
 def _count(result: Result, aircraft: Aircraft, before: dict[str, Any]) -> None:
@@ -123,15 +124,17 @@ def _count(result: Result, aircraft: Aircraft, before: dict[str, Any]) -> None:
     result.worst_px = round(aircraft.ledger.worst_px, 2)
 
 
-def _check(fault: Fault, aircraft: Aircraft, result: Result) -> None:
+def check(fault: Fault, ledger: Ledger, result: Result) -> None:
+    """Raise Failed where the verdicts and the health that the ledger holds are none of a node that withstood the fault."""
     if fault.shows and fault.shows.isdisjoint(result.reasons):
         raise Failed(f"none of {', '.join(sorted(fault.shows))} was given: {result.reasons}")
     if INTERNAL_ERROR in result.reasons and INTERNAL_ERROR not in fault.expects:
-        raise Failed(f"{result.reasons[INTERNAL_ERROR]} images failed by a fault of the program")
+        raise Failed(f"{result.reasons[INTERNAL_ERROR]} images failed by a fault of the program, the last: "
+                     f"{ledger.sentences[INTERNAL_ERROR]}")
     for key in ("program_errors", "workers_replaced"):
-        if aircraft.ledger.health.get(key) != "0" and key not in fault.expects:
-            raise Failed(f"{key} is {aircraft.ledger.health.get(key)}: "
-                         f"{aircraft.ledger.health.get('program_error') or aircraft.ledger.health.get('worker_problem')}")
+        if ledger.health.get(key) != "0" and key not in fault.expects:
+            raise Failed(f"{key} is {ledger.health.get(key)}: "
+                         f"{ledger.health.get('program_error') or ledger.health.get('worker_problem')}")
 
 
 def _end(aircraft: Aircraft) -> None:

@@ -17,8 +17,9 @@ class Upkeep:
     """The parameters of the node's upkeep."""
 
     verdict_timeout_s: float = option(10.0, "How long an image may wait for its verdict, in seconds, before the thread that "
-                                      "matches counts as hung. A search over unknown headings on a slow computer may take that "
-                                      "long.", 1, 3600)
+                                      "matches counts as hung; time in which a thread of the node stands in line for a processor "
+                                      "does not count. A search over unknown headings on a slow computer may take that long.",
+                                      1, 3600)
     on_verdict_timeout: str = option(REPLACE, "What is done then: 'replace' puts another thread in its place, and ends the "
                                      "process with status 1 where that hangs three times in a row; 'exit' ends the process with "
                                      "status 1 at once.")
