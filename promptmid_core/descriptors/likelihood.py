@@ -13,24 +13,44 @@ from promptmid_core.arrays import Float64
 class Likelihood:
     """What the scores of a descriptor say of a place.
 
-    A score is in standard deviations of those of other places nearby. The log-likelihood ratio of being the true place is
-    `slope` nats for each that the score lies above `even`. With probability `void` a frame tells nothing at all, as under
-    cloud, over water or where the place has changed.
+    A score is in standard deviations of those of other places nearby. The log-likelihood ratio of being the true place is `nats`
+    at `scores`, both rising, a line between two of them and beyond the last, and as of the first below it: a frame may tell
+    nothing at all, as under cloud, over water or where the place has changed. Where a higher score lies next to it, it is also
+    `flank` times that of a known signal in noise. Of a place that was matched, each standard deviation by which more tie points
+    agree than `surplus_even` tells `surplus` nats.
     """
 
-    slope: float
-    even: float
-    void: float
+    scores: tuple[float, ...]
+    nats: tuple[float, ...]
+    flank: float = 0.0
+    surplus: float = 0.0
+    surplus_even: float = 0.0
+
+    @staticmethod
+    def line(slope: float, even: float, void: float) -> Likelihood:
+        """Return the likelihood whose `slope` nats a score lies above `even` tell, of frames that tell nothing with probability
+        `void`."""
+        least = float(np.log(void))
+        return Likelihood((even + least / slope, even), (least, 0.0))
+
+    @property
+    def slope(self) -> float:
+        """The most nats that a score tells more than one that is lower by 1."""
+        return float((np.diff(self.nats) / np.diff(self.scores)).max())
 
     def log_ratio(self, scores: Float64, peaks: Float64 | None = None) -> Float64:
         """Return ln p(score | true place) / p(score | other place) for scores of any shape.
 
-        `peaks`: for each the highest score near by. Places apart err each in its own way, and so does the ground that repeats
-        itself: hence the slope. On the flank of one peak all err together, and there the ratio of two scores is that of a known
-        signal in noise: half the difference of their squares.
+        `peaks`: for each the highest score near by. Places apart err each in its own way. On the flank of one peak all err
+        together, and there the ratio of two scores is that of a known signal in noise, half the difference of their squares,
+        as far as the peak is not a ridge: that is what `flank` says.
         """
-        told = self.slope * (scores - self.even)
-        if peaks is not None:
-            told = told - (peaks - scores) * np.maximum((peaks + scores) / 2 - self.slope, 0.0)
-        ratio: Float64 = np.logaddexp(np.log(self.void), np.log(1 - self.void) + told)
-        return ratio
+        last = (self.nats[-1] - self.nats[-2]) / (self.scores[-1] - self.scores[-2])
+        told = np.interp(scores, self.scores, self.nats) + last * np.maximum(scores - self.scores[-1], 0.0)
+        if peaks is not None and self.flank:
+            told = told - self.flank * (peaks - scores) * np.maximum((peaks + scores) / 2 - self.slope, 0.0)
+        return np.asarray(np.maximum(told, self.nats[0]), np.float64)
+
+    def of_ties(self, surplus: float) -> float:
+        """Return what the agreement of a match's tie points adds to the log-likelihood ratio of its place."""
+        return self.surplus * (surplus - self.surplus_even)

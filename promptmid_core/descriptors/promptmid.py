@@ -23,7 +23,7 @@ from promptmid_core.runtime.profile import Profile
 VERSION = 2
 GROUP = "learned"
 
-LIKELIHOOD = Likelihood(2.5, 1.6, 0.3)
+LIKELIHOOD = Likelihood((0, 2, 4, 6, 8, 10, 13, 18), (-3.2, -0.6, 2.5, 5.2, 7.1, 8.5, 10.7, 15.1), 0.1, 1.2, 0.1)
 
 
 @dataclass(frozen=True)

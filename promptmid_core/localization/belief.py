@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,19 +19,41 @@ PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
 SURE = 50.0  # nats, beyond which no frame is any surer
-FLANK = 5  # cells across, within which a higher score is that of the same peak
+FLANK = 9  # cells across, within which a higher score is that of the same peak
 NEAR = 3  # cells across, whose joint weight tells where the most is
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The correction `east`, `north` in metres that tie points came to, and how many more of them agree on it than by chance, in
+    standard deviations."""
+
+    east: float
+    north: float
+    surplus: float
 
 
 @dataclass(frozen=True)
 class Surface:
     """The scores (n,) of a frame, in standard deviations of those of other places, at corrections `east`, `north` (n,) of the
-    position, in metres. It is the best of `among` surfaces, one for each heading and height that was tried."""
+    position, in metres. It is the best of `among` surfaces, one for each heading and height that was tried. `agreement`: what the
+    frame's tie points came to, None where there are too few; `own`: the share of its ground that the surfaces before it, of the
+    same frame, do not tell of."""
 
     scores: Float64
     east: Float64
     north: Float64
     among: int = 1
+    agreement: Agreement | None = None
+    own: float = 1.0
+
+    def from_reckoned(self, correction: Float64) -> Surface:
+        """Return the surface with its corrections counted from elsewhere, by a correction (2,) that was made before."""
+        east, north = correction.tolist()
+        agreed = self.agreement
+        if agreed is not None:
+            agreed = replace(agreed, east=agreed.east + east, north=agreed.north + north)
+        return replace(self, east=self.east + east, north=self.north + north, agreement=agreed)
 
 
 @dataclass(frozen=True)
@@ -115,9 +138,12 @@ class Belief:
         """The belief with all that the ground in view tells taken for past."""
         return replace(self, past=self.weights, beyond=self.elsewhere, told=np.zeros(self.told.shape))
 
-    def seen(self, surface: Surface, new: float, likelihood: Likelihood) -> Belief:
+    def seen(self, surfaces: Sequence[Surface], new: float, likelihood: Likelihood) -> Belief:
         """Return the belief after a frame of whose ground the share `new` was not in view before."""
-        told, inside = self._told(surface, likelihood)
+        told, inside = np.zeros(self.told.shape), np.zeros(self.told.shape, bool)
+        for surface in surfaces:
+            nats, known = self._told(surface, likelihood)
+            told, inside = told + surface.own * nats, inside | known
         past = self.past * np.exp(new * self.told)
         total = float(past.sum()) + self.beyond
         return replace(self, past=past / total, beyond=self.beyond / total, told=np.where(inside, told, (1 - new) * self.told))
@@ -194,9 +220,13 @@ class Belief:
         highest = np.full((size, size), -np.inf)
         np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
         inside = np.isfinite(highest)
-        peak = np.asarray(cv2.dilate(highest, np.ones((FLANK, FLANK), np.uint8)), np.float64)
+        peak = np.asarray(cv2.dilate(highest, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (FLANK, FLANK))), np.float64)
         scores, peak = (np.where(inside, each, 0.0) - np.log(surface.among) / likelihood.slope for each in (highest, peak))
-        return np.where(inside, np.minimum(likelihood.log_ratio(scores, peak), SURE), 0.0), inside
+        told = np.where(inside, likelihood.log_ratio(scores, peak), 0.0)
+        agreed = surface.agreement
+        if agreed is not None:
+            told[inside & self._near(agreed.east, agreed.north)] += likelihood.of_ties(agreed.surplus)
+        return np.minimum(told, SURE), inside
 
     def _near(self, east: float, north: float) -> Mask:
         across, down = _axes(self.cell)

@@ -29,7 +29,7 @@ TOLD, LEAST_TOLD = 16, 1e-4  # places that are told of
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
 # of the scores around places that a coarse look has chosen, by 190 looks on decoys: one in 100 has one above 6, and ten times
 # fewer for each 0.7 more
-CLOSE = Likelihood(3.0, 3.6, 0.1)
+CLOSE = Likelihood.line(3.0, 3.6, 0.1)
 LEAST_SCALE = 0.03
 SAME_PX, PEAK = 8.0, 1.5  # around the very place; and cells of the coarse look that its peak leaves open
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on

@@ -46,10 +46,19 @@ class TiePoints:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """A `patch` beside the one in the middle of a frame, and what its `surface` says."""
+
+    patch: Patch
+    surface: Surface
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
     `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position;
+    `aside`: what the rest of its ground says, where the patch in the middle was not enough;
     `apart`: that parts of it lie at two places of the map; `laid`: the pose that `patch` and the seen tie points were laid on the
     ground from; `sought`: what a search of the whole map came to, where it was one.
     These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
@@ -67,6 +76,7 @@ class Candidate:
     expected: Expectation | None = None
     sought: Sought | None = None
     surface: Surface | None = None
+    aside: tuple[Aside, ...] = ()
     apart: Apart | None = None
     laid: Pose | None = None
     ties: TiePoints | None = None

@@ -7,6 +7,7 @@ import numpy as np
 from promptmid_core.geometry import Grid, Patch, Pose, boresight_point, orthorectify, visible
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.localization.clouds import cleared
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.integrity import check_patch
 from promptmid_core.localization.options import Options
@@ -28,7 +29,7 @@ def footprint(frame: Frame, pose: Pose, terrain: Terrain, gsd: float, options: O
     middle = (len(seen) - 1) / 2
     steps = int(np.ceil(max(np.abs(rows - middle).max(initial=0.0), np.abs(cols - middle).max(initial=0.0)))) + 1
     side = min(2 * steps * STEP_PX, MOST_PX)
-    patch = orthorectify(frame.image, frame.camera, pose, terrain, _around(x, y, gsd, side))
+    patch = cleared(orthorectify(frame.image, frame.camera, pose, terrain, _around(x, y, gsd, side)))
     check_patch(patch, options)
     return patch, (x, y)
 

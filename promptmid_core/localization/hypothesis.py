@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -12,12 +13,14 @@ from promptmid_core.arrays import Float64, Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
+from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.apart import Apart, apart
-from promptmid_core.localization.belief import Surface
+from promptmid_core.localization.belief import Agreement, Surface
+from promptmid_core.localization.clouds import cleared
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame, TiePoints
-from promptmid_core.localization.integrity import check_described, check_patch, evidence
+from promptmid_core.localization.integrity import check_described, check_patch, evidence, surplus
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
 from promptmid_core.localization.solve import Solution, moved_ground, solve, ties_on_ground
@@ -37,6 +40,7 @@ REFINED_PEAKS = 2
 SURE = 4.0  # log-odds from which on no other peak is looked at
 LEAST_BLOCKS = 6
 MOST_TRIED = 36  # headings and heights of one frame, so many as a heading that nobody knows needs
+WORTH = 0.5  # share of a patch aside of the middle that has to be seen
 HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the frame is laid on the ground anew
 
 
@@ -141,17 +145,36 @@ class FrameMatcher:
         best = max(found, key=lambda hypothesis: hypothesis.evidence)
         return replace(best, surface=replace(best.surface, among=len(found)))
 
-    def at(self, frame: Frame, start: Pose, expected: Expectation, scope: Scope, clock: Stopwatch) -> Hypothesis:
-        """Return what a frame laid on the ground from `start` comes to. Raises Refusal where it cannot be matched."""
+    def aside(self, frame: Frame, best: Hypothesis, expected: Expectation, scope: Scope, clock: Stopwatch) -> list[Hypothesis]:
+        """Return what the rest of a frame whose footprint is larger than the patch comes to, patch by patch, at the heading and
+        height of its `best` hypothesis."""
+        limit = scope.extent
+        near = replace(scope, extent=replace(limit, yaw=min(limit.yaw, WARP_LIMIT), scale=min(limit.scale, HEIGHT_LIMIT)))
+        half = self.options.search.patch_px * best.gsd / 2
+        turn = rotation_rpy(0.0, 0.0, best.start.yaw)[:2, :2]
+        found: list[Hypothesis] = []
+        for corner in product((half, -half), repeat=2):
+            with suppress(Refusal):  # the rim of the footprint, or of the map
+                found.append(self.at(frame, best.start, expected, near, clock, turn @ np.array(corner)))
+        return found
+
+    def at(self, frame: Frame, start: Pose, expected: Expectation, scope: Scope, clock: Stopwatch,
+           aside: Float64 | None = None) -> Hypothesis:
+        """Return what a frame laid on the ground from `start` comes to; of its ground the patch in the middle, or the one that
+        lies `aside` (2,) of that, in metres. Raises Refusal where it cannot be matched."""
         level, extent = scope.level, scope.extent
         with clock("orthorectify"):
             target = boresight_point(frame.camera, start, self.terrain)
+            if aside is not None:
+                target = target + np.array([*aside, 0.0])
             grid = patch_grid(target, level, self.reference.grid, self.descriptor.stride, self.options.search.patch_px)
 
         def seen() -> Patch:
             with clock("orthorectify"):
-                patch = orthorectify(frame.image, frame.camera, start, self.terrain, grid)
+                patch = cleared(orthorectify(frame.image, frame.camera, start, self.terrain, grid))
                 check_patch(patch, self.options)
+                if aside is not None and patch.valid.mean() < WORTH:
+                    raise Refusal(Reason.FOOTPRINT_SMALL, "the frame shows too little of the ground aside")
                 return patch
 
         def known() -> tuple[SearchWindow, Prompt]:
@@ -170,10 +193,10 @@ class FrameMatcher:
         if not peaks:
             raise Refusal(Reason.FEW_TIE_POINTS, "too little of the frame and of the map can be compared")
         slope = self.descriptor.likelihood.slope
-        likely = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(lever(peak.similarity, start)(
+        order = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(lever(peak.similarity, start)(
             np.array([peak.similarity.east, peak.similarity.north]))))
         tried: list[Hypothesis] = []
-        for peak in likely[:REFINED_PEAKS]:
+        for peak in order[:REFINED_PEAKS]:
             ties, solution, refusal, similarity = None, None, None, peak.similarity
             with clock("solve"):
                 blocks = tie_points(described, window.described, similarity)
@@ -194,8 +217,10 @@ class FrameMatcher:
                 agree = np.asarray(solution.residual <= self.options.gates.agreement_px * patch.grid.gsd)
                 side = min(described.grid.shape) * described.grid.gsd
                 found = Match(ties, solution, agree, side)
-                base = replace(base, match=found, evidence=evidence(verification, agree, self.descriptor.evidence)
-                               + expected.log_weight(solution.pose.position[:2] - start.position[:2]))
+                agreement = Agreement(*(solution.pose.position - start.position)[:2].tolist(), surplus(agree))
+                likely = expected.log_weight(solution.pose.position[:2] - start.position[:2])
+                base = replace(base, match=found, surface=replace(base.surface, agreement=agreement),
+                               evidence=evidence(verification, agree, self.descriptor.evidence) + likely)
             tried.append(base)
             if base.evidence >= SURE:
                 break

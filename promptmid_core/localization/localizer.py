@@ -10,7 +10,7 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, boresight_point
 from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Candidate, Fix, Frame
+from promptmid_core.localization.fix import Aside, Candidate, Fix, Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible, check_ties
 from promptmid_core.localization.options import Options
@@ -89,6 +89,9 @@ class Localizer:
                 candidate = replace(candidate, expected=expected)
                 scope = scope_of(frame, expected, self.reference, self.terrain, self.options)
                 best = self._matcher.best(frame, expected, scope, clock)
+                if not self._sure(expected, best):
+                    aside = self._matcher.aside(frame, best, expected, scope, clock)
+                    candidate = replace(candidate, aside=tuple(Aside(each.patch, each.surface) for each in aside))
             candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
                                 apart=best.apart, laid=best.start)
             if best.match is None:
@@ -128,6 +131,14 @@ class Localizer:
 
     def _new_track(self) -> Track:
         return Track(self.options, self.reference, self.terrain, self.descriptor.likelihood)
+
+    def _sure(self, expected: Expectation, best: Hypothesis) -> bool:
+        """Whether the patch in the middle of a frame tells all that it takes."""
+        if best.match is None:
+            return False
+        belief = expected.belief.seen([best.surface.from_reckoned(expected.correction)], 0.0, self.descriptor.likelihood)
+        place = best.match.solution.pose.position[:2] - expected.reckoned
+        return 1 - belief.probability(*place.tolist()) <= self.options.track.risk
 
     def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> None:
         # a solution that looks past the ground has no place there

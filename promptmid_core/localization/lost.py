@@ -19,7 +19,7 @@ from promptmid_core.localization.ground import SeenGround
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.survey import Layer
 
-SURVEYED = Likelihood(2.2, 1.6, 0.1)  # of the z of a survey; by its quantiles on land of two cities and on decoys
+SURVEYED = Likelihood.line(2.2, 1.6, 0.1)  # of the z of a survey; by its quantiles on land of two cities and on decoys
 ELSEWHERE = 0.1  # share of a new belief for the place not being on the map at all
 PLACE = 2.3  # cells around a point that are one place
 ALIKE = 2.0  # steps of heading around one that are one place

@@ -15,6 +15,7 @@ from promptmid_core.localization.belief import PLACE, Belief, Spot, Surface
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State
+from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
@@ -124,9 +125,8 @@ class Track:
         if candidate.reason is Reason.PRIOR_OUTSIDE_MAP:
             unheld, unseen = unheld + 1, unseen + 1
         if candidate.surface is not None and candidate.patch is not None:
-            surface = replace(candidate.surface, east=candidate.surface.east + expected.correction[0],
-                              north=candidate.surface.north + expected.correction[1])
-            new = kept.ground.see(candidate.patch, -expected.correction)
+            surface = candidate.surface.from_reckoned(expected.correction)
+            surfaces, new = self._looks(candidate, expected, kept)
             gone = kept.score >= STRONG and new < LITTLE and _score_at(surface, belief.best, belief.cell) < GONE * kept.score
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
@@ -139,7 +139,7 @@ class Track:
                 kept = replace(kept, dispute=dispute, held=dispute.held)
                 belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=dispute.held)
             else:
-                belief = belief.seen(surface, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
+                belief = belief.seen(surfaces, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             # a place that is known but not yet sure enough is no reason to look further
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
             unseen = 0 if not unheld or surface.scores.max(initial=0.0) >= STRONG else unseen + 1
@@ -156,6 +156,25 @@ class Track:
             return Spot(0.0, 0.0, 0.0)
         east, north = place.tolist()
         return Spot(east, north, belief.probability(east, north))
+
+    def _looks(self, candidate: Candidate, expected: Expectation, kept: Kept) -> tuple[list[Surface], float]:
+        """What all of a frame says, and the share of its ground that is new."""
+        assert candidate.surface is not None and candidate.patch is not None
+        shift = -expected.correction
+        before = kept.ground.copy()
+        surfaces, patches, weights = [candidate.surface], [candidate.patch], [1.0]
+        own = SeenGround()
+        own.see(candidate.patch, shift)
+        for aside in candidate.aside:
+            share = own.see(aside.patch, shift)
+            surfaces.append(replace(aside.surface, own=share))
+            patches.append(aside.patch)
+            weights.append(share)
+        new = 0.0
+        for patch, weight in zip(patches, weights, strict=True):
+            new += weight * before.copy().see(patch, shift)
+            kept.ground.see(patch, shift)
+        return [each.from_reckoned(expected.correction) for each in surfaces], new / sum(weights)
 
     def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: DeadReckoning) -> Dispute | None:
         """The dispute after a candidate at a correction (2,), which may tell of one."""

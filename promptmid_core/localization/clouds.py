@@ -1,0 +1,57 @@
+"""Clouds between the camera and the ground: where a patch is bright, white and smooth over much of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from promptmid_core.arrays import Float32, Mask
+from promptmid_core.geometry import Patch
+
+BRIGHT, LEAST_BRIGHT = 0.72, 140.0  # of the brightest there is, and grey levels
+WHITE = 0.14  # most saturation
+SMOOTH, ROUGH = 3, 0.05  # px around, and the share of the brightness by which it may vary there
+LARGE = 16  # of the patch's side: a smaller bright spot is a roof
+LEAST_COVER = 0.15  # of what is seen: less may be large roofs, which radar sees well
+RIM = 2  # px around a cloud that it veils
+BRIGHTEST = 0.99
+LEAST_LEFT = 0.15  # share of a patch: where all is bright and smooth the ground is, as under snow
+
+
+def cleared(patch: Patch) -> Patch:
+    """Return the patch without the ground under clouds. What a cloud's rim shows are strong edges that no map has.
+
+    A patch with little of it stays as it is, and one of which hardly anything would be left.
+    """
+    valid = patch.valid & ~_covered(patch)
+    if valid.sum() > (1 - LEAST_COVER) * patch.valid.sum() or valid.mean() < LEAST_LEFT:
+        return patch
+    return replace(patch, valid=valid)
+
+
+def _covered(patch: Patch) -> Mask:
+    image = patch.image.astype(np.float32)
+    bright = image.max(axis=2) if image.ndim == 3 else image
+    if not patch.valid.any():
+        return np.zeros(patch.valid.shape, bool)
+    least = max(BRIGHT * float(np.quantile(bright[patch.valid], BRIGHTEST)), LEAST_BRIGHT)
+    light = bright >= least
+    if not light.any():
+        return np.zeros(patch.valid.shape, bool)
+    if image.ndim == 3:
+        light &= bright - image.min(axis=2) <= WHITE * bright
+    light &= _spread(bright) <= ROUGH * bright
+    side = max(min(bright.shape) // LARGE, 3)
+    clouds = cv2.morphologyEx(light.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    clouds = cv2.morphologyEx(clouds, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    rim = 2 * (RIM + SMOOTH) + 1
+    return np.asarray(cv2.dilate(clouds, np.ones((rim, rim), np.uint8)) > 0)
+
+
+def _spread(image: Float32) -> Float32:
+    """Standard deviation (H, W) of the pixels around each."""
+    size = (2 * SMOOTH + 1,) * 2
+    mean, square = cv2.blur(image, size), cv2.blur(image * image, size)
+    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), np.float32)
