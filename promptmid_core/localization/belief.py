@@ -14,7 +14,7 @@ from promptmid_core.descriptors.likelihood import Likelihood
 
 HALF = 64  # cells from the middle to the rim
 TAIL = 2.0  # degrees of freedom of Student's distribution: a prior's stated covariance is not trusted far out
-ELSEWHERE = 0.05  # share of a new belief for the place not being among the cells at all
+ELSEWHERE = 0.01  # share of a new belief for the place not being among the cells at all
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
