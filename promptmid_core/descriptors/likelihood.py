@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from math import isfinite
+from reprlib import repr as shown
+from typing import Any
 
 import numpy as np
 
 from promptmid_core.arrays import Float64
+
+MOST_KNOTS = 100
+MOST = 1e3  # of any number of a likelihood
 
 
 @dataclass(frozen=True)
@@ -54,3 +61,37 @@ class Likelihood:
     def of_ties(self, surplus: float) -> float:
         """Return what the agreement of a match's tie points adds to the log-likelihood ratio of its place."""
         return self.surplus * (surplus - self.surplus_even)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` takes, as JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @staticmethod
+    def from_dict(values: Any) -> Likelihood:
+        """Return the likelihood of JSON values. Raises ValueError, which says what is wrong, where they are none."""
+        names = [each.name for each in fields(Likelihood)]
+        if not isinstance(values, dict) or set(values) != set(names):
+            raise ValueError(f"a likelihood has to state {', '.join(names)} and nothing else")
+        for name in ("scores", "nats"):
+            knots = values[name]
+            if not isinstance(knots, list) or not 2 <= len(knots) <= MOST_KNOTS or not all(map(_is_number, knots)):
+                raise ValueError(f"{name} are {shown(knots)}, not 2 to {MOST_KNOTS} numbers within {MOST:g} of 0")
+        scores, nats = values["scores"], values["nats"]
+        if len(scores) != len(nats):
+            raise ValueError(f"there are {len(scores)} scores and {len(nats)} nats, not equally many")
+        if any(after - before < 1 / MOST for before, after in pairwise(scores)):
+            raise ValueError(f"scores are {shown(scores)}, and do not rise")
+        if any(after < before for before, after in pairwise(nats)) or nats[-1] == nats[0]:
+            raise ValueError(f"nats are {shown(nats)}, and do not rise")
+        for name, least in (("flank", 0.0), ("surplus", 0.0), ("surplus_even", -MOST)):
+            if not _is_number(values[name]) or values[name] < least:
+                raise ValueError(f"{name} is {shown(values[name])}, not a number from {least:g} to {MOST:g}")
+        return Likelihood(**values | {"scores": tuple(scores), "nats": tuple(nats)})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and abs(value) <= MOST
+
+
+# of a descriptor whose scores nobody has compared with the truth: no two scores are told further apart than by any that was fitted
+CAUTIOUS = Likelihood((0.0, 4.0, 8.0, 18.0), (-3.0, 0.0, 2.5, 6.0))

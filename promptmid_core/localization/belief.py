@@ -57,6 +57,26 @@ class Surface:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """What a frame says of cells, in arrays of one shape: the highest of its `scores` in each, the highest at its place and near
+    by in `peaks`, whether it says anything `inside` it, and whether its tie points `agreed` on it. They did with a `surplus`, and
+    its surface is the best of `among`, both one number or one for each cell."""
+
+    scores: Float64
+    peaks: Float64
+    inside: Mask
+    agreed: Mask
+    surplus: Float64
+    among: Float64
+
+    def told(self, likelihood: Likelihood) -> Float64:
+        """Return the log-likelihood ratios of being the true place."""
+        less = np.log(self.among) / likelihood.slope
+        told = likelihood.log_ratio(self.scores - less, self.peaks - less) + self.agreed * likelihood.of_ties(self.surplus)
+        return np.where(self.inside, np.minimum(told, SURE), 0.0)
+
+
+@dataclass(frozen=True)
 class Spot:
     """A correction `east`, `north` in metres and how probable it is that the true one is near it."""
 
@@ -142,8 +162,8 @@ class Belief:
         """Return the belief after a frame of whose ground the share `new` was not in view before."""
         told, inside = np.zeros(self.told.shape), np.zeros(self.told.shape, bool)
         for surface in surfaces:
-            nats, known = self._told(surface, likelihood)
-            told, inside = told + surface.own * nats, inside | known
+            cells = self.cells(surface)
+            told, inside = told + surface.own * cells.told(likelihood), inside | cells.inside
         past = self.past * np.exp(new * self.told)
         total = float(past.sum()) + self.beyond
         return replace(self, past=past / total, beyond=self.beyond / total, told=np.where(inside, told, (1 - new) * self.told))
@@ -182,7 +202,7 @@ class Belief:
 
     def probability(self, east: float, north: float) -> float:
         """Return how probable it is that the true correction lies at this place, in metres."""
-        return float(self.weights[self._near(east, north)].sum())
+        return float(self.weights[self.near(east, north)].sum())
 
     @property
     def best(self) -> Spot:
@@ -199,7 +219,7 @@ class Belief:
                 break
             place = self._place(int(row), int(col), left)
             found.append(place)
-            left[self._near(place.east, place.north)] = 0
+            left[self.near(place.east, place.north)] = 0
         return sorted(found, key=lambda place: -place.probability)
 
     def radius(self, place: Spot, but: float) -> float:
@@ -211,8 +231,8 @@ class Belief:
         at = int(np.searchsorted(held, (1 - but) * held[-1]))
         return float(distance[order[min(at, len(order) - 1)]])
 
-    def _told(self, surface: Surface, likelihood: Likelihood) -> tuple[Float64, Mask]:
-        """What (n, n) a surface says of each cell, and for which cells it does: the highest of the scores in a cell counts."""
+    def cells(self, surface: Surface) -> Cells:
+        """Return what a surface says of each cell (n, n): the highest of the scores in a cell counts."""
         size = 2 * HALF + 1
         cols = np.floor((surface.east - self.middle[0]) / self.cell + HALF + 0.5).astype(int)
         rows = np.floor((self.middle[1] - surface.north) / self.cell + HALF + 0.5).astype(int)
@@ -220,15 +240,15 @@ class Belief:
         highest = np.full((size, size), -np.inf)
         np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
         inside = np.isfinite(highest)
-        peak = np.asarray(cv2.dilate(highest, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (FLANK, FLANK))), np.float64)
-        scores, peak = (np.where(inside, each, 0.0) - np.log(surface.among) / likelihood.slope for each in (highest, peak))
-        told = np.where(inside, likelihood.log_ratio(scores, peak), 0.0)
-        agreed = surface.agreement
-        if agreed is not None:
-            told[inside & self._near(agreed.east, agreed.north)] += likelihood.of_ties(agreed.surplus)
-        return np.minimum(told, SURE), inside
+        peaks = np.asarray(cv2.dilate(highest, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (FLANK, FLANK))), np.float64)
+        scores, peaks = (np.where(inside, each, 0.0) for each in (highest, peaks))
+        agreed, surplus = np.zeros((size, size), bool), 0.0
+        if surface.agreement is not None:
+            agreed, surplus = self.near(surface.agreement.east, surface.agreement.north), surface.agreement.surplus
+        return Cells(scores, peaks, inside, agreed, np.array(surplus), np.array(float(surface.among)))
 
-    def _near(self, east: float, north: float) -> Mask:
+    def near(self, east: float, north: float) -> Mask:
+        """Return which cells (n, n) are one place with this correction, in metres."""
         across, down = _axes(self.cell)
         near: Mask = np.hypot(across + self.middle[0] - east, (down + self.middle[1] - north)[:, None]) <= PLACE * self.cell
         return near
@@ -240,7 +260,7 @@ class Belief:
         total = max(float(held.sum()), 1e-300)
         at_east, at_north = (float((held.sum(axis=axis) * along).sum() / total)
                              for axis, along in ((0, east[cols]), (1, north[rows])))
-        return Spot(at_east, at_north, float(weights[self._near(at_east, at_north)].sum()))
+        return Spot(at_east, at_north, float(weights[self.near(at_east, at_north)].sum()))
 
 
 def _axes(cell: float) -> tuple[Float64, Float64]:

@@ -1,0 +1,135 @@
+"""Looks: single frames over known ground, matched to a map as in flight, at random places, heights and priors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from promptmid_core.arrays import Float64, Mask, UInt8
+from promptmid_core.calibration.ground import Ground
+from promptmid_core.descriptors import Descriptor
+from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.errors import InputError
+from promptmid_core.geometry import Pose, Prior
+from promptmid_core.localization.belief import Belief, Cells
+from promptmid_core.localization.fix import Frame
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.simulation.flight.exposure import Exposure
+from promptmid_core.simulation.flight.options import FlightOptions
+from promptmid_core.simulation.flight.sight import Sight
+from promptmid_core.simulation.flight.weather import Weather
+
+# what looks are taken with, and where the fit begins
+START = Likelihood((0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 13.0, 18.0), (-3.2, -0.6, 2.5, 5.2, 7.1, 8.5, 10.7, 15.1), 0.1, 1.2, 0.1)
+STAMP_NS = 1_700_000_000_000_000_000
+FOOTPRINTS_PX = 96.0, 384.0
+SIGMA_PX, SIGMA_YAW, SIGMA_HEIGHT, SIGMA_TILT = 20.0, np.radians(1.5), 0.01, np.radians(0.2)  # of the prior; height: its share
+TILT = 0.02  # radians, of the aircraft itself
+CLOUDED, CLOUDS_PERCENT = 0.25, (10.0, 80.0)
+LEAST_SEEN = 0.97  # share of an image that shows the orthophoto
+DECOYS = 3  # one look in so many
+TRIES = 40  # places that are tried for each look
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one frame said. `ground`: over whose map; `belief`: that of the prior alone; `cells`: what the frame says of its
+    cells; `near` (n, n): the cells of the true place, none of them where the frame shows what is not on the map."""
+
+    ground: str
+    belief: Belief
+    cells: Cells
+    near: Mask
+
+    @property
+    def true(self) -> bool:
+        """Whether the frame shows what is on the map."""
+        return bool(self.near.any())
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The looks of which something can be told, and how many frames were `refused` before anything could."""
+
+    looks: tuple[Look, ...]
+    refused: int
+
+
+class Unfitted:
+    """A descriptor whose likelihood is START, so that what was fitted before does not decide what is seen now."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self._descriptor = descriptor
+
+    @property
+    def likelihood(self) -> Likelihood:
+        return START
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._descriptor, name)
+
+
+def sample(grounds: Sequence[Ground], descriptor: Descriptor, count: int, seed: int,
+           progress: Callable[[int, int], None] | None = None) -> Looks:
+    """Take `count` looks over each ground; equal arguments give equal looks.
+
+    Every third is a decoy: mirrored, or, where there is more than one ground, taken over the next of them. Raises InputError
+    where a ground shows too little for a footprint.
+    """
+    looks: list[Look] = []
+    refused = 0
+    for number, ground in enumerate(grounds):
+        rng = np.random.default_rng([seed, number])
+        localizer = Localizer(ground.reference, cast(Descriptor, Unfitted(descriptor)))
+        for i in range(count):
+            elsewhere = grounds[(number + 1) % len(grounds)] if i % (2 * DECOYS) == 2 * DECOYS - 1 and len(grounds) > 1 else None
+            decoy = i % DECOYS == DECOYS - 1
+            look = _look(ground, elsewhere, decoy, localizer, rng)
+            if look is None:
+                refused += 1
+            else:
+                looks.append(look)
+            if progress:
+                progress(number * count + i + 1, len(grounds) * count)
+    return Looks(tuple(looks), refused)
+
+
+def _look(ground: Ground, elsewhere: Ground | None, decoy: bool, localizer: Localizer, rng: np.random.Generator) -> Look | None:
+    """One look, None where the frame was refused before its places were told apart."""
+    sight = ground.sight(float(np.exp(rng.uniform(*np.log(FOOTPRINTS_PX)))))
+    image, true = _seen(ground, sight, rng)
+    if elsewhere:
+        image, _ = _seen(elsewhere, sight, rng)
+    elif decoy:
+        image = np.ascontiguousarray(image[:, ::-1])
+    sigma = np.array([SIGMA_PX * ground.reference.gsd] * 2 + [SIGMA_HEIGHT * sight.height, SIGMA_TILT, SIGMA_TILT, SIGMA_YAW])
+    prior = Prior(STAMP_NS, true.corrected(rng.normal(0, 1, 6) * sigma), np.diag(sigma ** 2))
+    candidate = localizer.match(Frame(STAMP_NS, image, sight.camera), prior)
+    if candidate.surface is None or candidate.expected is None:
+        return None
+    expected = candidate.expected
+    cells = expected.belief.cells(candidate.surface.from_reckoned(expected.correction))
+    shift: Float64 = true.position[:2] - expected.reckoned
+    near = expected.belief.near(*shift.tolist())
+    return Look(ground.name, expected.belief, cells, np.zeros_like(near) if decoy else near)
+
+
+def _seen(ground: Ground, sight: Sight, rng: np.random.Generator) -> tuple[UInt8, Pose]:
+    """An image of a random place that the orthophoto covers, under clouds now and then, and the pose that it was taken from."""
+    view = ground.view(sight)
+    for _ in range(TRIES):
+        col, row = rng.uniform(0, ground.grid.width), rng.uniform(0, ground.grid.height)
+        x, y = (float(value) for value in ground.grid.to_map(col, row))
+        above = float(ground.terrain.height(np.array(x), np.array(y))) + sight.height
+        pose = Pose.from_rpy(np.array([x, y, above]), *rng.normal(0, TILT, 2), rng.uniform(-np.pi, np.pi))
+        if view.valid_share(pose) < LEAST_SEEN:
+            continue
+        cloud = rng.uniform(*CLOUDS_PERCENT) if rng.uniform() < CLOUDED else 0.0
+        options = FlightOptions.of(cloud_percent=cloud, seed=int(rng.integers(2**31)))
+        image = Weather.of(options, sight).over(view.render(pose)[0], view, pose)
+        return Exposure.over(int(rng.integers(2**31)), rng, 1, 1.0, False).expose(image, 0), pose
+    raise InputError(f"{ground.name} shows no place large enough for a footprint of {sight.shorter / ground.reference.gsd:.0f} px "
+                     f"in {TRIES} tries; name ground with more than that, without holes")
