@@ -119,7 +119,7 @@ def used(path: Path) -> None:
                 assert refusal.reason == "map_damaged"
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])
 def test_a_header_that_is_taken_breaks_nothing_later(copied_map: Path, step: int, capsys: pytest.CaptureFixture[str]) -> None:
     file = copied_map / "zarr.json"
     document = json.loads(file.read_bytes())
