@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from copy import deepcopy
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,10 @@ def mutations(sound: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         if way in texts[2:]:
             continue  # one as the other
         for junk in JUNK:
-            header = deepcopy(sound)
-            within: Any = header
+            # a copy of what is on the way, for the rest stays what it is
+            header = within = dict[Any, Any](sound)
             for step in way[:-1]:
+                within[step] = copy(within[step])
                 within = within[step]
             if junk is GONE:
                 del within[way[-1]]
@@ -119,7 +120,7 @@ def used(path: Path) -> None:
                 assert refusal.reason == "map_damaged"
 
 
-@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
 def test_a_header_that_is_taken_breaks_nothing_later(copied_map: Path, step: int, capsys: pytest.CaptureFixture[str]) -> None:
     file = copied_map / "zarr.json"
     document = json.loads(file.read_bytes())
