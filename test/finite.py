@@ -22,10 +22,13 @@ ANGLES = st.floats(-7.0, 7.0)
 SHORT = False  # whether the run leaves out what is long
 
 
+def share(count: int) -> int:
+    """Of so many examples those that a run takes: a third where it leaves out what is long."""
+    return max(count // 3, 10) if SHORT else count
+
+
 def examples(count: int) -> Any:
-    """So many examples, a third of them in a run that leaves out what is long."""
-    few = max(count // 3, 10) if SHORT else count
-    return settings(max_examples=few, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    return settings(max_examples=share(count), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def vectors(length: int, each: st.SearchStrategy[float] = ANY) -> st.SearchStrategy[Any]:
