@@ -83,8 +83,8 @@ endif
 # the test processes share the cores, so each keeps to one thread
 test test-long check: export OMP_NUM_THREADS = 1
 test test-long check: export OPENBLAS_NUM_THREADS = 1
-# three processes on two cores, as each waits for a node now and then; files in the order of test/conftest.py
-PYTEST = .venv/bin/python -m pytest -q -rs -n 3 --dist loadfile --no-loadscope-reorder
+# four processes on two cores, as two or so wait for a node at any time; files in the order of test/conftest.py
+PYTEST = .venv/bin/python -m pytest -q -rs -n 4 --dist loadfile --no-loadscope-reorder
 test: install
 	$(PYTEST) -m 'not long'
 
