@@ -7,12 +7,13 @@ from test_matching import CELL, WINDOW, centre_of, field, window_of
 
 from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.matching import ties
+from promptmid_core.matching.blocks import STEPS, block_surfaces
 from promptmid_core.matching.correlation import Spectra, Sums, Surfaces, centred, correlate, tiles
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.search import BROAD, Extent, _Blocks, _correlations, _peaks, _shifts, _steps, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface, vertex
-from promptmid_core.matching.ties import STEPS, tie_points
+from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import verify
 from promptmid_core.matching.warp import warped
 from promptmid_core.matching.window import Layout, SearchWindow
@@ -104,7 +105,7 @@ def patch_at(east: int, north: int, side: int = 96, margin: int = 64, valid: np.
 def test_tie_points_lie_at_the_middles_of_blocks_that_overlap_by_half(side: int, step: int, blocks: int) -> None:
     """Smaller blocks where the patch is small, so that there are enough of them."""
     patch = patch_at(2, -3, side)
-    found = tie_points(patch, WINDOW, Similarity(centre_of(WINDOW)))
+    found = tie_points(block_surfaces(patch, WINDOW, Similarity(centre_of(WINDOW))))
     assert (side >= STEPS[0][0]) == (step == STEPS[0][1])
     middles = np.arange(blocks) * step + (2 * step - 1) / 2
     cols, rows = np.meshgrid(middles, middles)
@@ -114,14 +115,14 @@ def test_tie_points_lie_at_the_middles_of_blocks_that_overlap_by_half(side: int,
 
 
 def test_a_patch_of_less_than_a_block_has_no_tie_points() -> None:
-    assert len(tie_points(patch_at(0, 0, 15), WINDOW, Similarity(centre_of(WINDOW)))) == 0
+    assert len(tie_points(block_surfaces(patch_at(0, 0, 15), WINDOW, Similarity(centre_of(WINDOW))))) == 0
 
 
 @pytest.mark.parametrize(("columns", "expected"), [(22, 0), (23, 5)])
 def test_a_block_needs_seven_tenths_of_its_cells(columns: int, expected: int) -> None:
     valid = np.zeros((96, 96), bool)
     valid[:, :columns] = True
-    found = tie_points(patch_at(0, 0, valid=valid), WINDOW, Similarity(centre_of(WINDOW)))
+    found = tie_points(block_surfaces(patch_at(0, 0, valid=valid), WINDOW, Similarity(centre_of(WINDOW))))
     assert len(found) == expected
 
 
@@ -344,7 +345,7 @@ def test_a_patch_need_not_be_square() -> None:
     best = search(patch, SearchWindow(window), Extent(20 * 2 * CELL, 0.02, 0.01))[0]
     assert (best.similarity.east, best.similarity.north) == pytest.approx((10 * CELL, 6 * CELL), abs=CELL)
     assert best.score > 5
-    found = tie_points(patch, window, best.similarity)
+    found = tie_points(block_surfaces(patch, window, best.similarity))
     assert len(found) == 4 * 9
     assert found.found - found.seen == pytest.approx(np.tile([10 * CELL, 6 * CELL], (36, 1)), abs=0.05 * CELL)
 
