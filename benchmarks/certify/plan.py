@@ -61,7 +61,7 @@ CLASSES = (
     Class("mirrored", ("decoy-mirrored", "decoy-mirrored-la", "decoy-mirrored-oc"), 8, nowhere=True),
     Class("turned", ("decoy-turned", "decoy-turned-la"), 8, nowhere=True),
     Class("shuffled tiles", ("decoy-shuffled", "decoy-shuffled-la"), 8, nowhere=True),
-    Class("chequer", tuple(f"chequer-{side}px" for side in (16, 20, 24, 28, 32, 37, 42, 48, 54, 60)), 2),
+    Class("chequer", tuple(f"chequer-{side}px" for side in (16, 20, 24, 28, 32, 37, 42, 48, 54, 60)), 3),
     Class("equal blocks", ("blocks",), 8),
     Class("sections", ("sections",), 8),
     Class("desert", ("desert",), 8),
