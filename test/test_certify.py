@@ -108,13 +108,16 @@ def test_the_bound_is_that_of_places_whatever_the_frames() -> None:
 
 def test_hypotheses_are_counted_by_what_was_said_and_the_first_of_a_flight_stands_for_its_place() -> None:
     records = [of("true", "a", told=[[0, 0.95, False], [1, 0.97, True], [2, 0.9, True], [3, 0.8, True], [4, 1.0, True]]),
-               of("true", "b", told=[[0, 0.98, True], [5, 0.6, False]]), of("true", "c")]
-    half, ninety, more, most = honesty(records)
+               of("true", "b", told=[[0, 0.98, True], [5, 0.6, False]]), of("true", "c"),
+               of("chequer", "d", told=[[0, 0.7, False]]), of("mirrored", "e", told=[[0, 0.7, False]])]
+    classes = (Class("true", (), 1, decoy=False), Class("chequer", (), 1), Class("mirrored", (), 1, nowhere=True))
+    half, ninety, more, most, *of_decoys = honesty(classes, records)
+    assert [row["n"] for row in of_decoys] == [1, 0, 0, 0]
     assert (ninety["n"], ninety["right"], ninety["places"], ninety["first_right"]) == (4, 3, 2, 1)
     assert ninety["mean_of_places"] == pytest.approx((2 / 3 + 1) / 2, abs=1e-4)
     assert (half["n"], half["right"], half["places"]) == (2, 1, 2)
     assert (more["n"], more["mean_of_places"], most["n"]) == (0, None, 1)
-    shown = table(rows((Class("true", (), 1, decoy=False),), records), honesty(records))
+    shown = table(rows(classes, records), honesty(classes, records))
     assert "90 to 99 %" in shown and "all decoys" in shown
 
 

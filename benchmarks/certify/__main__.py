@@ -32,8 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         records = fly_all(plan, args.out, args.flight)
         found = rows(plan.classes, records)
-        decoys = {each.name for each in plan.classes if each.decoy}
-        honest = honesty(record for record in records if record["class"] not in decoys)
+        honest = honesty(plan.classes, records)
         write_json(args.out / "certify.json", {
             "classes": found, "hypotheses": honest, "skipped": plan.skipped,
             "left_out": {record["name"]: record["left_out"] for record in records if "left_out" in record},

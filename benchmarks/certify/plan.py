@@ -38,7 +38,7 @@ DECOYS = (Way("structural", 256, (480, 360)), Way("structural", 512, (512, 512))
           Way("promptmid", 256, (480, 360)))
 # short flights: a belief is in doubt for a few frames
 TRUE = tuple(Way(descriptor, footprint, (320, 240), frames=12) for descriptor, footprint in
-             (("structural", 128), ("structural", 192), ("structural", 160), ("promptmid", 128)))
+             (("structural", 128), ("structural", 192), ("structural", 96), ("promptmid", 128)))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ CLASSES = (
     Class("water", ("water",), 8),
     Class("30 % replaced", ("replaced-30", "replaced-30-la", "replaced-30-oc"), 8),
     Class("prior jumps", ("filter-jumps-simulated", "odometry-jumps-simulated"), 8),
-    Class("true flights", ("hypotheses-honest", "tracking-la", "tracking-oc"), 160, decoy=False,
+    Class("true flights", ("hypotheses-honest", "hypotheses-honest-la", "hypotheses-honest-oc"), 160, decoy=False,
           shared=True, ways=TRUE),
 )
 
