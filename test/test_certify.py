@@ -15,8 +15,8 @@ from benchmarks.certify.ledger import Ledger, Record
 from benchmarks.certify.plan import CLASSES, SCENARIOS, Class, Plan, Way
 from benchmarks.certify.tally import honesty, rows, table
 from promptmid_core.errors import InputError
-from promptmid_core.scenario.ground import DATA, GroundFiles
-from promptmid_core.scenario.scenario import Scenario
+from promptmid_core.scenario.ground import DATA, Chips, GroundFiles
+from promptmid_core.scenario.scenario import Scenario, Terrane
 from promptmid_core.scenario.stage import Leg, Stage
 from promptmid_core.scenario.store import Store
 
@@ -35,9 +35,12 @@ SMALL = Way("structural", 128, (160, 160), frames=3)
 class Unmade(Stage):
     """A stage that makes no ground: a leg for each seed, and for each of some cells."""
 
+    def ground(self, wanted: Terrane) -> GroundFiles:
+        return GroundFiles(Path(wanted.folder if isinstance(wanted, Chips) else str(wanted)), Path("sar.tif"))
+
     def legs(self, scenario: Scenario) -> Iterator[Leg]:
         for seed in scenario.seeds:
-            ground = GroundFiles(Path(str(scenario.world(seed))), Path("sar.tif"))
+            ground = self.ground(scenario.world(seed))
             for cell in ((col, row) for row in range(4) for col in range(11)) if scenario.cells else (None,):
                 yield Leg(f"seed {seed} {cell}", "", seed, ground, cell)
 
@@ -61,6 +64,7 @@ def test_simulated_worlds_alone_are_enough_to_certify_and_no_ground_is_flown_ove
     for each in CLASSES:
         ways = Counter(task.way for task in tasks if task.of is each)
         assert min(ways[way] for way in each.ways) >= 2, each.name
+    assert all(task.way.footprint_px <= 256 for task in tasks if task.leg.cell)
     by_network = sum(task.way.descriptor == "promptmid" for task in simulated)
     assert len(simulated) / 5 <= by_network <= len(simulated) / 3
 

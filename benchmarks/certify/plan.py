@@ -115,7 +115,9 @@ class Plan:
 
     def _of(self, each: Class, scenario: Scenario, ways: Iterator[Way], stage: Stage) -> Iterator[Task]:
         seed = SEEDS * (1 + list(self._scenarios).index(scenario.name))
-        for leg, way in zip(self._legs(each, varied(scenario, each.ways[0], seed), stage), ways, strict=False):
+        for leg in self._legs(each, varied(scenario, each.ways[0], seed), stage):
+            # a cell has room for what sees half of it
+            way = next(way for way in ways if leg.cell is None or 2 * way.footprint_px <= CELL_PX)
             flown = varied(scenario, way, leg.seed)
             yield Task(each, replace(flown, cells=Division(CELL_PX)) if leg.cell else flown, way, leg)
 
@@ -126,7 +128,9 @@ class Plan:
             count, seed = self._count(each.places), scenario.flight.plan.seed
             seeds = tuple(range(seed, seed + count))
             return islice(stage.legs(replace(divided if each.shared else scenario, seeds=seeds)), count)
-        sharing = [other.name for other in self._scenarios.values() if other.ground == scenario.ground]
+        optical = stage.ground(scenario.ground).optical
+        sharing = [other.name for other in self._scenarios.values() if not isinstance(other.ground, WorldOptions)
+                   and stage.ground(other.ground).optical == optical]
         legs = list(stage.legs(divided))[sharing.index(scenario.name)::len(sharing)]
         return iter(legs[:self._count(len(legs))])
 
