@@ -36,6 +36,8 @@ class Way:
 
 DECOYS = (Way("structural", 256, (480, 360)), Way("structural", 512, (512, 512)), Way("structural", 160, (320, 240)),
           Way("promptmid", 256, (480, 360)))
+LOST = tuple(Way(descriptor, footprint, (320, 240), frames=10) for descriptor, footprint in
+             (("structural", 256), ("structural", 160), ("promptmid", 256)))
 # short flights: a belief is in doubt for a few frames
 TRUE = tuple(Way(descriptor, footprint, (320, 240), frames=12) for descriptor, footprint in
              (("structural", 128), ("structural", 192), ("structural", 96), ("promptmid", 128)))
@@ -68,6 +70,8 @@ CLASSES = (
     Class("forest", ("forest",), 8),
     Class("water", ("water",), 8),
     Class("30 % replaced", ("replaced-30", "replaced-30-la", "replaced-30-oc"), 8),
+    Class("lost on a mirrored map", ("lost-decoy-simulated", "lost-decoy-la", "lost-decoy-oc"), 24, nowhere=True, shared=True,
+          ways=LOST),
     Class("prior jumps", ("filter-jumps-simulated", "odometry-jumps-simulated"), 8),
     Class("true flights", ("hypotheses-honest", "hypotheses-honest-la", "hypotheses-honest-oc"), 160, decoy=False,
           shared=True, ways=TRUE),
