@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from promptmid_core.arrays import Float64
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.errors import Refusal
@@ -24,12 +25,12 @@ from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.refmap import ReferenceMap
 
 # places of a frame that are looked at: so many that hold something, and more that hold much
-FEW, MOST, SOMETHING, MUCH = 2, 4, 1e-5, 0.01
+FEW, MOST, SOMETHING, MUCH = 4, 5, 1e-5, 0.01
 TOLD, LEAST_TOLD = 16, 1e-4  # places that are told of
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
-# of the scores around places that a coarse look has chosen, by 190 looks on decoys: one in 100 has one above 6, and ten times
-# fewer for each 0.7 more
-CLOSE = Likelihood(3.0, 3.6, 0.1)
+# what the scores of a close look say beside the coarse one that has chosen the place; and what they say of one spot of the place
+# against those around it
+CLOSE, SPOT = Likelihood(2.7, 5.2, 0.1), Likelihood(3.0, 3.6, 0.1)
 LEAST_SCALE = 0.03
 SAME_PX, PEAK = 8.0, 1.5  # around the very place; and cells of the coarse look that its peak leaves open
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on
@@ -89,7 +90,7 @@ class Closely:
             place = self._place(seen, best, at)
             told = self._told(best, at, place)
             whereabouts = whereabouts.seen_finely(at, told, expected.yaw)
-            share = told.share(SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
+            share = _share(told, best.surface.scores, SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
             found.append(Closeup(place, share, expected, scope, best))
         return whereabouts, found
 
@@ -153,3 +154,10 @@ class Closely:
                 return closeup.best.match.solution.pose, whereabouts.probability(closeup.place)
         ground = self._ground(place)
         return seen.lie.at((place.x, place.y), place.turn, ground, self._height(seen, ground)), place.probability
+
+
+def _share(look: FineLook, scores: Float64, near: float, far: float) -> float:
+    """How much of what a look tells within `far` metres of the place that it found it tells of the spot within `near`."""
+    apart = np.hypot(look.x - look.found.x, look.y - look.found.y)
+    ratios = np.exp(SPOT.log_ratio(scores))
+    return float(ratios[apart <= near].sum() / max(float(ratios[apart <= max(near, far)].sum()), 1e-300))
