@@ -30,7 +30,7 @@ TOLD, LEAST_TOLD = 16, 1e-4  # places that are told of
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
 # what the scores of a close look say beside the coarse one that has chosen the place; and what they say of one spot of the place
 # against those around it
-CLOSE, SPOT = Likelihood(2.7, 5.2, 0.1), Likelihood(3.0, 3.6, 0.1)
+CLOSE, SPOT = Likelihood(2.7, 5.4, 0.07), Likelihood(3.0, 3.6, 0.1)
 LEAST_SCALE = 0.03
 SAME_PX, PEAK = 8.0, 1.5  # around the very place; and cells of the coarse look that its peak leaves open
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on
