@@ -81,14 +81,14 @@ class Closely:
                 break
             at = left[0]
             looked.append(at)
-            expected = self._expected(seen, at, whereabouts, level)
+            expected = self.expected(seen, at, whereabouts, level)
             try:
                 scope = scope_of(seen.frame, expected, self.reference, self.terrain, self.options)
                 best = self.matcher.best(seen.frame, expected, scope, clock)
             except Refusal:
                 continue  # the rim of the map, or a hole of it: nothing is told of this place
-            place = self._place(seen, best, at)
-            told = self._told(best, at, place)
+            place = self.place(seen, best, at)
+            told = self.told(best, at, place)
             whereabouts = whereabouts.seen_finely(at, told, expected.yaw)
             share = _share(told, best.surface.scores, SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
             found.append(Closeup(place, share, expected, scope, best))
@@ -111,7 +111,7 @@ class Closely:
         """Metres above the ground at a place: a DEM knows its height, without one the scale tells."""
         return max(float(seen.lie.pose.position[2]) - ground, 1.0) if self.reference.has_dem else seen.scale * seen.lie.height
 
-    def _expected(self, seen: Seen, at: Whereabout, whereabouts: Whereabouts, level: int) -> Expectation:
+    def expected(self, seen: Seen, at: Whereabout, whereabouts: Whereabouts, level: int) -> Expectation:
         """Where a frame is looked for, around a place."""
         ground = self._ground(at)
         height = self._height(seen, ground)
@@ -128,7 +128,7 @@ class Closely:
         return Expectation(replace(seen.prior, pose=pose, covariance=covariance), pose, 1.5 * cell, yaw, share * height,
                            pose.position[:2], Belief.of(np.eye(2) * cell ** 2, fine))
 
-    def _place(self, seen: Seen, best: Hypothesis, at: Whereabout) -> Whereabout:
+    def place(self, seen: Seen, best: Hypothesis, at: Whereabout) -> Whereabout:
         """The place that a look has found; where it has found none that which it looked at."""
         if best.match is None:
             return at
@@ -140,7 +140,7 @@ class Closely:
         turn = pose.yaw - seen.lie.pose.yaw
         return Whereabout(x, y, float(np.arctan2(np.sin(turn), np.cos(turn))), 0.0)
 
-    def _told(self, best: Hypothesis, at: Whereabout, place: Whereabout) -> FineLook:
+    def told(self, best: Hypothesis, at: Whereabout, place: Whereabout) -> FineLook:
         """What a look around `at`, which has found a place, tells of all places around."""
         surface = best.surface
         moved = np.zeros(2) if best.match is None else (best.match.solution.pose.position - best.start.position)[:2]

@@ -56,13 +56,13 @@ class Seeker:
         with clock("orthorectify"):
             ground = ground_of(self.reference, self.terrain, self.options.track, quest.bounds(0.0))
             lie = Lie.of(frame, quest.pose(prior), prior, ground)
-            level = self._level(frame, lie, quest.search)
+            level = self.level(frame, lie, quest.search)
             swing_of(prior, lie.height, level, self.reference, self.options)
             patch, place = footprint(frame, lie.pose, Terrain.flat(lie.ground), level.gsd, self.options)
         with clock("describe"):
             described = self.closely.descriptor.oriented.describe(patch, Prompt(Modality.OPTICAL))
         with clock("map"):
-            search = quest.search or self._begun(quest, described, patch, lie, level, prior.way)
+            search = quest.search or self.begun(quest, described, patch, lie, level, prior.way)
         with clock("search"):
             search, width = self._looked(search, prior.way, described, patch, lie, place)
         seen = Seen(frame, prior, lie, search.scale, width)
@@ -77,10 +77,10 @@ class Seeker:
             search = replace(search, known_scale=self.closely.scale(seen, best))
         return Sought(replace(quest, search=search), probability * best.share, places), best
 
-    def _level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
+    def level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
         return self.reference.at(search.level) if search else level_of(frame, lie.pose, self.reference, Terrain.flat(lie.ground))
 
-    def _begun(self, quest: Quest, described: DescriptorMap, patch: Patch, lie: Lie, level: ReferenceMap,
+    def begun(self, quest: Quest, described: DescriptorMap, patch: Patch, lie: Lie, level: ReferenceMap,
                motion: DeadReckoning) -> Search:
         """A search before its first frame is looked at."""
         quest = quest.seen_from(lie.place - lie.pose.position[:2])
@@ -124,7 +124,7 @@ class Seeker:
             whereabouts = search.whereabouts.moved(self._step(search, motion, lie.place - search.place, new), ground)
         else:
             whereabouts = replace(search.whereabouts, ground=ground)
-        scales, shares, width = self._scales(described, search, lie)
+        scales, shares, width = self.scales(described, search, lie)
         tried = search.tried if len(search.tried) == len(scales) else (0,) * len(scales)
         chosen = int(np.argmax(shares / (np.array(tried) + 1)))
         scale, turns = float(scales[chosen]), whereabouts.turns
@@ -152,7 +152,7 @@ class Seeker:
         return Step(move, float(np.sqrt(spread2)), float(np.deg2rad(track.yaw_drift_deg_per_km) * way / 1e3), new,
                     FORGOTTEN * track.risk)
 
-    def _scales(self, described: DescriptorMap, search: Search, lie: Lie) -> tuple[Float64, Float64, float]:
+    def scales(self, described: DescriptorMap, search: Search, lie: Lie) -> tuple[Float64, Float64, float]:
         """How many times larger the ground may be than it seems, how likely each is, and how far from each is looked."""
         if search.known_scale is not None:
             return np.array([search.known_scale]), np.array([SURE]), LEAST_SCALE
