@@ -141,15 +141,12 @@ class Whereabouts:
                        pending=(0.0, 0.0) if due else spread, ground=ground, frames=self.frames + 1)
 
     def looked(self, layers: Iterable[tuple[int, Layer]], share: float, again: bool) -> Whereabouts:
-        """Return the belief after layers of a survey, each with the index of its heading; `share`: the probability that the scale
-        was the one that was tried; `again`: whether it is that of the look before, in whose place this one comes."""
+        """Return the belief after layers of a survey, each with the index of its heading, whose `rest` it was for; `share`: the
+        probability that the scale was the one that was tried; `again`: whether it is that of the look before, in whose place this
+        one comes."""
         told = self.told.copy()
         for k, layer in layers:
             z = np.clip((layer.z - np.float32(LEAST_Z)) * np.float32(1 / Z_STEP), 0, 255)
-            rest = self.rest[k] / self.grid.gsd
-            back = np.array([[1.0, 0.0, rest[0]], [0.0, 1.0, -rest[1]]])
-            size = z.shape[::-1]
-            z = cv2.warpAffine(z, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
             new = np.where(layer.known, cv2.LUT(np.round(z).astype(np.uint8), TELLS), np.uint8(NOTHING))
             told[k] = new if share == 1 else either(NOTHING * np.ones_like(new) if again else told[k], new, share)
         return replace(self, told=told)

@@ -133,7 +133,7 @@ class Seeker:
         indices = (np.arange(count) + search.frames * count) % len(turns)
 
         def looks() -> Iterator[tuple[int, Layer]]:
-            found = layers(described, search.overview, turns[indices], place=place, scale=scale)
+            found = layers(described, search.overview, turns[indices], place=place, scale=scale, rests=whereabouts.rest[indices])
             yield from zip(indices.tolist(), found, strict=True)
 
         whereabouts = whereabouts.looked(looks(), float(shares[chosen]), scale == search.scale)
