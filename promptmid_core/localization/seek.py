@@ -33,7 +33,8 @@ MOST_FINE = 14_000_000  # of these as many as cells finer than 8 px may have
 MOST_HELD = 30_000_000  # cells times headings of a belief: 0.15 GB, twice while a frame is taken in
 MOST_SCALES = 9
 MOST_REACH = 0.6  # by which share the scale may be another
-LIKELY, SURE = 0.3, 0.9  # probability of a place from which on its scale is taken for that of the ground, and how surely
+# probability of a place from which on its scale is taken for that of the ground, down to which it stays so, and how surely
+LIKELY, STILL, SURE = 0.3, 0.03, 0.9
 FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being any other
 
 
@@ -68,12 +69,13 @@ class Seeker:
         seen = Seen(frame, prior, lie, search.scale, width)
         whereabouts, found = self.closely.look(seen, search.whereabouts, search.level, clock)
         places = self.closely.places(seen, whereabouts, found)
+        likely = LIKELY if search.known_scale is None else STILL
         search = replace(search, whereabouts=whereabouts, known_scale=None)
         if not found:
             return Sought(replace(quest, search=search), 0.0, places), None
         best = max(found, key=lambda each: (each.best.match is not None, whereabouts.probability(each.place)))
         probability = whereabouts.probability(best.place)
-        if probability >= LIKELY:
+        if probability >= likely:
             search = replace(search, known_scale=self.closely.scale(seen, best))
         return Sought(replace(quest, search=search), probability * best.share, places), best
 
@@ -136,7 +138,7 @@ class Seeker:
             found = layers(described, search.overview, turns[indices], place=place, scale=scale, rests=whereabouts.rest[indices])
             yield from zip(indices.tolist(), found, strict=True)
 
-        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), scale == search.scale)
+        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), abs(scale - search.scale) <= LEAST_SCALE)
         tried = tuple(n + (i == chosen) for i, n in enumerate(tried))
         return replace(search, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale,
                        frames=search.frames + 1), width
