@@ -157,6 +157,16 @@ def test_a_close_look_is_remembered_as_long_as_its_ground_is_in_view(nats: float
     assert (flown_on(seen, 400, 0.02).closely == flown_on(plain, 1, 0.02).closely).all()
 
 
+def test_two_looks_tell_the_spot() -> None:
+    """A close look alone leaves two spots of one place open."""
+    belief = looked(begun(), (1500.0, 4500.0), 1, 9.0)
+    at = replace(belief.places(1)[0], x=1500.0, y=4500.0)
+    spots = replace(close(at, 5.0), nats=np.where(np.isin(np.arange(81), [40, 42]), 5.0, -2.5))
+    alone = begun().share(spots, CELL / 3, 1.5 * CELL)
+    assert 0.4 < alone < 0.5
+    assert belief.share(spots, CELL / 3, 1.5 * CELL) > 0.99
+
+
 def test_a_scale_that_may_be_wrong_is_believed_less() -> None:
     told = [begun().looked([(1, layer((1500.0, 4500.0)))], share, False).places(1)[0].probability for share in (1.0, 0.2)]
     assert told[0] > told[1] > 0.05

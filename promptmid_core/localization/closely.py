@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promptmid_core.arrays import Float64
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.errors import Refusal
@@ -38,7 +37,7 @@ TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix 
 
 @dataclass(frozen=True)
 class Closeup:
-    """What a close look came to: the place that it found, and the share of what it told around that it told of this very place;
+    """What a close look came to: the place that it found, and how much of what is believed around it is of this very spot;
     where it was `expected`, in which `scope`, and what `best` matched."""
 
     place: Whereabout
@@ -90,7 +89,8 @@ class Closely:
             place = self.place(seen, best, at)
             told = self.told(best, at, place)
             whereabouts = whereabouts.seen_finely(at, told, expected.yaw)
-            share = _share(told, best.surface.scores, SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
+            spot = replace(told, nats=SPOT.log_ratio(best.surface.scores))
+            share = whereabouts.share(spot, SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
             found.append(Closeup(place, share, expected, scope, best))
         return whereabouts, found
 
@@ -154,10 +154,3 @@ class Closely:
                 return closeup.best.match.solution.pose, whereabouts.probability(closeup.place)
         ground = self._ground(place)
         return seen.lie.at((place.x, place.y), place.turn, ground, self._height(seen, ground)), place.probability
-
-
-def _share(look: FineLook, scores: Float64, near: float, far: float) -> float:
-    """How much of what a look tells within `far` metres of the place that it found it tells of the spot within `near`."""
-    apart = np.hypot(look.x - look.found.x, look.y - look.found.y)
-    ratios = np.exp(SPOT.log_ratio(scores))
-    return float(ratios[apart <= near].sum() / max(float(ratios[apart <= max(near, far)].sum()), 1e-300))

@@ -172,6 +172,16 @@ class Whereabouts:
         after.__dict__["_marginal"] = weights
         return after
 
+    def share(self, look: FineLook, near: float, far: float) -> float:
+        """Return how much of what is believed within `far` metres of the place that a look found is within `near`, by the coarse
+        look and this one."""
+        k, = self._alike(look.found, 0.0)[:1]
+        apart = np.hypot(look.x - look.found.x, look.y - look.found.y)
+        cols, rows = (np.clip(np.round(axis).astype(int), 0, most - 1) for axis, most in zip(
+            self.grid.to_pixel(look.x - self.rest[k, 0], look.y - self.rest[k, 1]), self.grid.shape[::-1], strict=True))
+        weights = self.past[k][rows, cols] * np.exp(NATS[self.told[k][rows, cols]] + look.nats)
+        return float(weights[apart <= near].sum() / max(float(weights[apart <= max(near, far)].sum()), 1e-300))
+
     def same(self, one: Whereabout, other: Whereabout) -> bool:
         """Return whether two places, with their headings, are one."""
         turn = abs(float(_wrapped(np.asarray(one.turn - other.turn))))
