@@ -44,7 +44,8 @@ class Start:
 class Search:
     """What frames have told: `whereabouts` on the `overview` of a `level` of the map; `begun_m` flown when it began; `motion` and
     `place` (2,) of the last frame: its dead reckoning, and where its boresight was believed to be; `frames` that were looked at;
-    `tried`: how often each scale of the ground was, `scale` the last one, `known_scale` that of a likely place."""
+    `tried`: how often each scale of the ground was, `scale` the last one, `again` whether it is the one before too; `known_scale`
+    that of a likely place."""
 
     whereabouts: Whereabouts
     overview: Overview
@@ -55,6 +56,7 @@ class Search:
     frames: int = 0
     tried: tuple[int, ...] = ()
     scale: float = 0.0
+    again: bool = False
     known_scale: float | None = None
 
 

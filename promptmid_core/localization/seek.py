@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,7 @@ from promptmid_core.refmap import ReferenceMap
 
 CELLS_PX = {4: 1.0, 8: 1.5, 16: 1.5}  # sides of a cell, finest first, and the swing of headings for them
 LARGE_PX = 400  # a footprint that needs no cells finer than 8 px
-MOST_LOOKS = 26_000_000  # cells times headings at which a frame is looked for: about a second of two cores
+MOST_LOOKS = 9_000_000  # cells times headings at which a frame is looked for: 0.7 s of processor time
 MOST_FINE = 14_000_000  # of these as many as cells finer than 8 px may have
 MOST_HELD = 30_000_000  # cells times headings of a belief: 0.15 GB, twice while a frame is taken in
 MOST_SCALES = 9
@@ -128,19 +129,26 @@ class Seeker:
             whereabouts = replace(search.whereabouts, ground=ground)
         scales, shares, width = self.scales(described, search, lie)
         tried = search.tried if len(search.tried) == len(scales) else (0,) * len(scales)
-        chosen = int(np.argmax(shares / (np.array(tried) + 1)))
-        scale, turns = float(scales[chosen]), whereabouts.turns
-        # where there are too many headings for a frame, it is looked for at the next ones
-        count = min(len(turns), max(MOST_LOOKS // (search.overview.grid.width * search.overview.grid.height), 1))
-        indices = (np.arange(count) + search.frames * count) % len(turns)
+        turns = whereabouts.turns
+        # where there are too many headings for a frame, the next ones have the rest, at the same scale
+        parts = math.ceil(len(turns) * search.overview.grid.width * search.overview.grid.height / MOST_LOOKS)
+        count = math.ceil(len(turns) / min(parts, len(turns)))
+        begun = search.frames * count % len(turns)
+        indices = (np.arange(count) + begun) % len(turns)
+        if begun < count:
+            chosen = int(np.argmax(shares / (np.array(tried) + 1)))
+            tried = tuple(n + (i == chosen) for i, n in enumerate(tried))
+            again = abs(float(scales[chosen]) - search.scale) <= LEAST_SCALE
+        else:
+            chosen, again = int(np.argmin(np.abs(scales - search.scale))), search.again
+        scale = float(scales[chosen])
 
         def looks() -> Iterator[tuple[int, Layer]]:
             found = layers(described, search.overview, turns[indices], place=place, scale=scale, rests=whereabouts.rest[indices])
             yield from zip(indices.tolist(), found, strict=True)
 
-        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), abs(scale - search.scale) <= LEAST_SCALE)
-        tried = tuple(n + (i == chosen) for i, n in enumerate(tried))
-        return replace(search, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale,
+        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), again)
+        return replace(search, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale, again=again,
                        frames=search.frames + 1), width
 
     def _step(self, search: Search, motion: DeadReckoning, move: Float64, new: float) -> Step:
