@@ -54,7 +54,7 @@ class Localizer:
         self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(self.options.track.ground_height_m)
         windows = Windows(self.options.gates.least_map_valid)
         self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
-        self._seeker = Seeker(reference, self.terrain, self.options,
+        self.seeker = Seeker(reference, self.terrain, self.options,
                               Closely(reference, self.terrain, descriptor, self.options, self._matcher))
         self._track = self._new_track()
 
@@ -78,7 +78,7 @@ class Localizer:
                 check_prior(prior)
             expected = (expect or self._new_track().expect)(frame, prior)
             if isinstance(expected, Anywhere):
-                sought, closeup = self._seeker.seek(frame, expected, clock)
+                sought, closeup = self.seeker.seek(frame, expected, clock)
                 candidate = replace(candidate, sought=sought)
                 if closeup is None:
                     raise Refusal(Reason.AMBIGUOUS, "no place of the map could be looked at closely")
