@@ -83,9 +83,9 @@ def test_where_the_prior_tells_too_little_a_search_begins(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("off", [(2500.0, -1500.0), (90_000.0, 0.0)])
-def test_a_prior_that_is_sure_and_wrong_is_left_for_a_search(
+def test_a_prior_that_is_sure_and_wrong_is_left(
         scene: Scene, monkeypatch: pytest.MonkeyPatch, off: tuple[float, float]) -> None:
-    """On the map, and off it."""
+    """On the map, where frames are looked for farther and farther around, and off it, where that leads nowhere."""
     monkeypatch.setattr(track, "MOST_UNSEEN", 3)
     at, states = localizer(scene), list[State]()
     for frame, prior in flown(scene):
@@ -96,7 +96,8 @@ def test_a_prior_that_is_sure_and_wrong_is_left_for_a_search(
         states.append(fix.state)
         if fix.pose is not None:
             assert np.hypot(*(fix.pose.position - prior.pose.position)[:2]) < 400
-    assert states[0] is State.SEARCHING and State.LOST in states and states[-1] is State.TRACKING
+    assert states[0] is State.SEARCHING and states[-1] is State.TRACKING
+    assert State.LOST in states or off[0] < 10_000
 
 
 def test_a_search_is_begun_at_will_and_keeps_what_it_knows(scene: Scene) -> None:
@@ -177,7 +178,8 @@ def test_what_was_stated_is_doubted_once_it_has_led_nowhere(scene: Scene) -> Non
     sought = at.match(*flown(scene)[0], at.expect).sought
     assert sought is not None and sought.quest.search is not None
     long = replace(quest, search=replace(sought.quest.search, frames=100))
-    assert (long.doubted.reach, long.doubted.sigma, long.doubted.search) == (np.pi, np.inf, None)
+    assert (long.doubted.reach, long.doubted.sigma, long.doubted.search) == (pytest.approx(4 * quest.reach), np.inf, None)
+    assert replace(long, reach=np.pi).doubted.reach == np.pi
     assert replace(long, firm=True).doubted.search is not None
 
 

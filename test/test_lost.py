@@ -49,7 +49,7 @@ def test_what_a_close_look_tells_is_fitted_where_both_are_seen() -> None:
     rng = np.random.default_rng(1)
     told = looks.close(rng.normal(9, 1.5, 300), rng.normal(4, 1.5, 600))
     # of two normal distributions of one spread it is a line
-    assert (told.slope, told.even) == (pytest.approx(5 / 1.5 ** 2, rel=0.2), pytest.approx(6.5, abs=0.3))
+    assert (told.slope, told.scores[1]) == (pytest.approx(5 / 1.5 ** 2, rel=0.2), pytest.approx(6.5, abs=0.3))
     assert 0.02 <= told.void < 0.1
 
 
@@ -64,6 +64,6 @@ def test_tables_are_fitted_to_flights(scene: Scene, tmp_path: Path, capsys: pyte
     assert looks.main(["--fit", *[str(samples)] * 4]) == 0
     tables = json.loads(capsys.readouterr().out)
     assert np.interp(5.0, *np.transpose(tables["surveyed"])) > 6
-    assert np.median(told.false_close) < tables["close"]["even"] < np.median(told.true_close)
+    assert np.median(told.false_close) < tables["close"]["scores"][1] < np.median(told.true_close)
     assert looks.main(["--fit", str(samples)]) == 1 and "give more flights" in capsys.readouterr().err
     assert looks.main([str(scene.bag)]) == 1 and "give --map and --json" in capsys.readouterr().err
