@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from promptmid_core.localization.integrity import check_joint
 from promptmid_core.localization.options import Options
@@ -9,7 +10,6 @@ from promptmid_core.matching.blocks import RADIUS, BlockSurfaces
 from promptmid_core.matching.joint import jointly
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.reasons import Reason
-from refusals import refused
 
 CELL = 20.0
 START = Similarity((500.0, 300.0), 40.0, -60.0, 0.02, 1.01)
@@ -51,7 +51,7 @@ def test_it_is_as_exact_as_it_says() -> None:
         sigmas.append(np.sqrt(np.diag(found.covariance)[:2]) / CELL)
     spread, said = np.sqrt((np.array(errors) ** 2).mean(axis=0)), np.mean(sigmas, axis=0)
     assert (spread < 0.3).all()
-    assert (0.5 < spread / said).all() and (spread / said < 2).all()
+    assert (spread / said > 0.5).all() and (spread / said < 2).all()
 
 
 def test_what_is_known_of_turn_and_scale_counts() -> None:
@@ -72,4 +72,4 @@ def test_noise_alone_two_blocks_and_a_place_too_far_are_none() -> None:
 def test_a_place_that_is_not_exact_enough_is_refused() -> None:
     good, bad = np.diag([25.0, 25.0, 1e6, 1e6, 1e6, 1e6]), np.diag([25.0, 900.0, 1e6, 1e6, 1e6, 1e6])
     check_joint(good, 10.0, Options())
-    assert refused(Reason.FEW_TIE_POINTS, check_joint, bad, 10.0, Options()).startswith("too few tie points agree, and all blocks")
+    assert refused(Reason.FEW_TIE_POINTS, check_joint, bad, 10.0, Options()).startswith("too few tie points agree")

@@ -50,7 +50,7 @@ def test_what_a_close_look_tells_is_fitted_where_both_are_seen() -> None:
     told = looks.close(rng.normal(9, 1.5, 300), rng.normal(4, 1.5, 600))
     # of two normal distributions of one spread it is a line
     assert (told.slope, told.scores[1]) == (pytest.approx(5 / 1.5 ** 2, rel=0.2), pytest.approx(6.5, abs=0.3))
-    assert 0.02 <= told.void < 0.1
+    assert np.log(0.02) <= told.nats[0] < np.log(0.1)
 
 
 def test_tables_are_fitted_to_flights(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

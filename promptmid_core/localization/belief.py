@@ -60,8 +60,8 @@ class Surface:
 @dataclass(frozen=True)
 class Cells:
     """What a frame says of cells, in arrays of one shape: the highest of its `scores` in each, the highest at its place and near
-    by in `peaks`, whether it says anything `inside` it, and how far what its tie points came to is told of it, `agreed`, from 0 to
-    1. They did with a `surplus`, and its surface is the best of `among`, both one number or one for each cell."""
+    by in `peaks`, whether it says anything `inside` it, and how far, from 0 to 1, its tie points `agreed` on it. They did
+    with a `surplus`, and its surface is the best of `among`, both one number or one for each cell."""
 
     scores: Float64
     peaks: Float64

@@ -100,7 +100,8 @@ class Quest:
         Not at all headings where odometry tells its own: a place where the aircraft flies backwards is another map's."""
         if self.firm or self.search is None or self.search.frames < PATIENCE:
             return self
-        return replace(self, sigma=self.sigma if self.lean else np.inf, reach=min(DOUBTED * self.reach, np.pi), firm=True, search=None)
+        sigma, reach = self.sigma if self.lean else np.inf, min(DOUBTED * self.reach, np.pi)
+        return replace(self, sigma=sigma, reach=reach, firm=True, search=None)
 
     def seen_from(self, lever: Float64) -> Quest:
         """The quest for the place that is looked at, which lies a lever (2,) off the position by the believed heading."""

@@ -14,7 +14,7 @@ from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.belief import PLACE, Belief, Spot, Surface
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Candidate, Fix, Frame, State
+from promptmid_core.localization.fix import Aside, Candidate, Fix, Frame, State
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
@@ -160,21 +160,15 @@ class Track:
     def _looks(self, candidate: Candidate, expected: Expectation, kept: Kept) -> tuple[list[Surface], float]:
         """What all of a frame says, and the share of its ground that is new."""
         assert candidate.surface is not None and candidate.patch is not None
-        shift = -expected.correction
-        before = kept.ground.copy()
-        surfaces, patches, weights = [candidate.surface], [candidate.patch], [1.0]
-        own = SeenGround()
-        own.see(candidate.patch, shift)
-        for aside in candidate.aside:
-            share = own.see(aside.patch, shift)
-            surfaces.append(replace(aside.surface, own=share))
-            patches.append(aside.patch)
-            weights.append(share)
-        new = 0.0
-        for patch, weight in zip(patches, weights, strict=True):
-            new += weight * before.copy().see(patch, shift)
-            kept.ground.see(patch, shift)
-        return [each.from_reckoned(expected.correction) for each in surfaces], new / sum(weights)
+        shift, own = -expected.correction, SeenGround()
+        looks = [Aside(candidate.patch, candidate.surface), *candidate.aside]
+        shares = [own.see(look.patch, shift) for look in looks]
+        unseen = [kept.ground.unseen(look.patch, shift) for look in looks]
+        new = float(np.dot(shares, unseen)) / max(sum(shares), 1e-9)
+        for look in looks:
+            kept.ground.see(look.patch, shift)
+        return [replace(look.surface.from_reckoned(expected.correction), own=share)
+                for share, look in zip(shares, looks, strict=True)], new
 
     def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: DeadReckoning) -> Dispute | None:
         """The dispute after a candidate at a correction (2,), which may tell of one."""
