@@ -155,7 +155,7 @@ class TestDrift:
     def test_any_drift_leaves_probabilities(self, sigma: float) -> None:
         belief = prior().seen([scene((200.0, -120.0, 9.0))], 1.0, LIKELIHOOD).spread(sigma)
         assert total(belief) == pytest.approx(1) and belief.past.min() >= 0 and belief.beyond >= 0
-        assert (belief.beyond > 0.99) is (sigma > 1e5)
+        assert (belief.elsewhere > 0.99) is (sigma > 1e5)
 
     def test_ground_in_view_drifts_with_the_rest_of_the_belief(self) -> None:
         """However sure it was of its place; and what it never told of it does not tell of now."""
@@ -287,3 +287,15 @@ def test_any_finite_history_leaves_probabilities(covariance: Any, cell: float, s
         best = belief.best
         assert is_finite(best.east, best.north, best.probability, belief.radius(best, 0.01))
         assert all(0 <= place.probability <= 1 + 1e-6 for place in belief.places(4))
+
+
+@pytest.mark.parametrize("cells", [0.9, 1.1, 2.0])
+def test_ground_that_stays_in_view_counts_once_however_far_the_odometry_may_have_drifted(cells: float) -> None:
+    cell, likelihood = 40.0, Likelihood.line(2.5, 1.6, 0.3)
+    east, north = (axis.ravel() for axis in np.meshgrid(np.arange(-2000.0, 2001, 40), np.arange(-2000.0, 2001, 40)))
+    scores = np.where(np.hypot(east - 800, north) < 20, 6.0, 0.0)
+    look = Surface(scores, east, north)
+    once = Belief.of(np.eye(2) * 160.0 ** 2, cell).seen([look], 1.0, likelihood)
+    again = once.spread(cells * cell).seen([look], 0.0, likelihood)
+    assert 0.3 < once.probability(800, 0) < 0.9
+    assert again.probability(800, 0) < 1.15 * once.probability(800, 0)

@@ -21,6 +21,7 @@ WILD, WILDER = 0.3, 3.0
 SURE = 50.0  # nats, beyond which no frame is any surer
 LESSER, ALIKE = 3.0, 1.0  # by which a score is lower than that of a place where tie points agree to be another, or much the same
 FLANK = 9  # cells across, within which a higher score is that of the same peak
+LEAST_RATIO = 1e-9  # of likelihoods, as rounding may leave them
 NEAR = 3  # cells across, whose joint weight tells where the most is
 
 
@@ -137,10 +138,16 @@ class Belief:
 
     def spread(self, sigma: float) -> Belief:
         """Return the belief after the odometry has drifted by `sigma` metres on each axis, one standard deviation."""
-        # over more than a cell what was told of the ground in view blurs with the rest
-        whole = self.settled if sigma > self.cell else self
-        past = _drifted(whole.past, sigma / self.cell)
-        return replace(whole, past=past, beyond=max(1 - float(past.sum()), 0.0))
+        if sigma <= self.cell or not self.told.any():
+            past = _drifted(self.past, sigma / self.cell)
+            return replace(self, past=past, beyond=max(1 - float(past.sum()), 0.0))
+        # over more than a cell what was told of the ground in view blurs with the rest; it stays apart all the same, since that
+        # ground is still in view, and counts once
+        weights = _drifted(self.weights, sigma / self.cell)
+        told = np.log1p(np.maximum(_drifted(np.expm1(self.told), sigma / self.cell), LEAST_RATIO - 1))
+        past, beyond = weights * np.exp(-told), max(1 - float(weights.sum()), 0.0)
+        total = float(past.sum()) + beyond
+        return replace(self, past=past / total, beyond=beyond / total, told=told)
 
     def doubted(self, metres: float) -> Belief:
         """Return the belief where the way since may be wrong by so much."""
