@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 from overflight import PATCH_PX, SIGMAS, Overflight, narrowed
@@ -25,13 +26,28 @@ def on_the_rim(over: Overflight) -> tuple[Verdict, Verdict]:
     return reached, missed
 
 
+# what places a frame whose tie points do not hold it
+no_joint_place = patch("promptmid_core.localization.hypothesis.jointly", lambda *_: None)
+
+
 @pair(Reason.FEW_TIE_POINTS)
+@no_joint_place
 def too_few_agree(over: Overflight) -> tuple[Verdict, Verdict]:
     agreeing = int(over.match().scores["agreeing"])
     return over.match(least_ties=agreeing + 1), over.match(least_ties=agreeing)
 
 
 @pair(Reason.FEW_TIE_POINTS)
+def all_blocks_together_are_not_exact_enough(over: Overflight) -> tuple[Verdict, Verdict]:
+    covariance = over.match(least_ties=1000).covariance
+    assert covariance is not None
+    worst = float(np.linalg.eigvalsh(covariance[:2, :2])[-1]) ** 0.5 / over.reference.gsd
+    below_it, above_it = worst * (1 - 1e-6), worst * (1 + 1e-6)
+    return over.match(least_ties=1000, agreement_px=below_it), over.match(least_ties=1000, agreement_px=above_it)
+
+
+@pair(Reason.FEW_TIE_POINTS)
+@no_joint_place
 def no_more_than_by_chance(over: Overflight) -> tuple[Verdict, Verdict]:
     """In deviations of a binomial of which 28 % agree by chance, of a quarter as many independent blocks."""
     scores = over.match().scores
@@ -41,6 +57,7 @@ def no_more_than_by_chance(over: Overflight) -> tuple[Verdict, Verdict]:
 
 
 @pair(Reason.FEW_TIE_POINTS)
+@no_joint_place
 def too_few_blocks(over: Overflight) -> tuple[Verdict, Verdict]:
     """A block counts where the frame covers most of it; six of them are needed for a solution."""
     loose = {"patch_px": 128, "least_valid": 0.0, "least_ties": 3, "least_surplus": -10.0, "least_spread": 0.0,
@@ -57,6 +74,7 @@ def too_few_blocks(over: Overflight) -> tuple[Verdict, Verdict]:
 
 
 @pair(Reason.TIE_POINTS_CLUSTERED)
+@no_joint_place
 def in_the_narrow_direction(over: Overflight) -> tuple[Verdict, Verdict]:
     best = over.hypothesis(over.prior(), over.frame())
     assert best.match is not None

@@ -1,11 +1,12 @@
 """All blocks of a patch together, where few of them say on their own where they lie."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from refusals import refused
+from overflight import STAMP, Overflight, overflight  # noqa: F401
 
-from promptmid_core.localization.integrity import check_joint
-from promptmid_core.localization.options import Options
+from promptmid_core.localization.expectation import Expectation
 from promptmid_core.matching.blocks import RADIUS, BlockSurfaces
 from promptmid_core.matching.joint import jointly
 from promptmid_core.matching.similarity import Similarity
@@ -69,7 +70,25 @@ def test_noise_alone_two_blocks_and_a_place_too_far_are_none() -> None:
     assert beyond is None
 
 
-def test_a_place_that_is_not_exact_enough_is_refused() -> None:
-    good, bad = np.diag([25.0, 25.0, 1e6, 1e6, 1e6, 1e6]), np.diag([25.0, 900.0, 1e6, 1e6, 1e6, 1e6])
-    check_joint(good, 10.0, Options())
-    assert refused(Reason.FEW_TIE_POINTS, check_joint, bad, 10.0, Options()).startswith("too few tie points agree")
+@pytest.mark.parametrize("lacking", [{"least_ties": 1000}, {"least_spread": 1.0}], ids=str)
+def test_a_frame_is_placed_without_a_heading_where_tie_points_do_not_hold_it(
+        overflight: Overflight, lacking: dict[str, Any]) -> None:  # noqa: F811
+    by_ties, placed = overflight.match(), overflight.match(**lacking)
+    assert by_ties.observed == ("x", "y", "yaw") and placed.observed == ("x", "y")
+    assert placed.reason is Reason.FIX and placed.covariance is not None and by_ties.covariance is not None
+    assert overflight.ground_error_px(placed, overflight.truth()) < 0.7
+    assert placed.covariance[5, 5] == 1e6 and not placed.covariance[5, :5].any()
+    assert (np.diag(placed.covariance)[:2] < 2 * np.diag(by_ties.covariance)[:2]).all()
+
+
+def test_a_track_keeps_the_heading_that_it_knew(overflight: Overflight) -> None:  # noqa: F811
+    """A fix without one neither turns dead reckoning nor forgets how well the heading is known."""
+    at = overflight.localizer(least_ties=1000)
+    prior, frame = overflight.prior(20.0, 0.0), overflight.frame()
+    before = at.expect(frame, prior)
+    assert at.track(at.match(frame, prior, at.expect)).observed == ("x", "y")
+    later = STAMP + 1_000_000_000
+    after = at.expect(overflight.frame(stamp_ns=later), overflight.prior(20.0, 0.0, stamp_ns=later))
+    assert isinstance(before, Expectation) and isinstance(after, Expectation)
+    assert after.pose.yaw == pytest.approx(before.pose.yaw, abs=1e-6)
+    assert after.yaw == pytest.approx(before.prior.covariance[5, 5] ** 0.5 * 3, rel=0.2)

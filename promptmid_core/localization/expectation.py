@@ -17,7 +17,7 @@ LEAST_WEIGHT = 1e-12
 class Expectation:
     """`prior`: the odometry's, over the ground's height as it is known; `pose`: the likeliest one; `radius` metres, `yaw` radians
     and `height` metres: how far from it the frame is looked for; `reckoned` (2,): the position by dead reckoning alone, which the
-    corrections of `belief` start from."""
+    corrections of `belief` start from; `tracked`: whether it follows from a place that was known."""
 
     prior: Prior
     pose: Pose
@@ -26,6 +26,7 @@ class Expectation:
     height: float
     reckoned: Float64
     belief: Belief
+    tracked: bool = False
 
     @property
     def correction(self) -> Float64:

@@ -255,6 +255,9 @@ class FrameMatcher:
                 raise
             solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
                                      floor=self._floor())
+            worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
+            if worst > self.options.gates.agreement_px * self.reference.gsd:
+                raise
         return replace(ties, weight=solution.weight), solution
 
     def _known(self, expected: Expectation) -> tuple[float, float]:

@@ -12,8 +12,9 @@ from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Aside, Candidate, Fix, Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
-from promptmid_core.localization.integrity import check_frame, check_halves, check_joint, check_place, check_plausible, check_ties
+from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.overrule import overruled
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
@@ -135,8 +136,11 @@ class Localizer:
         """Whether the patch in the middle of a frame tells all that it takes."""
         if best.match is None:
             return False
+        solution = best.match.solution
+        if not expected.tracked and overruled(solution.pose, solution.covariance, expected.prior):
+            return False
         belief = expected.belief.seen([best.surface.from_reckoned(expected.correction)], 0.0, self.descriptor.likelihood)
-        place = best.match.solution.pose.position[:2] - expected.reckoned
+        place = solution.pose.position[:2] - expected.reckoned
         return 1 - belief.probability(*place.tolist()) <= self.options.track.risk
 
     def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> None:
@@ -144,11 +148,8 @@ class Localizer:
         boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
-        if "yaw" not in match.solution.observed:
-            check_joint(match.solution.covariance, best.gsd, self.options)
-            return
-        check_ties(match.ties, match.agree, match.side, self.options)
-        check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
+        if "yaw" in match.solution.observed:
+            check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:
         verification = best.verification

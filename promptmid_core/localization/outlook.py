@@ -100,7 +100,7 @@ class Outlook:
         east, north = reckoned.position[:2]
         pose = Pose(np.array([east + best.east, north + best.north, prior.pose.position[2]]), prior.headed(reckoned.yaw).rotation)
         return self._around(Expectation(prior, pose, belief.radius(best, UNLOOKED) + PLACE * cell, float(yaw), float(height),
-                                        reckoned.position[:2], belief), last, state)
+                                        reckoned.position[:2], belief, state is State.TRACKING), last, state)
 
     def moved(self, kept: Kept, motion: DeadReckoning, prior: Prior) -> Belief:
         """Return the belief of what is known after the flight since."""

@@ -149,11 +149,12 @@ class Anywhere:
 @dataclass(frozen=True)
 class Sought:
     """What a search comes to with a frame: the `quest` after it, the `probability` of the place that was found finely, and the
-    likeliest `places`, as poses of `base_link` in `map`."""
+    likeliest `places`, as poses of `base_link` in `map`; `footprints`: how much ground was looked at."""
 
     quest: Quest
     probability: float
     places: tuple[tuple[Pose, float], ...]
+    footprints: float = 0.0
 
 
 def reach_of(prior: Prior, sigmas: float) -> float:

@@ -78,7 +78,8 @@ class Seeker:
         probability = whereabouts.probability(best.place)
         if probability >= likely:
             search = replace(search, known_scale=self.closely.scale(seen, best))
-        return Sought(replace(quest, search=search), probability * best.share, places), best
+        footprints = whereabouts.ground.area / (float(patch.valid.sum()) * patch.grid.gsd ** 2)
+        return Sought(replace(quest, search=search), probability * best.share, places, footprints), best
 
     def level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
         return self.reference.at(search.level) if search else level_of(frame, lie.pose, self.reference, Terrain.flat(lie.ground))

@@ -19,6 +19,7 @@ from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
+from promptmid_core.localization.overrule import check_ground, overruled
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.reasons import Reason
@@ -30,8 +31,6 @@ FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from 
 KNOWN = 0.8
 PLACES = 16
 LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
-LEAST_M2 = 1e-6
-OVERRULED = 4.0  # standard deviations of the prior from which a fix overrules it
 
 
 class Track:
@@ -79,6 +78,7 @@ class Track:
             if candidate.sought is None:
                 self._check_map(self._kept, place)
                 self._check_held(self._kept, place)
+                self._check_prior(candidate, self._kept)
         except Refusal as refusal:
             if self._stamps.anew:
                 self.forget()
@@ -100,6 +100,8 @@ class Track:
         if 1 - sought.probability > self._options.track.risk:
             raise Refusal(Reason.AMBIGUOUS, f"of the whole map the place found holds {sought.probability:.1%} of the belief, not "
                                             f"all but {self._options.track.risk:g}")
+        if self._start is None and candidate.covariance is not None:
+            check_ground(overruled(candidate.pose, candidate.covariance, candidate.prior), sought.footprints)
         motion = candidate.prior.way
         kept = self._joined(motion)
         if kept is not None and kept.dispute is not None:
@@ -209,6 +211,13 @@ class Track:
         if kept.dispute is not None:
             kept.dispute.check(correction, flown)
 
+    def _check_prior(self, candidate: Candidate, kept: Kept) -> None:
+        """A first place that the prior speaks against is known by enough ground."""
+        assert candidate.pose and candidate.prior and candidate.patch and candidate.covariance is not None
+        if self.state is not State.TRACKING:
+            footprint = float(candidate.patch.valid.sum()) * candidate.patch.grid.gsd ** 2
+            check_ground(overruled(candidate.pose, candidate.covariance, candidate.prior), kept.ground.area / footprint)
+
     def _check_held(self, kept: Kept, place: Spot) -> None:
         if 1 - place.probability <= self._options.track.risk:
             return
@@ -221,7 +230,7 @@ class Track:
     def _held(self, candidate: Candidate, kept: Kept, place: Spot) -> Fix:
         """A fix: the heading and the height are known, and dead reckoning goes on from them."""
         expected = candidate.expected
-        assert expected and candidate.pose and candidate.covariance is not None and candidate.surface
+        assert expected and candidate.pose and candidate.prior and candidate.covariance is not None and candidate.surface
         turn, heading = candidate.pose.correction_from(expected.pose)[5], float(candidate.covariance[5, 5])
         if "yaw" not in candidate.observed:
             turn, heading = 0.0, kept.heading.later(max((candidate.stamp_ns - kept.fixed_ns) / 1e9, 0.0))
@@ -246,7 +255,7 @@ class Track:
         if kept.dispute is not None:
             covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
         fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
-                  place.probability, overruled=self._overruled(candidate))
+                  place.probability, overruled=overruled(candidate.pose, candidate.covariance, candidate.prior))
         return self._told(fix)
 
     def _settled_m(self) -> float:
@@ -276,15 +285,6 @@ class Track:
         places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
                         place.probability) for place in belief.places(PLACES))
         return replace(fix, places=places, elsewhere=belief.elsewhere, dispute=kept.dispute)
-
-    def _overruled(self, candidate: Candidate) -> float:
-        assert candidate.pose is not None and candidate.covariance is not None and candidate.prior is not None
-        delta = (candidate.pose.position - candidate.prior.pose.position)[:2]
-        both = (candidate.covariance + candidate.prior.covariance)[:2, :2]
-        values, vectors = np.linalg.eigh(both)
-        # a full correlation leaves rounding for the narrow axis
-        distance = float(np.sqrt(((vectors.T @ delta) ** 2 / np.maximum(values, LEAST_M2)).sum()))
-        return distance if distance > OVERRULED else 0.0
 
 
 def _score_at(surface: Surface, place: Spot, cell: float) -> float:
