@@ -46,7 +46,7 @@ class TiePoints:
 
 
 @dataclass(frozen=True)
-class Aside:
+class Beside:
     """A `patch` beside the one in the middle of a frame, and what its `surface` says."""
 
     patch: Patch
@@ -76,7 +76,7 @@ class Candidate:
     expected: Expectation | None = None
     sought: Sought | None = None
     surface: Surface | None = None
-    aside: tuple[Aside, ...] = ()
+    aside: tuple[Beside, ...] = ()
     apart: Apart | None = None
     laid: Pose | None = None
     ties: TiePoints | None = None

@@ -10,7 +10,7 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, boresight_point
 from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Aside, Candidate, Fix, Frame
+from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible
 from promptmid_core.localization.options import Options
@@ -91,7 +91,7 @@ class Localizer:
                 best = self._matcher.best(frame, expected, scope, clock)
                 if not self._sure(expected, best):
                     aside = self._matcher.aside(frame, best, expected, scope, clock)
-                    candidate = replace(candidate, aside=tuple(Aside(each.patch, each.surface) for each in aside))
+                    candidate = replace(candidate, aside=tuple(Beside(each.patch, each.surface) for each in aside))
             candidate = replace(candidate, patch=best.patch, prompt=best.prompt, surface=best.surface,
                                 apart=best.apart, laid=best.start)
             if best.match is None:

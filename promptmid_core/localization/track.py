@@ -14,7 +14,7 @@ from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.belief import PLACE, Belief, Spot, Surface
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Aside, Candidate, Fix, Frame, State
+from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, State
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
@@ -163,7 +163,7 @@ class Track:
         """What all of a frame says, and the share of its ground that is new."""
         assert candidate.surface is not None and candidate.patch is not None
         shift, own = -expected.correction, SeenGround()
-        looks = [Aside(candidate.patch, candidate.surface), *candidate.aside]
+        looks = [Beside(candidate.patch, candidate.surface), *candidate.aside]
         shares = [own.see(look.patch, shift) for look in looks]
         unseen = [kept.ground.unseen(look.patch, shift) for look in looks]
         new = float(np.dot(shares, unseen)) / max(sum(shares), 1e-9)
