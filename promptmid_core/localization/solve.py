@@ -96,7 +96,8 @@ def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, pri
     ahead = start.position[:2] - joint.middle
     lever = np.array([[1.0, 0.0, -ahead[1], ahead[0]], [0.0, 1.0, ahead[0], ahead[1]]])
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
-    covariance[:2, :2] = exact.covariance[:2, :2] + lever @ joint.covariance @ lever.T
+    placed = exact.covariance[:2, :2] + lever @ joint.covariance @ lever.T
+    covariance[:2, :2] = (placed + placed.T) / 2
     height = float(start.position[2] - terrain.height(*joint.middle))
     residual, _ = _residuals(own.found, _directions(own.seen, camera, start), camera, exact.pose)
     return Solution(exact.pose, covariance, height ** 2 * float(joint.covariance[3, 3]), np.ones(len(own.seen)),
