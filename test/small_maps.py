@@ -32,7 +32,7 @@ class BoxMean:
     fingerprint: str = "boxmean-1"
     text_encoder: str | None = None
     evidence: Evidence = field(default_factory=lambda: Evidence(1, 1, 1, 0))
-    likelihood: Likelihood = field(default_factory=lambda: Likelihood(1.0, 1.0, 0.5))
+    likelihood: Likelihood = field(default_factory=lambda: Likelihood.line(1.0, 1.0, 0.5))
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     @property

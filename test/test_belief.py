@@ -13,7 +13,7 @@ from promptmid_core.localization.belief import HALF, PLACE, Belief, Spot, Surfac
 
 CELL = 40.0
 SIDE = 2 * HALF + 1
-LIKELIHOOD = Likelihood(2.0, 1.3, 0.3)
+LIKELIHOOD = Likelihood.line(2.0, 1.3, 0.3)
 NEAR = (0.0, 0.0)
 
 

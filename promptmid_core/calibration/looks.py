@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -37,17 +37,19 @@ TRIES = 40  # places that are tried for each look
 @dataclass(frozen=True)
 class Look:
     """What one frame said. `ground`: over whose map; `belief`: that of the prior alone; `cells`: what the frame says of its
-    cells; `near` (n, n): the cells of the true place, none of them where the frame shows what is not on the map."""
+    cells; `shift` (2,): the true correction in metres, where the frame is `true` and shows what is on the map."""
 
     ground: str
     belief: Belief
     cells: Cells
-    near: Mask
+    shift: Float64
+    true: bool
 
     @property
-    def true(self) -> bool:
-        """Whether the frame shows what is on the map."""
-        return bool(self.near.any())
+    def near(self) -> Mask:
+        """The cells (n, n) of the true place, none of them where there is none."""
+        near = self.belief.near(*self.shift.tolist())
+        return near if self.true else np.zeros_like(near)
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,7 @@ def _look(ground: Ground, elsewhere: Ground | None, decoy: bool, localizer: Loca
         return None
     expected = candidate.expected
     cells = expected.belief.cells(candidate.surface.from_reckoned(expected.correction))
-    shift: Float64 = true.position[:2] - expected.reckoned
-    near = expected.belief.near(*shift.tolist())
-    return Look(ground.name, expected.belief, cells, np.zeros_like(near) if decoy else near)
+    return Look(ground.name, expected.belief, cells, true.position[:2] - expected.reckoned, not decoy)
 
 
 def _seen(ground: Ground, sight: Sight, rng: np.random.Generator) -> tuple[UInt8, Pose]:
@@ -131,5 +131,5 @@ def _seen(ground: Ground, sight: Sight, rng: np.random.Generator) -> tuple[UInt8
         options = FlightOptions.of(cloud_percent=cloud, seed=int(rng.integers(2**31)))
         image = Weather.of(options, sight).over(view.render(pose)[0], view, pose)
         return Exposure.over(int(rng.integers(2**31)), rng, 1, 1.0, False).expose(image, 0), pose
-    raise InputError(f"{ground.name} shows no place large enough for a footprint of {sight.shorter / ground.reference.gsd:.0f} px "
-                     f"in {TRIES} tries; name ground with more than that, without holes")
+    raise InputError(f"{ground.name} has no place for a footprint of {sight.shorter / ground.reference.gsd:.0f} px in {TRIES} "
+                     "tries; name larger ground, without holes")
