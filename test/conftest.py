@@ -12,6 +12,7 @@ import pytest
 # on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)
 
+import finite  # noqa: E402
 from field_rasters import los_angeles_rasters  # noqa: E402
 from shared import shared  # noqa: E402
 from simulated import Scene, make_scene  # noqa: E402
@@ -20,9 +21,21 @@ from small_maps import BoxMean, rasters  # noqa: E402
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map  # noqa: E402
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    finite.SHORT = "not long" in config.option.markexpr
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first, so that the quick ones fill the end of a run by several processes."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Slow files first, so that the quick ones fill the end of a run by several processes; those that wait among those that
+    compute, so that no core is idle."""
+    groups: dict[str, dict[Path, list[pytest.Item]]] = {"waits": {}, "slow": {}, "": {}}
+    for item in items:
+        kind = next((mark for mark in ("waits", "slow") if item.get_closest_marker(mark)), "")
+        groups[kind].setdefault(item.path, []).append(item)
+    slow = sorted((number / len(files), kind != "waits", path) for kind in ("waits", "slow")
+                  for files in [groups[kind]] for number, path in enumerate(files))
+    order = [groups["slow" if computes else "waits"][path] for _, computes, path in slow]
+    items[:] = [item for tests in (*order, *groups[""].values()) for item in tests]
 
 
 @pytest.fixture(scope="session")

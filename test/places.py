@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyproj
+import pytest
 import rasterio
 from rasterio.transform import from_origin
 from rasterio.warp import Resampling, reproject
+from shared import shared
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
@@ -23,7 +25,8 @@ from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import Recording
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
-from promptmid_core.simulation.world.simulate import World
+from promptmid_core.simulation.world.options import WorldOptions
+from promptmid_core.simulation.world.simulate import World, simulate_world
 
 FRAMES = 2
 
@@ -116,3 +119,11 @@ def flown_over(world: World, folder: Path, map_crs: str | None = None, descripto
     simulate_flight(world.optical, folder / "bag", FlightOptions.of(frames=FRAMES, seed=2, footprint_px=240, drift_px=10,
                     yaw_error_deg=3, altitude_error_percent=2, image_size=(480, 360)), dem=world.dem, crs=map_crs)
     return Flown.read(folder)
+
+
+def flown_over_a_small_world(factory: pytest.TempPathFactory) -> Flown:
+    """Over one of 512 px, which is made once for all tests."""
+    def make(folder: Path) -> None:
+        flown_over(simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=512)), folder)
+
+    return Flown.read(shared(factory, "flown", make))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from finite import share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import Scene
@@ -102,7 +103,7 @@ def ends_in_a_fix_or_a_reason(flown: Flown, above, east, north, rpy, size, focal
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=share(150), deadline=None)
 @given(position=st.tuples(FINITE, FINITE, FINITE), k=st.tuples(FINITE, FINITE, FINITE, FINITE),
        d=st.lists(FINITE, min_size=5, max_size=5) | st.just([0.0] * 5), rpy=st.tuples(ANGLES, ANGLES, ANGLES))
 def test_any_finite_numbers_are_matched_or_refused(flown: Flown, position, k, d, rpy) -> None:

@@ -13,6 +13,8 @@ from rasterio.transform import from_origin
 from simulated import Scene
 
 from promptmid_core.cli import main
+from promptmid_core.simulation.flight.options import FlightOptions
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 pytestmark = pytest.mark.slow
 
@@ -77,18 +79,22 @@ def test_map_replay_and_report(scene: Scene, tmp_path: Path, capsys: pytest.Capt
     assert "false fixes" in capsys.readouterr().out
 
 
-def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path) -> None:
-    """The mirrored map holds the place nowhere."""
+@pytest.mark.parametrize(("frames", "descriptor"), [(3, "structural"), pytest.param(16, "promptmid", marks=pytest.mark.long)])
+def test_a_replay_without_a_fix_completes_with_nulls(scene: Scene, tmp_path: Path, frames: int, descriptor: str) -> None:
+    """The mirrored map holds the place nowhere; at length it is searched as a whole."""
+    flight = FlightOptions.of(frames=frames, seed=2, footprint_px=400, drift_px=30, image_size=(800, 600))
+    simulate_flight(scene.optical, tmp_path / "bag", flight, dem=scene.dem)
     with rasterio.open(scene.sar) as source:
         mirrored = source.read(1)[:, ::-1]
         sar = write_tif(tmp_path / "sar.tif", mirrored, source.crs.to_string(), source.transform)
-    assert main(["map", "build", str(sar), str(tmp_path / "map"), "--dem", str(scene.dem)]) == 0
-    assert main(["replay", str(scene.bag), "--map", str(tmp_path / "map"), "--json", str(tmp_path / "out.json")]) == 0
+    build = ["map", "build", str(sar), str(tmp_path / "map"), "--dem", str(scene.dem), "--descriptor", descriptor]
+    assert main(build) == 0
+    assert main(["replay", str(tmp_path / "bag"), "--map", str(tmp_path / "map"), "--json", str(tmp_path / "out.json")]) == 0
     summary = json.loads((tmp_path / "out.json").read_text())
     assert summary["fixes"] == summary["false_fixes"] == 0
     assert summary["ground_error_px"] == {"median": None, "p95": None, "max": None}
     assert summary["coverage95"] is None
-    assert sum(summary["reasons"].values()) == 16
+    assert sum(summary["reasons"].values()) == frames
 
 
 def test_verify_prints_damaged_files_one_a_line(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from finite import share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import told
@@ -26,7 +27,7 @@ def test_json_is_read_as_it_was_written(value: Any) -> None:
     assert parsed_json(json.dumps(value)) == parsed_json(json.dumps(value).encode()) == value
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(st.binary(max_size=60) | st.text(alphabet='[]{}":,0123eE+-.NaInfity\\u \n', max_size=60))
 def test_whatever_else_is_there_is_a_value_error(content: bytes | str) -> None:
     with suppress(ValueError):
@@ -89,7 +90,7 @@ def test_yaml_of_tables_lists_and_scalars_is_read(tmp_path: Path) -> None:
     assert read_yaml(tmp_path / "file.yaml") == {"a": {1: "x", 2: None}, "b": [1.5, "yes"], "c": True}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=share(200), deadline=None)
 @given(text=st.text(alphabet="[]{}:,-?&*!|>'\"%@`#ab1.<=~ \n\t", max_size=40))
 def test_any_yaml_is_a_value_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = tmp_path_factory.getbasetemp() / "any.yaml"

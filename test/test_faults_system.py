@@ -14,7 +14,7 @@ from benchmarks.faults.system import limited, segments, sweep
 from benchmarks.faults.usage import usage
 from promptmid_ros.health import memory_mb
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 # what a process runs before its program: no thread can be started as long as a file is there
 NO_THREADS = """

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from finite import share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
@@ -110,7 +111,7 @@ def leaves(values: Any, path: str = "") -> list[str]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=share(80), deadline=None)
 @given(data=st.data())
 def test_header_with_anything_in_it_opens_or_is_refused(built_map: Path, data: st.DataObject) -> None:
     file = built_map / "zarr.json"
@@ -262,16 +263,16 @@ def test_a_map_with_little_data_is_told_by_the_build_and_by_doctor(tmp_path: Pat
 
 def test_a_dem_of_few_heights_is_told_by_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sar = raster(tmp_path / "sar.tif", "EPSG:32611", WEST, side=300)
-    for share, is_told in ((0.03, True), (0.4, True), (0.7, False)):
+    for part, is_told in ((0.03, True), (0.4, True), (0.7, False)):
         heights = np.full((320, 320), -9999, np.float32)
-        heights[:10 + int(300 * share)] = 12
+        heights[:10 + int(300 * part)] = 12
         dem = write(tmp_path / "dem.tif", heights, nodata=-9999, crs="EPSG:32611",
                     transform=from_origin(WEST[0] - 100, WEST[1] + 100, 10, 10))
-        out = tmp_path / f"map{share}"
+        out = tmp_path / f"map{part}"
         assert cli.main(["map", "build", str(sar), str(out), "--dem", str(dem), "--descriptor", "structural"]) == 0
         said = capsys.readouterr().err
-        assert (f"warning: {out} has heights on {share:.2%} of it, where 100.00% has SAR pixels" in said) is is_told
-        assert map_info(out)["dem_fraction"] == pytest.approx(share, abs=1e-4)
+        assert (f"warning: {out} has heights on {part:.2%} of it, where 100.00% has SAR pixels" in said) is is_told
+        assert map_info(out)["dem_fraction"] == pytest.approx(part, abs=1e-4)
 
 
 @pytest.mark.parametrize(("side", "is_told"), [(255, True), (256, False)])

@@ -25,7 +25,7 @@ from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.localization.localizer import Localizer as Matcher
 from promptmid_core.replay.run import replay
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 Entries = list[tuple[str, int, Any]]
 IMAGE, RAW, INFO, ODOMETRY, BY_HAND = "/image/compressed", "/image", "/camera_info", "/odometry", "/initialpose"

@@ -10,7 +10,7 @@ import pytest
 from finite import ANGLES, METRES, covariances, examples, is_covariance, is_finite, no_warning, vectors
 from hypothesis import example, given
 from hypothesis import strategies as st
-from places import Flown, flown_over
+from places import Flown, flown_over_a_small_world
 from sightings import GSD, REFERENCE, track
 
 from promptmid_core.errors import Refusal
@@ -28,8 +28,6 @@ from promptmid_core.localization.solve import Solution, moved_ground, solve, tie
 from promptmid_core.matching.search import Extent
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
-from promptmid_core.simulation.world.options import WorldOptions
-from promptmid_core.simulation.world.simulate import simulate_world
 
 pytestmark = [no_warning, pytest.mark.slow]
 
@@ -209,8 +207,7 @@ def test_the_track_of_any_candidates(all_of: list[tuple[Any, ...]]) -> None:
 
 @pytest.fixture(scope="module")
 def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
-    folder = tmp_path_factory.mktemp("flown")
-    return flown_over(simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=512)), folder)
+    return flown_over_a_small_world(tmp_path_factory)
 
 
 @examples(30)

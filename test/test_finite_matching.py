@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Measure, Patch
+from promptmid_core.matching.blocks import block_surfaces
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface, vertex
@@ -95,7 +96,7 @@ def test_any_two_descriptor_maps_can_be_matched(seen: str, known: str, seen_vali
         place = peak.similarity
         assert is_finite(peak.score, place.east, place.north, place.yaw, place.scale)
     start = peaks[0].similarity if peaks else Similarity((1000.0, 5000.0))
-    ties = tie_points(patch, window, start)
+    ties = tie_points(block_surfaces(patch, window, start))
     assert is_finite(ties.seen, ties.found, ties.spread, ties.score)
     looked = verify(patch, window, start)
     assert is_finite(looked.score, looked.margin, looked.similarity, looked.shift)
@@ -109,7 +110,7 @@ def test_where_all_places_are_alike_none_stands_out(kind: str) -> None:
     window, patch = described(kind, "all", 4, whole, 0, 1.0), described(kind, "all", 5, whole.cut(24, 24, 64, 64), 0, 1.0)
     peaks = search(patch, SearchWindow(window), EXTENT)
     assert all(peak.score < 0 for peak in peaks)
-    assert len(tie_points(patch, window, peaks[0].similarity)) == 0
+    assert len(tie_points(block_surfaces(patch, window, peaks[0].similarity))) == 0
     found = verify(patch, window, peaks[0].similarity)
     assert found.score <= 0 and found.margin <= 0
 

@@ -164,7 +164,7 @@ def test_headings_that_are_too_many_for_a_frame_are_looked_at_by_the_next(
     monkeypatch.setattr(Whereabouts, "looked", counted)
     monkeypatch.setattr(seek, "MOST_LOOKS", 20 * 128 * 128)
     fixes = [at.track(at.match(*frame, at.expect)) for frame in frames]
-    assert set(counts) == {20}
+    assert len(set(counts)) == 1 and 10 < counts[0] <= 20
     assert any(fix.accepted for fix in fixes)
 
 

@@ -7,7 +7,7 @@ import pytest
 from harness import SECOND, Flight, Localizer
 from simulated import Scene
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 MOST_MS = 20_000
 

@@ -19,7 +19,7 @@ from launched import launch_file, scene
 from promptmid_ros.rehearsal.live import ros_node
 from promptmid_ros.rehearsal.player import RELIABLE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 
 class Launched:

@@ -28,7 +28,7 @@ from promptmid_ros.rehearsal.live import ros_node
 from promptmid_ros.rehearsal.player import RELIABLE, Player
 from promptmid_ros.rehearsal.questions import Questions
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 # a simulated second passes in a quarter of one
 RATE = 4.0

@@ -15,7 +15,7 @@ import launch_testing.markers
 from launch.actions import ExecuteProcess
 from launched import launch_file, scene
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 
 @pytest.mark.launch_test

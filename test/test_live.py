@@ -18,7 +18,7 @@ from promptmid_core.localization.localizer import Localizer
 from promptmid_core.replay.live import Comparison, compare, read_live, table
 from promptmid_core.replay.run import replay
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from copy import deepcopy
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,10 @@ def mutations(sound: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         if way in texts[2:]:
             continue  # one as the other
         for junk in JUNK:
-            header = deepcopy(sound)
-            within: Any = header
+            # a copy of what is on the way, for the rest stays what it is
+            header = within = dict[Any, Any](sound)
             for step in way[:-1]:
+                within[step] = copy(within[step])
                 within = within[step]
             if junk is GONE:
                 del within[way[-1]]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from promptmid_core.geometry import DescriptorMap, Grid
+from promptmid_core.matching.blocks import block_surfaces
 from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
@@ -110,7 +111,7 @@ def test_search_ties_and_verification_find_what_was_done(truth: Similarity) -> N
     assert not best.on_edge
     assert best.score - peaks[1].score > 2
 
-    blocks = tie_points(patch, WINDOW, best.similarity)
+    blocks = tie_points(block_surfaces(patch, WINDOW, best.similarity))
     errors = np.linalg.norm(blocks.found - truth.apply(blocks.seen), axis=1) / CELL
     assert len(blocks) > 40
     assert np.median(errors) < 0.25
@@ -139,7 +140,7 @@ def test_a_hole_in_the_map_costs_its_blocks_only() -> None:
     patch = seen_through(WINDOW, truth, noise=0.5)
     best = search(patch, SearchWindow(holed), EXTENT)[0]
     assert np.hypot(best.similarity.east - truth.east, best.similarity.north - truth.north) < 2 * CELL
-    blocks = tie_points(patch, holed, best.similarity)
+    blocks = tie_points(block_surfaces(patch, holed, best.similarity))
     assert 15 < len(blocks) < 45
     assert np.median(np.linalg.norm(blocks.found - truth.apply(blocks.seen), axis=1)) < 0.25 * CELL
 
@@ -149,7 +150,7 @@ def test_nothing_valid_gives_no_peaks() -> None:
     patch = seen_through(WINDOW, TRUTHS[0])
     unseen = DescriptorMap(patch.array, np.zeros(patch.valid.shape, bool), patch.grid, 2)
     assert search(unseen, SearchWindow(WINDOW), EXTENT) == []
-    assert len(tie_points(patch, blind, TRUTHS[0])) == 0
+    assert len(tie_points(block_surfaces(patch, blind, TRUTHS[0]))) == 0
 
 
 def test_what_was_made_of_a_window_serves_the_next_search_and_no_other_patch_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from harness import ACTIVATE, CONFIGURE, SHUTDOWN, Flight, Localizer, end
 from simulated import Scene
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 ONCE = ((0.0, signal.SIGINT),)
 TWICE = ((0.0, signal.SIGINT), (0.02, signal.SIGINT))

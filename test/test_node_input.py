@@ -17,7 +17,7 @@ from simulated import Scene
 
 from promptmid_core.bags.messages import stamp_ns
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.refmap.build import BuildOptions, Sources, append_region
 from promptmid_ros.localizer_node import LocalizerNode
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 
 def test_it_becomes_active_once(scene: Scene, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finite import is_covariance, no_warning
-from places import Flown, flown_over
+from places import Flown, flown_over_a_small_world
 from small_maps import write
 
 from promptmid_core.descriptors import load
@@ -18,8 +18,6 @@ from promptmid_core.localization.fix import TiePoints
 from promptmid_core.localization.solve import Solution, solve
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
-from promptmid_core.simulation.world.options import WorldOptions
-from promptmid_core.simulation.world.simulate import simulate_world
 
 pytestmark = no_warning
 
@@ -103,8 +101,7 @@ class TestAttitude:
 
 @pytest.fixture(scope="module")
 def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
-    folder = tmp_path_factory.mktemp("flown")
-    return flown_over(simulate_world(folder / "world", WorldOptions.of(seed=3, size_px=512)), folder)
+    return flown_over_a_small_world(tmp_path_factory)
 
 
 class TestFrames:

@@ -112,6 +112,27 @@ def test_a_frame_is_found_wherever_it_is_and_however_it_is_turned(
         assert abs(np.angle(np.exp(1j * (pose.yaw - truth.yaw)))) <= np.deg2rad(4)
 
 
+@pytest.mark.parametrize("degrees", [0.0, 8.0])
+def test_a_place_between_the_middles_of_cells_is_sought_there(
+        scene: Scene, overview: Overview, flown: list[tuple[Frame, Pose]], degrees: float) -> None:
+    """As if the patch were another one, whose point has the middle of the cell; not between the scores of the cells around."""
+    frame, truth = flown[0]
+    reference, turn = scene.reference(), np.deg2rad(degrees)
+    wrong = Pose.from_rpy(truth.position, *truth.rpy()[:2], truth.yaw - turn)
+    here = boresight_point(frame.camera, truth, reference.terrain())
+    patch, place = footprint(frame, wrong, Terrain.flat(float(here[2])), reference.gsd, Options())
+    seen = STRUCTURAL.describe(patch, OPTICAL)
+    col, row = (round(float(value)) for value in overview.grid.to_pixel(*here[:2]))
+    rest = here[:2] - np.array(overview.grid.to_map(col, row))
+    back = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) @ rest
+    one, = layers(seen, overview, [turn], place=place, rests=rest[None])
+    same, = layers(seen, overview, [turn], place=(place[0] - back[0], place[1] - back[1]))
+    plain, = layers(seen, overview, [turn], place=place)
+    assert one.z == pytest.approx(same.z, abs=1e-3)
+    assert np.hypot(*rest) > 0.2 * overview.grid.gsd
+    assert one.z[row, col] == one.z.max() > plain.z[row, col]
+
+
 def test_a_frame_of_other_land_is_found_nowhere(overview: Overview) -> None:
     found = survey(described(land(384)), overview, headings_within(np.pi, np.deg2rad(4)), place=(1910.0, -1910.0))
     assert found.peaks(1)[0].z < 6.5
@@ -147,9 +168,9 @@ def test_no_heading_is_worked_on_before_it_is_asked_for(overview: Overview, monk
     turned: list[float] = []
     at = Turnable.at
 
-    def counted(self: Turnable, turn: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    def counted(self: Turnable, turn: float, scale: float, rest: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
         turned.append(turn)
-        return at(self, turn, scale)
+        return at(self, turn, scale, rest)
 
     monkeypatch.setattr(Turnable, "at", counted)
     going = layers(described(land(128)), overview, headings_within(np.pi, np.deg2rad(4)), place=(630.0, -630.0))

@@ -17,7 +17,7 @@ from promptmid_ros import queues
 from promptmid_ros.queues import Queues
 from promptmid_ros.watchdog import MOST_IN_A_ROW, Watchdog
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 # what a process runs before its program, so that images hang, or end their thread, as long as a file is there
 HANGS = """

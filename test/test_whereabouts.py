@@ -11,6 +11,7 @@ from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Grid
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.lost import ELSEWHERE, FineLook, Step, Whereabout, Whereabouts
+from promptmid_core.localization.nats import NATS
 from promptmid_core.matching.survey import Layer
 
 CELL = 20.0
@@ -52,11 +53,11 @@ def test_a_place_that_is_seen_is_the_likeliest_with_its_heading() -> None:
 
 
 def test_ground_that_is_seen_again_counts_once() -> None:
-    once = looked(begun(), (1500.0, 4500.0), 1, 6.0)
+    once = looked(begun(), (1500.0, 4500.0), 1, 4.5)
     again = once
     for _ in range(10):
-        again = looked(again.moved(replace(STILL, new=0.0), SeenGround()), (1500.0, 4500.0), 1, 6.0)
-    fresh = looked(once.moved(STILL, SeenGround()), (1500.0, 4500.0), 1, 6.0)
+        again = looked(again.moved(replace(STILL, new=0.0), SeenGround()), (1500.0, 4500.0), 1, 4.5)
+    fresh = looked(once.moved(STILL, SeenGround()), (1500.0, 4500.0), 1, 4.5)
     at = once.places(1)[0]
     assert 0.01 < once.probability(at) < 0.9
     assert again.probability(at) == pytest.approx(once.probability(at), rel=0.02)
@@ -105,22 +106,65 @@ def test_nothing_is_ever_sure_for_good() -> None:
     assert (best.x, best.y) == pytest.approx(other, abs=CELL)
 
 
-def test_a_close_look_counts_more_than_the_coarse_one() -> None:
-    place, other = (1500.0, 4500.0), (1800.0, 4300.0)
-    layers = [(k, layer(place, 9.0)) for k in range(3)]
-    belief = begun().looked(layers, 1.0, False)
-    at = belief.places(1)[0]
+def close(at: Whereabout, nats: float) -> FineLook:
+    """A look around a place, of which the place itself has these nats and all else near by is refuted."""
     north, east = np.mgrid[-4:5, -4:5] * CELL / 2
-    look = FineLook(at, at.x + east.ravel(), at.y + north.ravel(), np.full(east.size, -1.0), at)
-    refuted = belief.seen_finely(at, look, np.pi)
-    assert belief.probability(at) > 0.2
-    assert refuted.probability(at) < 0.01
-    assert refuted.probability(Whereabout(*other, 0.0, 0.0)) > belief.probability(Whereabout(*other, 0.0, 0.0))
-    confirmed = belief.seen_finely(at, replace(look, nats=np.where(np.hypot(east, north).ravel() < CELL, 20.0, -1.0)), np.pi)
-    assert confirmed.probability(at) > 0.999
+    return FineLook(at, at.x + east.ravel(), at.y + north.ravel(), np.where(np.hypot(east, north).ravel() < CELL, nats, -2.5), at)
+
+
+def odds(belief: Whereabouts, at: Whereabout) -> float:
+    held = belief.probability(at)
+    return float(np.log(held / (1 - held)))
+
+
+def test_what_a_close_look_tells_adds_to_the_coarse_one() -> None:
+    belief = looked(begun(), (1500.0, 4500.0), 1, 4.0)
+    at = belief.places(1)[0]
+    confirmed, refuted = (belief.seen_finely(at, close(at, nats), 0.1) for nats in (6.0, -2.5))
+    assert odds(confirmed, at) - odds(belief, at) == pytest.approx(6.0, abs=0.7)
+    assert odds(refuted, at) - odds(belief, at) == pytest.approx(-2.5, abs=0.3)
     # what is kept of the sum is that of all cells
+    before = confirmed.probability(at)
     del confirmed.__dict__["_total"], confirmed.__dict__["_marginal"]
-    assert confirmed.probability(at) > 0.999
+    assert confirmed.probability(at) == pytest.approx(before)
+
+
+def test_at_other_headings_a_close_look_only_refutes() -> None:
+    belief = looked(begun(), (1500.0, 4500.0), 1, 5.0)
+    at = belief.places(1)[0]
+    told = NATS[belief.seen_finely(at, close(at, 6.0), np.pi).closely]
+    row, col = (round(float(i)) for i in GRID.to_pixel(at.x, at.y)[::-1])
+    assert told[:, row, col].tolist() == pytest.approx([0.0, 6.0, 0.0])
+    assert told[:, row, col + 2].tolist() == pytest.approx([-2.5] * 3, abs=0.15)
+    assert not told[:, row, col + 8].any()
+
+
+@pytest.mark.parametrize("nats", [6.0, -2.5])
+def test_a_close_look_is_remembered_as_long_as_its_ground_is_in_view(nats: float) -> None:
+    """Coarse looks at the same ground come in place of each other, not of it; it settles with the ground that leaves, a little at
+    a time, and counts once."""
+    def flown_on(belief: Whereabouts, frames: int, new: float) -> Whereabouts:
+        for _ in range(frames):
+            belief = looked(belief.moved(replace(STILL, new=new), SeenGround()), (1500.0, 4500.0), 1, 3.0)
+        return belief
+
+    plain = looked(begun(), (1500.0, 4500.0), 1, 3.0)
+    at = replace(plain.places(1)[0], x=1500.0, y=4500.0, turn=0.0)
+    seen = plain.seen_finely(at, close(at, nats), 0.1)
+    for frames, new in ((1, 0.0), (20, 0.0), (40, 0.02)):
+        told = odds(flown_on(seen, frames, new), at) - odds(flown_on(plain, frames, new), at)
+        assert told == pytest.approx(nats, abs=0.5)
+    assert (flown_on(seen, 400, 0.02).closely == flown_on(plain, 1, 0.02).closely).all()
+
+
+def test_two_looks_tell_the_spot() -> None:
+    """A close look alone leaves two spots of one place open."""
+    belief = looked(begun(), (1500.0, 4500.0), 1, 9.0)
+    at = replace(belief.places(1)[0], x=1500.0, y=4500.0)
+    spots = replace(close(at, 5.0), nats=np.where(np.isin(np.arange(81), [40, 42]), 5.0, -2.5))
+    alone = begun().share(spots, CELL / 3, 1.5 * CELL)
+    assert 0.4 < alone < 0.5
+    assert belief.share(spots, CELL / 3, 1.5 * CELL) > 0.99
 
 
 def test_a_scale_that_may_be_wrong_is_believed_less() -> None:

@@ -35,7 +35,8 @@ def prepare(out: Path, *descriptors: str) -> Scene:
     scene, world = Scene(out), out / "world"
     if not scene.bag.exists():
         print("simulating a world and a flight", file=sys.stderr, flush=True)
-        simulate_world(world, WorldOptions.of(seed=3, size_px=1024))
+        if not world.exists():
+            simulate_world(world, WorldOptions.of(seed=3, size_px=1024))
         simulate_flight(world / "optical.tif", scene.bag, FlightOptions.of(frames=60, seed=2, footprint_px=170, drift_px=12,
                         yaw_error_deg=1, altitude_error_percent=1, image_size=(320, 240)), dem=world / "dem.tif")
     for descriptor in descriptors:

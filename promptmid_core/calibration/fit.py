@@ -47,8 +47,7 @@ class Pool:
             return np.concatenate([np.broadcast_to(getattr(look.cells, name), look.near.shape).ravel()[rows].astype(kind)
                                    for look, (rows, _) in pairs])
 
-        cells = Cells(joined("scores"), joined("peaks"), joined("inside", bool), joined("agreed", bool), joined("surplus"),
-                      joined("among"))
+        cells = Cells(joined("scores"), joined("peaks"), joined("inside", bool), joined("agreed"), joined("surplus"), joined("among"))
         return Pool(
             cells, np.concatenate([_past(look).ravel()[rows] * stands for look, (rows, stands) in pairs]),
             np.concatenate([look.near.ravel()[rows] for look, (rows, _) in pairs]),
@@ -91,7 +90,7 @@ def _past(look: Look) -> Float64:
 def _picked(look: Look) -> tuple[Indices, Float64]:
     """The cells (n,) of a look that are counted, and how many each stands for."""
     cells = look.cells
-    low = (cells.inside & (cells.scores < HIGH) & ~look.near & ~cells.agreed).ravel()
+    low = (cells.inside & (cells.scores < HIGH) & ~look.near).ravel()
     every = np.flatnonzero(low)
     ordered = every[np.argsort(look.belief.past.ravel()[every], kind="stable")]
     some = ordered[THIN // 2::THIN]

@@ -14,11 +14,12 @@ from promptmid_core.descriptors.likelihood import Likelihood
 
 HALF = 64  # cells from the middle to the rim
 TAIL = 2.0  # degrees of freedom of Student's distribution: a prior's stated covariance is not trusted far out
-ELSEWHERE = 0.05  # share of a new belief for the place not being among the cells at all
+ELSEWHERE = 0.01  # share of a new belief for the place not being among the cells at all
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
 SURE = 50.0  # nats, beyond which no frame is any surer
+LESSER, ALIKE = 3.0, 1.0  # by which a score is lower than that of a place where tie points agree to be another, or much the same
 FLANK = 9  # cells across, within which a higher score is that of the same peak
 NEAR = 3  # cells across, whose joint weight tells where the most is
 
@@ -59,13 +60,13 @@ class Surface:
 @dataclass(frozen=True)
 class Cells:
     """What a frame says of cells, in arrays of one shape: the highest of its `scores` in each, the highest at its place and near
-    by in `peaks`, whether it says anything `inside` it, and whether its tie points `agreed` on it. They did with a `surplus`, and
-    its surface is the best of `among`, both one number or one for each cell."""
+    by in `peaks`, whether it says anything `inside` it, and how far what its tie points came to is told of it, `agreed`, from 0 to
+    1. They did with a `surplus`, and its surface is the best of `among`, both one number or one for each cell."""
 
     scores: Float64
     peaks: Float64
     inside: Mask
-    agreed: Mask
+    agreed: Float64
     surplus: Float64
     among: Float64
 
@@ -242,9 +243,12 @@ class Belief:
         inside = np.isfinite(highest)
         peaks = np.asarray(cv2.dilate(highest, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (FLANK, FLANK))), np.float64)
         scores, peaks = (np.where(inside, each, 0.0) for each in (highest, peaks))
-        agreed, surplus = np.zeros((size, size), bool), 0.0
+        agreed, surplus = np.zeros((size, size)), 0.0
         if surface.agreement is not None:
-            agreed, surplus = self.near(surface.agreement.east, surface.agreement.north), surface.agreement.surplus
+            at = self.near(surface.agreement.east, surface.agreement.north)
+            least = float(scores[at & inside].max(initial=-np.inf)) - LESSER
+            # where the score is as high, as many tie points would agree: they were only not asked
+            agreed, surplus = np.clip((scores - least) / (LESSER - ALIKE), 0.0, 1.0), surface.agreement.surplus
         return Cells(scores, peaks, inside, agreed, np.array(surplus), np.array(float(surface.among)))
 
     def near(self, east: float, north: float) -> Mask:

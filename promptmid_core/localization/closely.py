@@ -24,12 +24,12 @@ from promptmid_core.matching.window import COARSE_FACTOR
 from promptmid_core.refmap import ReferenceMap
 
 # places of a frame that are looked at: so many that hold something, and more that hold much
-FEW, MOST, SOMETHING, MUCH = 2, 4, 1e-5, 0.01
+FEW, MOST, SOMETHING, MUCH = 4, 5, 1e-5, 0.01
 TOLD, LEAST_TOLD = 16, 1e-4  # places that are told of
 LEAST_TURN, MOST_TURN = np.deg2rad(2.0), np.deg2rad(6.0)
-# of the scores around places that a coarse look has chosen, by 190 looks on decoys: one in 100 has one above 6, and ten times
-# fewer for each 0.7 more
-CLOSE = Likelihood.line(3.0, 3.6, 0.1)
+# what the scores of a close look say beside the coarse one that has chosen the place; and what they say of one spot of the place
+# against those around it
+CLOSE, SPOT = Likelihood.line(2.7, 5.4, 0.07), Likelihood.line(3.0, 3.6, 0.1)
 LEAST_SCALE = 0.03
 SAME_PX, PEAK = 8.0, 1.5  # around the very place; and cells of the coarse look that its peak leaves open
 TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix on
@@ -37,7 +37,7 @@ TOLD_YAW = np.deg2rad(3.0)  # the heading of dead reckoning is known from a fix 
 
 @dataclass(frozen=True)
 class Closeup:
-    """What a close look came to: the place that it found, and the share of what it told around that it told of this very place;
+    """What a close look came to: the place that it found, and how much of what is believed around it is of this very spot;
     where it was `expected`, in which `scope`, and what `best` matched."""
 
     place: Whereabout
@@ -80,16 +80,17 @@ class Closely:
                 break
             at = left[0]
             looked.append(at)
-            expected = self._expected(seen, at, whereabouts, level)
+            expected = self.expected(seen, at, whereabouts, level)
             try:
                 scope = scope_of(seen.frame, expected, self.reference, self.terrain, self.options)
                 best = self.matcher.best(seen.frame, expected, scope, clock)
             except Refusal:
                 continue  # the rim of the map, or a hole of it: nothing is told of this place
-            place = self._place(seen, best, at)
-            told = self._told(best, at, place)
+            place = self.place(seen, best, at)
+            told = self.told(best, at, place)
             whereabouts = whereabouts.seen_finely(at, told, expected.yaw)
-            share = told.share(SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
+            spot = replace(told, nats=SPOT.log_ratio(best.surface.scores))
+            share = whereabouts.share(spot, SAME_PX * self.reference.gsd, PEAK * whereabouts.grid.gsd)
             found.append(Closeup(place, share, expected, scope, best))
         return whereabouts, found
 
@@ -110,7 +111,7 @@ class Closely:
         """Metres above the ground at a place: a DEM knows its height, without one the scale tells."""
         return max(float(seen.lie.pose.position[2]) - ground, 1.0) if self.reference.has_dem else seen.scale * seen.lie.height
 
-    def _expected(self, seen: Seen, at: Whereabout, whereabouts: Whereabouts, level: int) -> Expectation:
+    def expected(self, seen: Seen, at: Whereabout, whereabouts: Whereabouts, level: int) -> Expectation:
         """Where a frame is looked for, around a place."""
         ground = self._ground(at)
         height = self._height(seen, ground)
@@ -127,7 +128,7 @@ class Closely:
         return Expectation(replace(seen.prior, pose=pose, covariance=covariance), pose, 1.5 * cell, yaw, share * height,
                            pose.position[:2], Belief.of(np.eye(2) * cell ** 2, fine))
 
-    def _place(self, seen: Seen, best: Hypothesis, at: Whereabout) -> Whereabout:
+    def place(self, seen: Seen, best: Hypothesis, at: Whereabout) -> Whereabout:
         """The place that a look has found; where it has found none that which it looked at."""
         if best.match is None:
             return at
@@ -139,7 +140,7 @@ class Closely:
         turn = pose.yaw - seen.lie.pose.yaw
         return Whereabout(x, y, float(np.arctan2(np.sin(turn), np.cos(turn))), 0.0)
 
-    def _told(self, best: Hypothesis, at: Whereabout, place: Whereabout) -> FineLook:
+    def told(self, best: Hypothesis, at: Whereabout, place: Whereabout) -> FineLook:
         """What a look around `at`, which has found a place, tells of all places around."""
         surface = best.surface
         moved = np.zeros(2) if best.match is None else (best.match.solution.pose.position - best.start.position)[:2]

@@ -39,6 +39,10 @@ def mixed(past: Float32, share: float, whole: bool) -> Float32:
     circle."""
     if share <= 0:
         return past
-    padded = [past[-1] if whole else past[0], *past, past[0] if whole else past[-1]]
-    return np.stack([(1 - 2 * share) * here + share * (left + right) for left, here, right in zip(padded, padded[1:], padded[2:],
-                                                                                                strict=False)]).astype(np.float32)
+    after, last = np.empty_like(past), len(past) - 1
+    for k, here in enumerate(past):
+        left, right = past[k - 1] if k or whole else here, past[k + 1] if k < last else past[0] if whole else here
+        np.add(left, right, out=after[k])
+        after[k] *= np.float32(share)
+        after[k] += np.float32(1 - 2 * share) * here
+    return after

@@ -20,15 +20,17 @@ from promptmid_core.localization.belief import Agreement, Surface
 from promptmid_core.localization.clouds import cleared
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame, TiePoints
-from promptmid_core.localization.integrity import check_described, check_patch, evidence, surplus
+from promptmid_core.localization.integrity import check_described, check_patch, check_ties, evidence, surplus
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
-from promptmid_core.localization.solve import Solution, moved_ground, solve, ties_on_ground
+from promptmid_core.localization.solve import Solution, moved_ground, solve, solve_jointly, ties_on_ground
 from promptmid_core.localization.stopwatch import Stopwatch
+from promptmid_core.matching.blocks import BlockSurfaces, block_surfaces
+from promptmid_core.matching.joint import jointly
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.ties import BlockMatches, tie_points
+from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts.prompt import Prompt
@@ -197,11 +199,12 @@ class FrameMatcher:
             np.array([peak.similarity.east, peak.similarity.north]))))
         tried: list[Hypothesis] = []
         for peak in order[:REFINED_PEAKS]:
-            ties, solution, refusal, similarity = None, None, None, peak.similarity
+            refusal, similarity = None, peak.similarity
             with clock("solve"):
-                blocks = tie_points(described, window.described, similarity)
+                blocks = block_surfaces(described, window.described, similarity)
+                side = min(described.grid.shape) * described.grid.gsd
                 try:
-                    ties, solution = self._solved(blocks, frame, start, expected.prior)
+                    ties, solution = self._solved(blocks, side, frame, start, expected)
                     moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
                     similarity = Similarity.between(ties.seen[:, :2], moved[:, :2])
                 except Refusal as refused:
@@ -211,15 +214,15 @@ class FrameMatcher:
             moves = lever(similarity, start)(verification.moves)
             base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal,
                               apart=apart(described, window.described, similarity, verification))
-            if ties is not None and solution is not None:
+            if refusal is None:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-                agree = np.asarray(solution.residual <= self.options.gates.agreement_px * patch.grid.gsd)
-                side = min(described.grid.shape) * described.grid.gsd
-                found = Match(ties, solution, agree, side)
-                agreement = Agreement(*(solution.pose.position - start.position)[:2].tolist(), surplus(agree))
-                likely = expected.log_weight(solution.pose.position[:2] - start.position[:2])
-                base = replace(base, match=found, surface=replace(base.surface, agreement=agreement),
+                agree = self._agree(solution)
+                move = solution.pose.position[:2] - start.position[:2]
+                agreement = Agreement(float(move[0]), float(move[1]), surplus(agree))
+                likely = expected.log_weight(move)
+                base = replace(base, match=Match(ties, solution, agree, side),
+                               surface=replace(base.surface, agreement=agreement),
                                evidence=evidence(verification, agree, self.descriptor.evidence) + likely)
             tried.append(base)
             if base.evidence >= SURE:
@@ -236,16 +239,38 @@ class FrameMatcher:
     def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:
         return self.windows.around(grid, level, margin_px(grid, extent, self.descriptor.stride))
 
-    def _solved(self, blocks: BlockMatches, frame: Frame, start: Pose, prior: Prior) -> tuple[TiePoints, Solution]:
-        if len(blocks) < LEAST_BLOCKS:
-            raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
-        ties = ties_on_ground(blocks, self.terrain.height(*blocks.seen.T), self.terrain.height(*blocks.found.T))
-        solution = self._solve(ties, frame, start, prior)
+    def _solved(self, blocks: BlockSurfaces, side: float, frame: Frame, start: Pose,
+                expected: Expectation) -> tuple[TiePoints, Solution]:
+        """The pose by tie points, or by all blocks together where the tie points do not hold it."""
+        matches = tie_points(blocks)
+        ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
+        try:
+            if len(matches) < LEAST_BLOCKS:
+                raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
+            solution = self._solve(ties, frame, start, expected.prior)
+            check_ties(ties, self._agree(solution), side, self.options)
+        except Refusal:
+            joint = jointly(blocks, *self._known(expected))
+            if joint is None:
+                raise
+            solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
+                                     floor=self._floor())
         return replace(ties, weight=solution.weight), solution
 
+    def _known(self, expected: Expectation) -> tuple[float, float]:
+        """Standard deviations of heading and scale before a frame is looked at."""
+        sigmas = self.options.search.sigmas
+        height = max(float(expected.pose.position[2] - self.terrain.height(*expected.pose.position[:2])), 1.0)
+        return expected.yaw / sigmas, expected.height / sigmas / height
+
+    def _agree(self, solution: Solution) -> Mask:
+        return np.asarray(solution.residual <= self.options.gates.agreement_px * self.reference.gsd)
+
+    def _floor(self) -> float:
+        return max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        floor = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=floor)
+        return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=self._floor())
 
 
 def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:

@@ -78,6 +78,14 @@ def check_ties(ties: TiePoints, agree: Mask, side: float, options: Options) -> N
                                                    f"direction, less than {options.gates.least_spread:.0%}")
 
 
+def check_joint(covariance: Float64, gsd: float, options: Options) -> None:
+    """What all blocks together say (6, 6) is as exact as tie points have to agree."""
+    worst = float(np.sqrt(np.linalg.eigvalsh(covariance[:2, :2])[-1])) / gsd
+    if worst > options.gates.agreement_px:
+        raise Refusal(Reason.FEW_TIE_POINTS, "too few tie points agree, and all blocks together place the frame to "
+                                             f"{worst:.1f} px, more than {options.gates.agreement_px:g}")
+
+
 def evidence(verification: Verification, agree: Mask, weights: Evidence) -> float:
     """Return the natural log-odds that the match is true, from how its place stands out and how many tie points agree (N,).
 

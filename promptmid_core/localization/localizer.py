@@ -12,13 +12,12 @@ from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Aside, Candidate, Fix, Frame
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
-from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible, check_ties
+from promptmid_core.localization.integrity import check_frame, check_halves, check_joint, check_place, check_plausible, check_ties
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.seek import Seeker
-from promptmid_core.localization.solve import OBSERVED
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
 from promptmid_core.matching.window import COARSE_FACTOR
@@ -55,7 +54,7 @@ class Localizer:
         self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(self.options.track.ground_height_m)
         windows = Windows(self.options.gates.least_map_valid)
         self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
-        self._seeker = Seeker(reference, self.terrain, self.options,
+        self.seeker = Seeker(reference, self.terrain, self.options,
                               Closely(reference, self.terrain, descriptor, self.options, self._matcher))
         self._track = self._new_track()
 
@@ -79,7 +78,7 @@ class Localizer:
                 check_prior(prior)
             expected = (expect or self._new_track().expect)(frame, prior)
             if isinstance(expected, Anywhere):
-                sought, closeup = self._seeker.seek(frame, expected, clock)
+                sought, closeup = self.seeker.seek(frame, expected, clock)
                 candidate = replace(candidate, sought=sought)
                 if closeup is None:
                     raise Refusal(Reason.AMBIGUOUS, "no place of the map could be looked at closely")
@@ -100,7 +99,7 @@ class Localizer:
             solution = best.match.solution
             lift = float(solution.pose.position[2] - expected.pose.position[2]), solution.height_variance
             candidate = replace(
-                candidate, pose=solution.pose, covariance=solution.covariance, observed=OBSERVED, ties=best.match.ties,
+                candidate, pose=solution.pose, covariance=solution.covariance, observed=solution.observed, ties=best.match.ties,
                 height=lift, scores=self._scores(best, best.match, scope))
             with clock("judge"):
                 self._judge(best, best.match, expected, scope, frame)
@@ -144,8 +143,11 @@ class Localizer:
         # a solution that looks past the ground has no place there
         boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
-        check_ties(match.ties, match.agree, match.side, self.options)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
+        if "yaw" not in match.solution.observed:
+            check_joint(match.solution.covariance, best.gsd, self.options)
+            return
+        check_ties(match.ties, match.agree, match.side, self.options)
         check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:

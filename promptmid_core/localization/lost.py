@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,28 +15,21 @@ from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.geometry import Grid
 from promptmid_core.localization.drift import blurred, mixed, shifted
 from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.nats import NATS, NOTHING, both, either, in_bytes
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.survey import Layer
 
-SURVEYED = Likelihood.line(2.2, 1.6, 0.1)  # of the z of a survey; by its quantiles on land of two cities and on decoys
+# what a z of a survey says of a place, with the frames that tell nothing: `benchmarks.looks` fits it
+SURVEYED = Likelihood((0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.5, 12.0, 28.0),
+                      (-2.1, -1.5, 0.3, 2.7, 5.5, 8.9, 12.4, 14.7, 16.9, 20.9, 39.9))
+KEPT = 0.6  # of what the looks before told of the ground in view: a mean of about four
 ELSEWHERE = 0.1  # share of a new belief for the place not being on the map at all
 PLACE = 2.3  # cells around a point that are one place
 ALIKE = 2.0  # steps of heading around one that are one place
-STEP, LEAST = 0.2, -6.0  # nats: what a frame tells is kept in a byte
 Z_STEP, LEAST_Z = 0.125, -4.0
 AROUND = 5  # cells around a fine look that it may change
 MOST_TURN = float(np.deg2rad(6.0))  # between headings of one place, at least
-CONFIRMED = 6.0  # nats of a fine look that a place is there
 DUE = 0.02  # cells2 of spread that are worth a filter
-
-NATS = np.arange(256) * STEP + LEAST
-NOTHING = round(-LEAST / STEP)
-
-
-def in_bytes(nats: NDArray[Any]) -> UInt8:
-    """Return log-likelihood ratios as they are kept."""
-    return np.asarray(np.clip(np.round((nats - LEAST) / STEP), 0, 255), np.uint8)
-
 
 TELLS = in_bytes(SURVEYED.log_ratio(np.asarray(np.arange(256) * Z_STEP + LEAST_Z, np.float64)))
 
@@ -64,12 +56,6 @@ class FineLook:
     nats: Float64
     found: Whereabout
 
-    def share(self, near: float, far: float) -> float:
-        """Return how much of the likelihood within `far` metres of the place that was found lies within `near`."""
-        apart = np.hypot(self.x - self.found.x, self.y - self.found.y)
-        ratios = np.exp(self.nats)
-        return float(ratios[apart <= near].sum() / max(float(ratios[apart <= max(near, far)].sum()), 1e-300))
-
 
 @dataclass(frozen=True)
 class Step:
@@ -89,10 +75,10 @@ class Whereabouts:
     """Probabilities of places and headings.
 
     `turns` (K,): headings in radians beside the believed one, `whole` where they are the circle; `past` (K, rows, cols): by the
-    prior and by ground that has left the view; `beyond`: that it is none of them; `told` (K, rows, cols): log-likelihood ratios
-    by the ground in view, in steps of STEP from LEAST, of the newest look; `rest` (K, 2): metres east and north from the middle
-    of each cell of `grid` to the place that it stands for; `pending`: cells2 and radians2 of spread still to come; `ground`: what
-    was seen.
+    prior and by ground that has left the view; `beyond`: that it is none of them; `told` and `closely` (K, rows, cols):
+    log-likelihood ratios by the ground in view, as bytes of `nats`, of the newest look everywhere, and what close looks told
+    beside that; `rest` (K, 2): metres east and north from the middle of each cell of `grid` to the place that it stands for;
+    `pending`: cells2 and radians2 of spread still to come; `ground`: what was seen, in so many `frames` before this one.
     """
 
     grid: Grid
@@ -101,17 +87,20 @@ class Whereabouts:
     past: Float32
     beyond: float
     told: UInt8
+    closely: UInt8
     rest: Float64
     pending: tuple[float, float]
     ground: SeenGround
+    frames: int = 0
 
     @staticmethod
     def begin(grid: Grid, turns: Float64, whole: bool, weights: Float32) -> Whereabouts:
         """Return a belief where the places have these `weights` (rows, cols) or (K, rows, cols), whatever their sum."""
         past = np.array(np.broadcast_to(weights, (len(turns), *grid.shape)), np.float32)
         past *= np.float32((1 - ELSEWHERE) / float(past.sum(dtype=np.float64)))
-        return Whereabouts(grid, turns, whole, past, ELSEWHERE, np.full(past.shape, NOTHING, np.uint8),
-                           np.zeros((len(turns), 2)), (0.0, 0.0), SeenGround())
+        nothing = np.full(past.shape, NOTHING, np.uint8)
+        return Whereabouts(grid, turns, whole, past, ELSEWHERE, nothing, nothing, np.zeros((len(turns), 2)), (0.0, 0.0),
+                           SeenGround())
 
     @property
     def step(self) -> float:
@@ -128,15 +117,16 @@ class Whereabouts:
         spread = self.pending[0] + (step.spread / cell) ** 2, self.pending[1] + step.turned ** 2
         due = spread[0] >= DUE
         settled = np.exp(step.new * NATS).astype(np.float32)
-        past, told = np.empty_like(self.past), np.empty_like(self.told)
-        faded = in_bytes((1 - step.new) * NATS)
+        past, told, closely = np.empty_like(self.past), np.empty_like(self.told), np.empty_like(self.closely)
+        faded = in_bytes((1 - step.new) * NATS, self.frames)
         enters = self.beyond / self.past.size
 
         def settle(layers: range) -> None:
             for k in layers:
                 cols, rows = whole[k].tolist()
-                past[k] = shifted(self.past[k] * cv2.LUT(self.told[k], settled), cols, -rows, enters)
-                told[k] = shifted(cv2.LUT(self.told[k], faded), cols, -rows, NOTHING)
+                past[k] = shifted(self.past[k] * cv2.LUT(both(self.told[k], self.closely[k]), settled), cols, -rows, enters)
+                told[k], closely[k] = (shifted(cv2.LUT(each[k], faded), cols, -rows, NOTHING)
+                                       for each in (self.told, self.closely))
                 if due:
                     past[k] = blurred(past[k], float(np.sqrt(spread[0])))
 
@@ -147,39 +137,32 @@ class Whereabouts:
         past *= np.float32((1 - step.floor) / total)
         past += np.float32(step.floor * (1 - ELSEWHERE) / past.size)
         beyond = (1 - step.floor) * self.beyond / total + step.floor * ELSEWHERE
-        return replace(self, past=past, beyond=beyond, told=told, rest=rest - whole * cell,
-                       pending=(0.0, 0.0) if due else spread, ground=ground)
+        return replace(self, past=past, beyond=beyond, told=told, closely=closely, rest=rest - whole * cell,
+                       pending=(0.0, 0.0) if due else spread, ground=ground, frames=self.frames + 1)
 
     def looked(self, layers: Iterable[tuple[int, Layer]], share: float, again: bool) -> Whereabouts:
-        """Return the belief after layers of a survey, each with the index of its heading; `share`: the probability that the scale
-        was the one that was tried; `again`: whether it is that of the look before, in whose place this one comes."""
+        """Return the belief after layers of a survey, each with the index of its heading, whose `rest` it was for; `share`: the
+        probability that the scale was the one that was tried; `again`: whether it is that of the look before, with which this one
+        then makes a mean: what is wrong with one frame alone is not that of the next."""
         told = self.told.copy()
         for k, layer in layers:
             z = np.clip((layer.z - np.float32(LEAST_Z)) * np.float32(1 / Z_STEP), 0, 255)
-            rest = self.rest[k] / self.grid.gsd
-            back = np.array([[1.0, 0.0, rest[0]], [0.0, 1.0, -rest[1]]])
-            size = z.shape[::-1]
-            z = cv2.warpAffine(z, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
             new = np.where(layer.known, cv2.LUT(np.round(z).astype(np.uint8), TELLS), np.uint8(NOTHING))
-            told[k] = new if share == 1 else _either(NOTHING * np.ones_like(new) if again else told[k], new, share)
+            first = not again or not (told[k] != NOTHING).any()
+            if share < 1:
+                new = either(told[k] if not again else np.full_like(new, NOTHING), new, share)
+            told[k] = new if first else cv2.addWeighted(told[k], KEPT, new, 1 - KEPT, 0.0)
         return replace(self, told=told)
 
     def seen_finely(self, at: Whereabout, look: FineLook, reach: float) -> Whereabouts:
         """Return the belief after a fine look around `at`, at headings within `reach` radians of its own: what it told of the
         cells around at the heading that it found; at the others no more than that."""
-        told = self.told.copy()
+        closely = self.closely.copy()
         for k in self._alike(at, reach + self.step):
             rows, cols, nats = self._cells(k, look)
-            bytes_ = in_bytes(nats)
-            before = told[k, rows, cols]
-            if abs(float(_wrapped(self.turns[k:k + 1] - look.found.turn)[0])) <= 0.75 * self.step:
-                row, col = self._cell(k, look.found)
-                # the coarse look sees all of a large footprint, the fine one its middle: where both find it the surer counts
-                both = (np.hypot(rows - row, cols - col) <= 1.5) & (nats >= CONFIRMED)
-                told[k, rows, cols] = np.where(both, np.maximum(before, bytes_), bytes_)
-            else:
-                told[k, rows, cols] = np.minimum(before, bytes_)
-        after = replace(self, told=told)
+            found = abs(float(_wrapped(self.turns[k:k + 1] - look.found.turn)[0])) <= 0.75 * self.step
+            closely[k, rows, cols] = in_bytes(nats if found else np.minimum(nats, 0.0))
+        after = replace(self, closely=closely)
         # all else weighs what it did
         rows, cols = (np.arange(max(round(float(i)) - AROUND - 1, 0), max(min(round(float(i)) + AROUND + 2, n), 0))
                       for i, n in zip(self.grid.to_pixel(at.x, at.y)[::-1], self.grid.shape, strict=True))
@@ -187,6 +170,16 @@ class Whereabouts:
         weights[np.ix_(rows, cols)] = sum(after._layer(k, (rows, cols)) for k in range(len(self.turns)))
         after.__dict__["_marginal"] = weights
         return after
+
+    def share(self, look: FineLook, near: float, far: float) -> float:
+        """Return how much of what is believed within `far` metres of the place that a look found is within `near`, by the coarse
+        look and this one."""
+        k, = self._alike(look.found, 0.0)[:1]
+        apart = np.hypot(look.x - look.found.x, look.y - look.found.y)
+        cols, rows = (np.clip(np.round(axis).astype(int), 0, most - 1) for axis, most in zip(
+            self.grid.to_pixel(look.x - self.rest[k, 0], look.y - self.rest[k, 1]), self.grid.shape[::-1], strict=True))
+        weights = self.past[k][rows, cols] * np.exp(NATS[self.told[k][rows, cols]] + look.nats)
+        return float(weights[apart <= near].sum() / max(float(weights[apart <= max(near, far)].sum()), 1e-300))
 
     def same(self, one: Whereabout, other: Whereabout) -> bool:
         """Return whether two places, with their headings, are one."""
@@ -229,7 +222,7 @@ class Whereabouts:
         def summed(layers: range) -> Float64:
             weights = np.zeros(self.grid.shape)
             for k in layers:
-                weights += self.past[k] * cv2.LUT(self.told[k], ratios)
+                weights += self.past[k] * cv2.LUT(both(self.told[k], self.closely[k]), ratios)
             return weights
 
         return np.add(*together(lambda: summed(range(0, len(self.past), 2)), lambda: summed(range(1, len(self.past), 2))))
@@ -239,14 +232,15 @@ class Whereabouts:
         return float(self._marginal.sum()) + self.beyond
 
     def _layer(self, k: int, cells: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Float64:
-        at = np.ix_(*cells)
-        return np.asarray(self.past[k][at] * np.exp(NATS)[self.told[k][at]], np.float64)
+        return self._weight(k, np.ix_(*cells))
+
+    def _weight(self, k: int, at: tuple[NDArray[np.int64], ...]) -> Float64:
+        return np.asarray(self.past[k][at] * np.exp(NATS)[both(self.told[k][at], self.closely[k][at])], np.float64)
 
     def _held(self, at: Whereabout) -> float:
         held = 0.0
         for k in self._alike(at, ALIKE * self.step):
-            near = self._near(k, at)
-            held += float((self.past[k][near] * np.exp(NATS)[self.told[k][near]]).sum())
+            held += float(self._weight(k, self._near(k, at)).sum())
         return held
 
     def _alike(self, at: Whereabout, reach: float) -> list[int]:
@@ -283,10 +277,3 @@ class Whereabouts:
 
 def _wrapped(angle: Float64) -> Float64:
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi, np.float64)
-
-
-def _either(old: UInt8, new: UInt8, share: float) -> UInt8:
-    """What two looks of one ground tell, of which the newer was at the right scale with this probability."""
-    ratios = np.exp(NATS).astype(np.float32)
-    both = np.log((1 - share) * cv2.LUT(old, ratios) + share * cv2.LUT(new, ratios))
-    return in_bytes(both)

@@ -14,6 +14,7 @@ from promptmid_core.matching.overview import Overview
 
 LEAST_REACH = float(np.deg2rad(10.0))  # of headings: what states less may be wrong
 LEAST_KNOWN = 0.5  # radians up to which a heading tells where the camera looks
+DOUBTED = 4.0  # times the headings that were stated
 PATIENCE = 20  # frames looked at after which what was stated of place and heading is doubted
 TAIL = 2.0  # of Student's distribution, as a belief's
 SIGMAS = 4.0  # of the place that are searched
@@ -44,7 +45,8 @@ class Start:
 class Search:
     """What frames have told: `whereabouts` on the `overview` of a `level` of the map; `begun_m` flown when it began; `motion` and
     `place` (2,) of the last frame: its dead reckoning, and where its boresight was believed to be; `frames` that were looked at;
-    `tried`: how often each scale of the ground was, `scale` the last one, `known_scale` that of a likely place."""
+    `tried`: how often each scale of the ground was, `scale` the last one, `again` whether it is the one before too; `known_scale`
+    that of a likely place."""
 
     whereabouts: Whereabouts
     overview: Overview
@@ -55,6 +57,7 @@ class Search:
     frames: int = 0
     tried: tuple[int, ...] = ()
     scale: float = 0.0
+    again: bool = False
     known_scale: float | None = None
 
 
@@ -92,10 +95,12 @@ class Quest:
 
     @property
     def doubted(self) -> Quest:
-        """The quest; begun anew on the whole map and at all headings, where what was stated of them has long led nowhere."""
+        """The quest; begun anew on the whole map and at headings far around, where what was stated of them has long led nowhere.
+
+        Not at all headings where odometry tells its own: a place where the aircraft flies backwards is another map's."""
         if self.firm or self.search is None or self.search.frames < PATIENCE:
             return self
-        return replace(self, sigma=self.sigma if self.lean else np.inf, reach=np.pi, firm=True, search=None)
+        return replace(self, sigma=self.sigma if self.lean else np.inf, reach=min(DOUBTED * self.reach, np.pi), firm=True, search=None)
 
     def seen_from(self, lever: Float64) -> Quest:
         """The quest for the place that is looked at, which lies a lever (2,) off the position by the believed heading."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -28,12 +29,13 @@ from promptmid_core.refmap import ReferenceMap
 
 CELLS_PX = {4: 1.0, 8: 1.5, 16: 1.5}  # sides of a cell, finest first, and the swing of headings for them
 LARGE_PX = 400  # a footprint that needs no cells finer than 8 px
-MOST_LOOKS = 26_000_000  # cells times headings at which a frame is looked for: about a second of two cores
+MOST_LOOKS = 9_000_000  # cells times headings at which a frame is looked for: 0.7 s of processor time
 MOST_FINE = 14_000_000  # of these as many as cells finer than 8 px may have
 MOST_HELD = 30_000_000  # cells times headings of a belief: 0.15 GB, twice while a frame is taken in
 MOST_SCALES = 9
 MOST_REACH = 0.6  # by which share the scale may be another
-LIKELY, SURE = 0.3, 0.9  # probability of a place from which on its scale is taken for that of the ground, and how surely
+# probability of a place from which on its scale is taken for that of the ground, down to which it stays so, and how surely
+LIKELY, STILL, SURE = 0.3, 0.03, 0.9
 FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being any other
 
 
@@ -56,31 +58,32 @@ class Seeker:
         with clock("orthorectify"):
             ground = ground_of(self.reference, self.terrain, self.options.track, quest.bounds(0.0))
             lie = Lie.of(frame, quest.pose(prior), prior, ground)
-            level = self._level(frame, lie, quest.search)
+            level = self.level(frame, lie, quest.search)
             swing_of(prior, lie.height, level, self.reference, self.options)
             patch, place = footprint(frame, lie.pose, Terrain.flat(lie.ground), level.gsd, self.options)
         with clock("describe"):
             described = self.closely.descriptor.oriented.describe(patch, Prompt(Modality.OPTICAL))
         with clock("map"):
-            search = quest.search or self._begun(quest, described, patch, lie, level, prior.way)
+            search = quest.search or self.begun(quest, described, patch, lie, level, prior.way)
         with clock("search"):
             search, width = self._looked(search, prior.way, described, patch, lie, place)
         seen = Seen(frame, prior, lie, search.scale, width)
         whereabouts, found = self.closely.look(seen, search.whereabouts, search.level, clock)
         places = self.closely.places(seen, whereabouts, found)
+        likely = LIKELY if search.known_scale is None else STILL
         search = replace(search, whereabouts=whereabouts, known_scale=None)
         if not found:
             return Sought(replace(quest, search=search), 0.0, places), None
         best = max(found, key=lambda each: (each.best.match is not None, whereabouts.probability(each.place)))
         probability = whereabouts.probability(best.place)
-        if probability >= LIKELY:
+        if probability >= likely:
             search = replace(search, known_scale=self.closely.scale(seen, best))
         return Sought(replace(quest, search=search), probability * best.share, places), best
 
-    def _level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
+    def level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
         return self.reference.at(search.level) if search else level_of(frame, lie.pose, self.reference, Terrain.flat(lie.ground))
 
-    def _begun(self, quest: Quest, described: DescriptorMap, patch: Patch, lie: Lie, level: ReferenceMap,
+    def begun(self, quest: Quest, described: DescriptorMap, patch: Patch, lie: Lie, level: ReferenceMap,
                motion: DeadReckoning) -> Search:
         """A search before its first frame is looked at."""
         quest = quest.seen_from(lie.place - lie.pose.position[:2])
@@ -124,21 +127,28 @@ class Seeker:
             whereabouts = search.whereabouts.moved(self._step(search, motion, lie.place - search.place, new), ground)
         else:
             whereabouts = replace(search.whereabouts, ground=ground)
-        scales, shares, width = self._scales(described, search, lie)
+        scales, shares, width = self.scales(described, search, lie)
         tried = search.tried if len(search.tried) == len(scales) else (0,) * len(scales)
-        chosen = int(np.argmax(shares / (np.array(tried) + 1)))
-        scale, turns = float(scales[chosen]), whereabouts.turns
-        # where there are too many headings for a frame, it is looked for at the next ones
-        count = min(len(turns), max(MOST_LOOKS // (search.overview.grid.width * search.overview.grid.height), 1))
-        indices = (np.arange(count) + search.frames * count) % len(turns)
+        turns = whereabouts.turns
+        # where there are too many headings for a frame, the next ones have the rest, at the same scale
+        parts = math.ceil(len(turns) * search.overview.grid.width * search.overview.grid.height / MOST_LOOKS)
+        count = math.ceil(len(turns) / min(parts, len(turns)))
+        begun = search.frames * count % len(turns)
+        indices = (np.arange(count) + begun) % len(turns)
+        if begun < count:
+            chosen = int(np.argmax(shares / (np.array(tried) + 1)))
+            tried = tuple(n + (i == chosen) for i, n in enumerate(tried))
+            again = abs(float(scales[chosen]) - search.scale) <= LEAST_SCALE
+        else:
+            chosen, again = int(np.argmin(np.abs(scales - search.scale))), search.again
+        scale = float(scales[chosen])
 
         def looks() -> Iterator[tuple[int, Layer]]:
-            found = layers(described, search.overview, turns[indices], place=place, scale=scale)
+            found = layers(described, search.overview, turns[indices], place=place, scale=scale, rests=whereabouts.rest[indices])
             yield from zip(indices.tolist(), found, strict=True)
 
-        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), scale == search.scale)
-        tried = tuple(n + (i == chosen) for i, n in enumerate(tried))
-        return replace(search, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale,
+        whereabouts = whereabouts.looked(looks(), float(shares[chosen]), again)
+        return replace(search, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale, again=again,
                        frames=search.frames + 1), width
 
     def _step(self, search: Search, motion: DeadReckoning, move: Float64, new: float) -> Step:
@@ -152,7 +162,7 @@ class Seeker:
         return Step(move, float(np.sqrt(spread2)), float(np.deg2rad(track.yaw_drift_deg_per_km) * way / 1e3), new,
                     FORGOTTEN * track.risk)
 
-    def _scales(self, described: DescriptorMap, search: Search, lie: Lie) -> tuple[Float64, Float64, float]:
+    def scales(self, described: DescriptorMap, search: Search, lie: Lie) -> tuple[Float64, Float64, float]:
         """How many times larger the ground may be than it seems, how likely each is, and how far from each is looked."""
         if search.known_scale is not None:
             return np.array([search.known_scale]), np.array([SURE]), LEAST_SCALE

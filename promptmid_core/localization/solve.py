@@ -10,7 +10,9 @@ from promptmid_core.arrays import Float64
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose, Prior
 from promptmid_core.geometry.covariance import information_of
+from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
+from promptmid_core.matching.joint import Joint
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
 
@@ -27,7 +29,7 @@ LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a
 
 @dataclass(frozen=True)
 class Solution:
-    """`pose`; `covariance` (6, 6) of x, y, yaw with the rest unobserved; `height_variance` in m2, of z, by ties
+    """`pose`; `covariance` (6, 6) of what is `observed`, with the rest unobserved; `height_variance` in m2, of z, by ties
     and prior; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
     residuals of one axis."""
 
@@ -37,6 +39,7 @@ class Solution:
     weight: Float64
     residual: Float64
     sigma: float
+    observed: tuple[str, ...] = OBSERVED
 
 
 def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correlation: float, floor: float) -> Solution:
@@ -76,6 +79,28 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
     covariance[[0, 1], [0, 1]] += floor ** 2
     return Solution(pose, covariance, float(full[2, 2]), weight, np.linalg.norm(residual, axis=1), sigma)
+
+
+def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, prior: Prior, *, terrain: Terrain,
+                  floor: float) -> Solution:
+    """Correct `start` by where all blocks lie together; the residuals are those of their `own` ties.
+
+    The heading stays unobserved, as what was known of it has had a part in this. The covariance is that of the joint place, and
+    of what the prior's nuisances add.
+    """
+    ties = ties_on_ground(BlockMatches(joint.seen, joint.found, np.broadcast_to(np.eye(2), (len(joint.seen), 2, 2)),
+                                       np.ones(len(joint.seen)), 1.0),
+                          terrain.height(*joint.seen.T), terrain.height(*joint.found.T))
+    exact = solve(ties, camera, start, prior, correlation=1.0, floor=floor)
+    # a turn and a scale about the middle of the blocks move the position, which does not lie there
+    ahead = start.position[:2] - joint.middle
+    lever = np.array([[1.0, 0.0, -ahead[1], ahead[0]], [0.0, 1.0, ahead[0], ahead[1]]])
+    covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
+    covariance[:2, :2] = exact.covariance[:2, :2] + lever @ joint.covariance @ lever.T
+    height = float(start.position[2] - terrain.height(*joint.middle))
+    residual, _ = _residuals(own.found, _directions(own.seen, camera, start), camera, exact.pose)
+    return Solution(exact.pose, covariance, height ** 2 * float(joint.covariance[3, 3]), np.ones(len(own.seen)),
+                    np.linalg.norm(residual, axis=1), _scale(residual) if len(residual) else 0.0, OBSERVED[:2])
 
 
 def moved_ground(points: Float64, camera: Camera, start: Pose, pose: Pose) -> Float64:

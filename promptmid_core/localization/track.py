@@ -228,7 +228,9 @@ class Track:
         """A fix: the heading and the height are known, and dead reckoning goes on from them."""
         expected = candidate.expected
         assert expected and candidate.pose and candidate.covariance is not None and candidate.surface
-        turn = candidate.pose.correction_from(expected.pose)[5]
+        turn, heading = candidate.pose.correction_from(expected.pose)[5], float(candidate.covariance[5, 5])
+        if "yaw" not in candidate.observed:
+            turn, heading = 0.0, kept.heading.later(max((candidate.stamp_ns - kept.fixed_ns) / 1e9, 0.0))
         reckoned = kept.map_from_motion @ kept.motion.pose
         about = Pose.from_rpy(reckoned.position, 0.0, 0.0, turn) @ Pose(-reckoned.position, np.eye(3))
         lift, spread = candidate.height or (0.0, kept.height.variance)
@@ -239,7 +241,7 @@ class Track:
         self._kept = replace(
             kept, drift=kept.drift_by(held, candidate.stamp_ns), fixed_ns=candidate.stamp_ns, fixed_m=kept.motion.flown,
             known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, lift=kept.lift + lift, unheld=0,
-            heading=Correction(float(candidate.covariance[5, 5]), float(told[5, 5])),
+            heading=Correction(heading, float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
         if kept.dispute is not None and kept.motion.flown - max(kept.dispute.flown, kept.dispute.refused) > self._settled_m():

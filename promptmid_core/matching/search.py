@@ -21,7 +21,7 @@ from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
 
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it
 BROAD_BLOCK = 32  # coarse cells, where each block has to learn a relation first
-LEAST_USED = 0.35  # share of a block that is seen; of a square turned by 45 degrees half of what surrounds it is
+LEAST_USED = 0.2  # share of a block that is seen; of a square turned by 45 degrees half of what surrounds it is
 PEAKS = 4
 APART = 4.0  # coarse cells between two peaks of their own
 BROAD = 3.0  # coarse cells: a true match is a sharp peak; broader waves come from the brightness of whole districts
@@ -79,9 +79,10 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
         return scores
 
     edges, colours = together(lambda: scored(Measure.CORRELATION), lambda: scored(Measure.DEPENDENCE))
-    if edges is None or colours is None:
+    if edges is None:
         return []
-    return _peaks(edges + colours, yaws, scales, cell, _centre(patch))
+    # holes may leave no block that is large enough to learn a relation from
+    return _peaks(edges if colours is None else edges + colours, yaws, scales, cell, _centre(patch))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -112,14 +113,15 @@ def survey(patch: DescriptorMap, overview: Overview, headings: Sequence[float] |
 
 
 def layers(patch: DescriptorMap, overview: Overview, headings: Sequence[float] | Float64, *, place: tuple[float, float],
-           scale: float = 1.0) -> Iterator[Layer]:
+           scale: float = 1.0, rests: Float64 | None = None) -> Iterator[Layer]:
     """Look for a patch everywhere, turned by one of `headings` after the other, two at a time; none is worked on before it is
     asked for.
 
     `place`: metres in `map` of the point of the patch whose place is sought, as the boresight's, about which it is turned;
-    `scale`: how many times larger the ground is than the patch shows it. The patch is described once: what it says is turned with
-    it. Raises InputError where its descriptors have no channels that can be turned, ValueError where its cells do not make up
-    those of the overview, the place is not on it, or the scale is none.
+    `scale`: how many times larger the ground is than the patch shows it; `rests` (K, 2): metres east and north from the middle of
+    each cell to where the place is sought in it, by heading. The patch is described once: what it says is turned with it. Raises
+    InputError where its descriptors have no channels that can be turned, ValueError where its cells do not make up those of the
+    overview, the place is not on it, or the scale is none.
     """
     if not LEAST_ZOOM <= scale <= MOST_ZOOM:
         raise ValueError(f"a patch is not searched {scale:g} times as large, but {LEAST_ZOOM:g} to {MOST_ZOOM:g} times")
@@ -130,20 +132,18 @@ def layers(patch: DescriptorMap, overview: Overview, headings: Sequence[float] |
     turnable = Turnable.of(patch, factor, place)
     spectra = overview.spectra(turnable.margin(scale))
 
-    def layer(heading: float) -> Layer:
-        seen, valid = turnable.at(heading, scale)
+    def layer(at: tuple[float, tuple[float, float]]) -> Layer:
+        heading, rest = at
+        seen, valid = turnable.at(heading, scale, rest)
         scores, known, certainty = _scores(seen, valid, spectra, overview.grid.shape)
         return Layer(heading, _standard(scores, known, certainty, BROAD_PX / overview.cell_px), known)
 
-    asked = [float(heading) for heading in headings]
+    within = np.zeros((len(headings), 2)) if rests is None else rests / overview.grid.gsd
+    asked = [(float(heading), (float(east), float(north))) for heading, (east, north) in zip(headings, within, strict=True)]
     for one, other in zip(asked[::2], asked[1::2], strict=False):
-        yield from _both(layer, one, other)
+        yield from together(partial(layer, one), partial(layer, other))
     if len(asked) % 2:
         yield layer(asked[-1])
-
-
-def _both(layer: Callable[[float], Layer], one: float, other: float) -> tuple[Layer, Layer]:
-    return together(lambda: layer(one), lambda: layer(other))
 
 
 def _scores(seen: Float32, valid: Mask, spectra: Spectra, shape: tuple[int, int]) -> tuple[Float32, Mask, Float32]:

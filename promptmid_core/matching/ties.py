@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptmid_core.arrays import Float32, Float64
-from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import Spectra, Sums, centred, tiles
-from promptmid_core.matching.parallel import together
-from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.warp import warped
-
-STEPS = ((96, 16), (48, 12), (0, 8))  # cells: short side of a patch from which on its blocks are so far apart
-RADIUS = 4  # cells
+from promptmid_core.arrays import Float64
+from promptmid_core.matching.blocks import RADIUS, BlockSurfaces
 
 
 @dataclass(frozen=True)
@@ -36,42 +29,9 @@ class BlockMatches:
         return len(self.seen)
 
 
-def tie_points(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -> BlockMatches:
-    """Match blocks of `patch` in the map `window`, which is warped by `start` first, so that only small shifts remain."""
-    grid = patch.grid
-    # a block is too small to learn a relation from, and edges place it better than surfaces do
-    around = warped(window, start, grid.cut(-RADIUS, -RADIUS, grid.width + 2 * RADIUS, grid.height + 2 * RADIUS),
-                    Measure.CORRELATION)
-    # blocks overlap by half, so that a structure on a border is whole in one of them
-    step = next(step for side, step in STEPS if min(grid.shape) >= side)
-    block = 2 * step
-    count = (max((grid.height - block) // step + 1, 0), max((grid.width - block) // step + 1, 0))
-    if not all(count):
-        return _maxima(np.zeros((0, 2)), np.zeros((0, 2 * RADIUS + 1, 2 * RADIUS + 1)), start, grid.gsd)
-    # a block is four quarters, and each serves the four blocks that share its ground
-    quarters = (count[0] + 1, count[1] + 1)
-    valid, around_valid = (tiles(mask, size, step, quarters) for mask, size in (
-        (patch.valid, step), (around.valid, step + 2 * RADIUS)))
-    used = np.asarray(tiles(patch.valid, block, step, count).mean(axis=(1, 2)) > 0.7)
-    pairs = list(zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True))
-
-    def scored(some: slice) -> Float32:
-        scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
-        for (group, channels), (_, over) in pairs[some]:
-            blocks = tiles(centred(channels, patch.valid), step, step, quarters)
-            windows = Spectra.of(tiles(centred(over, around.valid), step + 2 * RADIUS, step, quarters), around_valid)
-            surfaces = Sums.of(blocks, valid, windows).quartets(*quarters).surfaces()
-            scores += np.float32(group.weight) * surfaces.scores()[used]
-        return scores
-
-    half = len(pairs) // 2
-    scores = np.add(*together(lambda: scored(slice(half, None)), lambda: scored(slice(half))))
-    rows, cols = np.mgrid[:count[0], :count[1]]
-    x, y = grid.to_map(cols.ravel()[used] * step + (block - 1) / 2, rows.ravel()[used] * step + (block - 1) / 2)
-    return _maxima(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)
-
-
-def _maxima(seen: Float64, scores: Float64, start: Similarity, cell: float) -> BlockMatches:
+def tie_points(blocks: BlockSurfaces) -> BlockMatches:
+    """Return where each block's own score is highest, to a fraction of a cell; those that have no maximum are left out."""
+    seen, scores, start, cell = blocks.seen, blocks.scores, blocks.start, blocks.cell
     n, side = len(scores), scores.shape[-1]
     if not n:
         return BlockMatches(seen, seen.copy(), np.zeros((0, 2, 2)), np.zeros(0), 1.0)
@@ -93,4 +53,4 @@ def _maxima(seen: Float64, scores: Float64, start: Similarity, cell: float) -> B
     moved = seen[peaked] + cells * (cell, -cell)
     flip = np.array([[1.0, -1.0], [-1.0, 1.0]])  # rows run south
     spread = np.linalg.inv(bend) * flip * cell ** 2 if peaked.any() else np.zeros((0, 2, 2))
-    return BlockMatches(seen[peaked], start.apply(moved), spread, near[1, 1][peaked], 4.0)
+    return BlockMatches(seen[peaked], start.apply(moved), spread, near[1, 1][peaked], blocks.overlap)

@@ -52,18 +52,19 @@ class Turnable:
 
     def margin(self, scale: float) -> int:
         """Coarse cells from the place to the rim of the patch however it is turned, or a few more."""
-        return -(-int(np.ceil(self.reach * scale / self.factor)) // MARGIN_STEP) * MARGIN_STEP
+        return -(-int(np.ceil(self.reach * scale / self.factor) + 1) // MARGIN_STEP) * MARGIN_STEP
 
-    def at(self, turn: float, scale: float) -> tuple[Float32, Mask]:
+    def at(self, turn: float, scale: float, rest: tuple[float, float] = (0.0, 0.0)) -> tuple[Float32, Mask]:
         """Return channels (C, 2 margin + 1, 2 margin + 1) in coarse cells, 0 where not valid, and where they are valid.
 
-        `turn` radians counter-clockwise seen from above, and `scale` times as large, about the place, which the middle cell has.
+        `turn` radians counter-clockwise seen from above, and `scale` times as large, about the place, which lies `rest` coarse
+        cells east and north of the middle of the middle cell.
         """
         margin = self.margin(scale)
         side = 2 * margin + 1
         # of a coarse cell, where it is read: columns run east, rows south
         c, s = np.cos(turn) * self.factor / scale, np.sin(turn) * self.factor / scale
-        middle = np.array([margin, margin])
+        middle = np.array([margin + rest[0], margin - rest[1]])
         linear = np.array([[c, -s], [s, c]])
         back = np.column_stack([linear, np.array(self.middle) - linear @ middle])
         read = [cv2.warpAffine(channel, back, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.reasons import Reason
-from promptmid_core.replay.run import Flight, ReplayedFrame
+from promptmid_core.replay.run import Flight, ReplayedFrame, horizontal
 
 Summary = dict[str, Any]
 Values = Float64
@@ -135,13 +135,19 @@ def _above(values: Values, limit: float, fixes: Sequence[ReplayedFrame]) -> int 
 
 
 def _hypotheses(frames: Sequence[ReplayedFrame], gsd_m: float) -> list[dict[str, float | int]]:
-    said = np.array([(probability, np.hypot(*(place.position - frame.truth.position)[:2]) <= FALSE_FIX_PX * gsd_m)
-                     for frame in frames if frame.truth is not None for place, probability in frame.fix.places]).reshape(-1, 2)
+    told = [place for frame in frames for place in told_places(frame, gsd_m)]
     found = []
     for low, high in SAID:
-        those = said[(said[:, 0] >= low) & ((said[:, 0] < high) | (high == 1))]
-        found.append({"said_low": low, "said_high": high, "n": len(those), "right": int(those[:, 1].sum())})
+        those = [is_right for said, is_right in told if low <= said and (said < high or high == 1)]
+        found.append({"said_low": low, "said_high": high, "n": len(those), "right": sum(those)})
     return found
+
+
+def told_places(frame: ReplayedFrame, gsd_m: float) -> list[tuple[float, bool]]:
+    """Return the probability of each place that a frame tells of, and whether that lies within FALSE_FIX_PX of the truth; none
+    where the frame has no truth."""
+    truth = frame.truth
+    return [] if truth is None else [(said, horizontal(place, truth) <= FALSE_FIX_PX * gsd_m) for place, said in frame.fix.places]
 
 
 def _spread(values: Values) -> dict[str, float | None]:

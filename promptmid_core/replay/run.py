@@ -114,11 +114,11 @@ def judge(frame: ReplayedFrame, terrain: Terrain, gsd_m: float) -> ReplayedFrame
     if truth is None:
         return frame
     if fix.candidate.prior is not None:
-        frame = replace(frame, prior_error_px=_horizontal(fix.candidate.prior.pose, truth) / gsd_m)
+        frame = replace(frame, prior_error_px=horizontal(fix.candidate.prior.pose, truth) / gsd_m)
     if fix.pose is None or fix.covariance is None:
         return frame
     error = (fix.pose.position - truth.position)[:2]
-    error_m = _horizontal(fix.pose, truth)
+    error_m = horizontal(fix.pose, truth)
     ground_error_px = None if frame.camera is None else _ground_error(frame.camera, fix.pose, truth, terrain, gsd_m)
     return replace(frame, ground_error_px=ground_error_px, error_m=error_m, error_px=error_m / gsd_m,
                    d2=float(error @ np.linalg.solve(fix.covariance[:2, :2], error)))
@@ -132,7 +132,8 @@ def _ground_error(camera: Camera, pose: Pose, truth: Pose, terrain: Terrain, gsd
     return float(np.hypot(apart[0], apart[1])) / gsd_m
 
 
-def _horizontal(pose: Pose, truth: Pose) -> float:
+def horizontal(pose: Pose, truth: Pose) -> float:
+    """Return the horizontal distance between two positions of `base_link`, m."""
     return float(np.hypot(*(pose.position - truth.position)[:2]))
 
 

@@ -70,7 +70,7 @@ def play(scenario: Scenario, stage: Stage, parameters: Mapping[str, Any], with_p
         settings = Settings.read(DEFAULTS | dict(parameters) | dict(scenario.parameters))
         for leg in stage.legs(scenario):
             try:
-                legs.append(_fly(scenario, leg, stage, settings, (ERRORS, TRACK)[:2 - bool(legs)] if with_plots else ()))
+                legs.append(fly(scenario, leg, stage, settings, (ERRORS, TRACK)[:2 - bool(legs)] if with_plots else ()))
             except NoRoom as none:
                 left_out.append(f"{leg.label}: {none}")
                 stage.tell(f"{scenario.name}: left out {left_out[-1]}")
@@ -91,7 +91,11 @@ def whole_course(legs: Sequence[FlownLeg]) -> Course:
     return Course(frames, summarise(replace(legs[0].flight, frames=frames)))
 
 
-def _fly(scenario: Scenario, leg: Leg, stage: Stage, settings: Settings, plots: Sequence[Plot]) -> FlownLeg:
+def fly(scenario: Scenario, leg: Leg, stage: Stage, settings: Settings, plots: Sequence[Plot] = ()) -> FlownLeg:
+    """Return one flight of a scenario, replayed against its map and held against its criteria, with what `plots` draws of it.
+
+    Raises NoRoom where its cell has none for it, InputError where it cannot be flown.
+    """
     descriptor = stage.descriptor(scenario, settings.wanted)
     reference = ReferenceMap.open(stage.map(scenario, leg.ground, descriptor))
     bag = stage.bag(scenario, leg, reference)
