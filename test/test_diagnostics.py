@@ -50,7 +50,7 @@ def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
     (Structural(), "calibrated"), (Structural(ratio_decay=3.0), "not calibrated")])
 def test_a_descriptor_that_is_not_calibrated_is_told(descriptor: Structural, told: str) -> None:
     setup = SimpleNamespace(localizer=SimpleNamespace(descriptor=descriptor))
-    assert HEALTH["likelihood"].value(Health("inactive", setup, None, Guard())) == told
+    assert HEALTH["likelihood"].value(Health("inactive", setup, None, Guard(print))) == told
 
 
 @pytest.mark.parametrize(("values", "expected"), [

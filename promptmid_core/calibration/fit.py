@@ -47,7 +47,8 @@ class Pool:
             return np.concatenate([np.broadcast_to(getattr(look.cells, name), look.near.shape).ravel()[rows].astype(kind)
                                    for look, (rows, _) in pairs])
 
-        cells = Cells(joined("scores"), joined("peaks"), joined("inside", bool), joined("agreed"), joined("surplus"), joined("among"))
+        cells = Cells(joined("scores"), joined("peaks"), joined("inside", bool), joined("agreed"), joined("surplus"),
+                      joined("among"))
         return Pool(
             cells, np.concatenate([_past(look).ravel()[rows] * stands for look, (rows, stands) in pairs]),
             np.concatenate([look.near.ravel()[rows] for look, (rows, _) in pairs]),

@@ -58,8 +58,8 @@ class Likelihood:
             told = told - self.flank * (peaks - scores) * np.maximum((peaks + scores) / 2 - self.slope, 0.0)
         return np.asarray(np.maximum(told, self.nats[0]), np.float64)
 
-    def of_ties(self, surplus: float) -> float:
-        """Return what the agreement of a match's tie points adds to the log-likelihood ratio of its place."""
+    def of_ties(self, surplus: Float64) -> Float64:
+        """Return what the agreement of tie points, a `surplus` of any shape, adds to the log-likelihood ratio of a place."""
         return self.surplus * (surplus - self.surplus_even)
 
     def to_dict(self) -> dict[str, Any]:
