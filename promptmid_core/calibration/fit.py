@@ -53,7 +53,8 @@ class Pool:
             cells, np.concatenate([_past(look).ravel()[rows] * stands for look, (rows, stands) in pairs]),
             np.concatenate([look.near.ravel()[rows] for look, (rows, _) in pairs]),
             np.cumsum([0, *(len(rows) for rows, _ in picked[:-1])]),
-            np.array([float(_past(look)[~look.cells.inside].sum()) for look in looks]), np.array([look.true for look in looks]))
+            np.array([float(_past(look)[~(look.cells.inside | look.near)].sum()) for look in looks]),
+            np.array([look.true for look in looks]))
 
     def score(self, likelihood: Likelihood) -> float:
         """Return the mean natural logarithm of how probable the truth of a look was: its place, or that it is none of the cells',
@@ -94,8 +95,9 @@ def _picked(look: Look) -> tuple[Indices, Float64]:
     low = (cells.inside & (cells.scores < HIGH) & ~look.near).ravel()
     every = np.flatnonzero(low)
     ordered = every[np.argsort(look.belief.past.ravel()[every], kind="stable")]
-    some = ordered[THIN // 2::THIN]
-    rest = np.flatnonzero(cells.inside.ravel() & ~low)
+    step = min(THIN, max(len(ordered), 1))
+    some = ordered[step // 2::step]
+    rest = np.flatnonzero((cells.inside | look.near).ravel() & ~low)
     # the same weight by the prior as all of them
     share = float(look.belief.past.ravel()[every].sum()) / max(float(look.belief.past.ravel()[some].sum()), 1e-300)
     return np.concatenate([rest, some]), np.concatenate([np.ones(len(rest)), np.full(len(some), share)])
