@@ -127,7 +127,8 @@ def _pose(ground: Ground, sight: Sight, rng: np.random.Generator) -> Pose:
     """A pose over any place of a ground, about level, at any heading."""
     x, y = (float(value) for value in ground.grid.to_map(rng.uniform(0, ground.grid.width), rng.uniform(0, ground.grid.height)))
     above = float(ground.terrain.height(np.array(x), np.array(y))) + sight.height
-    return Pose.from_rpy(np.array([x, y, above]), *rng.normal(0, TILT, 2), rng.uniform(-np.pi, np.pi))
+    roll, pitch = rng.normal(0, TILT, 2).tolist()
+    return Pose.from_rpy(np.array([x, y, above]), roll, pitch, rng.uniform(-np.pi, np.pi))
 
 
 def _seen(ground: Ground, sight: Sight, pose: Pose, rng: np.random.Generator) -> UInt8:
