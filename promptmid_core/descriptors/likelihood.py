@@ -59,7 +59,7 @@ class Likelihood:
         return np.asarray(np.maximum(told, self.nats[0]), np.float64)
 
     def of_ties(self, surplus: Float64) -> Float64:
-        """Return what the agreement of tie points, a `surplus` of any shape, adds to the log-likelihood ratio of a place."""
+        """Return what the agreement of a match's tie points adds to the log-likelihood ratio of its place."""
         return self.surplus * (surplus - self.surplus_even)
 
     def to_dict(self) -> dict[str, Any]:
