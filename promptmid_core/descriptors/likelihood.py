@@ -94,4 +94,4 @@ def _is_number(value: Any) -> bool:
 
 
 # of a descriptor that is not calibrated: no two scores are told further apart than by any likelihood that was fitted
-CAUTIOUS = Likelihood((0.0, 4.0, 8.0, 18.0), (-3.0, 0.0, 2.5, 6.0))
+CAUTIOUS = Likelihood((0.0, 4.0, 8.0, 18.0), (-2.5, 0.0, 2.0, 3.5))
