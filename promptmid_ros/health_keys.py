@@ -14,6 +14,8 @@ from promptmid_ros.health import Value, memory_mb
 from promptmid_ros.keys import ABSENT, UNKNOWN, Absent, Key, Rule, above, below, is_one_of, is_other_than
 from promptmid_ros.match_keys import INTERNAL_ERROR, MATCH, SETUP_REASONS, STATES, Judged
 
+CALIBRATED, NOT_CALIBRATED = "calibrated", "not calibrated"
+
 
 @dataclass(frozen=True)
 class Health:
@@ -122,6 +124,9 @@ HEALTH = {
     "descriptor": Key(_configured(lambda setup: setup.localizer.reference.descriptor_name), "Descriptor of map and node."),
     "fingerprint": Key(_configured(lambda setup: setup.localizer.reference.fingerprint),
                        "What exactly the map was described with."),
+    "likelihood": Key(_configured(lambda setup: NOT_CALIBRATED if setup.localizer.descriptor.calibration is None else CALIBRATED),
+                      f"`{CALIBRATED}`, or `{NOT_CALIBRATED}`: what the descriptor's scores say was never fitted, and it flies "
+                      "with a cautious likelihood ([belief](belief.md#calibration)).", warn=is_one_of([NOT_CALIBRATED])),
     "backend": Key(_configured(lambda setup: setup.backend[0]),
                    "What runs the network of the descriptor: backend, version, device; `none` where it has no network."),
     "backend_why": Key(_configured(lambda setup: setup.backend[1]),

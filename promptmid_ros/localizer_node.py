@@ -21,6 +21,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profi
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from promptmid_core.bags.messages import stamp_ns
+from promptmid_core.descriptors.calibration import uncalibrated
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.cameras import CameraInfos
@@ -103,6 +104,8 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().info(f"map {reference.path}: {size}, {reference.frame.crs}, descriptor {reference.descriptor_name}")
         runs_on, why = self._setup.backend
         self.get_logger().info(f"the network runs on {runs_on}: {why}")
+        if localizer.descriptor.calibration is None:
+            self.get_logger().warning(uncalibrated(localizer.descriptor.calibration_file))
         return super().on_configure(state)
 
     @told

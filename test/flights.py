@@ -11,6 +11,8 @@ import numpy as np
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.writer import BagWriter
+from promptmid_core.descriptors.calibration import Calibration
+from promptmid_core.descriptors.likelihood import CAUTIOUS
 from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State, TiePoints
@@ -96,7 +98,7 @@ class KnownLocalizer:
                  refused: dict[int, Reason] | None = None, patch_px: int = 32) -> None:
         self.error, self.refused = error, refused or {}
         self.covariance = np.diag([sigma_m**2, sigma_m**2, 1e6, 1e6, 1e6, 1e-4])
-        self.descriptor = SimpleNamespace(name="known", fingerprint="known-1")
+        self.descriptor = SimpleNamespace(name="known", fingerprint="known-1", calibration=Calibration("known-1", CAUTIOUS))
         self.options = SimpleNamespace(search=SimpleNamespace(patch_px=patch_px))
         self.newest_ns = 0
 

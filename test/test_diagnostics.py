@@ -1,18 +1,21 @@
 """What docs/diagnostics.md says is what the code does; rates and losses are what they are."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
+from promptmid_core.descriptors.structural import Structural
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.reasons import Reason
 from promptmid_ros import health
 from promptmid_ros.conversions import diagnostics
 from promptmid_ros.diagnostics import document
+from promptmid_ros.guard import Guard
 from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms
-from promptmid_ros.health_keys import HEALTH
+from promptmid_ros.health_keys import HEALTH, Health
 from promptmid_ros.inbox import Arrival
 from promptmid_ros.keys import ERROR, OK, WARN, level, text, values_of
 from promptmid_ros.match_keys import MATCH, SETUP_REASONS, Judged
@@ -43,6 +46,13 @@ def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
         assert row.endswith(f"| {'error' if its_level == ERROR else 'warn'} |")
 
 
+@pytest.mark.parametrize(("descriptor", "told"), [
+    (Structural(), "calibrated"), (Structural(ratio_decay=3.0), "not calibrated")])
+def test_a_descriptor_that_is_not_calibrated_is_told(descriptor: Structural, told: str) -> None:
+    setup = SimpleNamespace(localizer=SimpleNamespace(descriptor=descriptor))
+    assert HEALTH["likelihood"].value(Health("inactive", setup, None, Guard(print))) == told
+
+
 @pytest.mark.parametrize(("values", "expected"), [
     ({"lifecycle": "active"}, OK),
     ({"lifecycle": "inactive"}, WARN),
@@ -58,6 +68,8 @@ def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
     ({"odometry_problem": "odometry is given in frame 'world'"}, ERROR),
     ({"camera_info": "missing"}, ERROR),
     ({"map": None}, ERROR),
+    ({"likelihood": "calibrated"}, OK),
+    ({"likelihood": "not calibrated"}, WARN),
     ({"last_reason": "prior_frame"}, ERROR),
     ({"last_reason": "low_texture"}, OK),
 ])

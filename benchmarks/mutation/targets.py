@@ -34,6 +34,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/matching/warp.py": MATCHING,
     "promptmid_core/matching/window.py": MATCHING,
     "promptmid_core/localization/solve.py": ("test_solve.py",),
+    "promptmid_core/descriptors/calibration.py": ("test_calibration.py",),
     "promptmid_core/descriptors/likelihood.py": ("test_likelihood.py",),
     "promptmid_core/localization/anchor.py": ROAD,
     "promptmid_core/localization/apart.py": ("test_split.py",),

@@ -31,23 +31,25 @@ TILT = 0.02  # radians, of the aircraft itself
 CLOUDED, CLOUDS_PERCENT = 0.25, (10.0, 80.0)
 LEAST_SEEN = 0.97  # share of an image that shows the orthophoto
 DECOYS = 3  # one look in so many
-TRIES = 40  # places that are tried for each look
+TRIES = 200  # footprints and places that are tried for each look
 
 
 @dataclass(frozen=True)
 class Look:
     """What one frame said. `ground`: over whose map; `belief`: that of the prior alone; `cells`: what the frame says of its
-    cells; `near` (n, n): the cells of the true place, none of them where the frame shows what is not on the map."""
+    cells; `shift` (2,): the true correction in metres, where the frame is `true` and shows what is on the map."""
 
     ground: str
     belief: Belief
     cells: Cells
-    near: Mask
+    shift: Float64
+    true: bool
 
     @property
-    def true(self) -> bool:
-        """Whether the frame shows what is on the map."""
-        return bool(self.near.any())
+    def near(self) -> Mask:
+        """The cells (n, n) of the true place, none of them where there is none."""
+        near = self.belief.near(*self.shift.tolist())
+        return near if self.true else np.zeros_like(near)
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,17 @@ def sample(grounds: Sequence[Ground], descriptor: Descriptor, count: int, seed: 
 
 def _look(ground: Ground, elsewhere: Ground | None, decoy: bool, localizer: Localizer, rng: np.random.Generator) -> Look | None:
     """One look, None where the frame was refused before its places were told apart."""
-    sight = ground.sight(float(np.exp(rng.uniform(*np.log(FOOTPRINTS_PX)))))
-    image, true = _seen(ground, sight, rng)
-    if elsewhere:
-        image, _ = _seen(elsewhere, sight, rng)
-    elif decoy:
+    shown = [ground, elsewhere] if elsewhere else [ground]
+    for _ in range(TRIES):
+        sight = ground.sight(float(np.exp(rng.uniform(*np.log(FOOTPRINTS_PX)))))
+        poses = [_pose(each, sight, rng) for each in shown]
+        if all(each.view(sight).valid_share(pose) >= LEAST_SEEN for each, pose in zip(shown, poses, strict=True)):
+            break
+    else:
+        raise InputError(f"{' and '.join(each.name for each in shown)} had no place for a whole frame in {TRIES} tries; name "
+                         "larger grounds, without holes")
+    image, true = _seen(shown[-1], sight, poses[-1], rng), poses[0]
+    if decoy and not elsewhere:
         image = np.ascontiguousarray(image[:, ::-1])
     sigma = np.array([SIGMA_PX * ground.reference.gsd] * 2 + [SIGMA_HEIGHT * sight.height, SIGMA_TILT, SIGMA_TILT, SIGMA_YAW])
     prior = Prior(STAMP_NS, true.corrected(rng.normal(0, 1, 6) * sigma), np.diag(sigma ** 2))
@@ -112,24 +120,21 @@ def _look(ground: Ground, elsewhere: Ground | None, decoy: bool, localizer: Loca
         return None
     expected = candidate.expected
     cells = expected.belief.cells(candidate.surface.from_reckoned(expected.correction))
-    shift: Float64 = true.position[:2] - expected.reckoned
-    near = expected.belief.near(*shift.tolist())
-    return Look(ground.name, expected.belief, cells, np.zeros_like(near) if decoy else near)
+    return Look(ground.name, expected.belief, cells, true.position[:2] - expected.reckoned, not decoy)
 
 
-def _seen(ground: Ground, sight: Sight, rng: np.random.Generator) -> tuple[UInt8, Pose]:
-    """An image of a random place that the orthophoto covers, under clouds now and then, and the pose that it was taken from."""
+def _pose(ground: Ground, sight: Sight, rng: np.random.Generator) -> Pose:
+    """A pose over any place of a ground, about level, at any heading."""
+    x, y = (float(value) for value in ground.grid.to_map(rng.uniform(0, ground.grid.width), rng.uniform(0, ground.grid.height)))
+    above = float(ground.terrain.height(np.array(x), np.array(y))) + sight.height
+    roll, pitch = rng.normal(0, TILT, 2).tolist()
+    return Pose.from_rpy(np.array([x, y, above]), roll, pitch, rng.uniform(-np.pi, np.pi))
+
+
+def _seen(ground: Ground, sight: Sight, pose: Pose, rng: np.random.Generator) -> UInt8:
+    """An image of a ground, under clouds now and then."""
     view = ground.view(sight)
-    for _ in range(TRIES):
-        col, row = rng.uniform(0, ground.grid.width), rng.uniform(0, ground.grid.height)
-        x, y = (float(value) for value in ground.grid.to_map(col, row))
-        above = float(ground.terrain.height(np.array(x), np.array(y))) + sight.height
-        pose = Pose.from_rpy(np.array([x, y, above]), *rng.normal(0, TILT, 2), rng.uniform(-np.pi, np.pi))
-        if view.valid_share(pose) < LEAST_SEEN:
-            continue
-        cloud = rng.uniform(*CLOUDS_PERCENT) if rng.uniform() < CLOUDED else 0.0
-        options = FlightOptions.of(cloud_percent=cloud, seed=int(rng.integers(2**31)))
-        image = Weather.of(options, sight).over(view.render(pose)[0], view, pose)
-        return Exposure.over(int(rng.integers(2**31)), rng, 1, 1.0, False).expose(image, 0), pose
-    raise InputError(f"{ground.name} shows no place large enough for a footprint of {sight.shorter / ground.reference.gsd:.0f} px "
-                     f"in {TRIES} tries; name ground with more than that, without holes")
+    cloud = rng.uniform(*CLOUDS_PERCENT) if rng.uniform() < CLOUDED else 0.0
+    options = FlightOptions.of(cloud_percent=cloud, seed=int(rng.integers(2**31)))
+    image = Weather.of(options, sight).over(view.render(pose)[0], view, pose)
+    return Exposure.over(int(rng.integers(2**31)), rng, 1, 1.0, False).expose(image, 0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from promptmid_core.descriptors.calibration import Calibration
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.descriptors.name import STRUCTURAL, DescriptorName
 from promptmid_core.errors import InputError
@@ -30,8 +31,9 @@ class Descriptor(Protocol):
     `groups`: its channels, which may differ between the modalities; `stride`: image pixels per descriptor cell; `halo`: image
     pixels of context on each side that a cell depends on; `fingerprint`: changes whenever equal images would give other
     descriptors; `text_encoder`: whose embeddings its prompts must bring along, by the name that `load_encoder` knows; `evidence`:
-    what its scores say of a match, fitted with examples/fit_evidence.py; `likelihood`: what its scores say of a place; `choice`:
-    the backend that runs its network, and why; `oriented`: the descriptor of its channels that turn with the ground, which runs
+    what its scores say of a match, fitted with examples/fit_evidence.py; `likelihood`: what its scores say of a place, by its
+    `calibration`, which lies at `calibration_file`, a cautious one where there is none; `choice`: the backend that runs its
+    network, and why; `oriented`: the descriptor of its channels that turn with the ground, which runs
     no network.
     """
 
@@ -49,6 +51,10 @@ class Descriptor(Protocol):
     def evidence(self) -> Evidence: ...
     @property
     def likelihood(self) -> Likelihood: ...
+    @property
+    def calibration(self) -> Calibration | None: ...
+    @property
+    def calibration_file(self) -> Path: ...
     @property
     def choice(self) -> Choice | None: ...
     @property

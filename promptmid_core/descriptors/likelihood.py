@@ -93,5 +93,5 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and abs(value) <= MOST
 
 
-# of a descriptor whose scores nobody has compared with the truth: no two scores are told further apart than by any that was fitted
-CAUTIOUS = Likelihood((0.0, 4.0, 8.0, 18.0), (-3.0, 0.0, 2.5, 6.0))
+# of a descriptor that is not calibrated: no two scores are told further apart than by any likelihood that was fitted
+CAUTIOUS = Likelihood((0.0, 4.0, 8.0, 18.0), (-2.5, 0.0, 2.0, 3.5))

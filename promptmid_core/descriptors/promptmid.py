@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float32
-from promptmid_core.descriptors import Evidence
+from promptmid_core.descriptors import Evidence, calibration
+from promptmid_core.descriptors.calibration import Calibration
 from promptmid_core.descriptors.cells import filled
 from promptmid_core.descriptors.inputs import SAR_REACH, optical_input, sar_input
-from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.descriptors.likelihood import CAUTIOUS, Likelihood
 from promptmid_core.descriptors.name import PROMPTMID, DescriptorName
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Patch
@@ -22,8 +25,6 @@ from promptmid_core.runtime.profile import Profile
 
 VERSION = 2
 GROUP = "learned"
-
-LIKELIHOOD = Likelihood((0, 2, 4, 6, 8, 10, 13, 18), (-3.2, -0.6, 2.5, 5.2, 7.1, 8.5, 10.7, 15.1), 0.1, 1.2, 0.1)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,15 @@ class PromptMid:
 
     @property
     def likelihood(self) -> Likelihood:
-        return LIKELIHOOD
+        return self.calibration.likelihood if self.calibration else CAUTIOUS
+
+    @property
+    def calibration_file(self) -> Path:
+        return self.profile.folder / calibration.FILE
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        return Calibration.at(self.calibration_file, self.fingerprint)
 
     @property
     def halo(self) -> int:

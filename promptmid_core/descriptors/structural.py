@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from promptmid_core.descriptors import Evidence, gradients, radiometry
+from promptmid_core.descriptors import Evidence, calibration, gradients, radiometry
+from promptmid_core.descriptors.calibration import Calibration
 from promptmid_core.descriptors.cells import eroded, f32, filled, whole_cells
-from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.descriptors.likelihood import CAUTIOUS, Likelihood
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 
 VERSION = 2
 EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21)
-LIKELIHOOD = Likelihood((0, 2, 4, 6, 8, 10, 13, 18), (-3.2, -0.6, 2.5, 5.2, 7.1, 8.5, 10.7, 15.1), 0.1, 1.2, 0.1)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,17 @@ class Structural:
 
     @property
     def likelihood(self) -> Likelihood:
-        return LIKELIHOOD
+        return self.calibration.likelihood if self.calibration else CAUTIOUS
+
+    @property
+    def calibration_file(self) -> Path:
+        return calibration.STRUCTURAL
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        found = Calibration.read(self.calibration_file) if self.calibration_file.exists() else None
+        # that of the shipped one; others are what somebody tries
+        return found if found and found.fingerprint == self.fingerprint else None
 
     @property
     def halo(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptmid_core.doctor import dds
 from promptmid_core.doctor.machine import device, versions
@@ -17,6 +17,9 @@ from promptmid_core.doctor.rosprobe import probe_node, probe_ros
 from promptmid_core.doctor.security import OFF, read_security
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.proj import check_pyproj, check_rasterio
+
+if TYPE_CHECKING:
+    from promptmid_core.descriptors import Descriptor
 
 LEAST_PYTHON = (3, 11)
 NO_ENCLAVE = ("the ROS 2 of PyPI has no DDS security, that of Ubuntu's packages has; with that, see whether certificates, domain "
@@ -177,7 +180,19 @@ def _examine_backend(seen: Examination, name: str, backend: str) -> None:
         descriptor = load(name, wanted=Wanted(backend, side_px=side))
         none = {"backend": "none", "why": f"{name} has no network"}
         seen.found["backend"] = asdict(descriptor.choice) if descriptor.choice else none
+        _examine_likelihood(seen, descriptor)
         seen.found["describe"] = {"patch_px": side, "median_ms": round(describe_ms(descriptor, side), 1)}
+
+
+def _examine_likelihood(seen: Examination, descriptor: Descriptor) -> None:
+    """Whether it is known what the descriptor's scores say."""
+    from promptmid_core.descriptors.calibration import uncalibrated
+
+    with _problems_of(seen):
+        found = descriptor.calibration
+        seen.found["likelihood"] = {"calibrated": found is not None, **(found.looks if found else {})}
+        if found is None:
+            seen.warnings.append(uncalibrated(descriptor.calibration_file))
 
 
 def describe_ms(descriptor: Any, side: int) -> float:

@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from promptmid_core.bags.bag import Topics, open_bag
+from promptmid_core.descriptors.calibration import uncalibrated
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose
 from promptmid_core.geometry.ortho import boresight_point
@@ -95,10 +96,13 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         album.add(frame.index, fix.candidate, str(fix.reason), _rank(frame))
         if progress is not None:
             progress(len(frames), recording.image_count)
+    descriptor, notes = localizer.descriptor, list(recording.notes)
+    if descriptor.calibration is None:
+        notes.append(uncalibrated(descriptor.calibration_file))
     return Flight(
-        tuple(frames), album.chosen(), tuple(recording.notes), bag=str(bag), map=str(reference.path), crs=reference.frame.crs,
-        gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=localizer.descriptor.name,
-        fingerprint=localizer.descriptor.fingerprint,
+        tuple(frames), album.chosen(), tuple(notes), bag=str(bag), map=str(reference.path), crs=reference.frame.crs,
+        gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=descriptor.name,
+        fingerprint=descriptor.fingerprint,
     )
 
 
