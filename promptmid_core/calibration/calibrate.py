@@ -10,7 +10,7 @@ from pathlib import Path
 
 from promptmid_core import __version__
 from promptmid_core.calibration.fit import Pool, fit
-from promptmid_core.calibration.ground import Ground
+from promptmid_core.calibration.ground import KnownGround
 from promptmid_core.calibration.looks import Looks, sample
 from promptmid_core.calibration.reliability import held_back, table
 from promptmid_core.descriptors import Descriptor
@@ -38,7 +38,7 @@ def calibrate(folders: Sequence[Path], descriptor: Descriptor, work: Path, sampl
     are matched.
     """
     sampling = sampling or Sampling()
-    grounds = [Ground.open(folder, descriptor, work) for folder in folders]
+    grounds = [KnownGround.open(folder, descriptor, work) for folder in folders]
     names = [ground.name for ground in grounds]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

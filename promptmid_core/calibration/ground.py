@@ -27,7 +27,7 @@ CHECKED_PX = 160.0  # footprint for which the DEM is asked whether it covers the
 
 
 @dataclass(frozen=True)
-class Ground:
+class KnownGround:
     """`reference`: the map made of its SAR image; `image` (H, W, 3), `valid` (H, W) and `grid`: its orthophoto in the map's
     frame, over `terrain`."""
 
@@ -40,7 +40,7 @@ class Ground:
     _views: dict[tuple[int, int], View] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
-    def open(folder: Path, descriptor: Descriptor, work: Path, progress: Callable[[int, int], None] | None = None) -> Ground:
+    def open(folder: Path, descriptor: Descriptor, work: Path, progress: Callable[[int, int], None] | None = None) -> KnownGround:
         """Read a folder with optical.tif and sar.tif, and where they are dem.tif and landcover.tif; its map is made in a folder
         of `work`, or found there where it was made of equal files for this descriptor.
 
@@ -63,7 +63,7 @@ class Ground:
             raise InputError(f"{files[OPTICAL]} has one band; cameras see colour, name an orthophoto of three")
         image = np.where(seen.valid[..., None], seen.image, 0).astype(np.uint8)
         terrain = drape(files.get(DEM), ortho, nadir_sight(*SMALL, CHECKED_PX * reference.gsd))
-        return Ground(folder.resolve().name, reference, image, seen.valid, seen.grid, terrain)
+        return KnownGround(folder.resolve().name, reference, image, seen.valid, seen.grid, terrain)
 
     def sight(self, footprint_px: float) -> Sight:
         """Return the camera whose footprint has a shorter side of so many map pixels."""

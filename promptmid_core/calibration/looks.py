@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask, UInt8
-from promptmid_core.calibration.ground import Ground
+from promptmid_core.calibration.ground import KnownGround
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.errors import InputError
@@ -74,7 +74,7 @@ class Unfitted:
         return getattr(self._descriptor, name)
 
 
-def sample(grounds: Sequence[Ground], descriptor: Descriptor, count: int, seed: int,
+def sample(grounds: Sequence[KnownGround], descriptor: Descriptor, count: int, seed: int,
            progress: Callable[[int, int], None] | None = None) -> Looks:
     """Take `count` looks over each ground; equal arguments give equal looks.
 
@@ -99,7 +99,8 @@ def sample(grounds: Sequence[Ground], descriptor: Descriptor, count: int, seed: 
     return Looks(tuple(looks), refused)
 
 
-def _look(ground: Ground, elsewhere: Ground | None, decoy: bool, localizer: Localizer, rng: np.random.Generator) -> Look | None:
+def _look(ground: KnownGround, elsewhere: KnownGround | None, decoy: bool, localizer: Localizer,
+          rng: np.random.Generator) -> Look | None:
     """One look, None where the frame was refused before its places were told apart."""
     shown = [ground, elsewhere] if elsewhere else [ground]
     for _ in range(TRIES):
@@ -123,7 +124,7 @@ def _look(ground: Ground, elsewhere: Ground | None, decoy: bool, localizer: Loca
     return Look(ground.name, expected.belief, cells, true.position[:2] - expected.reckoned, not decoy)
 
 
-def _pose(ground: Ground, sight: Sight, rng: np.random.Generator) -> Pose:
+def _pose(ground: KnownGround, sight: Sight, rng: np.random.Generator) -> Pose:
     """A pose over any place of a ground, about level, at any heading."""
     x, y = (float(value) for value in ground.grid.to_map(rng.uniform(0, ground.grid.width), rng.uniform(0, ground.grid.height)))
     above = float(ground.terrain.height(np.array(x), np.array(y))) + sight.height
@@ -131,7 +132,7 @@ def _pose(ground: Ground, sight: Sight, rng: np.random.Generator) -> Pose:
     return Pose.from_rpy(np.array([x, y, above]), roll, pitch, rng.uniform(-np.pi, np.pi))
 
 
-def _seen(ground: Ground, sight: Sight, pose: Pose, rng: np.random.Generator) -> UInt8:
+def _seen(ground: KnownGround, sight: Sight, pose: Pose, rng: np.random.Generator) -> UInt8:
     """An image of a ground, under clouds now and then."""
     view = ground.view(sight)
     cloud = rng.uniform(*CLOUDS_PERCENT) if rng.uniform() < CLOUDED else 0.0

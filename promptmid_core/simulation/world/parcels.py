@@ -32,7 +32,7 @@ class Districts:
 
 
 @dataclass(frozen=True)
-class Cells:
+class Rectangles:
     """Where points lie in a division into irregular rectangles, all (N,).
 
     `key` of the cell; `low_u`, `high_u`, `low_v`, `high_v` metres to its four sides; `side` key of the nearest one.
@@ -50,9 +50,9 @@ class Cells:
         """Metres to the nearest side."""
         return np.minimum(np.minimum(self.low_u, self.high_u), np.minimum(self.low_v, self.high_v))
 
-    def only(self, chosen: Mask) -> Cells:
+    def only(self, chosen: Mask) -> Rectangles:
         """Return the cells of the chosen points."""
-        return Cells(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Rectangles(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 def districts(rng: np.random.Generator, size: int, spacing_px: float, bend: tuple[Float32, Float32]) -> Districts:
@@ -75,7 +75,7 @@ def districts(rng: np.random.Generator, size: int, spacing_px: float, bend: tupl
     return Districts(order[label[rows, cols]], (seeds - margin).astype(float))
 
 
-def cells(u: Float32, v: Float32, size_u: Float32, size_v: Float32, key: Keys, *, crossing: bool = False) -> Cells:
+def cells(u: Float32, v: Float32, size_u: Float32, size_v: Float32, key: Keys, *, crossing: bool = False) -> Rectangles:
     """Divide the plane into irregular rectangles about `size_u` by `size_v` metres.
 
     `u`, `v` (N,) metres along and across; `key` (N,) separates one division from another. Each row has cuts of its own, as
@@ -87,7 +87,7 @@ def cells(u: Float32, v: Float32, size_u: Float32, size_v: Float32, key: Keys, *
     near_u = np.minimum(low_u, high_u) < np.minimum(low_v, high_v)
     line_u = mixed(key, 3, i + (high_u < low_u))
     line_v = mixed(row, 4, j + (high_v < low_v))
-    return Cells(mixed(key, 5, i, j), low_u, high_u, low_v, high_v, np.where(near_u, line_u, line_v))
+    return Rectangles(mixed(key, 5, i, j), low_u, high_u, low_v, high_v, np.where(near_u, line_u, line_v))
 
 
 def intervals(x: Float32, size: Float32, key: Keys) -> tuple[NDArray[np.int32], Float32, Float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.simulation.world.noise import Keys, enlarged, fractal, mixed, normal, shrunk, uniform
-from promptmid_core.simulation.world.parcels import Cells, cells, districts, intervals
+from promptmid_core.simulation.world.parcels import Rectangles, cells, districts, intervals
 from promptmid_core.simulation.world.roads import Roads, Site
 from promptmid_core.simulation.world.terrain import COARSE, Landform
 
@@ -126,7 +126,7 @@ def _blocks(
     quarter_of: NDArray[np.int32],
     axis_of: Float32,
     salt: int,
-) -> Cells:
+) -> Rectangles:
     """The block of each pixel: streets run straight through their district."""
     axis = axis_of[label]
     east, north = cols.astype(np.float32) * np.float32(gsd_m), -rows.astype(np.float32) * np.float32(gsd_m)

@@ -9,7 +9,7 @@ import numpy as np
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.simulation.world.close.zones import BUILT, Use, Zones
 from promptmid_core.simulation.world.noise import Keys, mixed, normal, uniform
-from promptmid_core.simulation.world.parcels import Cells, cells, intervals
+from promptmid_core.simulation.world.parcels import Rectangles, cells, intervals
 
 # block length and width, and street width, in metres, by Use; no streets where they are 0
 BLOCKS = np.array([[125, 66, 8], [95, 74, 12], [150, 110, 9], [1e4, 1e4, 0], [1e4, 1e4, 0], [1e4, 1e4, 0]], np.float32)
@@ -48,7 +48,7 @@ class Builder:
         length, width, self._street_m = BLOCKS[where.use].transpose(2, 0, 1)
         shape = u.shape
         flat = cells(u.ravel(), v.ravel(), length.ravel(), width.ravel(), where.key.ravel(), crossing=True)
-        self._block = Cells(*(getattr(flat, field.name).reshape(shape) for field in fields(Cells)))
+        self._block = Rectangles(*(getattr(flat, field.name).reshape(shape) for field in fields(Rectangles)))
 
     def share(self, inner: Float32) -> Float32:
         """Return how much of a pixel lies inside an outline that is `inner` metres away."""
