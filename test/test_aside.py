@@ -1,7 +1,8 @@
 """What the ground beside the patch in the middle says, of a frame that shows more, and what tie points say of places that were
 not asked."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from overflight import Overflight, overflight  # noqa: F401
 
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.localization.belief import ALIKE, LESSER, Agreement, Belief, Surface
+from promptmid_core.localization.quest import Start
 from promptmid_core.reasons import Reason
 
 CELL = 40.0
@@ -79,3 +81,27 @@ def test_a_track_takes_in_what_is_beside_the_middle(overflight: Overflight) -> N
     assert candidate.aside and fix.reason in (Reason.FIX, Reason.AMBIGUOUS)
     alone = overflight.localizer(patch_px=96, risk=1e-9)
     assert fix.probability > alone.track(replace(candidate, aside=())).probability
+
+
+def test_what_a_replay_keeps_of_a_frame_is_small(overflight: Overflight) -> None:  # noqa: F811
+    """It keeps thousands: a frame looked at beside its middle has megabytes, and so has a search of the whole map."""
+    at = overflight.localizer(patch_px=96, risk=1e-9)
+    frame, prior = overflight.frame(), overflight.prior(200.0, 0.0, sigmas=SURE)
+    beside = at.match(frame, prior, at.expect)
+    at.lose(Start(True, None, 10.0))
+    lost = at.match(frame, prior, at.expect)
+    assert beside.aside and lost.sought is not None
+    for candidate in (beside, lost):
+        assert size(candidate) > 500_000 and size(candidate.light) < 2 ** 12
+        assert (candidate.light.pose, candidate.light.scores) == (candidate.pose, candidate.scores)
+
+
+def size(value: Any) -> int:
+    """The bytes of all arrays that a value holds."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if is_dataclass(value):
+        return sum(size(getattr(value, each.name)) for each in fields(value))
+    if isinstance(value, list | tuple):
+        return sum(map(size, value))
+    return sum(map(size, value.values())) if isinstance(value, dict) else 0

@@ -1,6 +1,8 @@
 """What goes into a localization and what comes out of it."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from promptmid_core.arrays import Float64, UInt8
@@ -84,6 +86,11 @@ class Candidate:
     prompt: Prompt | None = None
     scores: dict[str, float] = field(default_factory=dict)
     stage_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def light(self) -> Candidate:
+        """The candidate without its images, surfaces and beliefs, of which a flight has thousands."""
+        return replace(self, patch=None, ties=None, surface=None, aside=(), expected=None, sought=None)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class FrozenImages:
         if moved <= MOST_MOVED_M + max(doubt - doubted, 0.0):
             return candidate
         # it says nothing of where the aircraft is
-        candidate = replace(candidate, surface=None)
+        candidate = replace(candidate, surface=None, aside=())
         if candidate.reason is not Reason.FIX:
             return candidate
         sentence = f"the image has the very pixels of one that came {moved:.0f} m from here; does the camera or its driver hang?"

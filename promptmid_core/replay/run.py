@@ -89,7 +89,7 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         latency_ms = (perf_counter() - started) * 1e3
 
         fix, camera = localized.fix, localized.frame.camera if localized.frame else None
-        light = replace(fix, candidate=replace(fix.candidate, patch=None, ties=None, surface=None, expected=None))
+        light = replace(fix, candidate=fix.candidate.light)
         frame = ReplayedFrame(len(frames), image.bag_ns, light, latency_ms, camera, recording.truth(fix.stamp_ns))
         frame = judge(frame, terrain, reference.gsd)
         frames.append(frame)
