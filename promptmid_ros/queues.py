@@ -26,8 +26,11 @@ class Queues:
 
 def _queued_s() -> Iterator[tuple[str, float]]:
     """Each thread with all the time in which it could have run and did not."""
-    for task in sorted(TASKS.glob("*")):
-        # a thread may end meanwhile, and a system without such an account or without a handle left tells nothing
+    # a thread may end meanwhile, and a system without such an account or without a handle left tells nothing
+    tasks: list[Path] = []
+    with suppress(OSError):
+        tasks = sorted(TASKS.glob("*"))
+    for task in tasks:
         with suppress(OSError, ValueError):
             _, waiting_ns, _ = (task / "schedstat").read_text().split()
             yield task.name, int(waiting_ns) / 1e9

@@ -19,9 +19,10 @@ from promptmid_core.reasons import Reason
 
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
-        "--dem", "--repair", "--model", "--optical", "--data", "files", "--other"}
+        "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds"}
 FOLDERS = {"promptmid map build": "out", "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
-           "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work"}
+           "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work",
+           "promptmid calibrate descriptor": "--work"}
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -51,7 +52,7 @@ def test_every_option_that_names_a_file_is_known_to_be_read_or_written() -> None
         "promptmid replay --json", "promptmid replay --report", "promptmid scenario run --json",
         "promptmid scenario run --report", "promptmid bench --json", "promptmid bench --plot",
         "promptmid bench --trials-file", "promptmid bench runtime --json", "promptmid map preview --out",
-        "promptmid simulate alter --out",
+        "promptmid simulate alter --out", "promptmid calibrate descriptor --out",
         "promptmid export onnx --out", "promptmid export tensorrt --out"}
 
 
