@@ -71,7 +71,7 @@ def test_other_parameters_make_nothing_anew_and_may_fail(tmp_path: Path, work: P
     run(written(tmp_path, TWO), work=work)
     before = made_in(work)
     capsys.readouterr()
-    file = written(tmp_path, TWO.replace("patch_px: 128", "patch_px: 128, least_contrast: 200"))
+    file = written(tmp_path, TWO.replace("patch_px: 128", "patch_px: 128, least_contrast: 200.0"))
     status, (result,) = run(file, work=work)
     assert status == 3 and not result["passed"] and result["fixes"] == 0 and result["first_fix_frame"] is None
     assert made_in(work) == before
@@ -80,7 +80,7 @@ def test_other_parameters_make_nothing_anew_and_may_fail(tmp_path: Path, work: P
 
 
 def test_parameters_of_the_command_count_less_than_those_of_the_file(tmp_path: Path, work: Path) -> None:
-    (tmp_path / "params.yaml").write_text("localizer:\n  ros__parameters:\n    least_contrast: 200\n    patch_px: 64\n")
+    (tmp_path / "params.yaml").write_text("localizer:\n  ros__parameters:\n    least_contrast: 200.0\n    patch_px: 64\n")
     with_file = ("--params", str(tmp_path / "params.yaml"))
     assert run(written(tmp_path, TWO), work=work, more=with_file)[1][0]["fixes"] == 0
     text = TWO.replace("patch_px: 128", "patch_px: 128, least_contrast: 1.5")

@@ -37,10 +37,9 @@ class Kept:
     `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion`
     and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the
     last frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected
-    by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one, `waited`:
-    frames since a fix; `score`: of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the
-    correction of the last fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map
-    disagree on.
+    by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one; `score`:
+    of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last
+    fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on.
     """
 
     belief: Belief
@@ -55,7 +54,6 @@ class Kept:
     lift: float = 0.0
     unheld: int = 0
     unseen: int = 0
-    waited: int = 0
     score: float = 0.0
     usual: float = 0.0
     drift: Float64 = field(default_factory=lambda: np.zeros(2))

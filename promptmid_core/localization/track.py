@@ -31,7 +31,6 @@ FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from 
 KNOWN = 0.8
 PLACES = 16
 LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
-MOST_WAITED = 20  # for a first fix, however likely a place may seem: what is wrong may not be looked for here
 
 
 class Track:
@@ -152,7 +151,7 @@ class Track:
             unheld = 0 if belief.best.probability > KNOWN else unheld + 1
         self._kept = kept = replace(
             kept, map_from_motion=kept.map_at(candidate.stamp_ns), belief=belief, motion=motion,
-            stamp_ns=candidate.stamp_ns, unheld=unheld, unseen=unseen, waited=kept.waited + 1,
+            stamp_ns=candidate.stamp_ns, unheld=unheld, unseen=unseen,
             known_m=motion.flown if belief.best.probability > KNOWN else kept.known_m,
             score=0.0 if unheld > 1 else kept.score, held=None if motion.unsure_since(kept.motion) > 0 else kept.held)
         if place is None:
@@ -244,7 +243,7 @@ class Track:
         held = np.array([place.east, place.north])
         self._kept = replace(
             kept, drift=kept.drift_by(held, candidate.stamp_ns), fixed_ns=candidate.stamp_ns, fixed_m=kept.motion.flown,
-            known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, lift=kept.lift + lift, unheld=0, waited=0,
+            known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, lift=kept.lift + lift, unheld=0,
             heading=Correction(heading, float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
@@ -268,8 +267,7 @@ class Track:
         if kept is None or self.state is State.LOST:
             return
         gone = self.state is State.TRACKING and kept.belief.best.probability < 0.5 and kept.unheld >= LEAST_UNHELD
-        vain = self.state is State.SEARCHING and kept.waited >= MOST_WAITED
-        if gone or vain or kept.unseen >= MOST_UNSEEN:
+        if gone or kept.unseen >= MOST_UNSEEN:
             self.state = State.LOST
 
     def _told(self, fix: Fix) -> Fix:
