@@ -1,15 +1,18 @@
 """All blocks of a patch together, where few of them say on their own where they lie."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from overflight import STAMP, Overflight, overflight  # noqa: F401
 
+from promptmid_core.localization import hypothesis
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.matching.blocks import RADIUS, BlockSurfaces
 from promptmid_core.matching.joint import jointly
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.reasons import Reason
 
 CELL = 20.0
@@ -92,3 +95,14 @@ def test_a_track_keeps_the_heading_that_it_knew(overflight: Overflight) -> None:
     assert isinstance(before, Expectation) and isinstance(after, Expectation)
     assert after.pose.yaw == pytest.approx(before.pose.yaw, abs=1e-6)
     assert after.yaw == pytest.approx(before.prior.covariance[5, 5] ** 0.5 * 3, rel=0.2)
+
+
+def test_a_frame_without_a_tie_point_of_its_own_is_placed_all_the_same(
+        overflight: Overflight, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def none(blocks: BlockSurfaces) -> BlockMatches:
+        return tie_points(replace(blocks, seen=blocks.seen[:0], scores=blocks.scores[:0]))
+
+    monkeypatch.setattr(hypothesis, "tie_points", none)
+    placed = overflight.match()
+    assert placed.reason is Reason.FIX and placed.observed == ("x", "y") and placed.scores["ties"] == 0
+    assert overflight.ground_error_px(placed, overflight.truth()) < 0.7

@@ -205,8 +205,9 @@ class FrameMatcher:
                 side = min(described.grid.shape) * described.grid.gsd
                 try:
                     ties, solution = self._solved(blocks, side, frame, start, expected)
-                    moved = moved_ground(ties.seen, frame.camera, start, solution.pose)
-                    similarity = Similarity.between(ties.seen[:, :2], moved[:, :2])
+                    seen_at = ties.seen if solution.holds_heading else self._on_ground(blocks.seen)
+                    moved = moved_ground(seen_at, frame.camera, start, solution.pose)
+                    similarity = Similarity.between(seen_at[:, :2], moved[:, :2])
                 except Refusal as refused:
                     refusal = refused
             with clock("verify"):
@@ -217,7 +218,7 @@ class FrameMatcher:
             if refusal is None:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
-                agree = self._agree(solution)
+                agree = self._agree(solution, patch.grid.gsd)
                 move = solution.pose.position[:2] - start.position[:2]
                 agreement = Agreement(float(move[0]), float(move[1]), surplus(agree))
                 likely = expected.log_weight(move)
@@ -242,13 +243,13 @@ class FrameMatcher:
     def _solved(self, blocks: BlockSurfaces, side: float, frame: Frame, start: Pose,
                 expected: Expectation) -> tuple[TiePoints, Solution]:
         """The pose by tie points, or by all blocks together where the tie points do not hold it."""
-        matches = tie_points(blocks)
+        matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
         ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
         try:
             if len(matches) < LEAST_BLOCKS:
                 raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
             solution = self._solve(ties, frame, start, expected.prior)
-            check_ties(ties, self._agree(solution), side, self.options)
+            check_ties(ties, self._agree(solution, gsd), side, self.options)
         except Refusal:
             joint = jointly(blocks, *self._known(expected))
             if joint is None:
@@ -256,7 +257,7 @@ class FrameMatcher:
             solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
                                      floor=self._floor())
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
-            if worst > self.options.gates.agreement_px * self.reference.gsd:
+            if worst > self.options.gates.agreement_px * gsd:
                 raise
         return replace(ties, weight=solution.weight), solution
 
@@ -266,8 +267,11 @@ class FrameMatcher:
         height = max(float(expected.pose.position[2] - self.terrain.height(*expected.pose.position[:2])), 1.0)
         return expected.yaw / sigmas, expected.height / sigmas / height
 
-    def _agree(self, solution: Solution) -> Mask:
-        return np.asarray(solution.residual <= self.options.gates.agreement_px * self.reference.gsd)
+    def _agree(self, solution: Solution, gsd: float) -> Mask:
+        return np.asarray(solution.residual <= self.options.gates.agreement_px * gsd)
+
+    def _on_ground(self, points: Float64) -> Float64:
+        return np.column_stack([points, self.terrain.height(*points.T)])
 
     def _floor(self) -> float:
         return max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)

@@ -148,7 +148,7 @@ class Localizer:
         boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
-        if "yaw" in match.solution.observed:
+        if match.solution.holds_heading:
             check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:

@@ -41,6 +41,10 @@ class Solution:
     sigma: float
     observed: tuple[str, ...] = OBSERVED
 
+    @property
+    def holds_heading(self) -> bool:
+        return "yaw" in self.observed
+
 
 def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correlation: float, floor: float) -> Solution:
     """Correct `start` so that the camera sees the ties' `seen` directions at their `found` places.
