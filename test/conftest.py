@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         kind = next((mark for mark in ("waits", "slow") if item.get_closest_marker(mark)), "")
         groups[kind].setdefault(item.path, []).append(item)
-    slow = sorted((number / len(files), kind != "waits", path) for kind in ("waits", "slow")
+    # and the longest of all, which has the real images, at once
+    real = {item.path for item in items if item.get_closest_marker("real_data")}
+    slow = sorted((-1.0 if path in real else number / len(files), kind != "waits", path) for kind in ("waits", "slow")
                   for files in [groups[kind]] for number, path in enumerate(files))
     order = [groups["slow" if computes else "waits"][path] for _, computes, path in slow]
     items[:] = [item for tests in (*order, *groups[""].values()) for item in tests]
