@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from promptmid_core.geometry import Grid, Patch
-from promptmid_core.localization.clouds import LEAST_COVER, cleared
+from promptmid_core.localization.clouds import LEAST_COVER
+from promptmid_core.localization.clouds import cleared as cleared_to
 
 SIDE = 128
+
+
+def cleared(seen: Patch, least_valid: float = 0.15) -> Patch:
+    return cleared_to(seen, least_valid)
 
 
 def ground(seed: int = 1) -> np.ndarray:
@@ -76,3 +81,10 @@ def test_where_all_is_white_the_ground_is() -> None:
 def test_at_night_there_is_nothing_to_leave_out() -> None:
     image, _ = clouded((ground() * 0.2).astype(np.uint8), 40, 60.0)
     assert cleared(patch(image)).valid.all()
+
+
+def test_clouds_are_left_in_where_less_than_is_asked_for_would_be_left() -> None:
+    """A frame is not refused for what was taken from it."""
+    image, _ = clouded(ground(), 50)
+    share = cleared(patch(image)).valid.mean()
+    assert cleared(patch(image), share + 0.01).valid.all() and not cleared(patch(image), share - 0.01).valid.all()

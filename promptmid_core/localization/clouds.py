@@ -17,16 +17,16 @@ LARGE = 16  # of the patch's side: a smaller bright spot is a roof
 LEAST_COVER = 0.15  # of what is seen: less may be large roofs, which radar sees well
 RIM = 2  # px around a cloud that it veils
 BRIGHTEST = 0.99
-LEAST_LEFT = 0.15  # share of a patch: where all is bright and smooth the ground is, as under snow
 
 
-def cleared(patch: Patch) -> Patch:
+def cleared(patch: Patch, least_valid: float) -> Patch:
     """Return the patch without the ground under clouds. What a cloud's rim shows are strong edges that no map has.
 
-    A patch with little of it stays as it is, and one of which hardly anything would be left.
+    A patch with little of it stays as it is, and one of which less than the share `least_valid` would be left: where all is bright
+    and smooth the ground is, as under snow.
     """
     valid = patch.valid & ~_covered(patch)
-    if valid.sum() > (1 - LEAST_COVER) * patch.valid.sum() or valid.mean() < LEAST_LEFT:
+    if valid.sum() > (1 - LEAST_COVER) * patch.valid.sum() or valid.mean() < least_valid:
         return patch
     return replace(patch, valid=valid)
 

@@ -29,7 +29,7 @@ def footprint(frame: Frame, pose: Pose, terrain: Terrain, gsd: float, options: O
     middle = (len(seen) - 1) / 2
     steps = int(np.ceil(max(np.abs(rows - middle).max(initial=0.0), np.abs(cols - middle).max(initial=0.0)))) + 1
     side = min(2 * steps * STEP_PX, MOST_PX)
-    patch = cleared(orthorectify(frame.image, frame.camera, pose, terrain, _around(x, y, gsd, side)))
+    patch = cleared(orthorectify(frame.image, frame.camera, pose, terrain, _around(x, y, gsd, side)), options.gates.least_valid)
     check_patch(patch, options)
     return patch, (x, y)
 

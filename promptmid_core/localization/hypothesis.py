@@ -173,7 +173,8 @@ class FrameMatcher:
 
         def seen() -> Patch:
             with clock("orthorectify"):
-                patch = cleared(orthorectify(frame.image, frame.camera, start, self.terrain, grid))
+                patch = cleared(orthorectify(frame.image, frame.camera, start, self.terrain, grid),
+                                self.options.gates.least_valid)
                 check_patch(patch, self.options)
                 if aside is not None and patch.valid.mean() < WORTH:
                     raise Refusal(Reason.FOOTPRINT_SMALL, "the frame shows too little of the ground aside")
