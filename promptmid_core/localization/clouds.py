@@ -22,8 +22,8 @@ BRIGHTEST = 0.99
 def cleared(patch: Patch, least_valid: float) -> Patch:
     """Return the patch without the ground under clouds. What a cloud's rim shows are strong edges that no map has.
 
-    A patch with little of it stays as it is, and one of which less than the share `least_valid` would be left: where all is bright
-    and smooth the ground is, as under snow.
+    A patch with little of it stays as it is, and one of which less than the share `least_valid` would be left: where all is
+    bright and smooth the ground is, as under snow.
     """
     valid = patch.valid & ~_covered(patch)
     if valid.sum() > (1 - LEAST_COVER) * patch.valid.sum() or valid.mean() < least_valid:
