@@ -8,7 +8,7 @@ from overflight import Overflight, overflight  # noqa: F401
 from refusals import refused
 
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.localization.overrule import LEAST_GROUND, OVERRULED, check_ground, overruled
+from promptmid_core.localization.overrule import LEAST_GROUND, OVERRULED, Standing, check_ground, overruled
 from promptmid_core.reasons import Reason
 
 PRIOR = Prior(1, Pose(np.array([100.0, 200.0, 3000.0]), np.eye(3)), np.diag([16.0, 9.0, 1.0, 1.0, 1.0, 1.0]))
@@ -37,6 +37,23 @@ def test_it_takes_more_than_one_look_at_ground() -> None:
     check_ground(9.0, LEAST_GROUND)
     sentence = refused(Reason.AMBIGUOUS, check_ground, 9.4, 1.04)
     assert "by 9 standard deviations" in sentence and "1.0 footprints" in sentence
+
+
+def test_the_ground_of_a_place_counts_from_when_it_is_the_likeliest() -> None:
+    """Dead reckoning is turned by 90 degrees: 100 m along its x are 100 m north. A piece of the map that lies elsewhere too comes
+    into view after much other ground."""
+
+    def stood(north: float, reckoned: float) -> Standing:
+        return Standing(Pose.from_rpy(np.array([500.0, north, 3000.0]), 0.0, 0.0, np.pi / 2),
+                        Pose(np.array([reckoned, 0.0, 3000.0]), np.eye(3)), 1e6)
+
+    first = stood(100.0, 0.0).after(None, 1.0, 50.0)
+    second = stood(205.0, 100.0).after(first, 0.25, 50.0)
+    assert (first.ground, first.frames) == (1e6, 1) and (second.ground, second.frames) == (1.25e6, 2)
+    elsewhere = stood(900.0, 200.0).after(second, 0.25, 50.0)
+    assert (elsewhere.ground, elsewhere.frames) == (1e6, 1), "what was seen before spoke for another place"
+    hovering = stood(205.0, 100.0).after(second, 0.0, 50.0)
+    assert (hovering.ground, hovering.frames) == (1.25e6, 3), "the same ground counts once"
 
 
 def test_a_first_place_against_the_prior_waits_for_ground_and_a_tracked_one_does_not(overflight: Overflight) -> None:  # noqa: F811

@@ -22,6 +22,11 @@ class Patch:
     valid: Mask
     grid: Grid
 
+    @property
+    def area(self) -> float:
+        """Square metres of ground that are seen."""
+        return float(self.valid.sum()) * self.grid.gsd ** 2
+
 
 class Measure(StrEnum):
     """How two sides of a channel group are compared: channel by channel, or by how well one side foretells the other."""

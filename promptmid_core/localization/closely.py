@@ -49,13 +49,15 @@ class Closeup:
 
 @dataclass(frozen=True)
 class Seen:
-    """A `frame` and its `prior`, how it lies, and by how much larger the ground is than that says, and how well that is known."""
+    """A `frame` and its `prior`, how it lies, by how much larger the ground is than that says, and how well that is known;
+    `dem_tells`: whether the height above the ground of a place follows from the prior's and a DEM."""
 
     frame: Frame
     prior: Prior
     lie: Lie
     scale: float
     width: float
+    dem_tells: bool
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Closely:
 
     def scale(self, seen: Seen, found: Closeup) -> float | None:
         """Return how many times larger the ground is than it was believed to be, by a place; None where a DEM tells that."""
-        if self.reference.has_dem or found.best.match is None:
+        if seen.dem_tells or found.best.match is None:
             return None
         return (float(found.best.match.solution.pose.position[2]) - self._ground(found.place)) / seen.lie.height
 
@@ -109,7 +111,7 @@ class Closely:
 
     def _height(self, seen: Seen, ground: float) -> float:
         """Metres above the ground at a place: a DEM knows its height, without one the scale tells."""
-        return max(float(seen.lie.pose.position[2]) - ground, 1.0) if self.reference.has_dem else seen.scale * seen.lie.height
+        return max(float(seen.lie.pose.position[2]) - ground, 1.0) if seen.dem_tells else seen.scale * seen.lie.height
 
     def expected(self, seen: Seen, at: Whereabout, whereabouts: Whereabouts, level: int) -> Expectation:
         """Where a frame is looked for, around a place."""
@@ -117,8 +119,8 @@ class Closely:
         height = self._height(seen, ground)
         pose = seen.lie.at((at.x, at.y), at.turn, ground, height)
         cell, told = whereabouts.grid.gsd, seen.prior.covariance
-        sigma = float(np.sqrt(told[2, 2])) if self.reference.has_dem else seen.lie.sigma
-        share = max(self.options.search.sigmas * sigma / height, LEAST_SCALE) if self.reference.has_dem else seen.width
+        sigma = float(np.sqrt(told[2, 2])) if seen.dem_tells else seen.lie.sigma
+        share = max(self.options.search.sigmas * sigma / height, LEAST_SCALE) if seen.dem_tells else seen.width
         covariance = told.copy()
         known = [0, 1, 2, 5]
         covariance[known, :] = covariance[:, known] = 0.0

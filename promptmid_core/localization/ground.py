@@ -19,11 +19,6 @@ class SeenGround:
         self._side = 0.0
         self._blocks: dict[tuple[int, int], None] = {}
 
-    @property
-    def area(self) -> float:
-        """Square metres that were seen."""
-        return len(self._blocks) * self._side ** 2
-
     def copy(self) -> SeenGround:
         """Return another that goes on from here."""
         other = SeenGround()

@@ -11,6 +11,7 @@ from promptmid_core.geometry import DeadReckoning, Pose
 from promptmid_core.localization.belief import Belief
 from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.overrule import Standing
 from promptmid_core.localization.reckoning import ANYWHERE_M
 
 SLOW_S = 20.0  # how long errors of heading and height stay what they are
@@ -39,7 +40,8 @@ class Kept:
     last frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected
     by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one; `score`:
     of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last
-    fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on.
+    fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on; `standing`: the
+    likeliest place, None before the first look.
     """
 
     belief: Belief
@@ -61,6 +63,7 @@ class Kept:
     dispute: Dispute | None = None
     witnesses: Witnesses = field(default_factory=Witnesses)
     ground: SeenGround = field(default_factory=SeenGround)
+    standing: Standing | None = None
 
     def joins(self, motion: DeadReckoning) -> bool:
         """Return whether dead reckoning joins what is known to a later motion."""

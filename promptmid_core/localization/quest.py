@@ -10,6 +10,7 @@ from promptmid_core.arrays import Float32, Float64
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Bounds, DeadReckoning, Grid, Pose, Prior
 from promptmid_core.localization.lost import Whereabouts
+from promptmid_core.localization.overrule import Standing
 from promptmid_core.matching.overview import Overview
 
 LEAST_REACH = float(np.deg2rad(10.0))  # of headings: what states less may be wrong
@@ -46,7 +47,7 @@ class Search:
     """What frames have told: `whereabouts` on the `overview` of a `level` of the map; `begun_m` flown when it began; `motion` and
     `place` (2,) of the last frame: its dead reckoning, and where its boresight was believed to be; `frames` that were looked at;
     `tried`: how often each scale of the ground was, `scale` the last one, `again` whether it is the one before too; `known_scale`
-    that of a likely place."""
+    that of a likely place; `standing`: the likeliest place that was found, None before the first."""
 
     whereabouts: Whereabouts
     overview: Overview
@@ -59,6 +60,7 @@ class Search:
     scale: float = 0.0
     again: bool = False
     known_scale: float | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Quest:
     `map_from_motion`: where the frame of dead reckoning is believed to lie in `map`, from which places and headings are counted;
     `middle` (2,) and `sigma` metres: of its place, `sigma` infinite where that is unknown; `within` metres that it is surely in;
     `reach` radians of the heading to both sides; `lean`: whether the middle is only likelier than the rest of the map; `firm`:
-    that all this was given, so that it is not doubted; `search`: by the frames so far, None before the first.
+    that all this was given, so that it is not doubted; `any_height`: that what is stated of the height is doubted too;
+    `search`: by the frames so far, None before the first.
     """
 
     map_from_motion: Pose
@@ -78,6 +81,7 @@ class Quest:
     within: float = np.inf
     lean: bool = False
     firm: bool = False
+    any_height: bool = False
     search: Search | None = None
 
     @staticmethod
@@ -95,13 +99,14 @@ class Quest:
 
     @property
     def doubted(self) -> Quest:
-        """The quest; begun anew on the whole map and at headings far around, where what was stated of them has long led nowhere.
+        """The quest; begun anew on the whole map and at headings and heights far around, where what was stated of them has long
+        led nowhere.
 
         Not at all headings where odometry tells its own: a place where the aircraft flies backwards is another map's."""
         if self.firm or self.search is None or self.search.frames < PATIENCE:
             return self
         sigma, reach = self.sigma if self.lean else np.inf, min(DOUBTED * self.reach, np.pi)
-        return replace(self, sigma=sigma, reach=reach, firm=True, search=None)
+        return replace(self, sigma=sigma, reach=reach, firm=True, any_height=True, search=None)
 
     def seen_from(self, lever: Float64) -> Quest:
         """The quest for the place that is looked at, which lies a lever (2,) off the position by the believed heading."""
@@ -149,7 +154,8 @@ class Anywhere:
 @dataclass(frozen=True)
 class Sought:
     """What a search comes to with a frame: the `quest` after it, the `probability` of the place that was found finely, and the
-    likeliest `places`, as poses of `base_link` in `map`; `footprints`: how much ground was looked at."""
+    likeliest `places`, as poses of `base_link` in `map`; `footprints`: how much
+    ground was seen as long as that place is the likeliest."""
 
     quest: Quest
     probability: float

@@ -18,6 +18,7 @@ from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.lie import Lie, common, ground_of
 from promptmid_core.localization.lost import Step, Whereabouts
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.overrule import Standing
 from promptmid_core.localization.quest import Anywhere, Quest, Search, Sought
 from promptmid_core.localization.reach import level_of, swing_of
 from promptmid_core.localization.stopwatch import Stopwatch
@@ -58,6 +59,8 @@ class Seeker:
         with clock("orthorectify"):
             ground = ground_of(self.reference, self.terrain, self.options.track, quest.bounds(0.0))
             lie = Lie.of(frame, quest.pose(prior), prior, ground)
+            if quest.any_height:
+                lie = replace(lie, sigma=max(lie.sigma, MOST_REACH / self.options.search.sigmas * lie.height))
             level = self.level(frame, lie, quest.search)
             swing_of(prior, lie.height, level, self.reference, self.options)
             patch, place = footprint(frame, lie.pose, Terrain.flat(lie.ground), level.gsd, self.options)
@@ -66,8 +69,8 @@ class Seeker:
         with clock("map"):
             search = quest.search or self.begun(quest, described, patch, lie, level, prior.way)
         with clock("search"):
-            search, width = self._looked(search, prior.way, described, patch, lie, place)
-        seen = Seen(frame, prior, lie, search.scale, width)
+            search, width, new = self._looked(search, prior.way, described, patch, lie, place)
+        seen = Seen(frame, prior, lie, search.scale, width, self.reference.has_dem and not quest.any_height)
         whereabouts, found = self.closely.look(seen, search.whereabouts, search.level, clock)
         places = self.closely.places(seen, whereabouts, found)
         likely = LIKELY if search.known_scale is None else STILL
@@ -78,8 +81,10 @@ class Seeker:
         probability = whereabouts.probability(best.place)
         if probability >= likely:
             search = replace(search, known_scale=self.closely.scale(seen, best))
-        footprints = whereabouts.ground.area / (float(patch.valid.sum()) * patch.grid.gsd ** 2)
-        return Sought(replace(quest, search=search), probability * best.share, places, footprints), best
+        pose = lie.pose if best.best.match is None else best.best.match.solution.pose
+        standing = Standing(pose, prior.way.pose, patch.area).after(search.standing, new, 3 * whereabouts.grid.gsd)
+        search = replace(search, standing=standing)
+        return Sought(replace(quest, search=search), probability * best.share, places, standing.ground / patch.area), best
 
     def level(self, frame: Frame, lie: Lie, search: Search | None) -> ReferenceMap:
         return self.reference.at(search.level) if search else level_of(frame, lie.pose, self.reference, Terrain.flat(lie.ground))
@@ -120,8 +125,9 @@ class Seeker:
                                                   "more than can be searched; give a first position on the map")
 
     def _looked(self, search: Search, motion: DeadReckoning, described: DescriptorMap, patch: Patch, lie: Lie,
-                place: tuple[float, float]) -> tuple[Search, float]:
-        """The search after a coarse look everywhere, and by which share the scale of that may be wrong."""
+                place: tuple[float, float]) -> tuple[Search, float, float]:
+        """The search after a coarse look everywhere, by which share the scale of that may be wrong, and what of the ground in
+        view is new."""
         ground = search.whereabouts.ground.copy()
         new = ground.see(patch, np.zeros(2))
         if search.frames:
@@ -150,7 +156,7 @@ class Seeker:
 
         whereabouts = whereabouts.looked(looks(), float(shares[chosen]), again)
         return replace(search, whereabouts=whereabouts, motion=motion, place=lie.place, tried=tried, scale=scale, again=again,
-                       frames=search.frames + 1), width
+                       frames=search.frames + 1), width, new
 
     def _step(self, search: Search, motion: DeadReckoning, move: Float64, new: float) -> Step:
         track, before, whereabouts = self.options.track, search.motion, search.whereabouts

@@ -19,7 +19,7 @@ from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
-from promptmid_core.localization.overrule import check_ground, overruled
+from promptmid_core.localization.overrule import Standing, check_ground, overruled
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.reasons import Reason
@@ -28,7 +28,7 @@ from promptmid_core.refmap import ReferenceMap
 STRONG, GONE = 6.0, 0.5  # score of a place that was there, and the share of it below which it is gone
 LITTLE = 0.7  # new ground, up to which what was matched should still be in view
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
-KNOWN = 0.8
+KNOWN, STOOD = 0.8, 4  # probability of a place that is known, and frames in which it is the same one that make sure of that
 PLACES = 16
 LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
 
@@ -128,7 +128,7 @@ class Track:
             unheld, unseen = unheld + 1, unseen + 1
         if candidate.surface is not None and candidate.patch is not None:
             surface = candidate.surface.from_reckoned(expected.correction)
-            surfaces, new = self._looks(candidate, expected, kept)
+            surfaces, new, in_view = self._looks(candidate, expected, kept)
             gone = kept.score >= STRONG and new < LITTLE and _score_at(surface, belief.best, belief.cell) < GONE * kept.score
             if gone:
                 # the ground that was matched there is still in view: it is not the ground that has changed
@@ -142,9 +142,14 @@ class Track:
                 belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=dispute.held)
             else:
                 belief = belief.seen(surfaces, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
-            # a place that is known but not yet sure enough is no reason to look further
-            unheld = 0 if belief.best.probability > KNOWN else unheld + 1
-            unseen = 0 if not unheld or surface.scores.max(initial=0.0) >= STRONG else unseen + 1
+            best = belief.best
+            standing = Standing(_at(kept.map_at(candidate.stamp_ns) @ motion.pose, best), motion.pose, in_view)
+            standing = standing.after(kept.standing, new, 2 * PLACE * belief.cell)
+            kept = replace(kept, standing=standing)
+            # a place that is known but not yet sure enough is no reason to look further; if it is another every time it is none
+            known = best.probability > KNOWN
+            unheld = 0 if known else unheld + 1
+            unseen = 0 if (known and standing.frames >= STOOD) or self._strong(surface) else unseen + 1
         elif candidate.surface is None:
             # the ground that was in view goes by unseen
             belief = belief.settled
@@ -159,8 +164,8 @@ class Track:
         east, north = place.tolist()
         return Spot(east, north, belief.probability(east, north))
 
-    def _looks(self, candidate: Candidate, expected: Expectation, kept: Kept) -> tuple[list[Surface], float]:
-        """What all of a frame says, and the share of its ground that is new."""
+    def _looks(self, candidate: Candidate, expected: Expectation, kept: Kept) -> tuple[list[Surface], float, float]:
+        """What all of a frame says, the share of its ground that is new, and how much ground that is in square metres."""
         assert candidate.surface is not None and candidate.patch is not None
         shift, own = -expected.correction, SeenGround()
         looks = [Beside(candidate.patch, candidate.surface), *candidate.aside]
@@ -170,7 +175,11 @@ class Track:
         for look in looks:
             kept.ground.see(look.patch, shift)
         return [replace(look.surface.from_reckoned(expected.correction), own=share)
-                for share, look in zip(shares, looks, strict=True)], new
+                for share, look in zip(shares, looks, strict=True)], new, sum(shares) * candidate.patch.area
+
+    def _strong(self, surface: Surface) -> bool:
+        """Whether a surface shows what could be the place, for the best of so many."""
+        return bool(surface.scores.max(initial=0.0) - np.log(surface.among) / self._likelihood.slope >= STRONG)
 
     def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: DeadReckoning) -> Dispute | None:
         """The dispute after a candidate at a correction (2,), which may tell of one."""
@@ -215,8 +224,8 @@ class Track:
         """A first place that the prior speaks against is known by enough ground."""
         assert candidate.pose and candidate.prior and candidate.patch and candidate.covariance is not None
         if self.state is not State.TRACKING:
-            footprint = float(candidate.patch.valid.sum()) * candidate.patch.grid.gsd ** 2
-            check_ground(overruled(candidate.pose, candidate.covariance, candidate.prior), kept.ground.area / footprint)
+            ground = 0.0 if kept.standing is None else kept.standing.ground / candidate.patch.area
+            check_ground(overruled(candidate.pose, candidate.covariance, candidate.prior), ground)
 
     def _check_held(self, kept: Kept, place: Spot) -> None:
         if 1 - place.probability <= self._options.track.risk:
@@ -282,9 +291,13 @@ class Track:
             return fix
         belief = self._outlook.moved(kept, motion, prior) if kept.stamp_ns != fix.stamp_ns else kept.belief
         reckoned = kept.map_at(fix.stamp_ns) @ motion.pose
-        places = tuple((Pose(reckoned.position + np.array([place.east, place.north, kept.lift]), reckoned.rotation),
-                        place.probability) for place in belief.places(PLACES))
+        places = tuple((_at(reckoned, place, kept.lift), place.probability) for place in belief.places(PLACES))
         return replace(fix, places=places, elsewhere=belief.elsewhere, dispute=kept.dispute)
+
+
+def _at(reckoned: Pose, place: Spot, lift: float = 0.0) -> Pose:
+    """A dead-reckoned pose where the belief corrects it to a place, lifted by so many metres."""
+    return Pose(reckoned.position + np.array([place.east, place.north, lift]), reckoned.rotation)
 
 
 def _score_at(surface: Surface, place: Spot, cell: float) -> float:
