@@ -136,10 +136,12 @@ class Track:
                 kept = replace(kept, held=None)
             if place is not None:
                 kept = replace(kept, dispute=self._dispute(kept, candidate, place, motion))
-            if place is not None and kept.dispute is not None and kept.dispute.refuses(place, motion.flown):
-                dispute = kept.dispute.followed(place, FOLLOWED_CELLS * belief.cell, motion.flown)
-                kept = replace(kept, dispute=dispute, held=dispute.held)
-                belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=dispute.held)
+            if place is not None and kept.dispute is not None:
+                beside = None if candidate.apart is None else candidate.apart.move
+                kept = replace(kept, dispute=kept.dispute.after(place, beside, FOLLOWED_CELLS * belief.cell, motion.flown))
+            if place is not None and kept.dispute is not None and kept.dispute.against:
+                kept = replace(kept, held=kept.dispute.held)
+                belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=kept.dispute.held)
             else:
                 belief = belief.seen(surfaces, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             best = belief.best
@@ -256,7 +258,7 @@ class Track:
             heading=Correction(heading, float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING
-        if kept.dispute is not None and kept.motion.flown - max(kept.dispute.flown, kept.dispute.refused) > self._settled_m():
+        if kept.dispute is not None and kept.motion.flown - kept.dispute.last > self._settled_m():
             # all that is in view speaks for this part: what disagreed was left behind
             kept = replace(kept, dispute=None)
             self._kept = replace(self._kept, dispute=None)
