@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from refusals import refused
+
 from promptmid_core.localization.dispute import AMONG, TRUSTED, Dispute, Witnesses
+from promptmid_core.reasons import Reason
 
 CELL = 40.0
 MOVE = np.array([300.0, 0.0])
@@ -34,11 +37,42 @@ def test_it_is_open_as_long_as_it_refuses() -> None:
 def test_the_refused_part_shows_how_the_odometry_drifts() -> None:
     """What is held moves with it; what lies further off is another place and shows nothing."""
     dispute = Dispute(np.array([50.0, 0.0]), MOVE, np.zeros(2), 1000.0)
-    followed = dispute.followed(np.array([362.0, -9.0]), 20.0, 1200.0)
-    assert followed.held.tolist() == [62.0, -9.0]
+    followed = dispute.after(np.array([362.0, -9.0]), None, 20.0, 1200.0)
+    assert followed.held.tolist() == [62.0, -9.0] and followed.against
     assert (followed.move.tolist(), followed.flown, followed.place.tolist()) == ([300.0, 0.0], 1000.0, [0.0, 0.0])
-    assert followed.refused == 1200.0
-    assert dispute.followed(np.array([350.0, 21.0]), 20.0, 1200.0).held.tolist() == [50.0, 0.0]
+    assert (followed.refused, followed.last) == (1200.0, 1200.0)
+    assert dispute.after(np.array([350.0, 21.0]), None, 20.0, 1200.0).held.tolist() == [50.0, 0.0]
+
+
+def test_a_frame_that_shows_both_tells_them_apart_wherever_they_are_expected() -> None:
+    """The odometry has drifted by as much as the parts lie apart, so that the wrong one is where the right one was."""
+    dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0)
+    there = dispute.after(np.zeros(2), np.array([-280.0, 50.0]), 20.0, 1200.0)
+    assert there.against and there.held.tolist() == [-280.0, 50.0]
+    assert (there.seen, there.refused) == (1200.0, 1200.0)
+    refused(Reason.MAP_DISAGREES, there.check, np.zeros(2), 1200.0)
+    here = dispute.after(np.array([-260.0, 0.0]), np.array([280.0, 50.0]), 20.0, 1200.0)
+    assert not here.against and here.held.tolist() == [-260.0, 0.0]
+    assert (here.seen, here.refused) == (1200.0, 0.0)
+    here.check(np.array([-260.0, 0.0]), 1200.0)
+    across = dispute.after(np.array([290.0, 0.0]), np.array([280.0, 50.0]), 20.0, 1200.0)
+    assert across.against and across.held.tolist() == [-10.0, 0.0], "the right one, where the wrong one was a moment ago"
+    far = 1100.0 + 300 / TRUSTED
+    assert here.open(far) and not dispute.open(far), "it is known anew"
+
+
+def test_two_places_along_another_line_are_no_part_of_it() -> None:
+    dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0)
+    for beside in (np.array([0.0, 300.0]), np.array([-150.0, 0.0]), np.array([-600.0, 0.0])):
+        after = dispute.after(np.array([10.0, 0.0]), beside, 20.0, 1200.0)
+        assert not after.against and after.seen == 0.0 and after.held.tolist() == [0.0, 0.0], beside
+
+
+def test_a_place_between_the_two_is_neither() -> None:
+    dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0)
+    for east, against in ((90.0, False), (110.0, True), (149.0, True), (-149.0, False)):
+        after = dispute.after(np.array([east, 0.0]), None, 20.0, 1200.0)
+        assert after.against is against and after.held.tolist() == [0.0, 0.0], east
 
 
 def test_two_frames_of_five_that_tell_the_same_are_believed() -> None:

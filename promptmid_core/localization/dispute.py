@@ -55,7 +55,7 @@ class Dispute:
 
     def open(self, flown: float) -> bool:
         """Return whether the flight so far, after `flown` metres, still tells which part is right."""
-        return (flown - self.flown) * TRUSTED < self.amount
+        return (flown - max(self.flown, self.seen)) * TRUSTED < self.amount
 
     def after(self, correction: Float64, beside: Float64 | None, most: float, flown: float) -> Dispute:
         """Return the dispute after a frame with a correction (2,), of which another side lies `beside` (2,) metres from there,
@@ -64,10 +64,11 @@ class Dispute:
         if not self.open(flown):
             return replace(self, against=False)
         if beside is not None and self._alike(beside):
-            # both are in view, which tells them apart wherever they are expected
-            if beside @ self.move > 0:
+            # both are in view, which tells them apart wherever they are expected; one that is where the other was is neither
+            if beside @ self.move < 0:
+                return replace(self, held=correction + beside, against=True, seen=flown, refused=flown)
+            if not self.refuses(correction, flown):
                 return replace(self, held=correction, against=False, seen=flown)
-            return replace(self, held=correction + beside, against=True, seen=flown, refused=flown)
         if self.refuses(correction, flown):
             drift = correction - self.held - self.move
             return replace(self, held=self.held + drift if np.hypot(*drift) <= most else self.held, against=True, refused=flown)

@@ -70,8 +70,9 @@ class Kept:
         return motion.doubt - self.motion.doubt < ANYWHERE_M / 2
 
     def map_at(self, stamp_ns: int) -> Pose:
-        """Return where the frame of dead reckoning lies in `map` by a later time, as the odometry's drift goes on."""
-        seconds = min(max((stamp_ns - self.stamp_ns) / 1e9, 0.0), DRIFT_S)
+        """Return where the frame of dead reckoning lies in `map` by a later time, as the odometry's drift goes on for a while."""
+        until_ns = min(stamp_ns, self.fixed_ns + round(DRIFT_S * 1e9))
+        seconds = max((until_ns - self.stamp_ns) / 1e9, 0.0)
         return Pose(self.map_from_motion.position + np.array([*(self.drift * seconds), 0.0]), self.map_from_motion.rotation)
 
     def drift_by(self, held: Float64, stamp_ns: int) -> Float64:
