@@ -1,7 +1,7 @@
 """Parts of a map that lie apart: which of two corrections the flight speaks for, and when that is not known any more."""
 
 import numpy as np
-
+import pytest
 from refusals import refused
 
 from promptmid_core.localization.dispute import AMONG, TRUSTED, Dispute, Witnesses
@@ -44,21 +44,25 @@ def test_the_refused_part_shows_how_the_odometry_drifts() -> None:
     assert dispute.after(np.array([350.0, 21.0]), None, 20.0, 1200.0).held.tolist() == [50.0, 0.0]
 
 
-def test_a_frame_that_shows_both_tells_them_apart_wherever_they_are_expected() -> None:
-    """The odometry has drifted by as much as the parts lie apart, so that the wrong one is where the right one was."""
+def test_a_frame_that_shows_both_tells_where_they_are() -> None:
+    """However much the odometry has drifted, as long as each is nearer to where it was than to where the other was."""
     dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0)
-    there = dispute.after(np.zeros(2), np.array([-280.0, 50.0]), 20.0, 1200.0)
-    assert there.against and there.held.tolist() == [-280.0, 50.0]
+    there = dispute.after(np.array([160.0, 0.0]), np.array([-280.0, 50.0]), 20.0, 1200.0)
+    assert there.against and there.held.tolist() == [-120.0, 50.0]
     assert (there.seen, there.refused) == (1200.0, 1200.0)
-    refused(Reason.MAP_DISAGREES, there.check, np.zeros(2), 1200.0)
-    here = dispute.after(np.array([-260.0, 0.0]), np.array([280.0, 50.0]), 20.0, 1200.0)
-    assert not here.against and here.held.tolist() == [-260.0, 0.0]
+    here = dispute.after(np.array([140.0, 0.0]), np.array([280.0, 50.0]), 20.0, 1200.0)
+    assert not here.against and here.held.tolist() == [140.0, 0.0]
     assert (here.seen, here.refused) == (1200.0, 0.0)
-    here.check(np.array([-260.0, 0.0]), 1200.0)
-    across = dispute.after(np.array([290.0, 0.0]), np.array([280.0, 50.0]), 20.0, 1200.0)
-    assert across.against and across.held.tolist() == [-10.0, 0.0], "the right one, where the wrong one was a moment ago"
+    here.check(np.array([140.0, 0.0]), 1200.0)
     far = 1100.0 + 300 / TRUSTED
     assert here.open(far) and not dispute.open(far), "it is known anew"
+
+
+@pytest.mark.parametrize(("correction", "beside"), [((290.0, 0.0), (280.0, 50.0)), ((10.0, 0.0), (-280.0, 50.0))])
+def test_one_that_is_where_the_other_was_is_neither(correction: tuple[float, float], beside: tuple[float, float]) -> None:
+    dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0).after(np.array(correction), np.array(beside), 20.0, 1200.0)
+    assert dispute.against and dispute.held.tolist() == [0.0, 0.0] and dispute.seen == 0.0
+    refused(Reason.MAP_DISAGREES, dispute.check, np.array(correction), 1200.0)
 
 
 def test_two_places_along_another_line_are_no_part_of_it() -> None:

@@ -63,13 +63,14 @@ class Dispute:
         it is another place. `flown` metres have been flown by now."""
         if not self.open(flown):
             return replace(self, against=False)
+        other = self.refuses(correction, flown)
         if beside is not None and self._alike(beside):
-            # both are in view, which tells them apart wherever they are expected; one that is where the other was is neither
-            if beside @ self.move < 0:
-                return replace(self, held=correction + beside, against=True, seen=flown, refused=flown)
-            if not self.refuses(correction, flown):
-                return replace(self, held=correction, against=False, seen=flown)
-        if self.refuses(correction, flown):
+            # both are in view: which of them was found is told by where the other lies, and has to be so by where it is expected
+            if bool(beside @ self.move < 0) != other:
+                return replace(self, against=True)
+            return replace(self, held=correction + beside if other else correction, against=other, seen=flown,
+                           refused=flown if other else self.refused)
+        if other:
             drift = correction - self.held - self.move
             return replace(self, held=self.held + drift if np.hypot(*drift) <= most else self.held, against=True, refused=flown)
         # a place between the two is one that both have pulled at
