@@ -6,8 +6,6 @@ from sightings import CELL, CLEAR, WEAK, flight, reasons, until_fixed
 
 from promptmid_core.localization.fix import Fix
 
-pytestmark = pytest.mark.slow
-
 
 class TestMapThatDisagrees:
     SEAM = (360.0, 240.0)

@@ -12,8 +12,6 @@ from promptmid_core.simulation.flight.sight import nadir_sight
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.flight.view import View
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

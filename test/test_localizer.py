@@ -21,8 +21,6 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.chunks import ChunkCache
 from promptmid_core.refmap.stored import Stored
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_flight_comes_to_what_is_known_of_it(flown: Flown) -> None:
     """flight_candidates.json: what its frames come to by their priors alone; it tells of every change to how a frame is matched.

@@ -10,8 +10,6 @@ from promptmid_core.geometry import Terrain
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.track import Track
 
-pytestmark = pytest.mark.slow
-
 
 class TestWrongPriors:
     @pytest.mark.parametrize("stated", [True, False], ids=["twist", "no twist"])

@@ -9,7 +9,6 @@ from sightings import CELL, CLEAR, SIGMAS, WEAK, Sightings, flight, reasons, tra
 from promptmid_core.localization.fix import Fix, State
 from promptmid_core.reasons import Reason
 
-pytestmark = pytest.mark.slow
 LATTICE = [(x, y) for x in (-400.0, 0.0, 400.0) for y in (-400.0, 0.0, 400.0)]
 
 
