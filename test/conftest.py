@@ -15,7 +15,7 @@ logging.setLoggerClass(logging.Logger)
 import finite  # noqa: E402
 from field_rasters import los_angeles_rasters  # noqa: E402
 from shared import shared  # noqa: E402
-from simulated import Scene, make_scene  # noqa: E402
+from simulated import Flown, Scene, fly, make_scene  # noqa: E402
 from small_maps import BoxMean, rasters  # noqa: E402
 
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map  # noqa: E402
@@ -78,3 +78,8 @@ def los_angeles(tmp_path_factory: Any) -> dict[str, dict[str, Path]]:
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(shared(tmp_path_factory, "scene", make_scene))
+
+
+@pytest.fixture(scope="session")
+def flown(scene: Scene) -> Flown:
+    return fly(scene)

@@ -17,6 +17,7 @@ from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State, TiePoints
 from promptmid_core.reasons import Reason
+from promptmid_core.replay.run import Flight, replay
 
 GSD = 10.0
 HEIGHT = 1000.0
@@ -25,6 +26,7 @@ FRAME_NS, ODOMETRY_NS = 500_000_000, 50_000_000
 CAMERA = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60.0, 23.5], [0, 0, 1]]))
 FRAME = MapFrame("EPSG:32611", (400_000.0, 3_700_000.0))
 DRIFT = np.array([70.0, -40.0, 0, 0, 0, 0.02])
+Entries = list[tuple[str, int, Any]]
 PRIOR_COVARIANCE = np.diag([100.0**2, 100.0**2, 20.0**2, 1e-4, 1e-4, 1e-3])
 
 
@@ -43,14 +45,18 @@ def odometry(stamp_ns: int, pose: Pose, covariance: np.ndarray = PRIOR_COVARIANC
     return telemetry.odometry(stamp_ns, pose, covariance, np.zeros(3), np.zeros(3), np.eye(6))
 
 
+def nan_position(message: Any) -> None:
+    message.pose.pose.position.x = float("nan")
+
+
 def image(stamp_ns: int) -> Any:
     pixels = np.random.default_rng(stamp_ns % 2**32).integers(0, 255, (CAMERA.height, CAMERA.width), np.uint8)
     return telemetry.compressed_image(stamp_ns, cv2.imencode(".jpg", pixels)[1].tobytes())
 
 
-def messages(frames: int, truth: bool = True) -> list[tuple[str, int, Any]]:
+def messages(frames: int, truth: bool = True) -> Entries:
     """(topic, log time, message) of a flight in the order of recording: every image after its camera_info."""
-    entries: list[tuple[str, int, Any]] = []
+    entries: Entries = []
     last = stamps(frames)[-1] if frames else START_NS
     for stamp in range(START_NS, last + 2 * ODOMETRY_NS, ODOMETRY_NS):
         entries.append(("/odometry", stamp, odometry(stamp, true_pose(stamp).corrected(DRIFT))))
@@ -138,3 +144,12 @@ def without_times(frame: Any) -> Any:
     """A replayed frame without what the clock of the machine put into it."""
     candidate = replace(frame.fix.candidate, stage_ms=dict.fromkeys(frame.fix.candidate.stage_ms, 0.0))
     return replace(frame, latency_ms=0.0, fix=replace(frame.fix, candidate=candidate))
+
+
+def run(path: Path, entries: Entries, localizer: KnownLocalizer | None = None, **options: Any) -> Flight:
+    reference = options.pop("reference", PlainMap())
+    return replay(write_bag(path / "bag", entries, **options), localizer or KnownLocalizer(), reference)
+
+
+def reasons(flight: Flight) -> list[str]:
+    return [str(frame.fix.reason) for frame in flight.frames]

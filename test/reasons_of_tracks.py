@@ -21,8 +21,8 @@ SECOND = 1_000_000_000
 SIGMAS = (80.0, 80.0, 20.0, 1e-3, 1e-3, 0.01)
 
 
-def shown(over: Overflight, localizer: Localizer, second: int, at: float = 0.0, off: float = 0.0, blur: float = 0.0) -> Fix:
-    """The verdict on a frame taken `at` metres to the east and seen as if `off` metres further, after a flight to there."""
+def seen(over: Overflight, localizer: Localizer, second: int, at: float = 0.0, off: float = 0.0, blur: float = 0.0) -> Candidate:
+    """What a frame comes to, taken `at` metres to the east and seen as if `off` metres further, after a flight to there."""
     stamp = STAMP + second * SECOND
     frame = over.frame(over.truth(at + off), stamp)
     if blur:
@@ -31,14 +31,16 @@ def shown(over: Overflight, localizer: Localizer, second: int, at: float = 0.0, 
     prior = replace(prior, motion=DeadReckoning(prior.pose, at + 5000.0))
     candidate = localizer.match(frame, prior, localizer.expect)
     assert candidate.reason is Reason.FIX, candidate.sentence
-    return localizer.track(candidate)
+    return candidate
 
 
 @pair(Reason.AMBIGUOUS)
 def a_smaller_risk(over: Overflight) -> tuple[Verdict, Verdict]:
     """A frame that is blurred until its place is likely but not sure."""
+    blurred = seen(over, over.localizer(), 0, blur=8.0)
+
     def judged(exponent: float) -> Fix:
-        return shown(over, over.localizer(risk=10.0 ** exponent), 0, blur=8.0)
+        return over.localizer(risk=10.0 ** exponent).track(blurred)
 
     return flip(Reason.AMBIGUOUS, judged, -9.0, -1.0, 1e-3)
 
@@ -47,11 +49,12 @@ def a_smaller_risk(over: Overflight) -> tuple[Verdict, Verdict]:
 def a_part_of_the_map_that_lies_apart(over: Overflight) -> tuple[Verdict, Verdict]:
     """The width of a place and three deviations of the drift over the way since the last fix."""
     flown = 1600.0
+    first = seen(over, over.localizer(), 0, -flown / 2)
 
     def judged(off: float) -> Fix:
         localizer = over.localizer()
-        assert shown(over, localizer, 0, -flown / 2).accepted
-        return shown(over, localizer, 1, flown / 2, off)
+        assert localizer.track(first).accepted
+        return localizer.track(seen(over, localizer, 1, flown / 2, off))
 
     reached, missed = flip(Reason.MAP_DISAGREES, judged, 420.0, 250.0, 0.5)
     allowed = PLACE * over.reference.stride * COARSE_FACTOR * over.reference.gsd + 3 * 0.05 * flown

@@ -155,3 +155,17 @@ class Sightings:
 
 def reasons(fixes: list[Fix]) -> list[str]:
     return [str(fix.reason) for fix in fixes]
+
+
+def flight(**settings: Any) -> Sightings:
+    return Sightings(track(), **settings)
+
+
+def until_fixed(flown: Sightings, *peaks: tuple[float, float, float], most: int = 60) -> int:
+    """How many frames it takes to a fix, which is right."""
+    for frame in range(1, most + 1):
+        fix = flown.show(*(peaks or ((0.0, 0.0, CLEAR),)))
+        if fix.accepted:
+            assert flown.error(fix) < CELL
+            return frame
+    raise AssertionError(f"no fix in {most} frames: {fix.sentence}")

@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
+from promptmid_core.geometry import Pose, Prior, boresight_point
+from promptmid_core.localization.fix import Candidate, Frame
+from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_core.replay.recording import Recording
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world.options import WorldOptions
@@ -50,3 +57,33 @@ def make_scene(folder: Path) -> Scene:
     simulate_flight(scene.optical, scene.bag, FlightOptions.of(frames=16, seed=2, footprint_px=400, drift_px=30,
                     yaw_error_deg=3, altitude_error_percent=2, image_size=(800, 600)), dem=scene.dem)
     return scene
+
+
+@dataclass(frozen=True)
+class Flown:
+    """The frames of the flight with their priors and true poses."""
+
+    reference: ReferenceMap
+    localizer: Localizer
+    frames: list[Frame]
+    priors: list[Prior]
+    truths: list[Pose]
+
+    def ground_error_px(self, candidate: Candidate, index: int) -> float:
+        assert candidate.pose is not None
+        camera, terrain = self.frames[index].camera, self.localizer.terrain
+        found, true = (boresight_point(camera, pose, terrain) for pose in (candidate.pose, self.truths[index]))
+        return float(np.linalg.norm(found - true)) / self.reference.gsd
+
+
+def fly(scene: Scene) -> Flown:
+    reference = scene.reference()
+    recording = Recording(open_bag(scene.bag), reference.frame)
+    frames, priors, truths = [], [], []
+    for image in recording.images():
+        truth = recording.truth(image.stamp_ns)
+        assert truth is not None
+        frames.append(recording.intake.frame(image.message))
+        priors.append(recording.intake.odometry.at(image.stamp_ns)[0])
+        truths.append(truth)
+    return Flown(reference, Localizer(reference, load("structural")), frames, priors, truths)

@@ -2,15 +2,23 @@
 
 import cv2
 import numpy as np
+import pytest
 import rasterio
 from rasterio.transform import Affine
 
 from promptmid_core.bags.images import image_from_compressed
 from promptmid_core.bags.messages import camera_from, stamp_ns
+from promptmid_core.errors import InputError
 from promptmid_core.geometry import interpolate
+from promptmid_core.simulation.flight.options import FlightOptions
+from promptmid_core.simulation.flight.simulate import simulate_flight
 
 EAST, NORTH, GSD = 400_000.0, 3_750_000.0, 10.0
 BLOB_EVERY = 25
+OPTIONS = {
+    "frames": 12, "seed": 5, "footprint_px": 150.0, "drift_px": 20.0, "yaw_error_deg": 3.0, "altitude_error_percent": 2.0,
+    "image_size": (400, 300), "frame_rate_hz": 0.5,
+}
 
 
 def write_raster(path, array, gsd=GSD, nodata=None, crs="EPSG:32611"):
@@ -69,3 +77,11 @@ def centroid(image, col, row):
     weight = np.clip(window - np.median(window) - 0.15 * np.ptp(window), 0, None)
     weight = weight * (np.hypot(cols - col, rows - row) < 8)
     return np.array([(cols * weight).sum(), (rows * weight).sum()]) / weight.sum()
+
+
+def sentence(optical, out, dem=None, **options):
+    with pytest.raises(InputError) as caught:
+        simulate_flight(optical, out, FlightOptions.of(**options), dem=dem)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from flights import CAMERA, KnownLocalizer, image
+from odometry_messages import COVARIANCE, SECOND, START, TURNED, by_hand, flown, message
 from refusals import refused
-from test_odometry import COVARIANCE, SECOND, START, TURNED, by_hand, flown, message
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.messages import FURTHEST_M

@@ -4,9 +4,9 @@ from types import SimpleNamespace as Msg
 
 import numpy as np
 import pytest
+from odometry_messages import COVARIANCE, START, flown
 from refusals import refused
 from test_field_cameras import info
-from test_odometry import COVARIANCE, START, flown
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.messages import camera_from, place_from, pose_in, prior_from, stamp_ns

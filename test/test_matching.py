@@ -1,10 +1,10 @@
 """Search, tie points and verification on descriptor maps whose true displacement is known."""
 
-import cv2
 import numpy as np
 import pytest
+from fields import CELL, MARGIN, SIDE, WINDOW, centre_of, field, window_of
 
-from promptmid_core.geometry import DescriptorMap, Grid
+from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.blocks import block_surfaces
 from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
 from promptmid_core.matching.search import Extent, search
@@ -13,22 +13,6 @@ from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import verify
 from promptmid_core.matching.warp import warped
 from promptmid_core.matching.window import SearchWindow
-
-CELL = 20.0
-SIDE, MARGIN = 128, 48
-
-
-def field(size: int, seed: int, channels: int = 5) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return np.stack(
-        [cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), 1.6) for _ in range(channels)]
-    )
-
-
-def window_of(array: np.ndarray, valid: np.ndarray | None = None) -> DescriptorMap:
-    size = array.shape[-1]
-    grid = Grid(1000.0, 5000.0, CELL, size, size)
-    return DescriptorMap(array, np.ones((size, size), bool) if valid is None else valid, grid, 2)
 
 
 def seen_through(window: DescriptorMap, truth: Similarity, noise: float = 0.0, seed: int = 9) -> DescriptorMap:
@@ -41,12 +25,6 @@ def seen_through(window: DescriptorMap, truth: Similarity, noise: float = 0.0, s
     )
 
 
-def centre_of(window: DescriptorMap) -> tuple[float, float]:
-    x, y = window.grid.to_map((window.grid.width - 1) / 2, (window.grid.height - 1) / 2)
-    return float(x), float(y)
-
-
-WINDOW = window_of(field(SIDE + 2 * MARGIN, 4))
 EXTENT = Extent(radius=60 * 10.0, yaw=np.deg2rad(3.6), scale=0.024)
 TRUTHS = [
     Similarity(centre_of(WINDOW), 0, 0),

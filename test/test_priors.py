@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from odometry_messages import COVARIANCE, SECOND, START, flown, prior
 from refusals import refused
-from test_odometry import COVARIANCE, SECOND, START, flown, prior
 
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior

@@ -22,32 +22,35 @@ pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def orange_county(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`sar.tif` and `optical.tif` of Orange County, and a flight over it."""
+    """`sar.tif` and `optical.tif` of Orange County."""
     folder = tmp_path_factory.mktemp("orange_county")
     tool = data_folder / "tools" / "make_geotiffs.py"
     source = data_folder / "data" / "eval" / "s1s2-orange-county"
     subprocess.run([sys.executable, tool, source, folder], check=True, capture_output=True)
-    simulate_flight(folder / "optical.tif", folder / "bag", FlightOptions.of(frames=60, seed=5, footprint_px=512, drift_px=40,
-                    yaw_error_deg=3, altitude_error_percent=2, image_size=(960, 720)))
     return folder
 
 
-def flown(folder: Path, sar: Path) -> dict[str, Any]:
-    reference = build_map(Sources(sar), folder / f"map_{sar.stem}", BuildOptions(load("structural")))
-    return summarise(replay(folder / "bag", Localizer(reference, load("structural")), reference))
+def flown(sar: Path, out: Path, frames: int) -> dict[str, Any]:
+    simulate_flight(sar.with_name("optical.tif"), out / "bag", FlightOptions.of(frames=frames, seed=5, footprint_px=512,
+                    drift_px=40, yaw_error_deg=3, altitude_error_percent=2, image_size=(960, 720)))
+    reference = build_map(Sources(sar), out / "map", BuildOptions(load("structural")))
+    return summarise(replay(out / "bag", Localizer(reference, load("structural")), reference))
 
 
-def test_a_flight_over_orange_county_is_localized(orange_county: Path) -> None:
-    summary = flown(orange_county, orange_county / "sar.tif")
+def test_a_flight_over_orange_county_is_localized(orange_county: Path, tmp_path: Path) -> None:
+    summary = flown(orange_county / "sar.tif", tmp_path, 60)
     assert summary["fix_rate"] >= 0.93  # of 60 frames the first two await confirmation
     assert summary["false_fixes"] == 0
     assert summary["ground_error_px"]["median"] <= 1.0
     assert summary["ground_error_px"]["p95"] <= 2.5
 
 
-def test_no_fix_is_accepted_on_a_mirrored_map(orange_county: Path) -> None:
+# every frame is looked for on the whole map, which takes two seconds
+@pytest.mark.parametrize("frames", [12, pytest.param(60, marks=pytest.mark.long)])
+def test_no_fix_is_accepted_on_a_mirrored_map(orange_county: Path, tmp_path: Path, frames: int) -> None:
     with rasterio.open(orange_county / "sar.tif") as source:
         image, profile = source.read(1), source.profile
     with rasterio.open(orange_county / "mirrored.tif", "w", **profile) as target:
         target.write(np.ascontiguousarray(image[:, ::-1]), 1)
-    assert flown(orange_county, orange_county / "mirrored.tif")["fixes"] == 0
+    summary = flown(orange_county / "mirrored.tif", tmp_path, frames)
+    assert (summary["frames"], summary["fixes"]) == (frames, 0)

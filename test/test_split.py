@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_matching import CELL, WINDOW, centre_of, field, window_of
+from fields import CELL, WINDOW, centre_of, field, window_of
 
 from promptmid_core.geometry import DescriptorMap
 from promptmid_core.localization.apart import LEAST_SPLIT, apart

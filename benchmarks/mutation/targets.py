@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-MATCHING = ("test_surfaces.py", "test_matching.py", "test_dependence.py")
-ROAD = ("test_priors.py", "test_reckoning.py", "test_mounts.py", "test_intake.py", "test_odometry.py", "test_camera_infos.py")
+MATCHING = ("test_ties.py", "test_correlation.py", "test_search.py", "test_verification.py", "test_matching.py",
+            "test_dependence.py")
+ROAD = ("test_priors.py", "test_reckoning.py", "test_mounts.py", "test_intake.py", "test_odometry.py",
+        "test_prior_buffer.py", "test_odom.py", "test_camera_infos.py")
+TRACK = ("test_track.py", "test_prior_errors.py", "test_disagreement.py")
 
 # files below promptmid_core and promptmid_ros: the tests of their own
 TARGETS: dict[str, tuple[str, ...]] = {
-    "promptmid_core/geometry/camera.py": ("test_geometry.py", "test_field_cameras.py", "test_limits_of_messages.py"),
+    "promptmid_core/geometry/camera.py": ("test_camera.py", "test_field_cameras.py", "test_limits_of_messages.py"),
     "promptmid_core/geometry/covariance.py": ("test_covariance.py", "test_limits_of_messages.py", "test_priors.py"),
-    "promptmid_core/geometry/grid.py": ("test_geometry.py", "test_matching.py"),
+    "promptmid_core/geometry/grid.py": ("test_grid.py", "test_ortho.py", "test_matching.py"),
     "promptmid_core/geometry/heights.py": ("test_ground.py",),
-    "promptmid_core/geometry/image.py": ("test_geometry.py", "test_dependence.py"),
-    "promptmid_core/geometry/lens.py": ("test_field_cameras.py", "test_geometry.py"),
-    "promptmid_core/geometry/ortho.py": ("test_ground.py", "test_geometry.py"),
-    "promptmid_core/geometry/pose.py": ("test_rotations.py", "test_geometry.py", "test_solve.py"),
-    "promptmid_core/geometry/terrain.py": ("test_ground.py", "test_geometry.py"),
+    "promptmid_core/geometry/image.py": ("test_grid.py", "test_ortho.py", "test_dependence.py"),
+    "promptmid_core/geometry/lens.py": ("test_field_cameras.py", "test_camera.py"),
+    "promptmid_core/geometry/ortho.py": ("test_ground.py", "test_ortho.py", "test_terrain.py"),
+    "promptmid_core/geometry/pose.py": ("test_rotations.py", "test_pose.py", "test_solve.py"),
+    "promptmid_core/geometry/terrain.py": ("test_ground.py", "test_terrain.py", "test_ortho.py"),
     "promptmid_core/matching/blocks.py": MATCHING,
     "promptmid_core/matching/correlation.py": MATCHING,
     "promptmid_core/matching/dependence.py": MATCHING,
@@ -38,28 +41,28 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/descriptors/likelihood.py": ("test_likelihood.py",),
     "promptmid_core/localization/anchor.py": ROAD,
     "promptmid_core/localization/apart.py": ("test_split.py",),
-    "promptmid_core/localization/belief.py": ("test_belief.py", "test_track.py"),
+    "promptmid_core/localization/belief.py": ("test_belief.py", *TRACK),
     "promptmid_core/localization/cameras.py": ROAD,
     "promptmid_core/localization/clouds.py": ("test_clouds.py",),
-    "promptmid_core/localization/dispute.py": ("test_dispute.py", "test_track.py"),
-    "promptmid_core/localization/expectation.py": ("test_track.py",),
+    "promptmid_core/localization/dispute.py": ("test_dispute.py", *TRACK),
+    "promptmid_core/localization/expectation.py": TRACK,
     "promptmid_core/localization/footprint.py": ("test_footprint.py",),
     "promptmid_core/localization/frozen.py": ("test_frozen.py",),
     "promptmid_core/localization/ground.py": ("test_seen_ground.py",),
     "promptmid_core/localization/intake.py": ROAD,
     "promptmid_core/localization/drift.py": ("test_whereabouts.py",),
     "promptmid_core/localization/lost.py": ("test_whereabouts.py",),
-    "promptmid_core/localization/kept.py": ("test_track.py",),
+    "promptmid_core/localization/kept.py": TRACK,
     "promptmid_core/localization/mounts.py": ROAD,
     "promptmid_core/localization/nats.py": ("test_whereabouts.py",),
     "promptmid_core/localization/odometry.py": ROAD,
-    "promptmid_core/localization/outlook.py": ("test_track.py",),
+    "promptmid_core/localization/outlook.py": TRACK,
     "promptmid_core/localization/overrule.py": ("test_overrule.py",),
     "promptmid_core/localization/prior.py": ROAD,
-    "promptmid_core/localization/reckoning.py": ("test_reckoning.py", "test_priors.py", "test_odometry.py"),
+    "promptmid_core/localization/reckoning.py": ("test_reckoning.py", "test_priors.py", "test_prior_buffer.py", "test_odom.py"),
     "promptmid_core/localization/rig.py": (*ROAD, "test_field_settings.py"),
-    "promptmid_core/localization/stamps.py": ("test_track.py",),
-    "promptmid_core/localization/track.py": ("test_track.py",),
+    "promptmid_core/localization/stamps.py": TRACK,
+    "promptmid_core/localization/track.py": TRACK,
     "promptmid_core/bags/messages.py": ("test_limits_of_messages.py", "test_field_cameras.py", "test_messages.py"),
     "promptmid_ros/conversions.py": ("test_conversions.py",),
 }
