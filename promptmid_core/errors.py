@@ -1,5 +1,7 @@
 """The ways in which input is turned down: a command that cannot run, and a frame that gets no fix."""
 
+from __future__ import annotations
+
 from promptmid_core.reasons import Reason
 
 LONGEST = 2000  # characters of a sentence
@@ -30,3 +32,7 @@ class Refusal(Exception):
     def __init__(self, reason: Reason, sentence: str) -> None:
         super().__init__(shortened(sentence))
         self.reason = reason
+
+    def anew(self) -> Refusal:
+        """Return the same to keep or to raise again: an exception holds all that was on the stack where it was raised."""
+        return Refusal(self.reason, str(self))

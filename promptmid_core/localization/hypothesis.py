@@ -140,10 +140,10 @@ class FrameMatcher:
             try:
                 found.append(self.at(frame, start, expected, near, clock))
             except Refusal as refusal:
-                first = first or refusal
+                first = first or refusal.anew()
         if not found:
             assert first is not None
-            raise first
+            raise first.anew()
         best = max(found, key=lambda hypothesis: hypothesis.evidence)
         return replace(best, surface=replace(best.surface, among=len(found)))
 
@@ -210,7 +210,7 @@ class FrameMatcher:
                     moved = moved_ground(seen_at, frame.camera, start, solution.pose)
                     similarity = Similarity.between(seen_at[:, :2], moved[:, :2])
                 except Refusal as refused:
-                    refusal = refused
+                    refusal = refused.anew()
             with clock("verify"):
                 verification = verify(described, window.described, similarity)
             moves = lever(similarity, start)(verification.moves)

@@ -96,7 +96,7 @@ class Localizer:
                                 apart=best.apart, laid=best.start)
             if best.match is None:
                 assert best.refusal is not None
-                raise best.refusal
+                raise best.refusal.anew()
             solution = best.match.solution
             lift = float(solution.pose.position[2] - expected.pose.position[2]), solution.height_variance
             candidate = replace(

@@ -59,8 +59,8 @@ class Odometry:
                 self.refusal, self._other = None, ""
                 self._settle()
             except Refusal as refusal:
-                self.refusal = refusal
-                self._buffer.refuse(stamp, refusal)
+                self.refusal = refusal.anew()
+                self._buffer.refuse(stamp, self.refusal)
             self._heard_ns = stamp
             self._came.notify_all()
 

@@ -111,7 +111,7 @@ class PriorBuffer:
         after_ns = self._samples[after].stamp_ns if after < len(self._samples) else stamp_ns + MOST_GAP_NS
         for unusable_ns, refusal in self._unusable:
             if before_ns < unusable_ns < after_ns and abs(unusable_ns - stamp_ns) <= MOST_GAP_NS:
-                raise Refusal(refusal.reason, str(refusal))
+                raise refusal.anew()
         if not self._samples:
             if self._first_refusal is not None:
                 raise Refusal(self._first_refusal.reason, f"no odometry could be used; the first: {self._first_refusal}")

@@ -29,7 +29,11 @@ def together(first: Callable[[], First], second: Callable[[], Second]) -> tuple[
         one = first()
     finally:
         wait([other])
-    return one, other.result()
+    try:
+        return one, other.result()
+    finally:
+        # what it raised holds this frame, which would hold it, and all that was on its stack
+        del other
 
 
 def _forget() -> None:
