@@ -8,7 +8,7 @@ from overflight import Overflight, overflight  # noqa: F401
 from refusals import refused
 
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.localization.overrule import LEAST_GROUND, OVERRULED, Standing, check_ground, overruled
+from promptmid_core.localization.overrule import LEAST_GROUND, OVERRULED, Likeliest, check_ground, overruled
 from promptmid_core.reasons import Reason
 
 PRIOR = Prior(1, Pose(np.array([100.0, 200.0, 3000.0]), np.eye(3)), np.diag([16.0, 9.0, 1.0, 1.0, 1.0, 1.0]))
@@ -43,8 +43,8 @@ def test_the_ground_of_a_place_counts_from_when_it_is_the_likeliest() -> None:
     """Dead reckoning is turned by 90 degrees: 100 m along its x are 100 m north. A piece of the map that lies elsewhere too comes
     into view after much other ground."""
 
-    def stood(north: float, reckoned: float) -> Standing:
-        return Standing(Pose.from_rpy(np.array([500.0, north, 3000.0]), 0.0, 0.0, np.pi / 2),
+    def stood(north: float, reckoned: float) -> Likeliest:
+        return Likeliest(Pose.from_rpy(np.array([500.0, north, 3000.0]), 0.0, 0.0, np.pi / 2),
                         Pose(np.array([reckoned, 0.0, 3000.0]), np.eye(3)), 1e6)
 
     first = stood(100.0, 0.0).after(None, 1.0, 50.0)

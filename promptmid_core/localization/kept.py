@@ -11,7 +11,7 @@ from promptmid_core.geometry import DeadReckoning, Pose
 from promptmid_core.localization.belief import Belief
 from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.ground import SeenGround
-from promptmid_core.localization.overrule import Standing
+from promptmid_core.localization.overrule import Likeliest
 from promptmid_core.localization.reckoning import ANYWHERE_M
 
 SLOW_S = 20.0  # how long errors of heading and height stay what they are
@@ -63,7 +63,7 @@ class Kept:
     dispute: Dispute | None = None
     witnesses: Witnesses = field(default_factory=Witnesses)
     ground: SeenGround = field(default_factory=SeenGround)
-    standing: Standing | None = None
+    standing: Likeliest | None = None
 
     def joins(self, motion: DeadReckoning) -> bool:
         """Return whether dead reckoning joins what is known to a later motion."""

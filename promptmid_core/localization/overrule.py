@@ -17,7 +17,7 @@ LEAST_M2 = 1e-6
 
 
 @dataclass(frozen=True)
-class Standing:
+class Likeliest:
     """The likeliest place by a frame: its `pose` in `map`, `reckoned` in the frame of dead reckoning; in how many `frames` it has
     been that, and the square metres of `ground` that they have seen."""
 
@@ -26,7 +26,7 @@ class Standing:
     ground: float
     frames: int = 1
 
-    def after(self, before: Standing | None, new: float, reach: float) -> Standing:
+    def after(self, before: Likeliest | None, new: float, reach: float) -> Likeliest:
         """Return it after another frame's, of which this place is the same if dead reckoning leads from one to the other within
         `reach` metres; then so much of the ground in view as is `new` counts beside what was seen before."""
         if before is None:

@@ -10,7 +10,7 @@ from promptmid_core.arrays import Float32, Float64
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Bounds, DeadReckoning, Grid, Pose, Prior
 from promptmid_core.localization.lost import Whereabouts
-from promptmid_core.localization.overrule import Standing
+from promptmid_core.localization.overrule import Likeliest
 from promptmid_core.matching.overview import Overview
 
 LEAST_REACH = float(np.deg2rad(10.0))  # of headings: what states less may be wrong
@@ -60,7 +60,7 @@ class Search:
     scale: float = 0.0
     again: bool = False
     known_scale: float | None = None
-    standing: Standing | None = None
+    standing: Likeliest | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.lie import Lie, common, ground_of
 from promptmid_core.localization.lost import Step, Whereabouts
 from promptmid_core.localization.options import Options
-from promptmid_core.localization.overrule import Standing
+from promptmid_core.localization.overrule import Likeliest
 from promptmid_core.localization.quest import Anywhere, Quest, Search, Sought
 from promptmid_core.localization.reach import level_of, swing_of
 from promptmid_core.localization.stopwatch import Stopwatch
@@ -82,7 +82,7 @@ class Seeker:
         if probability >= likely:
             search = replace(search, known_scale=self.closely.scale(seen, best))
         pose = lie.pose if best.best.match is None else best.best.match.solution.pose
-        standing = Standing(pose, prior.way.pose, patch.area).after(search.standing, new, 3 * whereabouts.grid.gsd)
+        standing = Likeliest(pose, prior.way.pose, patch.area).after(search.standing, new, 3 * whereabouts.grid.gsd)
         search = replace(search, standing=standing)
         return Sought(replace(quest, search=search), probability * best.share, places, standing.ground / patch.area), best
 

@@ -19,7 +19,7 @@ from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
-from promptmid_core.localization.overrule import Standing, check_ground, overruled
+from promptmid_core.localization.overrule import Likeliest, check_ground, overruled
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.reasons import Reason
@@ -134,18 +134,17 @@ class Track:
                 # the ground that was matched there is still in view: it is not the ground that has changed
                 belief = belief.doubted(self._options.search.most_radius_px * belief.cell / 12)
                 kept = replace(kept, held=None)
+            dispute = kept.dispute
             if place is not None:
-                kept = replace(kept, dispute=self._dispute(kept, candidate, place, motion))
-            if place is not None and kept.dispute is not None:
-                beside = None if candidate.apart is None else candidate.apart.move
-                kept = replace(kept, dispute=kept.dispute.after(place, beside, FOLLOWED_CELLS * belief.cell, motion.flown))
-            if place is not None and kept.dispute is not None and kept.dispute.against:
-                kept = replace(kept, held=kept.dispute.held)
-                belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=kept.dispute.held)
+                dispute = self._dispute(kept, candidate, place, motion)
+                kept = replace(kept, dispute=dispute)
+            if place is not None and dispute is not None and dispute.against:
+                kept = replace(kept, held=dispute.held)
+                belief = replace(Belief.of(np.eye(2) * belief.cell ** 2 / 10, belief.cell), middle=dispute.held)
             else:
                 belief = belief.seen(surfaces, new, self._likelihood).floored(FORGOTTEN * self._options.track.risk)
             best = belief.best
-            standing = Standing(_at(kept.map_at(candidate.stamp_ns) @ motion.pose, best), motion.pose, in_view)
+            standing = Likeliest(_at(kept.map_at(candidate.stamp_ns) @ motion.pose, best), motion.pose, in_view)
             standing = standing.after(kept.standing, new, 2 * PLACE * belief.cell)
             kept = replace(kept, standing=standing)
             # a place that is known but not yet sure enough is no reason to look further; if it is another every time it is none
@@ -185,19 +184,20 @@ class Track:
 
     def _dispute(self, kept: Kept, candidate: Candidate, place: Float64, motion: DeadReckoning) -> Dispute | None:
         """The dispute after a candidate at a correction (2,), which may tell of one."""
-        split = candidate.apart
         assert candidate.pose is not None
-        if kept.held is None or split is None:
-            kept.witnesses.hear(None if split is None else split.move, kept.belief.cell)
-            return kept.dispute
-        # the place nearer to that of the fixes before is the one that they speak for
-        first, other = place, place + split.move
-        if np.hypot(*(other - kept.held)) < np.hypot(*(first - kept.held)):
-            first, other = other, first
-        heard = kept.witnesses.hear(other - first, kept.belief.cell)
-        if not heard or (kept.dispute and kept.dispute.open(motion.flown)):
-            return kept.dispute
-        return Dispute(first, other - first, candidate.pose.position[:2], motion.flown)
+        beside = None if candidate.apart is None else candidate.apart.move
+        dispute = kept.dispute
+        if kept.held is None or beside is None:
+            kept.witnesses.hear(beside, kept.belief.cell)
+        else:
+            # the place nearer to that of the fixes before is the one that they speak for
+            first, other = place, place + beside
+            if np.hypot(*(other - kept.held)) < np.hypot(*(first - kept.held)):
+                first, other = other, first
+            heard = kept.witnesses.hear(other - first, kept.belief.cell)
+            if heard and not (dispute and dispute.open(motion.flown)):
+                dispute = Dispute(first, other - first, candidate.pose.position[:2], motion.flown)
+        return dispute and dispute.after(place, beside, FOLLOWED_CELLS * kept.belief.cell, motion.flown)
 
     def _joined(self, motion: DeadReckoning) -> Kept | None:
         """What is known, None where nothing is or where no motion joins it to what comes."""
