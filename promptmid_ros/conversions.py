@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.localization.fix import UNOBSERVED_VARIANCE
+from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, GroundPoint
 from promptmid_ros.health import Value
 from promptmid_ros.keys import Key, level, text
 
@@ -39,6 +39,13 @@ def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> Pose
     message.pose.pose = _pose(pose)
     message.pose.covariance = covariance.ravel()
     return message
+
+
+def ground_point(stamp_ns: int, ground: GroundPoint) -> PoseWithCovarianceStamped:
+    """Return where the boresight meets the ground, in `map`; height and orientation are not observed and have variance 1e6."""
+    covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
+    covariance[:2, :2] = ground.covariance
+    return pose_with_covariance(stamp_ns, Pose(ground.point, np.eye(3)), covariance)
 
 
 def correction(stamp_ns: int, fix: Pose, prior: Pose, covariance: Float64) -> PoseWithCovarianceStamped:

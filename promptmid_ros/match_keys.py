@@ -9,7 +9,7 @@ from math import pi
 import numpy as np
 
 from promptmid_core.localization.dispute import Dispute
-from promptmid_core.localization.fix import State
+from promptmid_core.localization.fix import GroundPoint, State
 from promptmid_core.reasons import Reason
 from promptmid_ros.health import Value
 from promptmid_ros.keys import ABSENT, Absent, Key, above, is_one_of, is_other_than
@@ -75,6 +75,14 @@ def _hypotheses(outcome: Outcome) -> Value:
     return sum(probability > TELLING for _, probability in outcome.fix.places)
 
 
+def _ground(get: Callable[[GroundPoint], Value]) -> Callable[[Judged], Value | Absent]:
+    def read(outcome: Outcome) -> Value | Absent:
+        ground = outcome.fix.ground
+        return ABSENT if ground is None else get(ground)
+
+    return _of(read)
+
+
 def _dispute(get: Callable[[Dispute], Value]) -> Callable[[Judged], Value | Absent]:
     def of(outcome: Outcome) -> Value | Absent:
         dispute = outcome.fix.dispute
@@ -126,6 +134,10 @@ MATCH = {
     "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
     "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix: the root of the summed variances of x and y.",
                    warn=above(100)),
+    "sigma_ground_m": Key(_ground(lambda ground: float(np.sqrt(np.trace(ground.covariance)))),
+                          "The same of `~/ground_point`, in which errors of the attitude have no part."),
+    "line_of_sight": Key(_ground(lambda ground: " ".join(f"{axis:.6f}" for axis in ground.sight)),
+                         "Along which the ground point of a fix is seen, in the axes of `base_link`, of length 1."),
     "probability": Key(_of(_probability), "Share of the belief that the place of the match holds, by all images so far."),
     "hypotheses": Key(_of(_hypotheses), "Places that hold more than 1 % of the belief; `~/hypotheses` has them."),
     "elsewhere": Key(_of(lambda outcome: outcome.fix.elsewhere), "Share of the belief that is at none of the places that can be "

@@ -33,6 +33,7 @@ class Outputs:
         tf_message = _tf_message() if publish_tf else None
         make = node.create_lifecycle_publisher
         self._pose = make(PoseWithCovarianceStamped, "~/pose", RELIABLE)
+        self._ground = make(PoseWithCovarianceStamped, "~/ground_point", RELIABLE)
         self._correction = make(PoseWithCovarianceStamped, "~/correction", RELIABLE)
         self._navsat = make(NavSatFix, "~/navsat_fix", RELIABLE)
         self._hypotheses = make(PointCloud2, "~/hypotheses", RELIABLE)
@@ -47,6 +48,8 @@ class Outputs:
         stamp, prior = fix.stamp_ns, fix.candidate.prior
         if fix.pose is not None and fix.covariance is not None and prior is not None:
             self._pose.publish(conversions.pose_with_covariance(stamp, fix.pose, fix.covariance))
+            if fix.ground is not None:
+                self._ground.publish(conversions.ground_point(stamp, fix.ground))
             self._correction.publish(conversions.correction(stamp, fix.pose, prior.pose, fix.covariance))
             self._navsat.publish(conversions.navsat_fix(stamp, fix.pose, fix.covariance, self._geodetic, self._base_frame))
         if self._hypotheses.get_subscription_count():
@@ -70,7 +73,8 @@ class Outputs:
         self._tf.publish(self._tf_message(transforms=[TransformStamped(header=header, child_frame_id=ODOM, transform=transform)]))
 
     def destroy(self) -> None:
-        for publisher in (self._pose, self._correction, self._navsat, self._hypotheses, self._diagnostics, self._tf):
+        for publisher in (self._pose, self._ground, self._correction, self._navsat, self._hypotheses, self._diagnostics,
+                          self._tf):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
 

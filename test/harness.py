@@ -47,8 +47,8 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 SHUTDOWN = {"unconfigured": Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, "active": Transition.TRANSITION_ACTIVE_SHUTDOWN}
 TYPES = {"image/compressed": CompressedImage, "image": Image, "camera_info": CameraInfo, "odometry": Odometry,
          "initialpose": PoseWithCovarianceStamped}
-OUTPUTS = {"pose": PoseWithCovarianceStamped, "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix,
-           "hypotheses": PointCloud2}
+OUTPUTS = {"pose": PoseWithCovarianceStamped, "ground_point": PoseWithCovarianceStamped,
+           "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix, "hypotheses": PointCloud2}
 WAIT_S = 30.0
 # a node starts in 2 s, but in 15 beside others on a loaded machine
 START_S = 120.0

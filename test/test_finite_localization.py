@@ -138,7 +138,7 @@ def test_the_reach_of_any_prior(covariance: Any, place: np.ndarray, rpy: np.ndar
 @example(ONES, np.array([0.0, 0, 3000, 0, 0, 0]), -100.0)
 def test_gates_of_any_solution(found: Any, delta: np.ndarray, height: float) -> None:
     try:
-        check_plausible(Solution(LEVEL.corrected(delta), found, 1.0, np.ones(3), np.zeros(3), 1.0), LEVEL,
+        check_plausible(Solution(LEVEL.corrected(delta), found, np.eye(2), 1.0, np.ones(3), np.zeros(3), 1.0), LEVEL,
                         Extent(100.0, 4.0, 0.1), height)
     except Refusal as refusal:
         assert said(refusal)
@@ -146,7 +146,7 @@ def test_gates_of_any_solution(found: Any, delta: np.ndarray, height: float) -> 
 
 @pytest.mark.parametrize("height", [-100.0, 0.0, 0.5])
 def test_a_change_of_height_is_implausible_where_the_matched_ground_is_as_high_as_the_aircraft(height: float) -> None:
-    solution = Solution(LEVEL.corrected(np.array([0.0, 0, 30, 0, 0, 0])), np.eye(6), 1.0, np.ones(3), np.zeros(3), 1.0)
+    solution = Solution(LEVEL.corrected(np.array([0.0, 0, 30, 0, 0, 0])), np.eye(6), np.eye(2), 1.0, np.ones(3), np.zeros(3), 1.0)
     with pytest.raises(Refusal) as refused:
         check_plausible(solution, LEVEL, Extent(100.0, 0.1, 0.1), height)
     assert refused.value.reason is Reason.IMPLAUSIBLE_SCALE

@@ -58,7 +58,7 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         until = time.monotonic() + 5
         while len(localizer.outputs["navsat_fix"]) < 2 and time.monotonic() < until:
             time.sleep(0.05)
-        for name in ("pose", "correction", "navsat_fix"):
+        for name in ("pose", "ground_point", "correction", "navsat_fix"):
             assert [stamp_ns(message.header) for message in localizer.outputs[name]] == stamps, name
         pose, correction, navsat = (localizer.outputs[name][-1] for name in ("pose", "correction", "navsat_fix"))
         assert pose.header.frame_id == correction.header.frame_id == "map"
@@ -71,6 +71,15 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         covariance = np.array(pose.pose.covariance).reshape(6, 6)
         assert list(np.diag(covariance)[2:5]) == [1e6] * 3
         assert 0 < covariance[0, 0] < 1e4
+        seen = localizer.outputs["ground_point"][-1]
+        down = fix.rotation @ np.array([float(axis) for axis in verdicts[-1]["line_of_sight"].split()])
+        ground = np.array([getattr(seen.pose.pose.position, axis) for axis in "xyz"])
+        reach = (ground[2] - fix.position[2]) / down[2]
+        assert fix.position + reach * down == pytest.approx(ground, abs=0.1), "the camera of this flight has no offset"
+        of_ground = np.array(seen.pose.covariance).reshape(6, 6)
+        assert list(np.diag(of_ground)[2:]) == [1e6] * 4
+        assert 0 < np.trace(of_ground[:2, :2]) < np.trace(covariance[:2, :2])
+        assert float(verdicts[-1]["sigma_ground_m"]) == pytest.approx(np.sqrt(np.trace(of_ground[:2, :2])), rel=1e-3)
         assert float(verdicts[-1]["correction_east_m"]) == pytest.approx(fix.position[0] - prior.position[0], abs=1e-3)
 
         import pyproj

@@ -7,7 +7,7 @@ import pytest
 
 from promptmid_core.geometry import NADIR, Camera, Pose, Prior
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
-from promptmid_core.localization.solve import _residuals, moved_ground, solve, ties_on_ground
+from promptmid_core.localization.solve import _residuals, ground_jacobian, moved_ground, solve, ties_on_ground
 from promptmid_core.matching.ties import BlockMatches
 
 CAMERA = Camera(1280, 960, np.array([[1160.0, 0, 639.5], [0, 1160.0, 479.5], [0, 0, 1]]))
@@ -72,6 +72,43 @@ def test_the_covariance_covers() -> None:
         d2.append(delta @ np.linalg.solve(solution.covariance[:2, :2], delta))
     assert 0.90 <= np.mean(np.array(d2) <= 5.99) <= 0.98
     assert 0.42 <= np.mean(np.array(d2) <= 1.39) <= 0.60
+
+
+def on_ground(pose: Pose, height: float = 30.0) -> np.ndarray:
+    """Where the boresight meets level ground."""
+    eye = pose @ CAMERA.mount
+    ray = eye.rotation @ CAMERA.boresight()
+    return (eye.position + ray * (height - eye.position[2]) / ray[2])[:2]
+
+
+def test_the_ground_moves_with_the_pose_as_its_jacobian_says() -> None:
+    pose = Pose.from_rpy(np.array([100.0, -50.0, 4000.0]), 0.2, -0.3, 2.0)
+    jacobian = ground_jacobian(CAMERA, pose, 30.0)
+    for i, step in enumerate((1.0, 1.0, 1.0, 1e-4, 1e-4, 1e-4)):
+        delta = np.zeros(6)
+        delta[i] = step
+        moved = (on_ground(pose.corrected(delta)) - on_ground(pose.corrected(-delta))) / (2 * step)
+        assert jacobian[:, i] == pytest.approx(moved, rel=1e-4, abs=1e-3)
+
+
+def test_the_covariance_of_the_ground_covers_and_has_no_attitude_in_it() -> None:
+    """0.0015 rad of tilt from 5,000 m are 7.5 m of the position, and none of the ground."""
+    d2, sigma, of_position = [], [], []
+    for seed in range(300):
+        ties, prior, truth = case(seed)
+        solution = solved(ties, prior)
+        delta = on_ground(solution.pose) - on_ground(truth)
+        d2.append(delta @ np.linalg.solve(solution.ground, delta))
+        sigma.append(np.sqrt(np.trace(solution.ground)))
+        of_position.append(np.sqrt(np.trace(solution.covariance[:2, :2])))
+    assert 0.90 <= np.mean(np.array(d2) <= 5.99) <= 0.98
+    assert 0.42 <= np.mean(np.array(d2) <= 1.39) <= 0.60
+    assert np.median(sigma) < 0.3 * np.median(of_position)
+
+
+def test_a_boresight_that_looks_level_leaves_numbers() -> None:
+    level = Pose.from_rpy(np.array([0.0, 0.0, 1000.0]), np.pi / 2, 0.0, 0.0)
+    assert np.isfinite(ground_jacobian(CAMERA, level, 0.0)).all()
 
 
 def test_the_prior_says_nothing_about_x_y_and_yaw() -> None:

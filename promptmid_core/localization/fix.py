@@ -56,10 +56,24 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class GroundPoint:
+    """Where the boresight meets the ground: `point` (3,) in `map`, and the `covariance` (2, 2) in m2 of east and north;
+    `sight` (3,): along which it is seen, of length 1 in the axes of `base_link`.
+
+    An error of the attitude moves the aircraft that sees this ground, and not the ground, so it has no part in that.
+    """
+
+    point: Float64
+    covariance: Float64
+    sight: Float64
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One frame matched on its own: `reason` is `Reason.FIX` where it passes every gate that a single frame can be judged by.
 
-    `expected`: where it was looked for; `surface`: what it says of all places there, in corrections of the expected position;
+    `ground`: where its boresight meets the ground; `expected`: where it was looked for; `surface`: what it says of all places
+    there, in corrections of the expected position;
     `aside`: what the rest of its ground says, where the patch in the middle was not enough;
     `apart`: that parts of it lie at two places of the map; `laid`: the pose that `patch` and the seen tie points were laid on the
     ground from; `sought`: what a search of the whole map came to, where it was one.
@@ -73,6 +87,7 @@ class Candidate:
     sentence: str
     pose: Pose | None = None
     covariance: Float64 | None = None
+    ground: GroundPoint | None = None
     observed: tuple[str, ...] = ()
     height: tuple[float, float] | None = None
     expected: Expectation | None = None
@@ -101,7 +116,7 @@ class Fix:
     unless accepted. `probability`: of the place that the candidate found, by all frames so far; `places`: the most probable ones,
     as poses of `base_link` in `map`; `elsewhere`: the probability that it is at none of those that can be told; `overruled`:
     standard deviations of the prior, as it states them, that a fix lies from it, where these are too many to be chance, else 0;
-    `dispute`: what parts of the map disagree on.
+    `dispute`: what parts of the map disagree on; `ground`: where the boresight of a fix meets the ground, else None.
     """
 
     stamp_ns: int
@@ -117,6 +132,7 @@ class Fix:
     elsewhere: float = 1.0
     overruled: float = 0.0
     dispute: Dispute | None = None
+    ground: GroundPoint | None = None
 
     @property
     def accepted(self) -> bool:

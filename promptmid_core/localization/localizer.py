@@ -10,7 +10,7 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, boresight_point
 from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame
+from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, GroundPoint
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible
 from promptmid_core.localization.options import Options
@@ -103,7 +103,7 @@ class Localizer:
                 candidate, pose=solution.pose, covariance=solution.covariance, observed=solution.observed, ties=best.match.ties,
                 height=lift, scores=self._scores(best, best.match, scope))
             with clock("judge"):
-                self._judge(best, best.match, expected, scope, frame)
+                candidate = replace(candidate, ground=self._judge(best, best.match, expected, scope, frame))
         except Refusal as refusal:
             return replace(candidate, reason=refusal.reason, sentence=str(refusal))
         return candidate
@@ -143,13 +143,14 @@ class Localizer:
         place = solution.pose.position[:2] - expected.reckoned
         return 1 - belief.probability(*place.tolist()) <= self.options.track.risk
 
-    def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> None:
+    def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> GroundPoint:
         # a solution that looks past the ground has no place there
-        boresight_point(frame.camera, match.solution.pose, self.terrain)
+        point = boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
         if match.solution.holds_heading:
             check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
+        return GroundPoint(point, match.solution.ground, frame.camera.mount.rotation @ frame.camera.boresight())
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:
         verification = best.verification

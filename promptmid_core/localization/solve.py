@@ -10,6 +10,7 @@ from promptmid_core.arrays import Float64
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose, Prior
 from promptmid_core.geometry.covariance import information_of
+from promptmid_core.geometry.pose import skew
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
 from promptmid_core.matching.joint import Joint
@@ -24,17 +25,19 @@ NUISANCES = [2, 3, 4]  # z, roll, pitch
 # of the balanced information, which has 1 on its diagonal: rounding leaves a thousandth of this where an unknown is not held
 RIDGE = 1e-12
 IDENTITY = np.eye(6)
+LEVEL = -1e-3  # the boresight's downward part, at least
 LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a prior may have
 
 
 @dataclass(frozen=True)
 class Solution:
-    """`pose`; `covariance` (6, 6) of what is `observed`, with the rest unobserved; `height_variance` in m2, of z, by ties
-    and prior; `weight` (N,) robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the
-    residuals of one axis."""
+    """`pose`; `covariance` (6, 6) of what is `observed`, with the rest unobserved; `ground` (2, 2) in m2, of where the boresight
+    meets the ground, east and north; `height_variance` in m2, of z, by ties and prior; `weight` (N,) robust weights, 0 to 1;
+    `residual` (N,) metres on the ground; `sigma` metres, robust scale of the residuals of one axis."""
 
     pose: Pose
     covariance: Float64
+    ground: Float64
     height_variance: float
     weight: Float64
     residual: Float64
@@ -82,7 +85,9 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
     covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
     covariance[[0, 1], [0, 1]] += floor ** 2
-    return Solution(pose, covariance, float(full[2, 2]), weight, np.linalg.norm(residual, axis=1), sigma)
+    moved = ground_jacobian(camera, pose, float(np.median(ties.found[:, 2])))
+    ground = moved @ full @ moved.T + floor ** 2 * np.eye(2)
+    return Solution(pose, covariance, (ground + ground.T) / 2, float(full[2, 2]), weight, np.linalg.norm(residual, axis=1), sigma)
 
 
 def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, prior: Prior, *, terrain: Terrain,
@@ -102,10 +107,14 @@ def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, pri
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
     placed = exact.covariance[:2, :2] + lever @ joint.covariance @ lever.T
     covariance[:2, :2] = (placed + placed.T) / 2
+    right, up = _boresight_on(camera, exact.pose, float(np.median(ties.found[:, 2])))[:2] - joint.middle
+    there = np.array([[1.0, 0.0, -up, right], [0.0, 1.0, right, up]])
+    ground = exact.ground + there @ joint.covariance @ there.T
     height = float(start.position[2] - terrain.height(*joint.middle))
     residual, _ = _residuals(own.found, _directions(own.seen, camera, start), camera, exact.pose)
-    return Solution(exact.pose, covariance, height ** 2 * float(joint.covariance[3, 3]), np.ones(len(own.seen)),
-                    np.linalg.norm(residual, axis=1), _scale(residual) if len(residual) else 0.0, OBSERVED[:2])
+    return Solution(exact.pose, covariance, (ground + ground.T) / 2, height ** 2 * float(joint.covariance[3, 3]),
+                    np.ones(len(own.seen)), np.linalg.norm(residual, axis=1), _scale(residual) if len(residual) else 0.0,
+                    OBSERVED[:2])
 
 
 def moved_ground(points: Float64, camera: Camera, start: Pose, pose: Pose) -> Float64:
@@ -126,6 +135,30 @@ def ties_on_ground(matches: BlockMatches, heights_seen: Float64, heights_found: 
     covariance = matches.spread * (limit / scale)[:, None, None] if len(trace) else matches.spread
     return TiePoints(np.column_stack([matches.seen, heights_seen]), np.column_stack([matches.found, heights_found]),
                      covariance, np.ones(len(matches)))
+
+
+def ground_jacobian(camera: Camera, pose: Pose, height: float) -> Float64:
+    """Return how the place (2,) where the boresight meets level ground at a `height` moves with a correction (6,) of the pose:
+    (2, 6), metres by metres and radians."""
+    point, ray = _boresight_on(camera, pose, height), _boresight(camera, pose)
+    # what moves along the ray leaves the place where it is
+    along = np.eye(3) - np.outer(ray, [0.0, 0.0, 1.0]) / ray[2]
+    jacobian: Float64 = (along @ np.hstack([np.eye(3), -skew(point - pose.position)]))[:2]
+    return jacobian
+
+
+def _boresight_on(camera: Camera, pose: Pose, height: float) -> Float64:
+    """Where the boresight meets level ground at a height (3,)."""
+    eye, ray = pose @ camera.mount, _boresight(camera, pose)
+    point: Float64 = eye.position + ray * ((height - eye.position[2]) / ray[2])
+    return point
+
+
+def _boresight(camera: Camera, pose: Pose) -> Float64:
+    """Where the boresight looks (3,); one that looks level, or up, looks down a little."""
+    ray: Float64 = (pose @ camera.mount).rotation @ camera.boresight()
+    ray[2] = min(ray[2], LEVEL)
+    return ray
 
 
 def _directions(points: Float64, camera: Camera, pose: Pose) -> Float64:

@@ -262,11 +262,13 @@ class Track:
             # all that is in view speaks for this part: what disagreed was left behind
             kept = replace(kept, dispute=None)
             self._kept = replace(self._kept, dispute=None)
-        covariance = candidate.covariance.copy()
+        covariance, ground = candidate.covariance.copy(), candidate.ground
         if kept.dispute is not None:
-            covariance[:2, :2] += np.outer(kept.dispute.move, kept.dispute.move)
+            doubt = np.outer(kept.dispute.move, kept.dispute.move)
+            covariance[:2, :2] += doubt
+            ground = ground and replace(ground, covariance=ground.covariance + doubt)
         fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
-                  place.probability, overruled=overruled(candidate.pose, candidate.covariance, candidate.prior))
+                  place.probability, ground=ground, overruled=overruled(candidate.pose, candidate.covariance, candidate.prior))
         return self._told(fix)
 
     def _settled_m(self) -> float:

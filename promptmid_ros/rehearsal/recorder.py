@@ -21,6 +21,7 @@ from promptmid_core.errors import InputError
 OUTPUTS = {
     "pose": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
     "correction": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
+    "ground_point": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
     "navsat_fix": (NavSatFix, "sensor_msgs/msg/NavSatFix"),
     "hypotheses": (PointCloud2, "sensor_msgs/msg/PointCloud2"),
     "match_diagnostics": (DiagnosticArray, "diagnostic_msgs/msg/DiagnosticArray"),
