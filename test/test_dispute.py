@@ -53,7 +53,6 @@ def test_a_frame_that_shows_both_tells_where_they_are() -> None:
     here = dispute.after(np.array([140.0, 0.0]), np.array([280.0, 50.0]), 20.0, 1200.0)
     assert not here.against and here.held.tolist() == [140.0, 0.0]
     assert (here.seen, here.refused) == (1200.0, 0.0)
-    here.check(np.array([140.0, 0.0]), 1200.0)
     far = 1100.0 + 300 / TRUSTED
     assert here.open(far) and not dispute.open(far), "it is known anew"
 
@@ -62,7 +61,18 @@ def test_a_frame_that_shows_both_tells_where_they_are() -> None:
 def test_one_that_is_where_the_other_was_is_neither(correction: tuple[float, float], beside: tuple[float, float]) -> None:
     dispute = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0).after(np.array(correction), np.array(beside), 20.0, 1200.0)
     assert dispute.against and dispute.held.tolist() == [0.0, 0.0] and dispute.seen == 0.0
-    refused(Reason.MAP_DISAGREES, dispute.check, np.array(correction), 1200.0)
+
+
+def test_a_refusal_names_the_amount_and_the_place() -> None:
+    dispute = Dispute(np.zeros(2), MOVE, np.array([5100.0, -420.0]), 1000.0)
+    dispute.check(False)
+    assert "lie 300 m apart around x 5100, y -420" in refused(Reason.MAP_DISAGREES, dispute.check, True)
+
+
+def test_what_the_last_frame_was_says_nothing_of_a_place_found_elsewhere() -> None:
+    """An aircraft that was lost over the wrong part is found over the right one."""
+    against = Dispute(np.zeros(2), MOVE, np.zeros(2), 1000.0).after(MOVE, None, 20.0, 1200.0)
+    assert against.against and against.refuses(MOVE, 1300.0) and not against.refuses(np.array([20.0, 0.0]), 1300.0)
 
 
 def test_two_places_along_another_line_are_no_part_of_it() -> None:

@@ -46,9 +46,9 @@ class Dispute:
         off, other = (float(np.hypot(*(correction - held))) for held in (self.held, self.held + self.move))
         return other < off and self.open(flown)
 
-    def check(self, correction: Float64, flown: float) -> None:
-        """Raise Refusal MAP_DISAGREES where `refuses` says so of a correction (2,), or the last frame was against it."""
-        if self.against or self.refuses(correction, flown):
+    def check(self, refused: bool) -> None:
+        """Raise Refusal MAP_DISAGREES where a place is refused."""
+        if refused:
             east, north = self.place
             raise Refusal(Reason.MAP_DISAGREES, f"parts of the map lie {self.amount:.0f} m apart around x {east:.0f}, y "
                                                 f"{north:.0f}, and the flight so far speaks against this one; check the map")

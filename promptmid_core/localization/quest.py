@@ -154,8 +154,8 @@ class Anywhere:
 @dataclass(frozen=True)
 class Sought:
     """What a search comes to with a frame: the `quest` after it, the `probability` of the place that was found finely, and the
-    likeliest `places`, as poses of `base_link` in `map`; `footprints`: how much
-    ground was seen as long as that place is the likeliest."""
+    likeliest `places`, as poses of `base_link` in `map`; `footprints`: how much ground was seen as long as that place is
+    the likeliest."""
 
     quest: Quest
     probability: float

@@ -106,7 +106,7 @@ class Track:
         kept = self._joined(motion)
         if kept is not None and kept.dispute is not None:
             reckoned = kept.map_from_motion @ motion.pose
-            kept.dispute.check((candidate.pose.position - reckoned.position)[:2], motion.flown)
+            kept.dispute.check(kept.dispute.refuses((candidate.pose.position - reckoned.position)[:2], motion.flown))
         correction = candidate.pose.position[:2] - expected.reckoned
         belief = Belief.at(correction, sought.probability, expected.belief.cell)
         expected = replace(expected, belief=belief)
@@ -220,7 +220,7 @@ class Track:
                 reckoned = kept.map_from_motion @ kept.motion.pose
                 kept = self._kept = replace(kept, dispute=Dispute(kept.held, move, reckoned.position[:2] + correction, flown))
         if kept.dispute is not None:
-            kept.dispute.check(correction, flown)
+            kept.dispute.check(kept.dispute.against or kept.dispute.refuses(correction, flown))
 
     def _check_prior(self, candidate: Candidate, kept: Kept) -> None:
         """A first place that the prior speaks against is known by enough ground."""
