@@ -87,9 +87,9 @@ class Candidate:
     sentence: str
     pose: Pose | None = None
     covariance: Float64 | None = None
-    ground: GroundPoint | None = None
     observed: tuple[str, ...] = ()
     height: tuple[float, float] | None = None
+    ground: GroundPoint | None = None
     expected: Expectation | None = None
     sought: Sought | None = None
     surface: Surface | None = None
