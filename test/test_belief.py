@@ -299,3 +299,14 @@ def test_ground_that_stays_in_view_counts_once_however_far_the_odometry_may_have
     again = once.spread(cells * cell).seen([look], 0.0, likelihood)
     assert 0.3 < once.probability(800, 0) < 0.95
     assert again.probability(800, 0) < 1.05 * once.probability(800, 0)
+
+
+def test_of_a_place_a_spot_holds_what_lies_within_a_cell_and_a_half_of_it() -> None:
+    """Beside the middle the place is the same, and the spot another."""
+    belief = Belief.at(np.array([2 * CELL, 0.0]), 0.999, CELL)
+    for aside, least, most in ((0.0, 0.98, 1.0), (1.0, 0.8, 0.98), (2.0, 0.1, 0.4)):
+        place = Spot((2 + aside) * CELL, 0.0, 1.0)
+        assert least <= belief.spot(place) <= most, aside
+    assert belief.probability(4 * CELL, 0.0) > 0.8
+    assert Belief.at(np.zeros(2), 0.3, CELL).spot(Spot(0.0, 0.0, 1.0)) > 0.98, "however little it holds of all"
+    assert belief.spot(Spot(-40 * CELL, 0.0, 1.0)) == 0.0

@@ -120,3 +120,13 @@ class TestJumpOfTheOdometry:
         fixes = flown.clear(15)
         assert sum(fix.accepted for fix in fixes) > 10 and fixes[-1].accepted
         assert all(abs(fix.pose.position[1]) < CELL for fix in fixes if fix.pose is not None)
+
+
+def test_a_match_beside_the_middle_of_its_place_is_no_fix() -> None:
+    """By 1.8 cells, 7 pixels, as tie points of featureless ground come to; the place is known all the same."""
+    flown = flight()
+    assert flown.clear(6)[-1].accepted
+    beside = flown.clear(1, found=(0.0, 1.8 * CELL, 0.0, 0.0, 0.0, 0.0))[0]
+    assert str(beside.reason) == "ambiguous" and "beside its middle" in beside.sentence
+    assert beside.probability > 0.99
+    assert flown.clear(1)[0].accepted

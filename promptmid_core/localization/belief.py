@@ -16,6 +16,7 @@ HALF = 64  # cells from the middle to the rim
 TAIL = 2.0  # degrees of freedom of Student's distribution: a prior's stated covariance is not trusted far out
 ELSEWHERE = 0.01  # share of a new belief for the place not being among the cells at all
 PLACE = 2.3  # cells around a point that are one place: a peak's own width
+SPOT = 1.6  # cells around a point that are the very same
 LEAST_WEIGHT = 1e-5  # of a cell that is worth telling of
 WILD, WILDER = 0.3, 3.0
 SURE = 50.0  # nats, beyond which no frame is any surer
@@ -217,6 +218,13 @@ class Belief:
         """The most probable place: the middle of the heaviest cells near one another."""
         row, col = np.unravel_index(int(np.argmax(_box(self.weights))), self.weights.shape)
         return self._place(int(row), int(col), self.weights)
+
+    def spot(self, place: Spot) -> float:
+        """Return how much of what is believed of a place, and all around it, lies at this very spot of it."""
+        east, north = _axes(self.cell)
+        apart = np.hypot(east + self.middle[0] - place.east, (north + self.middle[1] - place.north)[:, None])
+        around = float(self.weights[apart <= 2 * PLACE * self.cell].sum())
+        return float(self.weights[apart <= SPOT * self.cell].sum()) / max(around, 1e-300)
 
     def places(self, most: int) -> list[Spot]:
         """Return the most probable places, best first, each at least a place's width from the others."""

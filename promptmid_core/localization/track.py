@@ -30,6 +30,7 @@ LITTLE = 0.7  # new ground, up to which what was matched should still be in view
 FOLLOWED_CELLS = 4.0  # how far the refused part of a map may seem to move from one frame to the next
 KNOWN, STOOD = 0.8, 4  # probability of a place that is known, and frames in which it is the same one that make sure of that
 PLACES = 16
+LEAST_SPOT = 0.96  # of the belief in a place that is held by where a match has it
 LEAST_UNHELD, MOST_UNSEEN = 3, 15  # frames in a row without a place: a few before it is lost, more before any was known
 
 
@@ -231,6 +232,10 @@ class Track:
 
     def _check_held(self, kept: Kept, place: Spot) -> None:
         if 1 - place.probability <= self._options.track.risk:
+            spot = kept.belief.spot(place)
+            if spot < LEAST_SPOT:
+                raise Refusal(Reason.AMBIGUOUS, f"the place is found, but the match lies beside its middle: {spot:.1%} of what "
+                                                f"is believed of it lies there, less than {LEAST_SPOT:.0%}")
             return
         best = kept.belief.best
         apart = float(np.hypot(best.east - place.east, best.north - place.north)) / self._reference.gsd
