@@ -94,6 +94,14 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class GroundPoint:
+    """Where the boresight meets the ground: `point` (3,) in metres in `map`, `covariance` (2, 2) of its east and north, m2."""
+
+    point: Float64
+    covariance: Float64
+
+
+@dataclass(frozen=True)
 class Fix:
     """The verdict on a frame: a pose (`accepted`), or the reason why there is none; never both.
 
@@ -101,7 +109,7 @@ class Fix:
     unless accepted. `probability`: of the place that the candidate found, by all frames so far; `places`: the most probable ones,
     as poses of `base_link` in `map`; `elsewhere`: the probability that it is at none of those that can be told; `overruled`:
     standard deviations of the prior, as it states them, that a fix lies from it, where these are too many to be chance, else 0;
-    `dispute`: what parts of the map disagree on.
+    `dispute`: what parts of the map disagree on; `ground`: where the boresight meets the ground, None where that is not known.
     """
 
     stamp_ns: int
@@ -117,6 +125,7 @@ class Fix:
     elsewhere: float = 1.0
     overruled: float = 0.0
     dispute: Dispute | None = None
+    ground: GroundPoint | None = None
 
     @property
     def accepted(self) -> bool:
