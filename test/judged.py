@@ -3,7 +3,7 @@
 import numpy as np
 from flights import CAMERA, FRAME_NS, GSD, HEIGHT, START_NS
 
-from promptmid_core.geometry import DeadReckoning, Pose, Prior, Terrain
+from promptmid_core.geometry import Pose, Terrain
 from promptmid_core.localization.fix import Candidate, Fix, GroundPoint, State
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import Flight, ReplayedFrame, judge
@@ -11,33 +11,26 @@ from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 SIGMA_M = 5.0
 
 
-def level(place: np.ndarray, yaw: float = 0.0) -> Pose:
-    return Pose.from_rpy(np.array([*place, HEIGHT]), 0.0, 0.0, yaw)
+def level(place: np.ndarray) -> Pose:
+    return Pose.from_rpy(np.array([*place, HEIGHT]), 0.0, 0.0, 0.0)
 
 
-def fix_at(index: int, place: np.ndarray, error: np.ndarray, *, sigma_m: float = SIGMA_M, prior: Prior | None = None,
+def fix_at(index: int, place: np.ndarray, error: np.ndarray, *, sigma_m: float = SIGMA_M,
            ground: GroundPoint | None = None, with_truth: bool = True) -> ReplayedFrame:
     """An accepted frame at the true `place` (2,), with the `error` (2,) of position and ground point, in metres."""
     stamp = START_NS + index * FRAME_NS
     covariance = np.diag([sigma_m ** 2, sigma_m ** 2, 1e6, 1e6, 1e6, 1e6])
     pose = level(place + error)
-    candidate = Candidate(stamp, prior, Reason.FIX, "", pose, covariance)
+    candidate = Candidate(stamp, None, Reason.FIX, "", pose, covariance)
     fix = Fix(stamp, State.TRACKING, Reason.FIX, "", pose, covariance, ("x", "y"), candidate, ground=ground)
     return judge(ReplayedFrame(index, stamp, fix, 1.0, CAMERA, level(place) if with_truth else None), Terrain.flat(), GSD)
 
 
-def refused_at(index: int, place: np.ndarray, prior: Prior | None = None) -> ReplayedFrame:
+def refused_at(index: int, place: np.ndarray) -> ReplayedFrame:
     stamp = START_NS + index * FRAME_NS
-    candidate = Candidate(stamp, prior, Reason.LOW_TEXTURE, "no")
+    candidate = Candidate(stamp, None, Reason.LOW_TEXTURE, "no")
     fix = Fix(stamp, State.TRACKING, Reason.LOW_TEXTURE, "no", None, None, (), candidate)
     return judge(ReplayedFrame(index, stamp, fix, 1.0, CAMERA, level(place)), Terrain.flat(), GSD)
-
-
-def prior_at(index: int, place: np.ndarray, motion: np.ndarray | None = None, turned: float = 0.0) -> Prior:
-    """A prior at `place` (2,) whose motion, in a frame that is `turned` against `map`, has come to `motion` (2,)."""
-    pose = level(place)
-    reckoned = None if motion is None else DeadReckoning(level(motion, turned), 0.0)
-    return Prior(START_NS + index * FRAME_NS, pose, np.eye(6), reckoned)
 
 
 def flight_of(frames: list[ReplayedFrame]) -> Flight:
