@@ -110,7 +110,8 @@ def _pairs(fixes: Sequence[ReplayedFrame], gsd_m: float, most: int) -> Float64:
 def _cut(errors: Float64, longest: float) -> Float64:
     """Errors (n, 2), none of them longer than that."""
     length = np.hypot(*errors.T)
-    return errors * np.divide(longest, length, out=np.ones_like(length), where=length > longest)[:, None]
+    share: Float64 = np.divide(longest, length, out=np.ones_like(length), where=length > longest)
+    return np.asarray(errors * share[:, None], np.float64)
 
 
 def _median(values: Float64) -> float | None:
