@@ -16,7 +16,8 @@ from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
 CONTRACT = {
     "frames", "fixes", "fix_rate", "false_fixes", "misleading", "bound_failures", "ground_error_px", "error_px", "error_m",
-    "coverage95", "coverage50", "latency_ms", "patch_px", "gsd_m", "reasons",
+    "coverage95", "coverage50", "coverage95_ground", "coverage50_ground", "independent_samples", "autocorrelation", "filter",
+    "latency_ms", "patch_px", "gsd_m", "reasons",
 }
 
 

@@ -44,9 +44,13 @@ def test_every_image_has_one_row_with_its_errors(tmp_path: Path) -> None:
         assert frame.prior_error_px == pytest.approx(np.hypot(*DRIFT[:2]) / GSD, abs=1e-6)
         if i == 4:
             assert frame.error_m is frame.ground_error_px is frame.d2 is frame.sigma_px is None
+            assert frame.error is frame.ground_error is frame.true_ground is frame.d2_ground is None
         else:
             assert frame.error_m == pytest.approx(5.0 * i, abs=1e-6)
             assert frame.ground_error_px == pytest.approx(5.0 * i / GSD, abs=1e-6)
+            assert frame.error == pytest.approx([3.0 * i, -4.0 * i], abs=1e-6)
+            assert frame.ground_error == pytest.approx([3.0 * i, -4.0 * i], abs=1e-6)
+            assert frame.true_ground == pytest.approx(true_pose(frame.fix.stamp_ns).position[:2], abs=1e-6)
             assert frame.d2 == pytest.approx((0.5 * i) ** 2, abs=1e-6)
             assert frame.sigma_px == pytest.approx(np.sqrt(200) / GSD)
     assert {"decode", "match", "track"} == set(flight.frames[0].fix.candidate.stage_ms)

@@ -14,13 +14,13 @@ from flights import DRIFT, KnownLocalizer, PlainMap, messages, stamps, write_bag
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch, Pose
-from promptmid_core.localization.fix import Fix
+from promptmid_core.localization.fix import Fix, GroundPoint
 from promptmid_core.preview.overview import overview
 from promptmid_core.reasons import MEANINGS, Reason
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.pictures import match_pictures
 from promptmid_core.replay.report import render, verdict, write_report
-from promptmid_core.replay.run import Flight, replay
+from promptmid_core.replay.run import Flight, judge, replay
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +59,11 @@ def page(flight: Flight, command: str | None = None) -> Page:
     result = Page(render(flight, summarise(flight), PlainMap(), command=command))
     assert not result.open
     return result
+
+
+def squeezed(shown: Page) -> str:
+    """The text of a page without its spaces, as cells of tables have none between them."""
+    return "".join(shown.text.split())
 
 
 def noisy(frames: int, metres: float = 5.0) -> dict[int, np.ndarray]:
@@ -120,6 +125,21 @@ def test_a_bag_without_images(tmp_path: Path) -> None:
     result = page(flight)
     assert "The bag holds no camera frame" in result.text
     assert not result.images
+
+
+def test_the_page_tells_how_far_errors_repeat_and_what_a_plain_filter_makes_of_them(tmp_path: Path) -> None:
+    flight = fly(tmp_path, 30, KnownLocalizer(lambda stamp: np.array([4.0, 0, 0, 0, 0, 0])))
+    summary, shown = summarise(flight), squeezed(page(flight))
+    # the same error in all frames, and a filter that is ever surer of it
+    assert "independentsamples1.00of30fixes" in shown
+    assert summary["coverage95"] == 1 and summary["filter"]["coverage95"] < 1
+    assert f"{100 * summary['filter']['coverage95']:.1f}%,NEES{summary['filter']['nees']:.2f}" in shown
+    assert "groundpointin" not in shown
+    told = []
+    for frame in flight.frames:
+        ground = GroundPoint(np.array([*frame.true_ground, 0.0]), np.eye(2), -np.eye(3)[2])
+        told.append(judge(replace(frame, fix=replace(frame.fix, ground=ground)), PlainMap().terrain(), PlainMap().gsd))
+    assert "groundpointin95%ellipse100.0%90to98%" in squeezed(page(replace(flight, frames=tuple(told))))
 
 
 def test_verdict_names_false_fixes_and_a_covariance_that_does_not_hold(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from promptmid_core.arrays import Float64
 from promptmid_core.plots import DASHED, EDGE, INK, MUTED, cumulative, encoded, figure, legend_above, styled, uri
 from promptmid_core.preview.overview import overview
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.replay.metrics import D2_50, D2_95, FALSE_FIX_PX
-from promptmid_core.replay.run import Flight, ReplayedFrame
+from promptmid_core.replay.metrics import FALSE_FIX_PX
+from promptmid_core.replay.run import D2_50, D2_95, Flight, ReplayedFrame
 
 TRUTH, PRIOR, FIX, REFUSED = "#111827", "#d97706", "#1d5fd1", "#d3302f"
 WIDE, HALF, MAP_WIDTH = (7.8, 3.5), (5.2, 3.8), 7.0

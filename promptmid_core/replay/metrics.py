@@ -10,16 +10,16 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.reasons import Reason
-from promptmid_core.replay.run import Flight, ReplayedFrame, horizontal
+from promptmid_core.replay.plainfilter import followed
+from promptmid_core.replay.repeats import autocorrelation, independent_samples, whitened, whitened_ground
+from promptmid_core.replay.run import D2_50, D2_95, Flight, ReplayedFrame, horizontal
 
 Summary = dict[str, Any]
 Values = Float64
 
 FALSE_FIX_PX = 5.0
 MISLEADING_PX = 10.0
-# quantiles of the chi-square distribution with two degrees of freedom: 95 %, 50 %; and three sigma
-D2_95 = 5.99
-D2_50 = 1.39
+# three sigma
 D2_BOUND = 9.0
 # probabilities that places are said to have, from the lower bound up to the upper
 SAID = ((0.5, 0.9), (0.9, 0.99), (0.99, 0.999), (0.999, 1.0))
@@ -31,7 +31,9 @@ def summarise(flight: Flight) -> Summary:
     px are level-0 map pixels; rates and coverages are fractions. `ground_error_px`: distance on the ground between the boresight
     points of fix and truth. `error_px`, `error_m`: horizontal distance of `base_link`. `false_fixes` and `misleading`: accepted
     fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose horizontal
-    Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse.
+    Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse, and
+    `coverage95_ground`, `coverage50_ground` the same of their ground points. `independent_samples`, `independent_samples_ground`:
+    how many independent samples such a share rests on. `filter`: what a plain filter makes of the fixes.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
     `judged` counts the fixes that have a truth; `ambiguous` the frames that left more than one place, `prior_overruled` the fixes
     that contradict the prior, `map_disagrees` the frames under a dispute of the map with itself. `latency_ms` is over all
@@ -43,11 +45,10 @@ def summarise(flight: Flight) -> Summary:
     fixes = [frame for frame in frames if frame.fix.accepted]
     ground = _values(frame.ground_error_px for frame in fixes)
     error_m, error_px = _values(frame.error_m for frame in fixes), _values(frame.error_px for frame in fixes)
-    d2 = _values(frame.d2 for frame in fixes)
+    d2, d2_ground = _values(frame.d2 for frame in fixes), _values(frame.d2_ground for frame in fixes)
     sigma = _values(frame.sigma_px for frame in fixes)
     rms = float(np.sqrt(np.mean(np.square(error_px)))) if len(error_px) else None
     median_sigma = float(np.median(sigma)) if len(sigma) else None
-    judged = len(d2) > 0
     return {
         "frames": len(frames),
         "fixes": len(fixes),
@@ -61,8 +62,14 @@ def summarise(flight: Flight) -> Summary:
         "error_px": _spread(error_px),
         "error_m": _spread(error_m),
         "prior_error_px": _spread(_values(frame.prior_error_px for frame in frames)),
-        "coverage95": float((d2 <= D2_95).mean()) if judged else None,
-        "coverage50": float((d2 <= D2_50).mean()) if judged else None,
+        "coverage95": _share(d2, D2_95),
+        "coverage50": _share(d2, D2_50),
+        "coverage95_ground": _share(d2_ground, D2_95),
+        "coverage50_ground": _share(d2_ground, D2_50),
+        "independent_samples": independent_samples(fixes, whitened),
+        "independent_samples_ground": independent_samples(fixes, whitened_ground),
+        "autocorrelation": autocorrelation(fixes, flight.gsd_m),
+        "filter": followed(frames, flight.gsd_m),
         "median_sigma_px": _rounded(median_sigma),
         "rms_error_px": _rounded(rms),
         "sigma_over_rms": _rounded(median_sigma / rms) if median_sigma is not None and rms else None,
@@ -110,10 +117,13 @@ def table(summary: Summary) -> str:
         lines.append(f"{title:16}" + "".join(f"{_number(summary[key][name]):>9}" for name in ("median", "p95", "max")))
     lines += [
         "",
-        f"coverage of the 95 % ellipse   {_percent(summary['coverage95'])}",
-        f"coverage of the 50 % ellipse   {_percent(summary['coverage50'])}",
+        f"{'':31}{'position':>9}{'ground point':>14}",
+        *(f"{title:31}{told(summary[key]):>9}{told(summary[f'{key}_ground']):>14}" for title, key, told in (
+            ("coverage of the 95 % ellipse", "coverage95", _percent), ("coverage of the 50 % ellipse", "coverage50", _percent),
+            ("independent samples", "independent_samples", _number))),
         f"median sigma / RMS error       {_number(summary['median_sigma_px'])} px / {_number(summary['rms_error_px'])} px"
         f" = {_number(summary['sigma_over_rms'])}",
+        *_filter_lines(summary["filter"]),
         "",
         f"{'milliseconds':16}{'p50':>9}{'p95':>9}{'frames':>9}",
         f"{'latency':16}{_milliseconds(summary['latency_ms'])}{frames:>9}",
@@ -125,8 +135,22 @@ def table(summary: Summary) -> str:
     return "\n".join(lines)
 
 
+def _filter_lines(plain: Summary) -> list[str]:
+    median, p95 = (_number(plain["error_px"][name]) for name in ("median", "p95"))
+    return [
+        "",
+        "a plain filter of these fixes, which takes them for independent",
+        f"coverage of its 95 % ellipse   {_percent(plain['coverage95'])}   NEES {_number(plain['nees'])}, honest is 2",
+        f"median sigma / error           {_number(plain['stated_px'])} px / {median} px, 95 % within {p95} px",
+    ]
+
+
 def _values(values: Iterable[float | None]) -> Values:
     return np.array([value for value in values if value is not None], dtype=np.float64)
+
+
+def _share(d2: Values, limit: float) -> float | None:
+    return float((d2 <= limit).mean()) if len(d2) else None
 
 
 def _above(values: Values, limit: float, fixes: Sequence[ReplayedFrame]) -> int | None:

@@ -159,12 +159,24 @@ def _tiles(summary: Summary) -> list[dict[str, str]]:
 
 def _covariance(summary: Summary) -> list[dict[str, str]]:
     sigma, rms, ratio = (number(summary[key]) for key in ("median_sigma_px", "rms_error_px", "sigma_over_rms"))
+    plain, samples = summary["filter"], number(summary["independent_samples"])
+    ground = [
+        {"name": f"ground point in {confidence}{NBSP}% ellipse", "value": percent(summary[key]), "rule": _range(limits)}
+        for confidence, key, limits in ((95, "coverage95_ground", COVERAGE95), (50, "coverage50_ground", COVERAGE50))
+    ] if summary["coverage95_ground"] is not None else []
     return [
         {"name": f"in 95{NBSP}% ellipse", "value": percent(summary["coverage95"]), "rule": _range(COVERAGE95)},
         {"name": f"in 50{NBSP}% ellipse", "value": percent(summary["coverage50"]), "rule": _range(COVERAGE50)},
+        *ground,
+        {"name": "independent samples", "value": samples, "rule": f"of {summary['judged']} fixes, by how their errors repeat"},
         {"name": "median sigma / RMS error", "value": f"{sigma} / {rms} px = {ratio}",
          "rule": f"at most {MOST_SIGMA_OVER_RMS:g}"},
         {"name": "beyond 3 sigma", "value": count(summary["bound_failures"]), "rule": "counted apart from false fixes"},
+        {"name": f"plain filter: in 95{NBSP}% ellipse",
+         "value": f"{percent(plain['coverage95'])}, NEES {number(plain['nees'])}", "rule": f"{_range(COVERAGE95)}, 2"},
+        {"name": "plain filter: median sigma, error",
+         "value": f"{number(plain['stated_px'], ' px')}, {number(plain['error_px']['median'], ' px')}",
+         "rule": "it takes the fixes as independent"},
     ]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
+from promptmid_core.arrays import Float64
 from promptmid_core.bags.bag import Topics, open_bag
 from promptmid_core.descriptors.calibration import uncalibrated
 from promptmid_core.errors import Refusal
@@ -23,6 +24,10 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Album, Example
 from promptmid_core.replay.recording import Recording
 
+# quantiles of the chi-square distribution with two degrees of freedom: 95 %, 50 %
+D2_95 = 5.99
+D2_50 = 1.39
+
 
 @dataclass(frozen=True)
 class ReplayedFrame:
@@ -33,6 +38,10 @@ class ReplayedFrame:
     the ground points of the boresight under the fix's and under the true pose; `error_m`, `error_px`: horizontal distance of
     `base_link`; `d2`: its squared Mahalanobis distance under the fix's horizontal covariance; `sigma_px`: sqrt(var x + var y);
     `prior_error_px`: as error_px, of the prior.
+
+    The errors of an accepted fix as vectors (2,), east and north in metres: `error` of `base_link`, `ground_error` between the
+    ground points. `true_ground` (2,): the true ground point in `map`; `d2_ground`: the squared Mahalanobis distance of
+    `fix.ground` from it, under its own covariance.
     """
 
     index: int
@@ -47,6 +56,10 @@ class ReplayedFrame:
     d2: float | None = None
     sigma_px: float | None = None
     prior_error_px: float | None = None
+    error: Float64 | None = None
+    ground_error: Float64 | None = None
+    true_ground: Float64 | None = None
+    d2_ground: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,17 +132,39 @@ def judge(frame: ReplayedFrame, terrain: Terrain, gsd_m: float) -> ReplayedFrame
         return frame
     error = (fix.pose.position - truth.position)[:2]
     error_m = horizontal(fix.pose, truth)
-    ground_error_px = None if frame.camera is None else _ground_error(frame.camera, fix.pose, truth, terrain, gsd_m)
-    return replace(frame, ground_error_px=ground_error_px, error_m=error_m, error_px=error_m / gsd_m,
-                   d2=float(error @ np.linalg.solve(fix.covariance[:2, :2], error)))
+    frame = replace(frame, error=error, error_m=error_m, error_px=error_m / gsd_m,
+                    d2=_squared_distance(error, fix.covariance[:2, :2]))
+    return frame if frame.camera is None else _judge_ground(frame, frame.camera, fix.pose, truth, terrain, gsd_m)
 
 
-def _ground_error(camera: Camera, pose: Pose, truth: Pose, terrain: Terrain, gsd_m: float) -> float | None:
+def unbroken(frames: Sequence[ReplayedFrame]) -> list[list[ReplayedFrame]]:
+    """Return the frames of each flight among those of several: indices grow in it, and so do the stamps of its fixes, unless its
+    clock was set anew."""
+    flights: list[list[ReplayedFrame]] = []
+    newest_ns = 0
+    for frame in frames:
+        if not flights or frame.index <= flights[-1][-1].index or (frame.fix.accepted and frame.fix.stamp_ns <= newest_ns):
+            flights.append([])
+            newest_ns = 0
+        flights[-1].append(frame)
+        if frame.fix.accepted:
+            newest_ns = frame.fix.stamp_ns
+    return flights
+
+
+def _judge_ground(frame: ReplayedFrame, camera: Camera, pose: Pose, truth: Pose, terrain: Terrain,
+                  gsd_m: float) -> ReplayedFrame:
     try:
-        apart = boresight_point(camera, pose, terrain) - boresight_point(camera, truth, terrain)
+        seen, true = (boresight_point(camera, each, terrain)[:2] for each in (pose, truth))
     except Refusal:
-        return None
-    return float(np.hypot(apart[0], apart[1])) / gsd_m
+        return frame
+    ground, error = frame.fix.ground, seen - true
+    return replace(frame, ground_error=error, ground_error_px=float(np.hypot(*error)) / gsd_m, true_ground=true,
+                   d2_ground=None if ground is None else _squared_distance(ground.point[:2] - true, ground.covariance))
+
+
+def _squared_distance(error: Float64, covariance: Float64) -> float:
+    return float(error @ np.linalg.solve(covariance, error))
 
 
 def horizontal(pose: Pose, truth: Pose) -> float:
