@@ -137,7 +137,8 @@ def _look(localizer: Localizer, frame: Frame, prior: Prior, truth: Pose, of_map:
         among[max(row - 4, 0):row + 5, max(col - 4, 0):col + 5] = -np.inf
         x, y = (float(value) for value in grid.to_map(col, row))
         at = Whereabout(x, y, float(turns[heading[row, col]]), 0.0)
-        return _score(seeker, Seen(frame, prior, lie, 1.0, seeker.scales(described, search, lie)[2]), at, search, localizer)
+        return _score(seeker, Seen(frame, prior, lie, 1.0, seeker.scales(described, search, lie)[2],
+                                   seeker.reference.has_dem), at, search, localizer)
 
     if of_map and (away <= NEAR_CELLS).any():
         result.true_z.append(float(highest[away <= NEAR_CELLS].max()))

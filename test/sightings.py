@@ -100,10 +100,10 @@ class Sightings:
         return Frame(self.stamp_ns, np.zeros((360, 480), np.uint8), CAMERA)
 
     def candidate(self, *peaks: tuple[float, float, float], reason: Reason = Reason.FIX, parts: tuple[float, float] | None = None,
-                  found: Sequence[float] = (0.0,) * 6) -> Candidate:
+                  found: Sequence[float] = (0.0,) * 6, evidence: float = 5.0) -> Candidate:
         """A frame whose surface has peaks (east, north, height) in metres from the truth; the one that is found is that of the
         highest score and belief together. `parts`: where another part of it lies; `found` (6,): what the pose is corrected by
-        beside that."""
+        beside that; `evidence`: log-odds of the match by itself."""
         prior = self.prior()
         expected = self.track.expect(self.frame(), prior)
         if isinstance(expected, Anywhere):
@@ -131,7 +131,7 @@ class Sightings:
             prior.stamp_ns, prior, reason, "" if reason is Reason.FIX else "as the test wants",
             pose if reason is Reason.FIX else None, np.diag([50.0, 50.0, 1e6, 1e6, 1e6, 1e-5]), ("x", "y", "yaw"),
             height=(float(found[2]), 25.0), expected=expected, surface=seen,
-            apart=Apart(np.array(parts), 2.0) if parts else None,
+            apart=Apart(np.array(parts), 2.0) if parts else None, scores={"evidence": evidence},
             patch=Patch(np.zeros((256, 256), np.uint8), np.ones((256, 256), bool), grid))
 
     def show(self, *peaks: tuple[float, float, float], **candidate: Any) -> Fix:

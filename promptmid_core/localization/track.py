@@ -78,7 +78,7 @@ class Track:
             assert self._kept is not None and candidate.covariance is not None
             if candidate.sought is None:
                 self._check_map(self._kept, place)
-                self._check_held(self._kept, place)
+                self._check_held(self._kept, place, candidate.scores.get("evidence", 0.0))
                 self._check_prior(candidate, self._kept)
         except Refusal as refusal:
             if self._stamps.anew:
@@ -230,12 +230,13 @@ class Track:
             ground = 0.0 if kept.standing is None else kept.standing.ground / candidate.patch.area
             check_ground(overruled(candidate.pose, candidate.covariance, candidate.prior), ground)
 
-    def _check_held(self, kept: Kept, place: Spot) -> None:
+    def _check_held(self, kept: Kept, place: Spot, evidence: float) -> None:
+        """The place is held; the middle of it where the match by itself, with so many log-odds, is likelier chance."""
         if 1 - place.probability <= self._options.track.risk:
-            spot = kept.belief.spot(place)
+            spot = kept.belief.spot(place) if evidence < 0 else 1.0
             if spot < LEAST_SPOT:
-                raise Refusal(Reason.AMBIGUOUS, f"the place is found, but the match lies beside its middle: {spot:.1%} of what "
-                                                f"is believed of it lies there, less than {LEAST_SPOT:.0%}")
+                raise Refusal(Reason.AMBIGUOUS, f"the place is found, but the match, a weak one, lies beside its middle, where "
+                                                f"{spot:.1%} of the place's belief is, less than {LEAST_SPOT:.0%}")
             return
         best = kept.belief.best
         apart = float(np.hypot(best.east - place.east, best.north - place.north)) / self._reference.gsd
