@@ -1,0 +1,107 @@
+"""The camera from what fixes say: generalised least squares over flights, and what of it the flights have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptmid_core.arrays import Float64
+from promptmid_core.calibration.camera.model import UNKNOWNS, Observations
+from promptmid_core.calibration.camera.noise import Linear, Noise, fitted
+from promptmid_core.errors import InputError
+from promptmid_core.localization.camera_calibration import CameraCalibration
+
+# what is thought beforehand, and the most that an observed one may be unsure by: degrees, seconds, share of the focal length
+BEFORE = np.array([3.0, 3.0, 3.0, 0.3, 0.03])
+BOUND = np.array([0.3, 0.3, 1.0, 0.1, 0.01])
+SHARE = 1 / 3  # of what was thought beforehand, that an observed one is unsure by at most
+# what no flight tells apart: a constant tilt of the attitude source from the mount, the shutter from the delay, the lens from the
+# focal length
+BESIDE = np.array([0.05, 0.05, 0.05, 0.003, 0.001])
+LEAST_FIXES = 20
+ROUNDS, REFITS = 8, 3
+KERNEL = 3.0  # standard deviations at which a fix's weight has fallen to a quarter
+LEAST_WEIGHT = 1e-4
+UNITS = np.array([np.pi / 180] * 3 + [1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The unknowns in the order and units of `CameraCalibration`: `values` (5,), `sigmas` (5,), `observed` (5,) whether the
+    flights have shown them; `information` (5, 5) of the flights alone, in the units of BEFORE; `noise` as fitted; `rejected`:
+    fixes that were given next to no weight; `fixes` in all."""
+
+    values: Float64
+    sigmas: Float64
+    observed: Float64
+    information: Float64
+    noise: Noise
+    rejected: int
+    fixes: int
+
+    @property
+    def calibration(self) -> CameraCalibration:
+        """The best of all values, observed or not: together they explain these flights."""
+        return CameraCalibration(**dict(zip(UNKNOWNS, self.values.tolist(), strict=True)))
+
+
+def estimate(flights: Sequence[Observations]) -> Estimate:
+    """Return the camera that explains the fixes of all flights.
+
+    Errors of odometry are latent, with covariances over the whole flight: of its place a random walk along the way from a first
+    place that is not known, of tilt, heading and height such as stay alike for a time. What they amount to is fitted, so that a
+    fix whose error repeats counts as little as it should. Fixes have the weights of Geman and McClure by how far each lies from
+    what the others say of it.
+    Raises InputError where there are too few fixes.
+    """
+    fixes = sum(map(len, flights))
+    if fixes < LEAST_FIXES:
+        raise InputError(f"{fixes} fixes are too few to calibrate a camera by, which takes {LEAST_FIXES}; fly longer, or over "
+                         "ground that matches")
+    prior = (BEFORE * UNITS) ** 2
+    unknowns, noise = np.zeros(len(UNKNOWNS)), Noise()
+    weights = [np.ones(len(flight)) for flight in flights]
+    for turn in range(ROUNDS):
+        linear = [Linear.of(flight, unknowns, weight) for flight, weight in zip(flights, weights, strict=True)]
+        if turn < REFITS:
+            noise = fitted(linear, noise, np.diag(prior))
+        before, information = unknowns, np.zeros((len(UNKNOWNS), len(UNKNOWNS)))
+        pull = np.zeros(len(UNKNOWNS))
+        inverses = []
+        for each in linear:
+            rows = each.rows(range(4))
+            inverse = np.linalg.inv(each.covariance(noise, rows))
+            information += each.jacobian[rows].T @ inverse @ each.jacobian[rows]
+            pull += each.jacobian[rows].T @ inverse @ each.residual[rows]
+            inverses.append((rows, inverse))
+        unknowns = np.linalg.solve(information + np.diag(1 / prior), pull)
+        weights = [_weights(each, rows, inverse, unknowns) for each, (rows, inverse) in zip(linear, inverses, strict=True)]
+        if turn >= REFITS and (np.abs(unknowns - before) < 1e-3 * np.sqrt(prior)).all():
+            break
+    scale = np.outer(BEFORE * UNITS, BEFORE * UNITS)
+    information = information * scale
+    covariance = np.linalg.inv(information + np.eye(len(UNKNOWNS))) * np.outer(BEFORE, BEFORE)
+    sigmas = np.hypot(np.sqrt(covariance.diagonal()), BESIDE)
+    values = unknowns / UNITS
+    values[4] = np.exp(values[4])
+    rejected = int(sum((weight < 0.05).sum() for weight in weights))
+    return Estimate(values, sigmas, is_observed(sigmas), information, noise, rejected, fixes)
+
+
+def is_observed(sigmas: Float64) -> Float64:
+    """Return which of the unknowns (5,) are known well enough, by their standard deviations."""
+    return (sigmas < BOUND) & (sigmas < SHARE * BEFORE)
+
+
+def _weights(flight: Linear, rows: Float64, inverse: Float64, unknowns: Float64) -> Float64:
+    """The weight of each fix, by the worst of its rows beside what all the other rows say of it."""
+    left = inverse @ (flight.residual - flight.jacobian @ unknowns)[rows]
+    # of a row beside all others: its residual by its standard deviation
+    apart = np.abs(left) / np.sqrt(inverse.diagonal())
+    worst = np.zeros(len(flight.flight))
+    np.maximum.at(worst, rows // 4, apart)
+    # what was given little weight before has a large variance of its own: measured by that of a whole one
+    worst = worst / np.sqrt(flight.weight)
+    return np.maximum(1 / (1 + (np.maximum(worst - 1.0, 0.0) / KERNEL) ** 2) ** 2, LEAST_WEIGHT)
