@@ -87,4 +87,5 @@ def observed(rng: np.random.Generator, truth: CameraCalibration, sky: Sky, frame
     return Observations(
         count, sky.speed * count, np.array(positions), np.array(rotations), CAMERA, np.array(ground),
         np.broadcast_to(6.0 ** 2 * np.eye(2), (frames, 2, 2)), np.array(seen), np.full(frames, np.deg2rad(0.15) ** 2),
-        np.array(scale), np.full(frames, 0.004 ** 2), sky.height * sky.height_percent / 100)
+        np.array(scale), np.full(frames, 0.004 ** 2), sky.height * sky.height_percent / 100,
+        np.deg2rad(sky.heading_deg))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptmid_core.arrays import Float64
-from promptmid_core.calibration.camera.model import UNKNOWNS, Observations
-from promptmid_core.calibration.camera.noise import Linear, Noise, fitted
+from promptmid_core.calibration.camera.model import ROWS, UNKNOWNS, Observations
+from promptmid_core.calibration.camera.noise import Indices, Linear, Noise, fitted
 from promptmid_core.errors import InputError
 from promptmid_core.localization.camera_calibration import CameraCalibration
 
@@ -24,6 +24,7 @@ LEAST_FIXES = 20
 ROUNDS, REFITS = 8, 3
 KERNEL = 3.0  # standard deviations at which a fix's weight has fallen to a quarter
 LEAST_WEIGHT = 1e-4
+LEAST_REAL = 1e-6  # share of the information of a delay that is not made up by noise
 UNITS = np.array([np.pi / 180] * 3 + [1.0, 1.0])
 
 
@@ -63,25 +64,34 @@ def estimate(flights: Sequence[Observations]) -> Estimate:
     prior = (BEFORE * UNITS) ** 2
     unknowns, noise = np.zeros(len(UNKNOWNS)), Noise()
     weights = [np.ones(len(flight)) for flight in flights]
+    wrong = [np.zeros((len(flight), 6)) for flight in flights]
     for turn in range(ROUNDS):
-        linear = [Linear.of(flight, unknowns, weight) for flight, weight in zip(flights, weights, strict=True)]
+        linear = [Linear.of(flight, unknowns, error, weight)
+                  for flight, error, weight in zip(flights, wrong, weights, strict=True)]
         if turn < REFITS:
             noise = fitted(linear, noise, np.diag(prior))
-        before, information = unknowns, np.zeros((len(UNKNOWNS), len(UNKNOWNS)))
+        before, information, made_up = unknowns, np.zeros((len(UNKNOWNS), len(UNKNOWNS))), 0.0
         pull = np.zeros(len(UNKNOWNS))
         inverses = []
         for each in linear:
-            rows = each.rows(range(4))
+            rows = each.rows(range(ROWS))
             inverse = np.linalg.inv(each.covariance(noise, rows))
             information += each.jacobian[rows].T @ inverse @ each.jacobian[rows]
             pull += each.jacobian[rows].T @ inverse @ each.residual[rows]
+            made_up += each.jitter(noise, inverse, rows)
             inverses.append((rows, inverse))
         unknowns = np.linalg.solve(information + np.diag(1 / prior), pull)
-        weights = [_weights(each, rows, inverse, unknowns) for each, (rows, inverse) in zip(linear, inverses, strict=True)]
+        left = [inverse @ (each.residual - each.jacobian @ unknowns)[rows]
+                for each, (rows, inverse) in zip(linear, inverses, strict=True)]
+        wrong = [each.errors(noise, rows, rest) for each, (rows, _), rest in zip(linear, inverses, left, strict=True)]
+        weights = [_weights(each, rows, inverse, rest)
+                   for each, (rows, inverse), rest in zip(linear, inverses, left, strict=True)]
         if turn >= REFITS and (np.abs(unknowns - before) < 1e-3 * np.sqrt(prior)).all():
             break
-    scale = np.outer(BEFORE * UNITS, BEFORE * UNITS)
-    information = information * scale
+    scale = BEFORE * UNITS
+    delay = UNKNOWNS.index("delay_s")
+    scale[delay] *= np.sqrt(max(1 - made_up / information[delay, delay], LEAST_REAL))
+    information = information * np.outer(scale, scale)
     covariance = np.linalg.inv(information + np.eye(len(UNKNOWNS))) * np.outer(BEFORE, BEFORE)
     sigmas = np.hypot(np.sqrt(covariance.diagonal()), BESIDE)
     values = unknowns / UNITS
@@ -95,13 +105,12 @@ def is_observed(sigmas: Float64) -> Float64:
     return (sigmas < BOUND) & (sigmas < SHARE * BEFORE)
 
 
-def _weights(flight: Linear, rows: Float64, inverse: Float64, unknowns: Float64) -> Float64:
+def _weights(flight: Linear, rows: Indices, inverse: Float64, left: Float64) -> Float64:
     """The weight of each fix, by the worst of its rows beside what all the other rows say of it."""
-    left = inverse @ (flight.residual - flight.jacobian @ unknowns)[rows]
     # of a row beside all others: its residual by its standard deviation
     apart = np.abs(left) / np.sqrt(inverse.diagonal())
     worst = np.zeros(len(flight.flight))
-    np.maximum.at(worst, rows // 4, apart)
+    np.maximum.at(worst, rows // ROWS, apart)
     # what was given little weight before has a large variance of its own: measured by that of a whole one
     worst = worst / np.sqrt(flight.weight)
     return np.maximum(1 / (1 + (np.maximum(worst - 1.0, 0.0) / KERNEL) ** 2) ** 2, LEAST_WEIGHT)

@@ -13,7 +13,8 @@ from promptmid_core.localization.camera_calibration import CameraCalibration
 
 UNKNOWNS = ("roll", "pitch", "yaw", "delay_s", "focal_scale")
 ROWS = 4  # of a fix: east and north of its ground point, heading, logarithm of the scale
-STEPS = np.array([1e-4, 1e-4, 1e-4, 0.02, 1e-4])  # radians, seconds, logarithm of the focal length
+# radians, seconds, logarithm of the focal length; over less time odometry's own noise would look like motion that shows a delay
+STEPS = np.array([1e-4, 1e-4, 1e-4, 0.25, 1e-4])
 POSE_STEPS = np.array([1.0, 1.0, 1.0, 1e-4, 1e-4, 1e-4])
 BEFORE_S, AFTER_S, STEP_S = 1.0, 0.5, 0.1  # how far around an image's stamp its pose is kept
 
@@ -26,8 +27,8 @@ class Observations:
     `base_link` by odometry, every STEP_S from BEFORE_S before the stamp on; `camera` as told; `ground` (N, 3): where the middle
     of the image lies on the map, with its `ground_covariance` (N, 2, 2); `seen` (N, 3, 3): the orientation of the housing by the
     image; `scale` (N,): natural logarithm of the height above that ground by the focal length, as the image has it; the
-    variances (N,) of heading in rad2 and of `scale`, infinite where an image does not tell; `height_sigma`: metres by which
-    odometry's height above the map's ground may be wrong all along.
+    variances (N,) of heading in rad2 and of `scale`, infinite where an image does not tell; `height_sigma` metres and
+    `heading_sigma` radians: by which odometry's height above the map's ground and its heading may be wrong all along.
     """
 
     times: Float64
@@ -42,6 +43,7 @@ class Observations:
     scale: Float64
     scale_variance: Float64
     height_sigma: float
+    heading_sigma: float
 
     def __len__(self) -> int:
         return len(self.times)
@@ -52,19 +54,18 @@ class Observations:
         return float(np.median(self.positions[:, round(BEFORE_S / STEP_S), 2] - self.ground[:, 2]))
 
 
-def residuals(flight: Observations, unknowns: Float64, wrong: Float64 | None = None) -> Float64:
+def residuals(flight: Observations, unknowns: Float64, wrong: Float64) -> Float64:
     """Return what was seen less what a camera of these `unknowns` (5,) would show (N, ROWS): metres, metres, radians, and a
     logarithm.
 
-    `unknowns`: roll, pitch, yaw in radians, delay in seconds, logarithm of the focal scale. `wrong` (6,): by which odometry's
+    `unknowns`: roll, pitch, yaw in radians, delay in seconds, logarithm of the focal scale. `wrong` (N, 6): by which odometry's
     position is wrong, in metres along the axes of `map`, and its attitude, in radians about those of `base_link`.
     """
     from scipy.spatial.transform import Rotation
 
     position, rotation = _pose(flight, float(unknowns[3]))
-    if wrong is not None:
-        position = position + wrong[:3]
-        rotation = rotation @ Rotation.from_rotvec(wrong[3:]).as_matrix()
+    position = position + wrong[:, :3]
+    rotation = rotation @ Rotation.from_rotvec(wrong[:, 3:]).as_matrix()
     housing = rotation @ rotation_rpy(*unknowns[:3])
     camera = CameraCalibration(focal_scale=float(np.exp(unknowns[4]))).camera(flight.camera)
     sight = housing @ (camera.mount.rotation @ camera.boresight())
@@ -76,16 +77,16 @@ def residuals(flight: Observations, unknowns: Float64, wrong: Float64 | None = N
     return np.column_stack([flight.ground[:, :2] - met, turn, scale])
 
 
-def by_unknowns(flight: Observations, unknowns: Float64) -> Float64:
+def by_unknowns(flight: Observations, unknowns: Float64, wrong: Float64) -> Float64:
     """Return how what would be seen changes with the unknowns (N, ROWS, 5)."""
-    columns = [(residuals(flight, unknowns - step) - residuals(flight, unknowns + step)) / (2 * step.sum())
+    columns = [(residuals(flight, unknowns - step, wrong) - residuals(flight, unknowns + step, wrong)) / (2 * step.sum())
                for step in np.diag(STEPS)]
     return np.stack(columns, axis=2)
 
 
-def by_pose(flight: Observations, unknowns: Float64) -> Float64:
+def by_pose(flight: Observations, unknowns: Float64, wrong: Float64) -> Float64:
     """Return how what would be seen changes with errors of odometry (N, ROWS, 6), as `residuals` takes them."""
-    columns = [(residuals(flight, unknowns, -step) - residuals(flight, unknowns, step)) / (2 * step.sum())
+    columns = [(residuals(flight, unknowns, wrong - step) - residuals(flight, unknowns, wrong + step)) / (2 * step.sum())
                for step in np.diag(POSE_STEPS)]
     return np.stack(columns, axis=2)
 

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from promptmid_core.arrays import Float64
-from promptmid_core.calibration.camera.model import ROWS, Observations, by_pose, by_unknowns, residuals
+from promptmid_core.arrays import Float64, Mask
+from promptmid_core.calibration.camera.model import ROWS, STEPS, UNKNOWNS, Observations, by_pose, by_unknowns, residuals
+
+Indices = NDArray[np.intp]
 
 ANYWHERE_M = 3e3  # by which odometry's first position may be wrong
 PLACE, HEIGHT, TILT, YAW = [0, 1], [2], [3, 4], [5]
 GROUND_ROWS, HEADING_ROW, SCALE_ROW = [0, 1], [2], [3]
 LOOSE = 1.5  # standard deviation of what is thought beforehand of the logarithms of a noise's figures
 EVALUATIONS, STRIDE, CLOSE = 160, 0.7, 0.03  # of the search for the likeliest noise, in logarithms
+DELAY_SPAN_S = 2 * float(STEPS[UNKNOWNS.index("delay_s")])
 LEAST_SHARE = 1e-9  # of a covariance's diagonal, which rounding leaves
 
 
@@ -44,43 +48,73 @@ PARTS = ((HEADING_ROW, ("yaw", "yaw_s", "heading")), (SCALE_ROW, ("height", "hei
 
 @dataclass(frozen=True)
 class Linear:
-    """A flight linearised at some unknowns: `residual` (N * ROWS,) were these all zero, `jacobian` (N * ROWS, 5), `by_error`
-    (N * ROWS, 6); `told` (N * ROWS,): which rows are told at all; `weight` (N,): of each fix."""
+    """A flight linearised at some unknowns and errors of odometry: `residual` (N * ROWS,) were these all zero, `jacobian`
+    (N * ROWS, 5), `by_error` (N * ROWS, 6); `told` (N * ROWS,): which rows are told at all; `weight` (N,): of each fix."""
 
     flight: Observations
     residual: Float64
     jacobian: Float64
     by_error: Float64
-    told: Float64
+    told: Mask
     weight: Float64
 
     @staticmethod
-    def of(flight: Observations, unknowns: Float64, weight: Float64) -> Linear:
-        """Return a flight linearised at `unknowns` (5,)."""
-        jacobian = by_unknowns(flight, unknowns).reshape(-1, len(unknowns))
-        residual = residuals(flight, unknowns).ravel() + jacobian @ unknowns
+    def of(flight: Observations, unknowns: Float64, wrong: Float64, weight: Float64) -> Linear:
+        """Return a flight linearised at `unknowns` (5,) and at errors (N, 6) of odometry, as `residuals` takes them.
+
+        What the unknowns do depends on where the aircraft truly was: were odometry's noise left in it, that would look like
+        something which the flight shows.
+        """
+        jacobian = by_unknowns(flight, unknowns, wrong).reshape(-1, len(unknowns))
+        by_error = by_pose(flight, unknowns, wrong)
+        residual = residuals(flight, unknowns, wrong) + (by_error @ wrong[:, :, None])[:, :, 0]
         told = np.ones((len(flight), ROWS), bool)
         told[:, 2], told[:, 3] = np.isfinite(flight.heading_variance), np.isfinite(flight.scale_variance)
-        return Linear(flight, residual, jacobian, by_pose(flight, unknowns).reshape(-1, 6), told.ravel(), weight)
+        return Linear(flight, residual.ravel() + jacobian @ unknowns, jacobian, by_error.reshape(-1, 6), told.ravel(), weight)
 
-    def rows(self, kinds: Sequence[int]) -> Float64:
+    def rows(self, kinds: Sequence[int]) -> Indices:
         """Return the indices of what is told of some kinds of rows."""
         return np.flatnonzero(self.told & np.isin(np.arange(len(self.told)) % ROWS, kinds))
 
-    def covariance(self, noise: Noise, rows: Float64) -> Float64:
+    def covariance(self, noise: Noise, rows: Indices) -> Float64:
         """Return the covariance (R, R) of what is seen in some rows."""
-        flight, of = self.flight, rows // ROWS
-        apart = np.abs(flight.times[of, None] - flight.times[None, of])
-        flown = flight.flown[of] - flight.flown.min()
-        height = flight.height
-        kernels = ((PLACE, ANYWHERE_M ** 2 + noise.drift ** 2 * wandered(flown, noise.drift_m)),
-                   (HEIGHT, flight.height_sigma ** 2 + (noise.height * height) ** 2 * np.exp(-apart / noise.height_s)),
-                   (TILT, noise.tilt ** 2 * np.exp(-apart / noise.tilt_s)), (YAW, noise.yaw ** 2 * np.exp(-apart / noise.yaw_s)))
         covariance = np.zeros((len(rows), len(rows)))
-        for axes, kernel in kernels:
+        of = rows // ROWS
+        for axes, kernel in self._kernels(noise):
             by = self.by_error[np.ix_(rows, axes)]
-            covariance += kernel * (by @ by.T)
+            covariance += kernel[np.ix_(of, of)] * (by @ by.T)
         return covariance + self._white(noise)[np.ix_(rows, rows)] + LEAST_SHARE * np.diag(covariance.diagonal())
+
+    def errors(self, noise: Noise, rows: Indices, left: Float64) -> Float64:
+        """Return the likeliest errors (N, 6) of odometry; `left` (R,): the residuals of some rows by the inverse of their
+        covariance."""
+        errors = np.zeros((len(self.flight), 6))
+        for axes, kernel in self._kernels(noise):
+            errors[:, axes] = kernel[:, rows // ROWS] @ (self.by_error[np.ix_(rows, axes)] * left[:, None])
+        return errors
+
+    def jitter(self, noise: Noise, inverse: Float64, rows: Indices) -> float:
+        """Return how much of what the flight seems to say of the delay is motion that odometry's noise has made up; `inverse`
+        (R, R): of the covariance of some rows."""
+        speed = float(np.ptp(self.flight.flown) / max(np.ptp(self.flight.times), 1.0))
+        moved = noise.drift ** 2 * wandered(np.array([DELAY_SPAN_S * speed]), noise.drift_m)[0, 0]
+        share = noise.height * self.flight.height
+        turned = [2 * sigma ** 2 * (1 - np.exp(-DELAY_SPAN_S / seconds)) for sigma, seconds in (
+            (share, noise.height_s), (noise.tilt, noise.tilt_s), (noise.yaw, noise.yaw_s))]
+        rates = np.array([moved, moved, *np.take(turned, [0, 1, 1, 2])]) / DELAY_SPAN_S ** 2
+        by = self.by_error[rows]
+        beside = rows[:, None] // ROWS == rows[None] // ROWS
+        return float((inverse * beside * ((by * rates) @ by.T)).sum())
+
+    def _kernels(self, noise: Noise) -> list[tuple[list[int], Float64]]:
+        """How errors of odometry at two fixes go together (N, N), for each group of axes."""
+        flight = self.flight
+        apart = np.abs(flight.times[:, None] - flight.times[None])
+        share = noise.height * flight.height
+        return [(PLACE, ANYWHERE_M ** 2 + noise.drift ** 2 * wandered(flight.flown - flight.flown.min(), noise.drift_m)),
+                (HEIGHT, flight.height_sigma ** 2 + share ** 2 * np.exp(-apart / noise.height_s)),
+                (TILT, noise.tilt ** 2 * np.exp(-apart / noise.tilt_s)),
+                (YAW, flight.heading_sigma ** 2 + noise.yaw ** 2 * np.exp(-apart / noise.yaw_s))]
 
     def _white(self, noise: Noise) -> Float64:
         flight = self.flight

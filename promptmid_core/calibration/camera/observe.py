@@ -110,7 +110,7 @@ def joined(looks: list[Look], odometry: Odometry, height_sigma: float) -> Observ
                          "it; a camera is calibrated with odometry all along")
     first = priors[0][0].map_from_motion
     middle = len(spans) - round(AFTER_S / STEP_S) - 1
-    sigma = float(np.median([np.sqrt(around[middle].covariance[2, 2]) for around in priors]))
+    stated = np.sqrt(np.median([around[middle].covariance.diagonal() for around in priors], axis=0))
     start_ns = kept[0].stamped_ns
     return Observations(
         times=np.array([(look.stamped_ns - start_ns) / 1e9 for look in kept]),
@@ -124,7 +124,8 @@ def joined(looks: list[Look], odometry: Odometry, height_sigma: float) -> Observ
         heading_variance=np.array([look.heading_variance for look in kept]),
         scale=np.array([look.scale for look in kept]),
         scale_variance=np.array([look.scale_variance for look in kept]),
-        height_sigma=float(np.hypot(sigma, height_sigma)))
+        height_sigma=float(np.hypot(stated[2], height_sigma)),
+        heading_sigma=float(stated[5]))
 
 
 def _place(first: Pose, prior: Prior) -> Float64:
