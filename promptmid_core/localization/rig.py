@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,6 +85,4 @@ class Rig:
         mount = Pose(np.array(position), rotation_rpy(*np.deg2rad(rpy))) @ NADIR
         sigmas = DefaultSigmas(**{name: values[name] for name in parameters_of(DefaultSigmas)})
         drift = Drift(track.odometry_drift, float(np.deg2rad(track.yaw_drift_deg_per_km)) / 1000)
-        told = values["camera_calibration"]
-        calibration = CameraCalibration.read(Path(told).expanduser()) if told else CameraCalibration()
-        return Rig(values["base_frame"], by, mount, sigmas, drift, calibration)
+        return Rig(values["base_frame"], by, mount, sigmas, drift)

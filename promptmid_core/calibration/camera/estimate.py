@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptmid_core.arrays import Float64
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.calibration.camera.model import ROWS, UNKNOWNS, Observations
 from promptmid_core.calibration.camera.noise import Indices, Linear, Noise, fitted
 from promptmid_core.errors import InputError
@@ -22,10 +22,13 @@ SHARE = 1 / 3  # of what was thought beforehand, that an observed one is unsure 
 BESIDE = np.array([0.05, 0.05, 0.05, 0.003, 0.001])
 LEAST_FIXES = 20
 ROUNDS, REFITS = 8, 3
+SETTLED = 1e-3  # of what was thought beforehand: a step so small is the last
+UNLIKE = 0.05  # weight below which a fix is told as unlike the rest
 KERNEL = 3.0  # standard deviations at which a fix's weight has fallen to a quarter
 LEAST_WEIGHT = 1e-4
 LEAST_REAL = 1e-6  # share of the information of a delay that is not made up by noise
 UNITS = np.array([np.pi / 180] * 3 + [1.0, 1.0])
+PRIOR = (BEFORE * UNITS) ** 2
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Estimate:
 
     values: Float64
     sigmas: Float64
-    observed: Float64
+    observed: Mask
     information: Float64
     noise: Noise
     rejected: int
@@ -46,6 +49,17 @@ class Estimate:
     def calibration(self) -> CameraCalibration:
         """The best of all values, observed or not: together they explain these flights."""
         return CameraCalibration(**dict(zip(UNKNOWNS, self.values.tolist(), strict=True)))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The unknowns (5,) in radians, seconds and a logarithm; the `information` (5, 5) of the flights, in units of BEFORE; for
+    each flight the errors (N, 6) of its odometry and the weights (N,) of its fixes."""
+
+    unknowns: Float64
+    information: Float64
+    wrong: list[Float64]
+    weights: list[Float64]
 
 
 def estimate(flights: Sequence[Observations]) -> Estimate:
@@ -61,48 +75,54 @@ def estimate(flights: Sequence[Observations]) -> Estimate:
     if fixes < LEAST_FIXES:
         raise InputError(f"{fixes} fixes are too few to calibrate a camera by, which takes {LEAST_FIXES}; fly longer, or over "
                          "ground that matches")
-    prior = (BEFORE * UNITS) ** 2
-    unknowns, noise = np.zeros(len(UNKNOWNS)), Noise()
-    weights = [np.ones(len(flight)) for flight in flights]
-    wrong = [np.zeros((len(flight), 6)) for flight in flights]
+    noise = Noise()
+    step = _Step(np.zeros(len(UNKNOWNS)), np.zeros((len(UNKNOWNS), len(UNKNOWNS))),
+                 [np.zeros((len(flight), 6)) for flight in flights], [np.ones(len(flight)) for flight in flights])
     for turn in range(ROUNDS):
-        linear = [Linear.of(flight, unknowns, error, weight)
-                  for flight, error, weight in zip(flights, wrong, weights, strict=True)]
+        linear = [Linear.of(flight, step.unknowns, wrong, weight)
+                  for flight, wrong, weight in zip(flights, step.wrong, step.weights, strict=True)]
         if turn < REFITS:
-            noise = fitted(linear, noise, np.diag(prior))
-        before, information, made_up = unknowns, np.zeros((len(UNKNOWNS), len(UNKNOWNS))), 0.0
-        pull = np.zeros(len(UNKNOWNS))
-        inverses = []
-        for each in linear:
-            rows = each.rows(range(ROWS))
-            inverse = np.linalg.inv(each.covariance(noise, rows))
-            information += each.jacobian[rows].T @ inverse @ each.jacobian[rows]
-            pull += each.jacobian[rows].T @ inverse @ each.residual[rows]
-            made_up += each.jitter(noise, inverse, rows)
-            inverses.append((rows, inverse))
-        unknowns = np.linalg.solve(information + np.diag(1 / prior), pull)
-        left = [inverse @ (each.residual - each.jacobian @ unknowns)[rows]
-                for each, (rows, inverse) in zip(linear, inverses, strict=True)]
-        wrong = [each.errors(noise, rows, rest) for each, (rows, _), rest in zip(linear, inverses, left, strict=True)]
-        weights = [_weights(each, rows, inverse, rest)
-                   for each, (rows, inverse), rest in zip(linear, inverses, left, strict=True)]
-        if turn >= REFITS and (np.abs(unknowns - before) < 1e-3 * np.sqrt(prior)).all():
+            noise = fitted(linear, noise, np.diag(PRIOR))
+        before, step = step.unknowns, _step(linear, noise)
+        if turn >= REFITS and (np.abs(step.unknowns - before) < SETTLED * np.sqrt(PRIOR)).all():
             break
-    scale = BEFORE * UNITS
-    delay = UNKNOWNS.index("delay_s")
-    scale[delay] *= np.sqrt(max(1 - made_up / information[delay, delay], LEAST_REAL))
-    information = information * np.outer(scale, scale)
-    covariance = np.linalg.inv(information + np.eye(len(UNKNOWNS))) * np.outer(BEFORE, BEFORE)
+    covariance = np.linalg.inv(step.information + np.eye(len(UNKNOWNS))) * np.outer(BEFORE, BEFORE)
     sigmas = np.hypot(np.sqrt(covariance.diagonal()), BESIDE)
-    values = unknowns / UNITS
+    values = step.unknowns / UNITS
     values[4] = np.exp(values[4])
-    rejected = int(sum((weight < 0.05).sum() for weight in weights))
-    return Estimate(values, sigmas, is_observed(sigmas), information, noise, rejected, fixes)
+    rejected = int(sum((weight < UNLIKE).sum() for weight in step.weights))
+    return Estimate(values, sigmas, is_observed(sigmas), step.information, noise, rejected, fixes)
 
 
-def is_observed(sigmas: Float64) -> Float64:
+def is_observed(sigmas: Float64) -> Mask:
     """Return which of the unknowns (5,) are known well enough, by their standard deviations."""
-    return (sigmas < BOUND) & (sigmas < SHARE * BEFORE)
+    known: Mask = (sigmas < BOUND) & (sigmas < SHARE * BEFORE)
+    return known
+
+
+def _step(flights: Sequence[Linear], noise: Noise) -> _Step:
+    """The unknowns by flights that are linearised."""
+    information, pull = np.diag(1 / PRIOR), np.zeros(len(UNKNOWNS))
+    made_up, inverses = 0.0, []
+    for flight in flights:
+        rows = flight.rows(range(ROWS))
+        inverse = np.asarray(np.linalg.inv(flight.covariance(noise, rows)), np.float64)
+        jacobian = flight.jacobian[rows]
+        information = information + jacobian.T @ inverse @ jacobian
+        pull = pull + jacobian.T @ inverse @ flight.residual[rows]
+        made_up += flight.jitter(noise, inverse, rows)
+        inverses.append(inverse)
+    unknowns = np.asarray(np.linalg.solve(information, pull), np.float64)
+    wrong, weights = [], []
+    for flight, inverse in zip(flights, inverses, strict=True):
+        rows = flight.rows(range(ROWS))
+        left = np.asarray(inverse @ (flight.residual - flight.jacobian @ unknowns)[rows], np.float64)
+        wrong.append(flight.errors(noise, rows, left))
+        weights.append(_weights(flight, rows, inverse, left))
+    own = information - np.diag(1 / PRIOR)
+    scale, delay = np.sqrt(PRIOR), UNKNOWNS.index("delay_s")
+    scale[delay] *= np.sqrt(max(1 - made_up / own[delay, delay], LEAST_REAL))
+    return _Step(unknowns, own * np.outer(scale, scale), wrong, weights)
 
 
 def _weights(flight: Linear, rows: Indices, inverse: Float64, left: Float64) -> Float64:
@@ -113,4 +133,5 @@ def _weights(flight: Linear, rows: Indices, inverse: Float64, left: Float64) -> 
     np.maximum.at(worst, rows // ROWS, apart)
     # what was given little weight before has a large variance of its own: measured by that of a whole one
     worst = worst / np.sqrt(flight.weight)
-    return np.maximum(1 / (1 + (np.maximum(worst - 1.0, 0.0) / KERNEL) ** 2) ** 2, LEAST_WEIGHT)
+    weights: Float64 = np.maximum(1 / (1 + (np.maximum(worst - 1.0, 0.0) / KERNEL) ** 2) ** 2, LEAST_WEIGHT)
+    return weights

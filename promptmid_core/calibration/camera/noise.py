@@ -81,7 +81,7 @@ class Linear:
         covariance = np.zeros((len(rows), len(rows)))
         of = rows // ROWS
         for axes, kernel in self._kernels(noise):
-            by = self.by_error[np.ix_(rows, axes)]
+            by = self.by_error[rows][:, axes]
             covariance += kernel[np.ix_(of, of)] * (by @ by.T)
         return covariance + self._white(noise)[np.ix_(rows, rows)] + LEAST_SHARE * np.diag(covariance.diagonal())
 
@@ -90,7 +90,7 @@ class Linear:
         covariance."""
         errors = np.zeros((len(self.flight), 6))
         for axes, kernel in self._kernels(noise):
-            errors[:, axes] = kernel[:, rows // ROWS] @ (self.by_error[np.ix_(rows, axes)] * left[:, None])
+            errors[:, axes] = kernel[:, rows // ROWS] @ (self.by_error[rows][:, axes] * left[:, None])
         return errors
 
     def jitter(self, noise: Noise, inverse: Float64, rows: Indices) -> float:
