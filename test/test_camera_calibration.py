@@ -1,6 +1,7 @@
 """What is known of a camera beside its messages is read from a file, applied to each frame in one place, and told where it cannot
 be."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from flights import CAMERA, DRIFT, HEIGHT, KnownLocalizer, PlainMap, messages, s
 from promptmid_core.calibration.camera.document import as_json, as_text, as_yaml
 from promptmid_core.calibration.camera.estimate import Estimate
 from promptmid_core.calibration.camera.noise import Noise
-from promptmid_core.calibration.camera.observe import Look, joined, observe
+from promptmid_core.calibration.camera.observe import Sighting, joined, observe
 from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import NADIR, Camera
@@ -22,6 +23,7 @@ from promptmid_core.localization.fix import GroundPoint
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.settings import DEFAULTS, Settings
+from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import replay
 from promptmid_core.simulation.flight.options import CameraOptions
 from promptmid_core.simulation.flight.sight import mounted, nadir_sight
@@ -125,8 +127,6 @@ class Grounded(KnownLocalizer):
         self.terrain = PlainMap().terrain()
 
     def track(self, candidate: Any) -> Any:
-        from dataclasses import replace
-
         fix = super().track(candidate)
         if fix.pose is None:
             return fix
@@ -145,6 +145,13 @@ def test_fixes_of_a_bag_become_observations_with_odometry_all_around(tmp_path: P
     assert speed == pytest.approx(np.full(len(seen), 21.0 * np.sqrt(2)), rel=1e-3)
 
 
+def test_a_flight_without_a_fix_is_told(tmp_path: Path) -> None:
+    localizer = Grounded()
+    localizer.refused = dict.fromkeys(stamps(4), Reason.LOW_TEXTURE)
+    with pytest.raises(InputError, match=r"bag gives no fix on plain_map.* 'promptmid replay' tells why"):
+        observe(write_bag(tmp_path / "bag", messages(4, truth=False)), localizer, Rig())
+
+
 def test_odometry_in_odom_is_refused(tmp_path: Path) -> None:
     entries = messages(4, truth=False)
     for topic, _, message in entries:
@@ -155,6 +162,6 @@ def test_odometry_in_odom_is_refused(tmp_path: Path) -> None:
 
 
 def test_fixes_without_odometry_around_are_told() -> None:
-    look = Look(5_000_000_000, 5_000_000_000, CAMERA, GroundPoint(np.zeros(3), np.eye(2), np.zeros(3)), np.eye(3), 1.0, 0.0, 1.0)
+    sighting = Sighting(5_000_000_000, CAMERA, GroundPoint(np.zeros(3), np.eye(2), np.zeros(3)), np.eye(3), 1.0, 0.0, 1.0)
     with pytest.raises(InputError, match="none of 1 fixes has odometry"):
-        joined([look], Intake(Rig()).odometry, 0.0)
+        joined([sighting], Intake(Rig()).odometry, 0.0)

@@ -28,12 +28,11 @@ NO_SCALE = np.inf
 
 
 @dataclass(frozen=True)
-class Look:
-    """One fix: when its image was stamped and when it is taken to have been taken, in ns, the camera as told, and what it says;
-    as the fields of `Observations` are named."""
+class Sighting:
+    """One fix: when its image was stamped, in ns, the camera as told, and what it says, as the fields of `Observations` are
+    named."""
 
     stamped_ns: int
-    taken_ns: int
     told: Camera
     ground: GroundPoint
     seen: Float64
@@ -72,7 +71,7 @@ def observe(bag: Path, localizer: Localizer, rig: Rig, *, topics: Topics | None 
     reference = localizer.reference
     recording = Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum, rig)
     unsure = Unsure(localizer, mount_sigma)
-    looks: list[Look] = []
+    sightings: list[Sighting] = []
     for done, image in enumerate(recording.images(), 1):
         localized = recording.intake.localize(image.message, unsure)
         if recording.intake.odometry.frame not in ("", MAP):
@@ -82,48 +81,48 @@ def observe(bag: Path, localizer: Localizer, rig: Rig, *, topics: Topics | None 
         if fix.accepted and frame is not None:
             header, intake = image.message.header, recording.intake
             told = intake.cameras.camera(stamp_ns(header), intake.mounts.mount(header.frame_id))
-            looks.append(_look(fix, frame, told, stamp_ns(header), localizer))
+            sightings.append(_sighting(fix, frame, told, stamp_ns(header), localizer))
         if progress is not None:
             progress(done, recording.image_count)
-    if not looks:
+    if not sightings:
         raise InputError(f"{bag} gives no fix on {reference.path}, so that nothing is known of its camera; 'promptmid replay' "
                          "tells why")
     height_sigma = 0.0 if reference.has_dem else localizer.options.track.ground_sigma_m
-    return joined(looks, recording.intake.odometry, height_sigma)
+    return joined(sightings, recording.intake.odometry, height_sigma)
 
 
-def joined(looks: list[Look], odometry: Odometry, height_sigma: float) -> Observations:
-    """Return what the looks of a flight say together; those without odometry all around are left out.
+def joined(sightings: list[Sighting], odometry: Odometry, height_sigma: float) -> Observations:
+    """Return what the sightings of a flight say together; those without odometry all around are left out.
 
     The aircraft's way is that of dead reckoning, free of jumps of the filter, from the first place on.
     """
     spans = [round(offset * 1e9) for offset in np.arange(-round(BEFORE_S / STEP_S), round(AFTER_S / STEP_S) + 1) * STEP_S]
     kept, priors = [], []
-    for look in looks:
+    for sighting in sightings:
         try:
-            priors.append([odometry.at(look.stamped_ns + span)[0] for span in spans])
+            priors.append([odometry.at(sighting.stamped_ns + span)[0] for span in spans])
         except Refusal:
             continue
-        kept.append(look)
+        kept.append(sighting)
     if not kept:
-        raise InputError(f"none of {len(looks)} fixes has odometry from {BEFORE_S:g} s before its image to {AFTER_S:g} s after "
-                         "it; a camera is calibrated with odometry all along")
+        raise InputError(f"none of {len(sightings)} fixes has odometry from {BEFORE_S:g} s before its image to {AFTER_S:g} s "
+                         "after it; a camera is calibrated with odometry all along")
     first = priors[0][0].map_from_motion
     middle = len(spans) - round(AFTER_S / STEP_S) - 1
     stated = np.sqrt(np.median([around[middle].covariance.diagonal() for around in priors], axis=0))
     start_ns = kept[0].stamped_ns
     return Observations(
-        times=np.array([(look.stamped_ns - start_ns) / 1e9 for look in kept]),
+        times=np.array([(sighting.stamped_ns - start_ns) / 1e9 for sighting in kept]),
         flown=np.array([around[middle].way.flown for around in priors]),
         positions=np.array([[_place(first, prior) for prior in around] for around in priors]),
         rotations=np.array([[prior.pose.rotation for prior in around] for around in priors]),
         camera=kept[0].told,
-        ground=np.array([look.ground.point for look in kept]),
-        ground_covariance=np.array([look.ground.covariance for look in kept]),
-        seen=np.array([look.seen for look in kept]),
-        heading_variance=np.array([look.heading_variance for look in kept]),
-        scale=np.array([look.scale for look in kept]),
-        scale_variance=np.array([look.scale_variance for look in kept]),
+        ground=np.array([sighting.ground.point for sighting in kept]),
+        ground_covariance=np.array([sighting.ground.covariance for sighting in kept]),
+        seen=np.array([sighting.seen for sighting in kept]),
+        heading_variance=np.array([sighting.heading_variance for sighting in kept]),
+        scale=np.array([sighting.scale for sighting in kept]),
+        scale_variance=np.array([sighting.scale_variance for sighting in kept]),
         height_sigma=float(np.hypot(stated[2], height_sigma)),
         heading_sigma=float(stated[5]))
 
@@ -134,7 +133,7 @@ def _place(first: Pose, prior: Prior) -> Float64:
     return place
 
 
-def _look(fix: Fix, frame: Frame, told: Camera, stamped_ns: int, localizer: Localizer) -> Look:
+def _sighting(fix: Fix, frame: Frame, told: Camera, stamped_ns: int, localizer: Localizer) -> Sighting:
     candidate = fix.candidate
     assert fix.pose is not None and fix.ground is not None and candidate.prior is not None and fix.covariance is not None
     pose, scale_variance, heading_variance = fix.pose, NO_SCALE, np.inf
@@ -150,5 +149,5 @@ def _look(fix: Fix, frame: Frame, told: Camera, stamped_ns: int, localizer: Loca
     eye = pose @ frame.camera.mount
     reach = max(float(eye.position[2] - fix.ground.point[2]), 1.0)
     seen = pose.rotation @ frame.camera.mount.rotation @ told.mount.rotation.T
-    return Look(stamped_ns, frame.stamp_ns, told, fix.ground, seen, heading_variance,
+    return Sighting(stamped_ns, told, fix.ground, seen, heading_variance,
                 float(np.log(reach / frame.camera.k[0, 0])), scale_variance / reach ** 2)
