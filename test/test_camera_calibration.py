@@ -70,6 +70,7 @@ def test_it_adds_to_the_mount_as_camera_rpy_deg_does() -> None:
 def test_a_frame_is_matched_as_it_is_with_the_prior_of_when_it_was_taken(tmp_path: Path) -> None:
     rig = Settings.read(DEFAULTS | {"camera_calibration": str(written(tmp_path / "c.yaml"))}).rig
     flight = replay(write_bag(tmp_path / "bag", messages(4)), KnownLocalizer(), PlainMap(), rig=rig)
+    assert any("turned by 1, -2, 0.5 degrees, images taken 0.2 s before" in note for note in flight.notes)
     taken = [stamp - 200_000_000 for stamp in stamps(4)]
     assert [frame.fix.stamp_ns for frame in flight.frames] == taken
     for frame, then in zip(flight.frames, taken, strict=True):
@@ -159,6 +160,13 @@ def test_odometry_in_odom_is_refused(tmp_path: Path) -> None:
             message.header.frame_id = "odom"
     with pytest.raises(InputError, match="odometry in the frame 'odom'"):
         observe(write_bag(tmp_path / "bag", entries), Grounded(), Rig())
+
+
+def test_of_a_long_flight_a_part_of_the_fixes_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptmid_core.calibration.camera.observe.MOST_FIXES", 4)
+    seen = observe(write_bag(tmp_path / "bag", messages(12, truth=False)), Grounded(), Rig())
+    assert 2 <= len(seen) <= 4
+    assert np.diff(seen.times) == pytest.approx(1.5)
 
 
 def test_fixes_without_odometry_around_are_told() -> None:

@@ -37,6 +37,10 @@ class CameraCalibration:
     delay_s: float = 0.0
     focal_scale: float = 1.0
 
+    def __str__(self) -> str:
+        return (f"turned by {self.roll:g}, {self.pitch:g}, {self.yaw:g} degrees, images taken {self.delay_s:g} s before their "
+                f"stamp, focal length times {self.focal_scale:g}")
+
     def camera(self, told: Camera) -> Camera:
         """Return the camera as it is, of the one that is told."""
         if (self.roll, self.pitch, self.yaw, self.focal_scale) == (0.0, 0.0, 0.0, 1.0):

@@ -25,6 +25,7 @@ from promptmid_core.replay.recording import Recording
 
 HEIGHT_SHARE = 0.3  # of the height above ground: so little the prior may say of it where the image's own scale is asked for
 NO_SCALE = np.inf
+MOST_FIXES = 400  # of a flight: the time and the room that they take go with their square and cube
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,14 @@ def observe(bag: Path, localizer: Localizer, rig: Rig, *, topics: Topics | None 
 
 
 def joined(sightings: list[Sighting], odometry: Odometry, height_sigma: float) -> Observations:
-    """Return what the sightings of a flight say together; those without odometry all around are left out.
+    """Return what the sightings of a flight say together; those without odometry all around are left out, and of more than
+    MOST_FIXES so many of each few that they are not.
 
     The aircraft's way is that of dead reckoning, free of jumps of the filter, from the first place on.
     """
     spans = [round(offset * 1e9) for offset in np.arange(-round(BEFORE_S / STEP_S), round(AFTER_S / STEP_S) + 1) * STEP_S]
     kept, priors = [], []
-    for sighting in sightings:
+    for sighting in sightings[::-(-len(sightings) // MOST_FIXES)]:
         try:
             priors.append([odometry.at(sighting.stamped_ns + span)[0] for span in spans])
         except Refusal:
