@@ -120,7 +120,8 @@ MATCH = {
                     "The reason with its figures; empty for a fix."),
     "state": Key(_of(lambda outcome: str(outcome.fix.state)), f"After this image: {STATES}.",
                  warn=is_one_of([State.SEARCHING]), error=is_one_of([State.LOST])),
-    "stamp": Key(lambda judged: seconds(judged.stamp_ns), "The image's stamp, in seconds."),
+    "stamp": Key(lambda judged: seconds(judged.stamp_ns), "The image's stamp, in seconds, less the delay that "
+                 "`camera_calibration` tells."),
     "latency_ms": Key(lambda judged: judged.latency_ms if judged.outcome else ABSENT,
                       "From the image's stamp to the verdict, by the node's clock; unknown where the stamp is more than a minute "
                       "off that clock, as that of a bag played without it.", warn=above(500), error=above(2000)),

@@ -1,4 +1,4 @@
-"""`promptmid calibrate`: what scores say, fitted on known ground."""
+"""`promptmid calibrate`: what scores say, fitted on known ground; how a camera is mounted and stamped, by its flights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.output import Bar
+from promptmid_core.cli.flown import add_settings, add_topics, settings_of, topics_of
+from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import MODEL, command, group, output, positive_count
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Declare the commands of this family."""
-    kinds = group(commands, "calibrate", "fit what scores say of places, on ground whose images are known")
+    kinds = group(commands, "calibrate", "fit what scores say of places, or how a camera differs from what is told of it")
+    _add_camera(kinds)
     fit = command(kinds, "descriptor", _descriptor, "fit the likelihood of a descriptor",
                   "promptmid calibrate descriptor chip_003 chip_014 world_1 --descriptor promptmid:trained/compact --work maps")
     fit.description = (
@@ -32,6 +34,54 @@ def add(commands: Any) -> None:
     option("--seed", type=int, default=1, metavar="S", help="what all that is random comes from; default: 1")
     option("--work", type=Path, metavar="DIR", help="keeps the maps of the grounds, and takes them from there where they fit")
     output(fit, "--out", metavar="FILE.json", help="default: where the descriptor looks for it, its own folder")
+
+
+def _add_camera(kinds: Any) -> None:
+    fit = command(kinds, "camera", _camera, "find a camera's boresight, delay and focal length from flights without truth",
+                  "promptmid calibrate camera flight_low flight_high --map la_map --out camera.yaml --json camera.json")
+    fit.description = (
+        "Matches the frames of each BAG to the map and finds by how much the camera's mount, the time of its images and its\n"
+        "focal length differ from what is told: roll, pitch and yaw in degrees as camera_rpy_deg has them, delay_s, positive\n"
+        "where stamps are late, and focal_scale. Each has its standard deviation; one that the flights do not show is told as\n"
+        "not observed, with what flight would show it. The file is for replay --camera-calibration and the parameter\n"
+        "camera_calibration.")
+    fit.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="flights of one camera; two at heights 30 %% apart, with "
+                     "turns, show most")
+    add_settings(fit)
+    add_topics(fit, "image", "camera_info", "odometry")
+    output(fit, "--out", metavar="FILE.yaml", required=True)
+    output(fit, "--json", metavar="FILE")
+
+
+def _camera(args: argparse.Namespace) -> None:
+    from promptmid_core.bags.bag import open_bag
+    from promptmid_core.calibration.camera.calibrate import calibrate
+    from promptmid_core.calibration.camera.document import as_json, as_text, as_yaml
+    from promptmid_core.descriptors import load
+    from promptmid_core.errors import InputError
+    from promptmid_core.files import write_json, write_whole
+    from promptmid_core.localization.localizer import Localizer
+    from promptmid_core.refmap import ReferenceMap, region_path
+    from promptmid_core.replay.region import region_of_flight
+
+    settings, topics = settings_of(args), topics_of(args)
+    regions = {region_path(args.map, settings.region) if settings.region else region_of_flight(
+        args.map, open_bag(bag, topics), settings.rig) for bag in args.bags}
+    if len(regions) > 1:
+        raise InputError(f"the bags were flown in several regions of {args.map}; calibrate with those of one")
+    reference = ReferenceMap.open(regions.pop())
+    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
+    if descriptor.choice is not None:
+        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    localizer = Localizer(reference, descriptor, settings.options)
+    with Bar("replay", "frame") as progress:
+        found, fixes = calibrate(args.bags, localizer, settings.rig, topics=topics, progress=progress)
+    values = as_json(found, list(zip(args.bags, fixes, strict=True)))
+    write_whole(args.out, as_yaml(values))
+    if args.json:
+        write_json(args.json, values)
+    print(as_text(values))
+    print(f"{args.out}: for replay --camera-calibration, and the parameter camera_calibration")
 
 
 def _descriptor(args: argparse.Namespace) -> None:

@@ -6,17 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptmid_core.cli.flown import TOPICS, add_settings, add_topics, settings_of, topics_of
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import BACKENDS, command, output, positive_number, topic
+from promptmid_core.cli.parsing import command, output, positive_number
 from promptmid_core.files import write_json
 
 if TYPE_CHECKING:
     from promptmid_core.localization.quest import Start
-    from promptmid_core.localization.settings import Settings
-
-# as bags/bag.py has them
-TOPICS = {"image": "/image/compressed, or where that has no messages /image", "camera_info": "/camera_info",
-          "odometry": "/odometry", "ground_truth": "/ground_truth"}
 
 
 def add(commands: Any) -> None:
@@ -24,16 +20,9 @@ def add(commands: Any) -> None:
     run = command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
                   "promptmid replay bag --map la_map --json out.json --report out.html")
     run.add_argument("bag", type=Path, metavar="BAG")
-    run.add_argument("--map", type=Path, required=True, metavar="MAP")
-    run.add_argument("--region", metavar="NAME",
-                     help="of the map, 'main' for the map itself; default: the one in whose CRS the bag was flown")
-    run.add_argument("--descriptor", metavar="NAME", help="default: the one that the map was built with")
-    run.add_argument("--params", type=Path, metavar="FILE", help="parameters of the node, a file such as config/localizer.yaml: "
-                     "how the camera is mounted, all options; what is said here counts more")
-    run.add_argument("--backend", choices=BACKENDS, help="what runs the network of the descriptor; default: the best that is "
-                     "there")
-    run.add_argument("--network", type=Path, metavar="FILE.onnx",
-                     help="run this export of the descriptor's profile, such as one in float16, instead of its own network")
+    add_settings(run)
+    run.add_argument("--camera-calibration", type=Path, metavar="FILE.yaml",
+                     help="what 'promptmid calibrate camera' found of the camera")
     run.add_argument("--lost", action="store_true", help="no first position: the odometry tells how the aircraft moves, not "
                      "where it is; all of the map is searched")
     run.add_argument("--within-m", type=positive_number, metavar="R", help="with --lost: only so far around the odometry's first "
@@ -42,14 +31,13 @@ def add(commands: Any) -> None:
                      "right within so many degrees, 3 sigma; default: it is unknown")
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
-    for role, default in TOPICS.items():
-        run.add_argument(f"--{role.replace('_', '-')}-topic", type=topic, metavar="TOPIC", help=f"of the bag; default: {default}")
+    add_topics(run, *TOPICS)
     output(run, "--json", metavar="FILE")
     output(run, "--report", metavar="FILE.html")
 
 
 def _replay(args: argparse.Namespace) -> None:
-    from promptmid_core.bags.bag import Topics, open_bag
+    from promptmid_core.bags.bag import open_bag
     from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.refmap import ReferenceMap, region_path
@@ -60,8 +48,7 @@ def _replay(args: argparse.Namespace) -> None:
     from promptmid_core.replay.run import replay
 
     start = _start(args)
-    settings = _settings(args)
-    topics = Topics(**{role: name for role in TOPICS if (name := getattr(args, f"{role}_topic"))})
+    settings, topics = settings_of(args), topics_of(args)
     place = region_path(args.map, settings.region) if settings.region else region_of_flight(
         args.map, open_bag(args.bag, topics), settings.rig)
     reference = ReferenceMap.open(place)
@@ -92,12 +79,3 @@ def _start(args: argparse.Namespace) -> Start:
     if not args.lost and (args.within_m or args.heading_known_deg):
         raise InputError("--within-m and --heading-known-deg are said of a flight that begins lost; add --lost")
     return Start(args.lost, args.within_m, args.heading_known_deg)
-
-
-def _settings(args: argparse.Namespace) -> Settings:
-    """The node's settings: the defaults, what a parameter file says, and what the command says."""
-    from promptmid_core.localization.settings import DEFAULTS, Settings, read_parameter_file
-
-    values = DEFAULTS | (read_parameter_file(args.params) if args.params else {})
-    said = {name: getattr(args, name) for name in ("region", "descriptor", "backend", "network")}
-    return Settings.read(values | {name: str(value) for name, value in said.items() if value is not None})

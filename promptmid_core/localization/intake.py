@@ -46,6 +46,9 @@ class Localized:
 class Intake:
     """Holds what the images to come need: camera_info, how the camera is mounted, odometry. For use by several threads.
 
+    What the rig's calibration knows of the camera is applied here: a frame has the camera as it is and the time at which it was
+    taken, and so has all that follows from it.
+
     Messages are those of rclpy or of a bag, read by the names of their fields. `shift` (3,) is added to poses given in `map`.
     """
 
@@ -54,6 +57,7 @@ class Intake:
         self.cameras = cameras or CameraInfos()
         self.mounts = mounts or Mounts(rig)
         self.odometry = Odometry(rig, shift, buffer)
+        self._calibration = rig.calibration
         self._frozen = FrozenImages()
 
     def localize(self, message: Any, localizer: Localizing, wait_s: float = 0.0) -> Localized:
@@ -61,14 +65,14 @@ class Intake:
 
         A message that cannot be used becomes a candidate with its reason; an accepted fix moves `odom` in `map`.
         """
-        stamp = stamp_ns(message.header)
+        stamp = self._calibration.taken_ns(stamp_ns(message.header))
         clock = Stopwatch()
         frame: Frame | None = None
         anchor: Anchor | None = None
         try:
             if wait_s:
                 with clock("wait"):
-                    self._wait(stamp, message.header.frame_id, wait_s)
+                    self._wait(stamp, message.header, wait_s)
             with clock("decode"):
                 frame = self.frame(message)
             prior, anchor = self.odometry.at(stamp)
@@ -87,18 +91,19 @@ class Intake:
     def frame(self, message: Any) -> Frame:
         """Return the frame of an image message. Raises Refusal where its stamp, its pixels or its camera cannot be used."""
         stamp, frame_id = stamp_ns(message.header), message.header.frame_id
+        calibration = self._calibration
         if stamp <= 0:
             raise Refusal(Reason.STAMP_ZERO, "the image has stamp zero; the prior cannot be found without its time")
-        camera = self.cameras.camera(stamp, self.mounts.mount(frame_id))
-        return Frame(stamp, pixels(message, (camera.width, camera.height)), camera)
+        camera = calibration.camera(self.cameras.camera(stamp, self.mounts.mount(frame_id)))
+        return Frame(calibration.taken_ns(stamp), pixels(message, (camera.width, camera.height)), camera)
 
-    def _wait(self, stamp: int, frame_id: str, seconds: float) -> None:
+    def _wait(self, stamp: int, header: Any, seconds: float) -> None:
         if stamp <= 0:
             return
         until = time.monotonic() + seconds
         self.odometry.wait(stamp, seconds)
-        self.cameras.wait(stamp, until - time.monotonic())
-        self.mounts.wait(frame_id)
+        self.cameras.wait(stamp_ns(header), until - time.monotonic())
+        self.mounts.wait(header.frame_id)
 
 
 def pixels(message: Any, stated: Size | None = None) -> UInt8:

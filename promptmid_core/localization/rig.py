@@ -13,6 +13,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import NADIR, Pose
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.localization.anchor import Drift
+from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.parameter import option, parameters_of
 
@@ -54,18 +55,21 @@ class RigOptions:
                                          "pitch and yaw in degrees, all 0 where it looks straight down with the image's top "
                                          "forward. One that looks 10 degrees ahead has [0.0, -10.0, 0.0], one that looks to the "
                                          "left [10.0, 0.0, 0.0].")
+    camera_calibration: str = option("", "File that 'promptmid calibrate camera' made: by how much the camera's mount, the time "
+                                     "of its images and its focal length differ from what is told; empty for none.")
 
 
 @dataclass(frozen=True)
 class Rig:
     """`mount`: pose of the camera's optical frame in `base_frame` where parameters give it; `mounted_by`: one of MOUNTS;
-    `drift`: of odometry in `odom`."""
+    `drift`: of odometry in `odom`; `calibration`: how the camera differs from what it and its mount are told to be."""
 
     base_frame: str = "base_link"
     mounted_by: str = BY_PARAMETERS
     mount: Pose = NADIR
     sigmas: DefaultSigmas = field(default_factory=DefaultSigmas)
     drift: Drift = field(default_factory=lambda: Drift(0.05, float(np.deg2rad(1.0)) / 1000))
+    calibration: CameraCalibration = field(default_factory=CameraCalibration)
 
     @staticmethod
     def read(values: Mapping[str, Any], track: TrackOptions) -> Rig:

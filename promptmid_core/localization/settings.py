@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.errors import InputError
+from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.options import PARAMETERS as OPTIONS
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.parameter import Parameter, parameters_of
@@ -94,9 +95,12 @@ class Settings:
         options = Options.read(values)
         wanted = Wanted(values["backend"], network=_path(values["network"]), side_px=options.search.patch_px,
                         allow_build=values["allow_build"])
+        rig, calibrated = Rig.read(values, options.track), _path(values["camera_calibration"])
+        if calibrated is not None:
+            rig = replace(rig, calibration=CameraCalibration.read(calibrated))
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
-            values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], Rig.read(values, options.track), options,
+            values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], rig, options,
             values["publish_tf"], _path(values["snapshot_dir"]), Upkeep.read(values))
 
 

@@ -14,6 +14,7 @@ from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
+from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.mounts import NOT_JOINED
 from promptmid_core.localization.options import TrackOptions
@@ -81,6 +82,7 @@ class Recording:
         self.notes: list[str] = []
         self._shift = self._shift_to(frame)
         rig = rig or Rig.read(DEFAULTS, TrackOptions())
+        self._calibration = rig.calibration
         self._wait_ns = DEFAULTS["prior_wait_ms"] * 1_000_000
         self.intake = Intake(rig, shift=self._shift, buffer=PriorBuffer(keep_ns=WHOLE_FLIGHT_NS))
         self._bad: list[Refusal] = []
@@ -162,6 +164,8 @@ class Recording:
             self.notes.append(f"For {self._late} of the images odometry of a later stamp was recorded more than "
                               f"{self._wait_ns / 1e6:.0f} ms after them, longer than the node waits by default (prior_wait_ms): "
                               "live they would be refused.")
+        if self._calibration != CameraCalibration():
+            self.notes.append(f"The camera was taken to be as its calibration says: {self._calibration}.")
         source = self.intake.mounts.source
         if source.startswith("static"):
             self.notes.append(f"The camera is mounted as {source} say.")
