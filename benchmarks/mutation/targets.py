@@ -42,6 +42,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/anchor.py": ROAD,
     "promptmid_core/localization/apart.py": ("test_split.py",),
     "promptmid_core/localization/belief.py": ("test_belief.py", *TRACK),
+    "promptmid_core/localization/camera_calibration.py": ("test_camera_calibration.py",),
     "promptmid_core/localization/cameras.py": ROAD,
     "promptmid_core/localization/clouds.py": ("test_clouds.py",),
     "promptmid_core/localization/dispute.py": ("test_dispute.py", *TRACK),

@@ -18,23 +18,23 @@ FILTERS, SEED = 100, 0
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Filtered:
     """East and north in `map` as filters have them, metres: `places` (FILTERS, 2), and the `covariance` (2, 2) of each."""
 
     places: Float64
     covariance: Float64
 
-    def moved(self, step: Float64, variance: float, rng: np.random.Generator) -> Estimate:
+    def moved(self, step: Float64, variance: float, rng: np.random.Generator) -> Filtered:
         """Return the estimate moved by odometry: a `step` (2,) and noise of that variance an axis."""
         noise = rng.normal(0.0, np.sqrt(variance), self.places.shape)
-        return Estimate(self.places + step + noise, self.covariance + variance * np.eye(2))
+        return Filtered(self.places + step + noise, self.covariance + variance * np.eye(2))
 
-    def updated(self, place: Float64, covariance: Float64) -> Estimate:
+    def updated(self, place: Float64, covariance: Float64) -> Filtered:
         """Return the estimate with a fix (2,) and its covariance (2, 2) taken in."""
         gain = np.linalg.solve(self.covariance + covariance, self.covariance).T
         keep = np.eye(2) - gain
         # Joseph's form stays symmetric and positive
-        return Estimate(self.places + (place - self.places) @ gain.T,
+        return Filtered(self.places + (place - self.places) @ gain.T,
                         keep @ self.covariance @ keep.T + gain @ covariance @ gain.T)
 
 
@@ -64,7 +64,7 @@ def followed(frames: Sequence[ReplayedFrame], gsd_m: float) -> dict[str, Any]:
 def _judged(flight: Sequence[ReplayedFrame], gsd_m: float) -> Iterator[Float64]:
     """Squared Mahalanobis distance, error and stated sigma in px of each filter (3, FILTERS), at each fix after the first."""
     rng = np.random.default_rng(SEED)
-    estimate: Estimate | None = None
+    estimate: Filtered | None = None
     last = np.zeros(2)
     for frame in flight:
         fix = frame.fix
@@ -72,7 +72,7 @@ def _judged(flight: Sequence[ReplayedFrame], gsd_m: float) -> Iterator[Float64]:
             continue
         truth, place, covariance = frame.truth.position[:2], fix.pose.position[:2], fix.covariance[:2, :2]
         if estimate is None:
-            estimate = Estimate(np.tile(place, (FILTERS, 1)), covariance)
+            estimate = Filtered(np.tile(place, (FILTERS, 1)), covariance)
         else:
             step = truth - last
             variance = SHARE ** 2 * STRETCH_PX * gsd_m * float(np.hypot(*step))
@@ -81,7 +81,7 @@ def _judged(flight: Sequence[ReplayedFrame], gsd_m: float) -> Iterator[Float64]:
         last = truth
 
 
-def _against(estimate: Estimate, truth: Float64, gsd_m: float) -> Float64:
+def _against(estimate: Filtered, truth: Float64, gsd_m: float) -> Float64:
     errors = estimate.places - truth
     d2 = (errors * np.linalg.solve(estimate.covariance, errors.T).T).sum(axis=1)
     stated = np.sqrt(np.trace(estimate.covariance))
