@@ -19,7 +19,7 @@ from promptmid_core.reasons import Reason
 
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
-        "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds"}
+        "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds", "bags", "--camera-calibration"}
 FOLDERS = {"promptmid map build": "out", "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
            "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work",
            "promptmid calibrate descriptor": "--work"}
@@ -53,6 +53,7 @@ def test_every_option_that_names_a_file_is_known_to_be_read_or_written() -> None
         "promptmid scenario run --report", "promptmid bench --json", "promptmid bench --plot",
         "promptmid bench --trials-file", "promptmid bench runtime --json", "promptmid map preview --out",
         "promptmid simulate alter --out", "promptmid calibrate descriptor --out",
+        "promptmid calibrate camera --out", "promptmid calibrate camera --json",
         "promptmid export onnx --out", "promptmid export tensorrt --out"}
 
 
@@ -62,6 +63,7 @@ TWICE = {
     "by a hard link": ["replay", "bag", "--map", "map", "--json", "hard", "--report", "file"],
     "by way of a folder": ["replay", "bag", "--map", "map", "--json", "a", "--report", "folder/../a"],
     "a file that is not there, by a link": ["replay", "bag", "--map", "map", "--json", "to a", "--report", "a"],
+    "calibrate camera": ["calibrate", "camera", "bag", "--map", "map", "--out", "a", "--json", "./a"],
     "bench": ["bench", "pairs", "--json", "a.png", "--plot", "a.png"],
     "trials": ["bench", "pairs", "--json", "a", "--trials-file", "a"],
     "trials that are there": ["bench", "pairs", "--json", "file", "--trials-file", "file"],
