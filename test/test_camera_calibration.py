@@ -173,3 +173,13 @@ def test_fixes_without_odometry_around_are_told() -> None:
     sighting = Sighting(5_000_000_000, CAMERA, GroundPoint(np.zeros(3), np.eye(2), np.zeros(3)), np.eye(3), 1.0, 0.0, 1.0)
     with pytest.raises(InputError, match="none of 1 fixes has odometry"):
         joined([sighting], Intake(Rig()).odometry, 0.0)
+
+
+def test_an_image_that_is_stamped_early_has_the_odometry_of_when_it_was_taken(tmp_path: Path) -> None:
+    """By half a second, and the last one is taken after all that was recorded."""
+    rig = Rig(calibration=CameraCalibration(delay_s=-0.5))
+    flight = replay(write_bag(tmp_path / "bag", messages(5)), KnownLocalizer(), PlainMap(), rig=rig)
+    for frame, stamp in zip(flight.frames[:-1], stamps(5), strict=False):
+        then = stamp + 500_000_000
+        assert frame.fix.stamp_ns == then and frame.fix.candidate.prior is not None, frame.fix.sentence
+        assert frame.fix.candidate.prior.pose.position[:2] == pytest.approx(true_pose(then).position[:2] + DRIFT[:2], abs=0.01)

@@ -110,7 +110,8 @@ class Recording:
                 continue
             stamp = stamp_ns(message.header)
             last_ns = bag_ns
-            while intake.odometry.heard_ns < stamp and odometry.next_ns is not None:
+            taken = self._calibration.taken_ns(stamp)
+            while intake.odometry.heard_ns < taken and odometry.next_ns is not None:
                 last_ns = odometry.next_ns
                 odometry.one()
             self._late += last_ns - bag_ns > self._wait_ns
