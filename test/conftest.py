@@ -83,3 +83,18 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 @pytest.fixture(scope="session")
 def flown(scene: Scene) -> Flown:
     return fly(scene)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the tests of a file share."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="session")
+def spots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A raster of bright spots, and their pixel coordinates."""
+    from spots import blobs, write_raster
+
+    image, at = blobs(600)
+    return write_raster(tmp_path_factory.mktemp("spots") / "spots.tif", image), at

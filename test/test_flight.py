@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from spots import EAST, GSD, NORTH, OPTIONS, blobs, centroid, frames_of, hills, priors_at_frames, sentence, write_raster
+from spots import EAST, GSD, NORTH, OPTIONS, centroid, frames_of, hills, priors_at_frames, sentence, write_raster
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import camera_from, stamp_ns
@@ -13,17 +13,6 @@ from promptmid_core.geometry import Terrain
 from promptmid_core.georaster import RasterView
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("flights")
-
-
-@pytest.fixture(scope="module")
-def spots(folder):
-    image, at = blobs(600)
-    return write_raster(folder / "spots.tif", image), at
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,6 @@ from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.flight.view import View
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("flights")
-
-
 def test_every_pixel_over_relief_meets_the_ground_that_its_ray_meets():
     sight = nadir_sight(400, 300, 1500.0)
     heights = hills(150, 80.0)

@@ -12,17 +12,6 @@ from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.settings import as_option
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("flights")
-
-
-@pytest.fixture(scope="module")
-def spots(folder):
-    image, at = blobs(600)
-    return write_raster(folder / "spots.tif", image), at
-
-
 def test_maps_without_room_are_refused_with_what_would_fit(folder, spots):
     out = folder / "never"
     text = sentence(spots[0], out, **(OPTIONS | {"footprint_px": 590.0}))

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from spots import EAST, GSD, NORTH, blobs, centroid, frames_of, write_raster
+from spots import EAST, GSD, NORTH, centroid, frames_of
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.errors import InputError
@@ -22,12 +22,6 @@ from promptmid_core.simulation.flight.view import SKY, View
 
 BORESIGHT = 1.5, -2.0, 3.0
 WRONG = {"boresight_error_deg": BORESIGHT, "focal_error_percent": 4, "principal_point_error_px": (6, -5), "camera_delay_s": 0.5}
-
-
-@pytest.fixture(scope="module")
-def spots(tmp_path_factory):
-    image, at = blobs(600)
-    return write_raster(tmp_path_factory.mktemp("ground") / "spots.tif", image), at
 
 
 @pytest.fixture(scope="module")

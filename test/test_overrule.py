@@ -8,7 +8,8 @@ from overflight import Overflight, overflight  # noqa: F401
 from refusals import refused
 
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.localization.overrule import LEAST_GROUND, OVERRULED, Likeliest, check_ground, overruled
+from promptmid_core.localization.likeliest import Likeliest
+from promptmid_core.localization.overrule import LEAST_GROUND, OVERRULED, check_ground, overruled
 from promptmid_core.reasons import Reason
 
 PRIOR = Prior(1, Pose(np.array([100.0, 200.0, 3000.0]), np.eye(3)), np.diag([16.0, 9.0, 1.0, 1.0, 1.0, 1.0]))

@@ -58,6 +58,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/nats.py": ("test_whereabouts.py",),
     "promptmid_core/localization/odometry.py": ROAD,
     "promptmid_core/localization/outlook.py": TRACK,
+    "promptmid_core/localization/likeliest.py": ("test_overrule.py",),
     "promptmid_core/localization/overrule.py": ("test_overrule.py",),
     "promptmid_core/localization/prior.py": ROAD,
     "promptmid_core/localization/reckoning.py": ("test_reckoning.py", "test_priors.py", "test_prior_buffer.py", "test_odom.py"),

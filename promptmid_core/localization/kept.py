@@ -11,7 +11,7 @@ from promptmid_core.geometry import DeadReckoning, Pose
 from promptmid_core.localization.belief import Belief
 from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.ground import SeenGround
-from promptmid_core.localization.overrule import Likeliest
+from promptmid_core.localization.likeliest import Likeliest
 from promptmid_core.localization.reckoning import ANYWHERE_M
 
 SLOW_S = 20.0  # how long errors of heading and height stay what they are

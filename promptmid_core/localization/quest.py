@@ -9,8 +9,8 @@ import numpy as np
 from promptmid_core.arrays import Float32, Float64
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Bounds, DeadReckoning, Grid, Pose, Prior
+from promptmid_core.localization.likeliest import Likeliest
 from promptmid_core.localization.lost import Whereabouts
-from promptmid_core.localization.overrule import Likeliest
 from promptmid_core.matching.overview import Overview
 
 LEAST_REACH = float(np.deg2rad(10.0))  # of headings: what states less may be wrong

@@ -16,9 +16,9 @@ from promptmid_core.localization.closely import LEAST_SCALE, Closely, Closeup, S
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.footprint import footprint
 from promptmid_core.localization.lie import Lie, common, ground_of
+from promptmid_core.localization.likeliest import Likeliest
 from promptmid_core.localization.lost import Step, Whereabouts
 from promptmid_core.localization.options import Options
-from promptmid_core.localization.overrule import Likeliest
 from promptmid_core.localization.quest import Anywhere, Quest, Search, Sought
 from promptmid_core.localization.reach import level_of, swing_of
 from promptmid_core.localization.stopwatch import Stopwatch

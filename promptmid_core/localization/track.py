@@ -17,9 +17,10 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, State
 from promptmid_core.localization.ground import SeenGround
 from promptmid_core.localization.kept import Correction, Kept
+from promptmid_core.localization.likeliest import Likeliest
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
-from promptmid_core.localization.overrule import Likeliest, check_ground, overruled
+from promptmid_core.localization.overrule import check_ground, overruled
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.reasons import Reason
