@@ -44,7 +44,7 @@ def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> Pose
 def ground_point(stamp_ns: int, ground: GroundPoint) -> PoseWithCovarianceStamped:
     """Return where the boresight meets the ground, in `map`; height and orientation are not observed and have variance 1e6."""
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
-    covariance[:2, :2] = ground.covariance
+    covariance[:2, :2] = ground.published
     return pose_with_covariance(stamp_ns, Pose(ground.point, np.eye(3)), covariance)
 
 

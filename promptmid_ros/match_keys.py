@@ -10,6 +10,7 @@ import numpy as np
 
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import GroundPoint, State
+from promptmid_core.localization.independent import Repetition
 from promptmid_core.reasons import Reason
 from promptmid_ros.health import Value
 from promptmid_ros.keys import ABSENT, Absent, Key, above, is_one_of, is_other_than
@@ -83,6 +84,29 @@ def _ground(get: Callable[[GroundPoint], Value]) -> Callable[[Judged], Value | A
     return _of(read)
 
 
+def _part(name: str) -> Callable[[Judged], Value | Absent]:
+    def sigma(outcome: Outcome) -> Value | Absent:
+        parts = outcome.fix.parts
+        return ABSENT if parts is None else float(np.sqrt(max(np.trace(getattr(parts, name)), 0.0)))
+
+    return _of(sigma)
+
+
+def _repetition(get: Callable[[Repetition], Value]) -> Callable[[Judged], Value | Absent]:
+    def read(outcome: Outcome) -> Value | Absent:
+        repetition = outcome.fix.repetition
+        return ABSENT if repetition is None else get(repetition)
+
+    return _of(read)
+
+
+def _lever(outcome: Outcome) -> Value | Absent:
+    lever = outcome.fix.candidate.lever
+    if lever is None or not outcome.fix.accepted:
+        return ABSENT
+    return " ".join(f"{metres:.3f}" for metres in (lever * pi / 180).ravel())
+
+
 def _dispute(get: Callable[[Dispute], Value]) -> Callable[[Judged], Value | Absent]:
     def of(outcome: Outcome) -> Value | Absent:
         dispute = outcome.fix.dispute
@@ -133,10 +157,29 @@ MATCH = {
     "correction_east_m": Key(_correction(0), "Position of the match minus that of the prior, along the map's x."),
     "correction_north_m": Key(_correction(1), "The same along the map's y."),
     "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
-    "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix: the root of the summed variances of x and y.",
+    "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix by itself: the root of the summed variances of x "
+                   "and y. What is published is `inflation` times the covariance.",
                    warn=above(100)),
     "sigma_ground_m": Key(_ground(lambda ground: float(np.sqrt(np.trace(ground.covariance)))),
                           "The same of `~/ground_point`, in which errors of the attitude have no part."),
+    "sigma_matching_m": Key(_part("matching"), "The part of `sigma_m` that is new with each image."),
+    "sigma_place_m": Key(_part("ground"), "The part that belongs to the ground, by what it looks like on both sides and by "
+                         "the map: another fix shares it as far as it shows the same ground, 1 / e of it after `repeats_m`."),
+    "sigma_attitude_m": Key(_part("attitude"), "The part that is of the prior's roll, pitch and height, which stay alike over "
+                            "`repeats_s` and turn with the aircraft."),
+    "sigma_camera_m": Key(_part("camera"), "The part that is of the camera's mount, its principal point and the delay of its "
+                          "stamps, which are always the same: by `mount_sigma_deg`, `principal_point_sigma_px` and "
+                          "`camera_delay_sigma_s`."),
+    "repeats_m": Key(_repetition(lambda repetition: repetition.ground_m), "Metres flown after which two fixes share 1 / e of "
+                     "the error of the ground."),
+    "repeats_s": Key(_repetition(lambda repetition: repetition.attitude_s), "Seconds after which they share 1 / e of the error "
+                     "of the attitude: `attitude_correlation_s`."),
+    "lever_m_per_deg": Key(_of(_lever), "Metres that a fix moves east by each degree that the prior's attitude turns about the "
+                           "map's x, and about y; then the same north: the Jacobian by rows."),
+    "inflation": Key(_of(lambda outcome: outcome.fix.inflation if outcome.fix.accepted else ABSENT),
+                     "What the covariance of a fix is multiplied by as it is published, so that a filter which takes "
+                     "each fix for independent stays honest; 1 with `independent_fixes` off."),
+    "inflation_ground": Key(_ground(lambda ground: ground.inflation), "The same of `~/ground_point`."),
     "line_of_sight": Key(_ground(lambda ground: " ".join(f"{axis:.6f}" for axis in ground.sight)),
                          "Along which the ground point of a fix is seen, in the axes of `base_link`, of length 1."),
     "probability": Key(_of(_probability), "Share of the belief that the place of the match holds, by all images so far."),

@@ -46,12 +46,13 @@ class Outputs:
         """Every image's diagnostics, the places still possible where somebody listens, and what else a fix brings."""
         fix = outcome.fix
         stamp, prior = fix.stamp_ns, fix.candidate.prior
-        if fix.pose is not None and fix.covariance is not None and prior is not None:
-            self._pose.publish(conversions.pose_with_covariance(stamp, fix.pose, fix.covariance))
+        covariance = fix.published
+        if fix.pose is not None and covariance is not None and prior is not None:
+            self._pose.publish(conversions.pose_with_covariance(stamp, fix.pose, covariance))
             if fix.ground is not None:
                 self._ground.publish(conversions.ground_point(stamp, fix.ground))
-            self._correction.publish(conversions.correction(stamp, fix.pose, prior.pose, fix.covariance))
-            self._navsat.publish(conversions.navsat_fix(stamp, fix.pose, fix.covariance, self._geodetic, self._base_frame))
+            self._correction.publish(conversions.correction(stamp, fix.pose, prior.pose, covariance))
+            self._navsat.publish(conversions.navsat_fix(stamp, fix.pose, covariance, self._geodetic, self._base_frame))
         if self._hypotheses.get_subscription_count():
             self._hypotheses.publish(conversions.hypotheses(stamp, fix.places))
         summary = "fix" if fix.accepted else f"{fix.reason}: {fix.sentence}"

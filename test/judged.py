@@ -5,10 +5,17 @@ from flights import CAMERA, FRAME_NS, GSD, HEIGHT, START_NS
 
 from promptmid_core.geometry import Pose, Terrain
 from promptmid_core.localization.fix import Candidate, Fix, GroundPoint, State
+from promptmid_core.localization.parts import Parts
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import Flight, ReplayedFrame, judge
 
 SIGMA_M = 5.0
+
+
+def parts_of(sigma_m: float = 1.0) -> Parts:
+    """Of a place that is off by its ground alone, with a standard deviation an axis."""
+    none = np.zeros((2, 2))
+    return Parts(none, sigma_m ** 2 * np.eye(2), none, none)
 
 
 def level(place: np.ndarray) -> Pose:

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from judged import parts_of
 
 from promptmid_core.descriptors.likelihood import Likelihood
 from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.localization.apart import Apart
 from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Candidate, Fix, Frame
+from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundPoint
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.reckoning import Reckoner, Twist
@@ -23,6 +24,7 @@ from promptmid_core.reasons import Reason
 
 GSD = 10.0
 CELL = 4 * GSD
+SIGMA_M = 7.0
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 LIKELIHOOD = Likelihood.line(2.0, 1.3, 0.3)
@@ -129,8 +131,9 @@ class Sightings:
         seen = None if reason is Reason.LOW_TEXTURE else Surface(scores, east, north)
         return Candidate(
             prior.stamp_ns, prior, reason, "" if reason is Reason.FIX else "as the test wants",
-            pose if reason is Reason.FIX else None, np.diag([50.0, 50.0, 1e6, 1e6, 1e6, 1e-5]), ("x", "y", "yaw"),
-            height=(float(found[2]), 25.0), expected=expected, surface=seen,
+            pose if reason is Reason.FIX else None, np.diag([SIGMA_M ** 2, SIGMA_M ** 2, 1e6, 1e6, 1e6, 1e-5]),
+            parts=parts_of(SIGMA_M), ground=GroundPoint(np.append(pose.position[:2], 0.0), parts_of(SIGMA_M), -np.eye(3)[2]),
+            observed=("x", "y", "yaw"), height=(float(found[2]), 25.0), expected=expected, surface=seen,
             apart=Apart(np.array(parts), 2.0) if parts else None, scores={"evidence": evidence},
             patch=Patch(np.zeros((256, 256), np.uint8), np.ones((256, 256), bool), grid))
 

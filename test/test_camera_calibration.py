@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from flights import CAMERA, DRIFT, HEIGHT, KnownLocalizer, PlainMap, messages, stamps, true_pose, write_bag
+from judged import parts_of
 
 from promptmid_core.calibration.camera.document import as_json, as_text, as_yaml
 from promptmid_core.calibration.camera.estimate import Estimate
@@ -131,7 +132,7 @@ class Grounded(KnownLocalizer):
         fix = super().track(candidate)
         if fix.pose is None:
             return fix
-        ground = GroundPoint(np.append(fix.pose.position[:2], 0.0), np.eye(2), np.array([0.0, 0.0, -1.0]))
+        ground = GroundPoint(np.append(fix.pose.position[:2], 0.0), parts_of(), np.array([0.0, 0.0, -1.0]))
         return replace(fix, ground=ground, observed=("x", "y"))
 
 
@@ -170,7 +171,7 @@ def test_of_a_long_flight_a_part_of_the_fixes_is_used(tmp_path: Path, monkeypatc
 
 
 def test_fixes_without_odometry_around_are_told() -> None:
-    sighting = Sighting(5_000_000_000, CAMERA, GroundPoint(np.zeros(3), np.eye(2), np.zeros(3)), np.eye(3), 1.0, 0.0, 1.0)
+    sighting = Sighting(5_000_000_000, CAMERA, GroundPoint(np.zeros(3), parts_of(), np.zeros(3)), np.eye(3), 1.0, 0.0, 1.0)
     with pytest.raises(InputError, match="none of 1 fixes has odometry"):
         joined([sighting], Intake(Rig()).odometry, 0.0)
 

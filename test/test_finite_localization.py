@@ -10,6 +10,7 @@ import pytest
 from finite import ANGLES, METRES, covariances, examples, is_covariance, is_finite, no_warning, vectors
 from hypothesis import example, given
 from hypothesis import strategies as st
+from judged import parts_of
 from places import Flown, flown_over_a_small_world
 from sightings import GSD, REFERENCE, track
 
@@ -18,9 +19,10 @@ from promptmid_core.geometry import Camera, DeadReckoning, Grid, Patch, Pose, Pr
 from promptmid_core.localization.anchor import Anchor, Drift
 from promptmid_core.localization.apart import Apart
 from promptmid_core.localization.belief import Surface
-from promptmid_core.localization.fix import Candidate, Frame, TiePoints
+from promptmid_core.localization.fix import Candidate, Frame, GroundPoint, TiePoints
 from promptmid_core.localization.integrity import check_plausible, check_ties, surplus
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.reach import scope_of
@@ -35,6 +37,7 @@ CAMERA = Camera(1280, 960, np.array([[1160.0, 0, 639.5], [0, 1160.0, 479.5], [0,
 LEVEL = Pose.from_rpy(np.zeros(3), 0, 0, 0)
 # what any filter may state that fills a covariance with ones: full correlation
 ONES = np.ones((6, 6))
+ROUND = parts_of()
 FOUND = np.diag([50.0, 50.0, 1e6, 1e6, 1e6, 1e-5])
 STAMPS = st.integers(-2**31 * 10**9, 2**32 * 10**9)
 
@@ -70,7 +73,7 @@ def test_any_tie_points_and_prior_are_solved_or_refused(shape: str, found: str, 
     pose = Pose.from_rpy(np.array([0.0, 0.0, ground + height]), 0.0, tilt, 1.0)
     believed = Prior(1, pose.corrected(np.array([1, 1, 1, 0, 0, 0.01])), prior)
     try:
-        solution = solve(ties, CAMERA, pose, believed, correlation=4.0, floor=0.0)
+        solution = solve(ties, CAMERA, pose, believed, ErrorBudget(4.0, 0.0))
     except Refusal as refusal:
         assert refusal.reason is Reason.TIE_POINTS_CLUSTERED and said(refusal)
         return
@@ -138,15 +141,16 @@ def test_the_reach_of_any_prior(covariance: Any, place: np.ndarray, rpy: np.ndar
 @example(ONES, np.array([0.0, 0, 3000, 0, 0, 0]), -100.0)
 def test_gates_of_any_solution(found: Any, delta: np.ndarray, height: float) -> None:
     try:
-        check_plausible(Solution(LEVEL.corrected(delta), found, np.eye(2), 1.0, np.ones(3), np.zeros(3), 1.0), LEVEL,
-                        Extent(100.0, 4.0, 0.1), height)
+        solution = Solution(LEVEL.corrected(delta), found, ROUND, ROUND, np.eye(2), 1.0, np.ones(3), np.zeros(3), 1.0)
+        check_plausible(solution, LEVEL, Extent(100.0, 4.0, 0.1), height)
     except Refusal as refusal:
         assert said(refusal)
 
 
 @pytest.mark.parametrize("height", [-100.0, 0.0, 0.5])
 def test_a_change_of_height_is_implausible_where_the_matched_ground_is_as_high_as_the_aircraft(height: float) -> None:
-    solution = Solution(LEVEL.corrected(np.array([0.0, 0, 30, 0, 0, 0])), np.eye(6), np.eye(2), 1.0, np.ones(3), np.zeros(3), 1.0)
+    solution = Solution(LEVEL.corrected(np.array([0.0, 0, 30, 0, 0, 0])), np.eye(6), ROUND, ROUND, np.eye(2), 1.0, np.ones(3),
+                        np.zeros(3), 1.0)
     with pytest.raises(Refusal) as refused:
         check_plausible(solution, LEVEL, Extent(100.0, 0.1, 0.1), height)
     assert refused.value.reason is Reason.IMPLAUSIBLE_SCALE
@@ -196,8 +200,9 @@ def test_the_track_of_any_candidates(all_of: list[tuple[Any, ...]]) -> None:
         values = np.array(scores, float).reshape(-1, 3).T
         grid = Grid(found.position[0], found.position[1], GSD, 64, 64)
         fix = kept.judge(Candidate(
-            stamp, prior, Reason.FIX, "", found, FOUND, ("x", "y", "yaw"), height=(float(off[2]), 10.0), expected=expected,
-            surface=Surface(*values), apart=None if apart is None else Apart(apart, 2.0),
+            stamp, prior, Reason.FIX, "", found, FOUND, ROUND, observed=("x", "y", "yaw"), height=(float(off[2]), 10.0),
+            ground=GroundPoint(found.position, ROUND, -np.eye(3)[2]), expected=expected, surface=Surface(*values),
+            apart=None if apart is None else Apart(apart, 2.0),
             patch=Patch(np.zeros((64, 64), np.uint8), np.ones((64, 64), bool), grid)))
         assert fix.accepted or said(Refusal(fix.reason, fix.sentence))
         assert is_finite(fix.probability, fix.overruled, [probability for _, probability in fix.places])

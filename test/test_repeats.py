@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from flights import FRAME_NS, GSD
-from judged import SIGMA_M, fix_at, flight_of, refused_at, repeating
+from judged import SIGMA_M, fix_at, flight_of, parts_of, refused_at, repeating
 
 from promptmid_core.localization.fix import GroundPoint
 from promptmid_core.replay import repeats
@@ -117,7 +117,7 @@ def test_the_ground_point_is_judged_by_its_own_covariance() -> None:
 
     def told(sigma_m: float) -> list[ReplayedFrame]:
         """Fixes whose ground points are ten times as good as their positions, and said to be so good."""
-        points = [GroundPoint(np.array([*(error / 10), 0.0]), np.eye(2) * sigma_m ** 2, -np.eye(3)[2]) for error in errors]
+        points = [GroundPoint(np.array([*(error / 10), 0.0]), parts_of(sigma_m), -np.eye(3)[2]) for error in errors]
         return [fix_at(i, NOTHING, error, ground=point) for i, (error, point) in enumerate(zip(errors, points, strict=True))]
 
     summary = summarise(flight_of(told(SIGMA_M / 10)))

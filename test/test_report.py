@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from flights import DRIFT, KnownLocalizer, PlainMap, messages, stamps, write_bag
+from judged import parts_of
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch, Pose
@@ -137,7 +138,7 @@ def test_the_page_tells_how_far_errors_repeat_and_what_a_plain_filter_makes_of_t
     assert "groundpointin" not in shown
     told = []
     for frame in flight.frames:
-        ground = GroundPoint(np.array([*frame.true_ground, 0.0]), np.eye(2), -np.eye(3)[2])
+        ground = GroundPoint(np.array([*frame.true_ground, 0.0]), parts_of(), -np.eye(3)[2])
         told.append(judge(replace(frame, fix=replace(frame.fix, ground=ground)), PlainMap().terrain(), PlainMap().gsd))
     assert "groundpointin95%ellipse100.0%90to98%" in squeezed(page(replace(flight, frames=tuple(told))))
 

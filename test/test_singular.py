@@ -15,6 +15,7 @@ from promptmid_core.descriptors import load
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Grid, Pose, Prior, Terrain, boresight_point
 from promptmid_core.localization.fix import TiePoints
+from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.solve import Solution, solve
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
@@ -35,7 +36,7 @@ def ties_at(points: np.ndarray, moved: np.ndarray, height: float = 0.0) -> TiePo
 
 
 def solved(ties: TiePoints) -> Solution:
-    return solve(ties, CAMERA, START, PRIOR, correlation=4.0, floor=1.0)
+    return solve(ties, CAMERA, START, PRIOR, ErrorBudget(4.0, 1.0))
 
 
 class TestTiePoints:

@@ -7,6 +7,7 @@ import pytest
 
 from promptmid_core.geometry import NADIR, Camera, Pose, Prior
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
+from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.solve import _residuals, ground_jacobian, moved_ground, solve, ties_on_ground
 from promptmid_core.matching.ties import BlockMatches
 
@@ -29,7 +30,7 @@ def case(seed: int, noise_px: float = 1.0, outliers: float = 0.0, count: int = 4
 
 
 def solved(ties: TiePoints, prior: Prior):
-    return solve(ties, CAMERA, prior.pose, prior, correlation=1.0, floor=0.0)
+    return solve(ties, CAMERA, prior.pose, prior, ErrorBudget(1.0, 0.0))
 
 
 def test_exact_ties_give_the_ground_back() -> None:
@@ -98,8 +99,8 @@ def test_the_covariance_of_the_ground_covers_and_has_no_attitude_in_it() -> None
         ties, prior, truth = case(seed)
         solution = solved(ties, prior)
         delta = on_ground(solution.pose) - on_ground(truth)
-        d2.append(delta @ np.linalg.solve(solution.ground, delta))
-        sigma.append(np.sqrt(np.trace(solution.ground)))
+        d2.append(delta @ np.linalg.solve(solution.ground.total, delta))
+        sigma.append(np.sqrt(np.trace(solution.ground.total)))
         of_position.append(np.sqrt(np.trace(solution.covariance[:2, :2])))
     assert 0.90 <= np.mean(np.array(d2) <= 5.99) <= 0.98
     assert 0.42 <= np.mean(np.array(d2) <= 1.39) <= 0.60
@@ -158,7 +159,7 @@ def test_where_it_starts_does_not_matter() -> None:
     """The prior pulls height, roll and pitch towards its own, not towards the start's."""
     ties, prior, truth = case(7, noise_px=0.0)
     start = prior.pose.corrected(np.array([40.0, -60.0, 30.0, 1e-3, -8e-4, 0.02]))
-    found = solve(from_start(ties, truth, start), CAMERA, start, prior, correlation=1.0, floor=0.0)
+    found = solve(from_start(ties, truth, start), CAMERA, start, prior, ErrorBudget(1.0, 0.0))
     plain = solved(ties, prior)
     for pose in (found.pose, plain.pose):
         assert pose.correction_from(prior.pose)[[3, 4]] == pytest.approx([0, 0], abs=1.5e-3)
@@ -170,7 +171,7 @@ def test_a_sure_prior_of_height_and_tilt_is_kept() -> None:
     ties, prior, truth = case(8, noise_px=0.5)
     sure = Prior(1, prior.pose, np.diag(np.array([130, 130, 1e-3, 1e-8, 1e-8, 0.02]) ** 2))
     start = prior.pose.corrected(np.array([0, 0, 20.0, 1e-3, -1e-3, 0]))
-    found = solve(from_start(ties, truth, start), CAMERA, start, sure, correlation=1.0, floor=0.0)
+    found = solve(from_start(ties, truth, start), CAMERA, start, sure, ErrorBudget(1.0, 0.0))
     assert found.pose.correction_from(prior.pose)[[2, 3, 4]] == pytest.approx([0, 0, 0], abs=1e-3)
 
 
@@ -184,7 +185,7 @@ def test_the_covariance_is_that_of_weighted_least_squares() -> None:
     found[:, :2] += 5.0 * rng.standard_normal((400, 2))
     prior = Prior(1, pose, np.diag(np.array([100, 100, 1e-4, 1e-9, 1e-9, 0.1]) ** 2))
     ties = TiePoints(seen, found, np.tile(np.eye(2), (400, 1, 1)), np.ones(400))
-    solution = solve(ties, CAMERA, pose, prior, correlation=4.0, floor=3.0)
+    solution = solve(ties, CAMERA, pose, prior, ErrorBudget(4.0, 3.0))
     assert solution.sigma == pytest.approx(5.0, rel=0.08)
     assert solution.residual == pytest.approx(np.linalg.norm((found - seen)[:, :2], axis=1), abs=1.2)
     weight = (1 + (solution.residual / (3 * solution.sigma)) ** 2) ** -2
@@ -206,7 +207,7 @@ def test_the_height_is_known_by_the_scale_of_the_ties() -> None:
     found[:, :2] += 5.0 * rng.standard_normal((400, 2))
     prior = Prior(1, pose, np.diag(np.array([100, 100, 1e4, 1e-9, 1e-9, 0.1]) ** 2))
     ties = TiePoints(seen, found, np.tile(np.eye(2), (400, 1, 1)), np.ones(400))
-    solution = solve(ties, CAMERA, pose, prior, correlation=4.0, floor=3.0)
+    solution = solve(ties, CAMERA, pose, prior, ErrorBudget(4.0, 3.0))
     lever = (solution.weight * (found[:, :2] ** 2).sum(axis=1)).sum() / HEIGHT ** 2
     assert solution.height_variance == pytest.approx(4 * solution.sigma ** 2 / lever, rel=0.05)
 
@@ -222,7 +223,7 @@ def test_a_long_ellipse_counts_by_its_short_axis() -> None:
     found[:100, 1] += rng.normal(0, 40, 100)
     found[100:, 0] += rng.normal(0, 40, 100)
     prior = Prior(1, pose, np.diag(np.array([100, 100, 1e-4, 1e-9, 1e-9, 0.1]) ** 2))
-    moved = solve(TiePoints(seen, found, covariance, np.ones(200)), CAMERA, pose, prior, correlation=1.0, floor=0.0)
+    moved = solve(TiePoints(seen, found, covariance, np.ones(200)), CAMERA, pose, prior, ErrorBudget(1.0, 0.0))
     assert (moved.pose.position - pose.position)[:2] == pytest.approx([20, -30], abs=0.5)
 
 
@@ -230,7 +231,7 @@ def test_ties_that_agree_exactly_have_a_scale_of_a_millimetre() -> None:
     pose = Pose.from_rpy(np.array([0.0, 0, HEIGHT]), 0, 0, 0)
     points = np.random.default_rng(1).uniform(-900, 900, (50, 3)) * (1, 1, 0)
     ties = TiePoints(points, points, np.tile(np.eye(2), (50, 1, 1)), np.ones(50))
-    solution = solve(ties, CAMERA, pose, Prior(1, pose, np.diag(SIGMAS ** 2)), correlation=1.0, floor=0.0)
+    solution = solve(ties, CAMERA, pose, Prior(1, pose, np.diag(SIGMAS ** 2)), ErrorBudget(1.0, 0.0))
     assert solution.sigma == 1e-3
     assert np.isfinite(solution.covariance).all()
 

@@ -171,3 +171,11 @@ def test_mishaps_leave_the_drift_as_it_is() -> None:
     same = plain.times < clock.stamped[10] - 0.2
     shift = (wrong.error - plain.error)[same]
     assert np.hypot(*shift[:, :2].T) == pytest.approx(5 * GSD) and np.ptp(shift, axis=0) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_slow_attitude_error_is_stated_as_large_as_it_is() -> None:
+    """The worst of a constant error is the error itself, not one of 2.5 standard deviations."""
+    constant, _ = told(attitude_error_deg=0.5, attitude_error_s=np.inf)
+    quick, _ = told(attitude_error_deg=0.5, attitude_error_s=0.1)
+    assert np.sqrt(np.diag(constant.covariance)[3:5]) == pytest.approx(np.deg2rad([0.5, 0.5]))
+    assert np.sqrt(np.diag(quick.covariance)[3:5]) == pytest.approx(np.deg2rad([0.2, 0.2]))

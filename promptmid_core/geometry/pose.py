@@ -88,13 +88,14 @@ class DeadReckoning:
     """How the aircraft has moved: `pose`, where it would be had the filter's estimate never jumped, in a frame that never does;
     `flown` metres over the ground; `loose` metres by which the way may be wrong by what odometry states of its velocity, one
     standard deviation; `doubt` metres more, where odometry was missing; `torn` metres more, where its poses and its velocities
-    went apart for good."""
+    went apart for good; `velocity`: m/s along x and y of that frame."""
 
     pose: Pose
     flown: float
     loose: float = 0.0
     doubt: float = 0.0
     torn: float = 0.0
+    velocity: tuple[float, float] = (0.0, 0.0)
 
     def unsure_since(self, before: DeadReckoning) -> float:
         """Return the metres by which the way since an earlier time may be wrong beyond what odometry states."""
@@ -124,6 +125,12 @@ class Prior:
         motion = self.way.pose
         turn = Pose.from_rpy(np.zeros(3), 0.0, 0.0, self.pose.yaw - motion.yaw)
         return Pose(self.pose.position - turn.rotation @ motion.position, turn.rotation)
+
+    @property
+    def velocity(self) -> Float64:
+        """The velocity (2,) along the map's x and y, in m/s; zero where nothing is known of the motion."""
+        velocity: Float64 = self.map_from_motion.rotation[:2, :2] @ np.array(self.way.velocity)
+        return velocity
 
     def headed(self, yaw: float) -> Pose:
         """Return the pose with another heading, turned about the vertical."""
@@ -172,9 +179,9 @@ def interpolate(before: Prior, after: Prior, stamp_ns: int) -> Prior:
     motion = None
     if before.motion is not None and after.motion is not None:
         first, last = before.motion, after.motion
-        sums = ((1 - share) * one + share * other for one, other in (
+        flown, loose, doubt, torn = ((1 - share) * one + share * other for one, other in (
             (first.flown, last.flown), (first.loose, last.loose), (first.doubt, last.doubt), (first.torn, last.torn)))
-        motion = DeadReckoning(_between(first.pose, last.pose, share), *sums)
+        motion = DeadReckoning(_between(first.pose, last.pose, share), flown, loose, doubt, torn, last.velocity)
     return Prior(stamp_ns, _between(before.pose, after.pose, share), (1 - share) * before.covariance + share * after.covariance,
                  motion)
 

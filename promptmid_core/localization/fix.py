@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+import numpy as np
+
 from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.geometry import Camera, Patch, Pose, Prior
 from promptmid_core.localization.apart import Apart
 from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
+from promptmid_core.localization.independent import Repetition
+from promptmid_core.localization.parts import Parts
 from promptmid_core.localization.quest import Sought
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 
 UNOBSERVED_VARIANCE = 1e6
+X_Y_YAW = [0, 1, 5]
 
 
 class State(StrEnum):
@@ -57,15 +62,26 @@ class Beside:
 
 @dataclass(frozen=True)
 class GroundPoint:
-    """Where the boresight meets the ground: `point` (3,) in `map`, and the `covariance` (2, 2) in m2 of east and north;
-    `sight` (3,): along which it is seen, of length 1 in the axes of `base_link`.
+    """Where the boresight meets the ground: `point` (3,) in `map`, and the `parts` of its error east and north; `sight` (3,):
+    along which it is seen, of length 1 in the axes of `base_link`; `inflation`: as that of a fix.
 
-    An error of the attitude moves the aircraft that sees this ground, and not the ground, so it has no part in that.
+    An error of the attitude moves the aircraft that sees this ground, and hardly the ground.
     """
 
     point: Float64
-    covariance: Float64
+    parts: Parts
     sight: Float64
+    inflation: float = 1.0
+
+    @property
+    def covariance(self) -> Float64:
+        """Of east and north (2, 2), in m2."""
+        return self.parts.total
+
+    @property
+    def published(self) -> Float64:
+        """The covariance (2, 2) for a filter that takes each point for independent of all others."""
+        return self.covariance * self.inflation
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,8 @@ class Candidate:
     `aside`: what the rest of its ground says, where the patch in the middle was not enough;
     `apart`: that parts of it lie at two places of the map; `laid`: the pose that `patch` and the seen tie points were laid on the
     ground from; `sought`: what a search of the whole map came to, where it was one.
+    `parts`: of what its position may be wrong by; `lever` (2, 2): metres that the position moves by, for each radian that the
+    prior's attitude turns about the map's x and y.
     These, `pose`, `covariance` (6, 6, ROS order), `height` (metres that the map corrects the expected one by, and the variance of
     that), `ties`, `patch` and `prompt` are None where the frame was refused before they were known.
     """
@@ -87,6 +105,8 @@ class Candidate:
     sentence: str
     pose: Pose | None = None
     covariance: Float64 | None = None
+    parts: Parts | None = None
+    lever: Float64 | None = None
     observed: tuple[str, ...] = ()
     height: tuple[float, float] | None = None
     ground: GroundPoint | None = None
@@ -116,7 +136,9 @@ class Fix:
     unless accepted. `probability`: of the place that the candidate found, by all frames so far; `places`: the most probable ones,
     as poses of `base_link` in `map`; `elsewhere`: the probability that it is at none of those that can be told; `overruled`:
     standard deviations of the prior, as it states them, that a fix lies from it, where these are too many to be chance, else 0;
-    `dispute`: what parts of the map disagree on; `ground`: where the boresight of a fix meets the ground, else None.
+    `dispute`: what parts of the map disagree on; `ground`: where the boresight of a fix meets the ground, else None; `parts`: of
+    what the position may be wrong by, None unless accepted; `inflation`: what the covariance is multiplied by for a filter that
+    takes each fix for independent of all others; `repetition`: how the errors of fixes repeat, None unless accepted.
     """
 
     stamp_ns: int
@@ -133,6 +155,19 @@ class Fix:
     overruled: float = 0.0
     dispute: Dispute | None = None
     ground: GroundPoint | None = None
+    parts: Parts | None = None
+    inflation: float = 1.0
+    repetition: Repetition | None = None
+
+    @property
+    def published(self) -> Float64 | None:
+        """The covariance (6, 6) for a filter that takes each fix for independent of all others; what is not observed keeps its
+        variance."""
+        if self.covariance is None:
+            return None
+        published = self.covariance.copy()
+        published[np.ix_(X_Y_YAW, X_Y_YAW)] *= self.inflation
+        return published
 
     @property
     def accepted(self) -> bool:

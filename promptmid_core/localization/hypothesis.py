@@ -12,7 +12,7 @@ import numpy as np
 from promptmid_core.arrays import Float64, Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
+from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.apart import Apart, apart
@@ -22,6 +22,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame, TiePoints
 from promptmid_core.localization.integrity import check_described, check_patch, check_ties, evidence, surplus
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
 from promptmid_core.localization.solve import Solution, moved_ground, solve, solve_jointly, ties_on_ground
 from promptmid_core.localization.stopwatch import Stopwatch
@@ -256,7 +257,7 @@ class FrameMatcher:
             if joint is None:
                 raise
             solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
-                                     floor=self._floor())
+                                     budget=self._budget(frame.camera))
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
             if worst > self.options.gates.agreement_px * gsd:
                 raise
@@ -274,11 +275,12 @@ class FrameMatcher:
     def _on_ground(self, points: Float64) -> Float64:
         return np.column_stack([points, self.terrain.height(*points.T)])
 
-    def _floor(self) -> float:
-        return max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+    def _budget(self, camera: Camera) -> ErrorBudget:
+        floor = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return self.options.errors.budget(floor, camera)
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=self._floor())
+        return solve(ties, frame.camera, start, prior, self._budget(frame.camera))
 
 
 def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:

@@ -11,6 +11,7 @@ from promptmid_core.geometry import DeadReckoning, Pose
 from promptmid_core.localization.belief import Belief
 from promptmid_core.localization.dispute import Dispute, Witnesses
 from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.independent import NOTHING, Follower
 from promptmid_core.localization.likeliest import Likeliest
 from promptmid_core.localization.reckoning import ANYWHERE_M
 
@@ -41,7 +42,8 @@ class Kept:
     by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one; `score`:
     of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last
     fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on; `standing`: the
-    likeliest place, None before the first look.
+    likeliest place, None before the first look; `by_fixes`, `by_points`: a filter that takes all fixes for
+    independent, or all ground points.
     """
 
     belief: Belief
@@ -64,6 +66,8 @@ class Kept:
     witnesses: Witnesses = field(default_factory=Witnesses)
     ground: SeenGround = field(default_factory=SeenGround)
     standing: Likeliest | None = None
+    by_fixes: Follower = NOTHING
+    by_points: Follower = NOTHING
 
     def joins(self, motion: DeadReckoning) -> bool:
         """Return whether dead reckoning joins what is known to a later motion."""

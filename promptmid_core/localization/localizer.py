@@ -100,8 +100,8 @@ class Localizer:
             solution = best.match.solution
             lift = float(solution.pose.position[2] - expected.pose.position[2]), solution.height_variance
             candidate = replace(
-                candidate, pose=solution.pose, covariance=solution.covariance, observed=solution.observed, ties=best.match.ties,
-                height=lift, scores=self._scores(best, best.match, scope))
+                candidate, pose=solution.pose, covariance=solution.covariance, parts=solution.place, lever=solution.lever,
+                observed=solution.observed, ties=best.match.ties, height=lift, scores=self._scores(best, best.match, scope))
             with clock("judge"):
                 candidate = replace(candidate, ground=self._judge(best, best.match, expected, scope, frame))
         except Refusal as refusal:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from promptmid_core.errors import InputError
+from promptmid_core.geometry import Camera
 from promptmid_core.localization.parameter import Parameter, made, option, parameters_of
+from promptmid_core.localization.parts import ErrorBudget
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,24 @@ class ErrorOptions:
                                           "map states a larger one.", 0, 20)
     correlation: float = option(4.0, "Factor on the tie points' covariance, as neighbouring blocks share ground and err "
                                 "together.", 1, 100)
+    mount_sigma_deg: float = option(0.0, "Standard deviation of the camera's mount about each axis, in degrees: what "
+                                    "camera_rpy_deg or the static transform may be wrong by.", 0, 10)
+    principal_point_sigma_px: float = option(0.0, "Standard deviation of the principal point of camera_info along each axis, in "
+                                             "pixels of the image.", 0, 1000)
+    camera_delay_sigma_s: float = option(0.0, "Standard deviation of the time between an image and its stamp, in seconds.", 0, 10)
+
+    independent_fixes: bool = option(True, "Whether what is published is for filters that take each fix for independent of all "
+                                     "others, as plain Kalman filters do: its covariance is then larger than that of the fix by "
+                                     "itself, by what its errors share with those before.")
+    attitude_correlation_s: float = option(86400.0, "How long the errors of the prior's roll and pitch stay alike in the "
+                                           "aircraft's axes, in seconds: 0 for noise that is new with each image, a day where it "
+                                           "is not known.", 0, 86400)
+
+    def budget(self, floor: float, camera: Camera) -> ErrorBudget:
+        """Return what a solution with a camera may be wrong by, on a map whose own place is known within `floor` metres."""
+        mount = np.deg2rad(self.mount_sigma_deg)
+        seen = self.principal_point_sigma_px / float(min(camera.k[0, 0], camera.k[1, 1]))
+        return ErrorBudget(self.correlation, floor, float(np.hypot(mount, seen)), float(mount), self.camera_delay_sigma_s)
 
 
 GROUPS = {"search": SearchOptions, "gates": GateOptions, "track": TrackOptions, "errors": ErrorOptions}

@@ -96,8 +96,11 @@ class Reckoner:
             self._steady = tuple(Twist(each.position / seconds, _turn(each) / seconds) for each in (step, whole))
         pose = _tilted(self._motion.pose @ step, prior.pose)
         loose = min(twist.sigma, MOST_LOOSE * float(np.linalg.norm(step.position)) / seconds) * seconds if twist else 0.0
-        self._motion = DeadReckoning(pose, self._motion.flown + self._counted(pose.position[:2]), self._motion.loose + loose,
-                                     self._motion.doubt + doubt, self._motion.torn + torn)
+        if seconds >= BRIEF_S:
+            east, north = ((pose.position - self._motion.pose.position)[:2] / seconds).tolist()
+            self._motion = replace(self._motion, velocity=(east, north))
+        self._motion = replace(self._motion, pose=pose, flown=self._motion.flown + self._counted(pose.position[:2]),
+                               loose=self._motion.loose + loose, doubt=self._motion.doubt + doubt, torn=self._motion.torn + torn)
         return self._motion
 
     def restart(self) -> None:

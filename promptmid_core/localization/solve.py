@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from promptmid_core.geometry import Camera, Pose, Prior
 from promptmid_core.geometry.covariance import information_of
 from promptmid_core.geometry.pose import skew
 from promptmid_core.geometry.terrain import Terrain
-from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
+from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, X_Y_YAW, TiePoints
+from promptmid_core.localization.parts import ErrorBudget, Parts
 from promptmid_core.matching.joint import Joint
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
@@ -20,24 +21,27 @@ from promptmid_core.reasons import Reason
 ITERATIONS = 12
 KERNEL = 3.0  # residual scales at which a tie point's weight has fallen to a quarter
 OBSERVED = ("x", "y", "yaw")
-X_Y_YAW = [0, 1, 5]
 NUISANCES = [2, 3, 4]  # z, roll, pitch
 # of the balanced information, which has 1 on its diagonal: rounding leaves a thousandth of this where an unknown is not held
 RIDGE = 1e-12
 IDENTITY = np.eye(6)
+WHITE = 0.05  # share of what the tie points leave open that is new with each image: measured, docs/integration.md tells how
 LEVEL = -1e-3  # the boresight's downward part, at least
 LEAST_INFORMATION = 1e-18  # of a variance of a billion squared, the most that a prior may have
 
 
 @dataclass(frozen=True)
 class Solution:
-    """`pose`; `covariance` (6, 6) of what is `observed`, with the rest unobserved; `ground` (2, 2) in m2, of where the boresight
-    meets the ground, east and north; `height_variance` in m2, of z, by ties and prior; `weight` (N,) robust weights, 0 to 1;
-    `residual` (N,) metres on the ground; `sigma` metres, robust scale of the residuals of one axis."""
+    """`pose`; `covariance` (6, 6) of what is `observed`, with the rest unobserved; `place`: its parts that are east and north;
+    `ground`: the same of where the boresight meets the ground; `lever` (2, 2): metres that the place moves by, for each radian
+    that the prior's attitude turns about the map's x and y; `height_variance` in m2, of z, by ties and prior; `weight` (N,)
+    robust weights, 0 to 1; `residual` (N,) metres on the ground; `sigma` metres, robust scale of the residuals of one axis."""
 
     pose: Pose
     covariance: Float64
-    ground: Float64
+    place: Parts
+    ground: Parts
+    lever: Float64
     height_variance: float
     weight: Float64
     residual: Float64
@@ -49,19 +53,21 @@ class Solution:
         return "yaw" in self.observed
 
 
-def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correlation: float, floor: float) -> Solution:
+def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
     """Correct `start` so that the camera sees the ties' `seen` directions at their `found` places.
 
-    The prior informs z, roll and pitch alone: they move the image much as x and y do, so their uncertainty stays in the
-    covariance of x, y and yaw (consider parameters, Schmidt 1966). Of x, y and yaw themselves it says nothing, else the filter
-    that receives the fix would count its own prior twice. Weights are Geman-McClure's, its scale the residuals' own.
+    The prior informs z, roll and pitch alone: they move the image much as x and y do, so their uncertainty, and that of the
+    mount, stays in the covariance of x, y and yaw (consider parameters, Schmidt 1966). Of x, y and yaw themselves it says
+    nothing, else the filter that receives the fix would count its own prior twice. Weights are Geman-McClure's, its scale the
+    residuals' own.
 
-    `correlation`: variance inflation for blocks that share ground; `floor`: metres, error of the map itself per axis.
     Raises Refusal TIE_POINTS_CLUSTERED where the ties do not hold x, y and yaw.
     """
     observed = _directions(ties.seen, camera, start)
     nuisance = np.zeros((6, 6))
-    nuisance[np.ix_(NUISANCES, NUISANCES)] = information_of(prior.covariance[np.ix_(NUISANCES, NUISANCES)])
+    mounted = np.diag([0.0, budget.tilt ** 2, budget.tilt ** 2])
+    told = prior.covariance[np.ix_(NUISANCES, NUISANCES)]
+    nuisance[np.ix_(NUISANCES, NUISANCES)] = information_of(told + mounted)
     pull = prior.pose.correction_from(start)
     whiten = _whitening(ties, camera, start)
     weight, delta, sigma = np.ones(len(ties.seen)), np.zeros(6), np.inf
@@ -70,9 +76,10 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
         sigma = _scale(residual)
         squared = (residual ** 2).sum(axis=1) / (KERNEL * sigma) ** 2
         weight = 1 / (1 + squared) ** 2
-        noise = correlation * sigma ** 2
+        noise = budget.correlation * sigma ** 2
         weighted = (jacobian * (weight / noise)[:, None, None]).reshape(-1, 6).T
-        information = weighted @ jacobian.reshape(-1, 6) + nuisance
+        seen = weighted @ jacobian.reshape(-1, 6)
+        information = seen + nuisance
         gradient = weighted @ residual.ravel() + nuisance @ (delta - pull)
         balanced, unit = _balanced(information)
         step = -unit * np.linalg.solve(balanced + RIDGE * IDENTITY, unit * gradient)
@@ -82,16 +89,21 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, *, correla
     pose = start.corrected(delta)
     residual, jacobian = _residuals(ties.found, observed, camera, pose)
     full = _covariance(information)
+    by_prior = (full @ nuisance)[:, NUISANCES]
+    shares = (full @ seen @ full, by_prior @ told @ by_prior.T, by_prior @ mounted @ by_prior.T)
+    late = budget.delay * prior.velocity
+    place = _parts(np.eye(2, 6), shares, budget.floor, late)
+    ground = _parts(ground_jacobian(camera, pose, float(np.median(ties.found[:, 2]))), shares, budget.floor, late)
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
     covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
-    covariance[[0, 1], [0, 1]] += floor ** 2
-    moved = ground_jacobian(camera, pose, float(np.median(ties.found[:, 2])))
-    ground = moved @ full @ moved.T + floor ** 2 * np.eye(2)
-    return Solution(pose, covariance, (ground + ground.T) / 2, float(full[2, 2]), weight, np.linalg.norm(residual, axis=1), sigma)
+    covariance[:2, :2] = place.total
+    covariance[5, 5] += budget.turn ** 2
+    return Solution(pose, covariance, place, ground, by_prior[:2, 1:], float(full[2, 2]), weight,
+                    np.linalg.norm(residual, axis=1), sigma)
 
 
 def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, prior: Prior, *, terrain: Terrain,
-                  floor: float) -> Solution:
+                  budget: ErrorBudget) -> Solution:
     """Correct `start` by where all blocks lie together; the residuals are those of their `own` ties.
 
     The heading stays unobserved, as what was known of it has had a part in this. The covariance is that of the joint place, and
@@ -100,21 +112,28 @@ def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, pri
     ties = ties_on_ground(BlockMatches(joint.seen, joint.found, np.broadcast_to(np.eye(2), (len(joint.seen), 2, 2)),
                                        np.ones(len(joint.seen)), 1.0),
                           terrain.height(*joint.seen.T), terrain.height(*joint.found.T))
-    exact = solve(ties, camera, start, prior, correlation=1.0, floor=floor)
+    exact = solve(ties, camera, start, prior, replace(budget, correlation=1.0))
     # a turn and a scale about the middle of the blocks move the position, which does not lie there
     ahead = start.position[:2] - joint.middle
     lever = np.array([[1.0, 0.0, -ahead[1], ahead[0]], [0.0, 1.0, ahead[0], ahead[1]]])
+    place = replace(exact.place, ground=exact.place.ground + lever @ joint.covariance @ lever.T)
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
-    placed = exact.covariance[:2, :2] + lever @ joint.covariance @ lever.T
-    covariance[:2, :2] = (placed + placed.T) / 2
+    covariance[:2, :2] = place.total
     right, up = _boresight_on(camera, exact.pose, float(np.median(ties.found[:, 2])))[:2] - joint.middle
     there = np.array([[1.0, 0.0, -up, right], [0.0, 1.0, right, up]])
-    ground = exact.ground + there @ joint.covariance @ there.T
+    ground = replace(exact.ground, ground=exact.ground.ground + there @ joint.covariance @ there.T)
     height = float(start.position[2] - terrain.height(*joint.middle))
     residual, _ = _residuals(own.found, _directions(own.seen, camera, start), camera, exact.pose)
-    return Solution(exact.pose, covariance, (ground + ground.T) / 2, height ** 2 * float(joint.covariance[3, 3]),
+    return Solution(exact.pose, covariance, place, ground, exact.lever, height ** 2 * float(joint.covariance[3, 3]),
                     np.ones(len(own.seen)), np.linalg.norm(residual, axis=1), _scale(residual) if len(residual) else 0.0,
                     OBSERVED[:2])
+
+
+def _parts(moved: Float64, shares: tuple[Float64, Float64, Float64], floor: float, late: Float64) -> Parts:
+    """The parts of a place that moves with the pose as the Jacobian `moved` (2, 6) says; `shares` (6, 6): what of the pose's
+    covariance is by the ties, by the prior's attitude and height, and by the mount; `late` (2,): metres, of the delay."""
+    seen, told, mount = (moved @ share @ moved.T for share in shares)
+    return Parts(WHITE * seen, (1 - WHITE) * seen + floor ** 2 * np.eye(2), told, mount + np.outer(late, late))
 
 
 def moved_ground(points: Float64, camera: Camera, start: Pose, pose: Pose) -> Float64:

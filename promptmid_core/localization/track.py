@@ -14,13 +14,15 @@ from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.belief import PLACE, Belief, Spot, Surface
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, State
+from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, GroundPoint, State
 from promptmid_core.localization.ground import SeenGround
+from promptmid_core.localization.independent import Moment, Repetition
 from promptmid_core.localization.kept import Correction, Kept
 from promptmid_core.localization.likeliest import Likeliest
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
 from promptmid_core.localization.overrule import check_ground, overruled
+from promptmid_core.localization.parts import Parts
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.reasons import Reason
@@ -269,14 +271,30 @@ class Track:
             # all that is in view speaks for this part: what disagreed was left behind
             kept = replace(kept, dispute=None)
             self._kept = replace(self._kept, dispute=None)
-        covariance, ground = candidate.covariance.copy(), candidate.ground
+        covariance, parts, ground = candidate.covariance.copy(), candidate.parts, candidate.ground
+        assert parts and ground
         if kept.dispute is not None:
-            doubt = np.outer(kept.dispute.move, kept.dispute.move)
-            covariance[:2, :2] += doubt
-            ground = ground and replace(ground, covariance=ground.covariance + doubt)
+            parts = parts.doubted(kept.dispute.move)
+            covariance[:2, :2] = parts.total
+            ground = replace(ground, parts=ground.parts.doubted(kept.dispute.move))
         fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
-                  place.probability, ground=ground, overruled=overruled(candidate.pose, candidate.covariance, candidate.prior))
-        return self._told(fix)
+                  place.probability, ground=ground, parts=parts,
+                  overruled=overruled(candidate.pose, candidate.covariance, candidate.prior))
+        return self._told(self._independent(fix, ground, parts))
+
+    def _independent(self, fix: Fix, ground: GroundPoint, parts: Parts) -> Fix:
+        """A fix with what its covariances are multiplied by for a filter that takes fixes for independent."""
+        kept = self._kept
+        assert kept is not None
+        repetition = Repetition.of(self._reference.gsd, self._settled_m(), self._options.errors.attitude_correlation_s)
+        fix = replace(fix, repetition=repetition)
+        if not self._options.errors.independent_fixes:
+            return fix
+        at = Moment(fix.stamp_ns, kept.motion.flown, kept.motion.pose.yaw)
+        by_fixes, of_fix = kept.by_fixes.with_fix(at, parts, repetition)
+        by_points, of_point = kept.by_points.with_fix(at, ground.parts, repetition)
+        self._kept = replace(kept, by_fixes=by_fixes, by_points=by_points)
+        return replace(fix, inflation=of_fix, ground=replace(ground, inflation=of_point))
 
     def _settled_m(self) -> float:
         """Metres of flight after which nothing that was in view is in view any more."""

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.localization.independent import SHARE, STRETCH_PX
 from promptmid_core.replay.run import D2_95, ReplayedFrame, unbroken
 
-# odometry is off by this share of each such stretch of the way, one standard deviation an axis, and of each anew
-SHARE, STRETCH_PX = 0.01, 10.0
 # a filter each, alike but for the noise of its odometry, whose seed is fixed: one alone would be judged by that noise too
 FILTERS, SEED = 100, 0
 
@@ -41,9 +40,9 @@ class Filtered:
 def followed(frames: Sequence[ReplayedFrame], gsd_m: float) -> dict[str, Any]:
     """Return how good and how honest the estimate of a plain filter is, at each fix after the first of a flight.
 
-    The filter has east and north alone. It begins at the first fix, moves by odometry and takes in every fix under its own
-    covariance. The odometry is made from the truth, and as good as the filter believes, so that what is wrong comes from the
-    fixes: a random walk with a variance for each metre, which does not depend on how often images come.
+    The filter has east and north alone. It begins at the first fix, moves by odometry and takes in every fix under the
+    covariance that is published. The odometry is made from the truth, and as good as the filter believes, so that what is wrong
+    comes from the fixes: a random walk with a variance for each metre, which does not depend on how often images come.
 
     `coverage95`: share of its errors inside its 95 % ellipse; `nees`: mean of their squared Mahalanobis distances, which is 2
     where it is honest; `error_px`: their `median` and `p95`; `stated_px`: median of the root of its summed variances. None where
@@ -68,9 +67,9 @@ def _judged(flight: Sequence[ReplayedFrame], gsd_m: float) -> Iterator[Float64]:
     last = np.zeros(2)
     for frame in flight:
         fix = frame.fix
-        if frame.truth is None or fix.pose is None or fix.covariance is None:
+        if frame.truth is None or fix.pose is None or fix.published is None:
             continue
-        truth, place, covariance = frame.truth.position[:2], fix.pose.position[:2], fix.covariance[:2, :2]
+        truth, place, covariance = frame.truth.position[:2], fix.pose.position[:2], fix.published[:2, :2]
         if estimate is None:
             estimate = Filtered(np.tile(place, (FILTERS, 1)), covariance)
         else:

@@ -18,6 +18,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame, GroundPoint
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.odometry import MAP, Odometry
+from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.solve import OBSERVED, solve
@@ -145,7 +146,7 @@ def _sighting(fix: Fix, frame: Frame, told: Camera, stamped_ns: int, localizer: 
         covariance[2, :] = covariance[:, 2] = 0.0
         covariance[2, 2] = (HEIGHT_SHARE * above) ** 2
         solution = solve(candidate.ties, frame.camera, pose, replace(candidate.prior, covariance=covariance),
-                         correlation=localizer.options.errors.correlation, floor=0.0)
+                         ErrorBudget(localizer.options.errors.correlation, floor=0.0))
         pose, heading_variance = solution.pose, float(solution.covariance[5, 5])
         scale_variance = solution.height_variance
     eye = pose @ frame.camera.mount

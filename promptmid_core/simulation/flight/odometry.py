@@ -21,6 +21,7 @@ Entry = tuple[int, str, Any]  # log time in ns, topic, message
 
 DELAY_NS = 5_000_000  # from the stamp to the recorder
 FLOOR_PX = 0.1  # least standard deviation that the prior claims
+SLOW_S = 5.0  # above it the worst error of roll and of pitch is not taken for a far one
 STREAM = 78  # of the seed's random numbers: mishaps do not change the drift
 
 
@@ -46,7 +47,7 @@ class WrongPrior:
         spread = np.maximum([rates[:, :3].std(), rates[:, 3:].std()], 1e-4)
         twist_covariance = np.diag(np.repeat(np.hypot(spread, [noise, 0.0]) ** 2, 3))
         errors = errors + jumped(own, wrong, self._gsd, clock)
-        covariance = self.covariance(plan.motion.height)
+        covariance = self.covariance(plan.motion.height, errors)
         silent = clock.silent(times, wrong.outage if wrong.outage_of != "images" else ())
         for i, stamp in enumerate(clock.odometry.tolist()):
             if silent[i]:
@@ -59,10 +60,13 @@ class WrongPrior:
             content = telemetry.odometry(stamp, pose, covariance, velocity, rate, twist_covariance)
             yield stamp + DELAY_NS, "/odometry", content
 
-    def covariance(self, height: float) -> Float64:
-        """Return the covariance (6, 6) that is stated at a height above ground."""
+    def covariance(self, height: float, errors: Float64) -> Float64:
+        """Return the covariance (6, 6) that is stated at a height above ground of errors (N, 6)."""
         wrong = self._wrong
         sigmas = np.sqrt(np.diag(self._drift.covariance(height, FLOOR_PX * self._gsd)))
+        if wrong.attitude_error_s > SLOW_S:
+            # a flight sees few of these errors, and the worst of few is not so far out
+            sigmas[3:5] = np.maximum(sigmas[3:5], np.sqrt((errors[:, 3:5] ** 2).mean(axis=0)))
         if wrong.sigma_stated_px is not None:
             sigmas[:2] = wrong.sigma_stated_px * self._gsd
         factors = np.array([wrong.sigma_stated_factor] * 3 + [1.0, 1.0, wrong.yaw_sigma_stated_factor])
