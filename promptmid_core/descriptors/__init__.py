@@ -17,12 +17,16 @@ from promptmid_core.runtime.backend import AUTO, Choice, Wanted
 
 class Evidence(NamedTuple):
     """Natural log-odds that a match is true: by the score of its place, its margin over other places, and the surplus of tie
-    points that agree, each times its weight, plus a constant."""
+    points that agree, each times its weight, plus a constant.
+
+    `correlation`: what the covariance that follows from tie points is multiplied by, as those that share ground err together.
+    """
 
     score: float
     margin: float
     surplus: float
     constant: float
+    correlation: float = 3.6
 
 
 class Descriptor(Protocol):
