@@ -11,6 +11,7 @@ import numpy as np
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import GroundPoint, State
 from promptmid_core.localization.independent import Repetition
+from promptmid_core.localization.protection import Protection
 from promptmid_core.reasons import Reason
 from promptmid_ros.health import Value
 from promptmid_ros.keys import ABSENT, Absent, Key, above, is_one_of, is_other_than
@@ -100,6 +101,14 @@ def _repetition(get: Callable[[Repetition], Value]) -> Callable[[Judged], Value 
     return _of(read)
 
 
+def _protection(get: Callable[[Protection], Value]) -> Callable[[Judged], Value | Absent]:
+    def read(outcome: Outcome) -> Value | Absent:
+        protection = outcome.fix.protection
+        return ABSENT if protection is None else get(protection)
+
+    return _of(read)
+
+
 def _lever(outcome: Outcome) -> Value | Absent:
     lever = outcome.fix.candidate.lever
     if lever is None or not outcome.fix.accepted:
@@ -180,6 +189,11 @@ MATCH = {
                      "What the covariance of a fix is multiplied by as it is published, so that a filter which takes "
                      "each fix for independent stays honest; 1 with `independent_fixes` off."),
     "inflation_ground": Key(_ground(lambda ground: ground.inflation), "The same of `~/ground_point`."),
+    "protection_m": Key(_protection(lambda protection: protection.position), "Metres that the horizontal error of the fix "
+                        "exceeds with a probability of at most `integrity_risk`; `inf` where that cannot be told."),
+    "protection_ground_m": Key(_protection(lambda protection: protection.ground), "The same of `~/ground_point`."),
+    "protection_certified": Key(_protection(lambda protection: protection.certified), "Whether as many errors were seen, by "
+                                "the descriptor's calibration, as that risk needs; else their tail is followed."),
     "line_of_sight": Key(_ground(lambda ground: " ".join(f"{axis:.6f}" for axis in ground.sight)),
                          "Along which the ground point of a fix is seen, in the axes of `base_link`, of length 1."),
     "probability": Key(_of(_probability), "Share of the belief that the place of the match holds, by all images so far."),

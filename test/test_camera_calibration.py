@@ -51,7 +51,16 @@ def test_a_file_is_what_was_found_and_what_was_not_observed_stays_as_told(tmp_pa
     assert "not observed: fly longer" in as_text(values)
     file = tmp_path / "camera.yaml"
     file.write_text(as_yaml(values))
-    assert CameraCalibration.read(file) == CameraCalibration(1.0, -2.0, 0.0, 0.2, 1.02)
+    assert CameraCalibration.read(file) == CameraCalibration(1.0, -2.0, 0.0, 0.2, 1.02, 0.05, 0.05)
+
+
+def test_what_the_calibration_leaves_open_goes_into_the_covariance(tmp_path: Path) -> None:
+    values = DEFAULTS | {"camera_calibration": str(written(tmp_path / "camera.yaml"))}
+    errors = Settings.read(values).options.errors
+    assert (errors.mount_sigma_deg, errors.camera_delay_sigma_s) == (0.01, 0.01)
+    # a parameter that says more is believed
+    errors = Settings.read(values | {"mount_sigma_deg": 0.4, "camera_delay_sigma_s": 0.2}).options.errors
+    assert (errors.mount_sigma_deg, errors.camera_delay_sigma_s) == (0.4, 0.2)
 
 
 def test_the_camera_is_that_of_a_flight_simulated_with_such_errors() -> None:

@@ -17,11 +17,11 @@ from refusals import told
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.replay.run import ReplayedFrame
+from promptmid_core.replay.shares import bound95
 from promptmid_core.scenario import store as stores
 from promptmid_core.scenario.cells import Division
 from promptmid_core.scenario.events import crossings, jumps
 from promptmid_core.scenario.ground import DATA, JOINER, Chips, NoData, Rasters, data_folder
-from promptmid_core.scenario.results import bound95
 from promptmid_core.scenario.scenario import Alteration, MapWanted
 from promptmid_core.scenario.store import RECORD, Store
 from promptmid_core.simulation.flight.options import FlightOptions

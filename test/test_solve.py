@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from promptmid_core.geometry import NADIR, Camera, Pose, Prior
+from promptmid_core.geometry import NADIR, Camera, DeadReckoning, Pose, Prior
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, TiePoints
 from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.solve import _residuals, ground_jacobian, moved_ground, solve, ties_on_ground
@@ -280,3 +280,58 @@ def test_moved_ground_looks_the_same_from_both_poses() -> None:
     assert moved[:, 2] == pytest.approx(points[:, 2])
     one, other = ((p - eye.position) @ eye.rotation for p, eye in ((points, start @ NADIR), (moved, pose @ NADIR)))
     assert one[:, :2] / one[:, 2:] == pytest.approx(other[:, :2] / other[:, 2:])
+
+
+def with_budget(ties: TiePoints, prior: Prior, **budget: float):
+    return solve(ties, CAMERA, prior.pose, prior, ErrorBudget(1.0, 2.0, **budget))
+
+
+def test_the_parts_add_up_to_the_covariance() -> None:
+    ties, prior, _ = case(7)
+    found = with_budget(ties, prior, tilt=0.001, turn=0.01, delay=0.5)
+    assert found.covariance[:2, :2] == pytest.approx(found.place.total)
+    for part in (found.place.matching, found.place.ground, found.place.attitude, found.place.camera):
+        assert np.linalg.eigvalsh((part + part.T) / 2)[0] > -1e-9
+    # the map's own place is ground that every fix there shares
+    bare = solve(ties, CAMERA, prior.pose, prior, ErrorBudget(1.0, 0.0, 0.001, 0.01, 0.5))
+    assert found.place.ground - bare.place.ground == pytest.approx(4.0 * np.eye(2))
+
+
+def test_the_attitude_is_a_part_of_the_position_and_not_of_the_ground() -> None:
+    """0.0015 rad from 5,000 m are 7.5 m, of which ties over a wide patch tell a little."""
+    ties, prior, _ = case(7)
+    found = with_budget(ties, prior)
+    assert 5.5 < np.sqrt(np.trace(found.place.attitude) / 2) <= 7.6
+    assert np.trace(found.ground.attitude) < 0.02 * np.trace(found.place.attitude)
+    assert not found.place.camera.any()
+
+
+def test_a_mount_that_is_not_known_counts_as_attitude_does_and_always_the_same() -> None:
+    ties, prior, _ = case(7)
+    level = prior.covariance.copy()
+    level[[3, 4], [3, 4]] = 1e-14
+    sure = Prior(1, prior.pose, level)
+    mounted, tilted = with_budget(ties, sure, tilt=0.0015, turn=0.02), with_budget(ties, prior)
+    assert mounted.place.camera == pytest.approx(tilted.place.attitude, rel=0.02, abs=0.05)
+    assert mounted.covariance[5, 5] - with_budget(ties, sure, tilt=0.0015).covariance[5, 5] == pytest.approx(0.02 ** 2)
+
+
+def test_a_delay_that_is_not_known_moves_position_and_ground_along_the_way() -> None:
+    ties, prior, _ = case(7)
+    motion = DeadReckoning(prior.pose, 0.0, velocity=(60.0, 80.0))
+    late = with_budget(ties, replace(prior, motion=motion), delay=0.1)
+    assert late.place.camera == pytest.approx(np.outer([6.0, 8.0], [6.0, 8.0]), abs=1e-6)
+    assert late.ground.camera == pytest.approx(late.place.camera)
+
+
+def test_the_lever_says_how_far_a_wrong_attitude_moves_the_place() -> None:
+    """Against a prior that is tilted by a little more."""
+    ties, prior, _ = case(8, noise_px=0.3)
+    before = with_budget(ties, prior)
+    for axis in (3, 4):
+        delta = np.zeros(6)
+        delta[axis] = 1e-4
+        # the ties stay where they are, seen from where they were seen
+        after = solve(ties, CAMERA, prior.pose, replace(prior, pose=prior.pose.corrected(delta)), ErrorBudget(1.0, 2.0))
+        moved = (after.pose.position - before.pose.position)[:2] / 1e-4
+        assert before.lever[:, axis - 3] == pytest.approx(moved, rel=0.05, abs=150.0)

@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.certify.ledger import Record
 from benchmarks.certify.plan import Class
 from promptmid_core.replay.metrics import SAID
-from promptmid_core.scenario.results import bound95, shown
+from promptmid_core.replay.shares import bound95
+from promptmid_core.scenario.results import shown
 
 Row = dict[str, Any]
 

@@ -1,20 +1,24 @@
-"""The calibration of a descriptor: looks over known ground, the likelihood that explains them, and how reliable it is."""
+"""The calibration of a descriptor: looks over known ground, the likelihood that explains them, how reliable it is, and how far
+fixes are off."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 from promptmid_core import __version__
+from promptmid_core.calibration.errors import errors_over
 from promptmid_core.calibration.fit import Pool, fit
 from promptmid_core.calibration.ground import KnownGround
-from promptmid_core.calibration.looks import Looks, sample
+from promptmid_core.calibration.looks import Looks, Refitted, sample
 from promptmid_core.calibration.reliability import held_back, table
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.descriptors.calibration import Calibration
+from promptmid_core.descriptors.tail import UNKNOWN
 from promptmid_core.errors import InputError
 
 Progress = Callable[[int, int], None]
@@ -32,7 +36,7 @@ class Sampling:
 
 def calibrate(folders: Sequence[Path], descriptor: Descriptor, work: Path, sampling: Sampling | None = None,
               progress: Progress | None = None) -> Calibration:
-    """Fit the likelihood of a descriptor on grounds, whose maps are kept in the folder `work`.
+    """Fit the likelihood of a descriptor on grounds, whose maps are kept in the folder `work`, and see how far its fixes are off.
 
     Equal arguments give the same. Raises InputError where a ground cannot be used, two have one name, or too few frames of them
     are matched.
@@ -44,7 +48,10 @@ def calibrate(folders: Sequence[Path], descriptor: Descriptor, work: Path, sampl
     if twice:
         raise InputError(f"{len(names)} folders are given, and several are called {twice[0]}; give each ground a name of its own")
     looks = sample(grounds, descriptor, sampling.looks, sampling.seed, progress)
-    return calibration(looks, descriptor.fingerprint, sampling)
+    found = calibration(looks, descriptor.fingerprint, sampling)
+    flown = errors_over(grounds, cast(Descriptor, Refitted(descriptor, found.likelihood)), sampling.seed, progress)
+    return replace(found, errors=flown.tail, looks=found.looks | {
+        "places": flown.fixes, "places_without_fix": flown.none, "places_wrong": flown.wrong})
 
 
 def calibration(looks: Looks, fingerprint: str, sampling: Sampling) -> Calibration:
@@ -57,7 +64,7 @@ def calibration(looks: Looks, fingerprint: str, sampling: Sampling) -> Calibrati
     log.info("fitting on %d frames and %d decoys", true, decoys)
     likelihood = fit(looks.looks)
     return Calibration(
-        fingerprint, likelihood,
+        fingerprint, likelihood, UNKNOWN,
         {"grounds": len({look.ground for look in looks.looks}), "true": true, "decoys": decoys, "refused": looks.refused,
          "looks_a_ground": sampling.looks, "seed": sampling.seed,
          "mean_log_score": round(Pool.of(looks.looks).score(likelihood), 4)},

@@ -60,15 +60,13 @@ class Looks:
     refused: int
 
 
-class Unfitted:
-    """A descriptor whose likelihood is START, so that what was fitted before does not decide what is seen now."""
+class Refitted:
+    """A descriptor with another likelihood, so that what was fitted before does not decide what is seen now."""
 
-    def __init__(self, descriptor: Descriptor) -> None:
-        self._descriptor = descriptor
+    calibration = None
 
-    @property
-    def likelihood(self) -> Likelihood:
-        return START
+    def __init__(self, descriptor: Descriptor, likelihood: Likelihood = START) -> None:
+        self._descriptor, self.likelihood = descriptor, likelihood
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._descriptor, name)
@@ -85,7 +83,7 @@ def sample(grounds: Sequence[KnownGround], descriptor: Descriptor, count: int, s
     refused = 0
     for number, ground in enumerate(grounds):
         rng = np.random.default_rng([seed, number])
-        localizer = Localizer(ground.reference, cast(Descriptor, Unfitted(descriptor)))
+        localizer = Localizer(ground.reference, cast(Descriptor, Refitted(descriptor)))
         for i in range(count):
             elsewhere = grounds[(number + 1) % len(grounds)] if i % (2 * DECOYS) == 2 * DECOYS - 1 and len(grounds) > 1 else None
             decoy = i % DECOYS == DECOYS - 1
@@ -111,11 +109,10 @@ def _look(ground: KnownGround, elsewhere: KnownGround | None, decoy: bool, local
     else:
         raise InputError(f"{' and '.join(each.name for each in shown)} had no place for a whole frame in {TRIES} tries; name "
                          "larger grounds, without holes")
-    image, true = _seen(shown[-1], sight, poses[-1], rng), poses[0]
+    image, true = seen(shown[-1], sight, poses[-1], rng), poses[0]
     if decoy and not elsewhere:
         image = np.ascontiguousarray(image[:, ::-1])
-    sigma = np.array([SIGMA_PX * ground.reference.gsd] * 2 + [SIGMA_HEIGHT * sight.height, SIGMA_TILT, SIGMA_TILT, SIGMA_YAW])
-    prior = Prior(STAMP_NS, true.corrected(rng.normal(0, 1, 6) * sigma), np.diag(sigma ** 2))
+    prior = prior_at(true, sight, ground.reference.gsd, rng)
     candidate = localizer.match(Frame(STAMP_NS, image, sight.camera), prior)
     if candidate.surface is None or candidate.expected is None:
         return None
@@ -132,8 +129,14 @@ def _pose(ground: KnownGround, sight: Sight, rng: np.random.Generator) -> Pose:
     return Pose.from_rpy(np.array([x, y, above]), roll, pitch, rng.uniform(-np.pi, np.pi))
 
 
-def _seen(ground: KnownGround, sight: Sight, pose: Pose, rng: np.random.Generator) -> UInt8:
-    """An image of a ground, under clouds now and then."""
+def prior_at(true: Pose, sight: Sight, gsd: float, rng: np.random.Generator) -> Prior:
+    """Return a prior that is off from a true pose as it states, over a map of `gsd` metres."""
+    sigma = np.array([SIGMA_PX * gsd] * 2 + [SIGMA_HEIGHT * sight.height, SIGMA_TILT, SIGMA_TILT, SIGMA_YAW])
+    return Prior(STAMP_NS, true.corrected(rng.normal(0, 1, 6) * sigma), np.diag(sigma ** 2))
+
+
+def seen(ground: KnownGround, sight: Sight, pose: Pose, rng: np.random.Generator) -> UInt8:
+    """Return an image (H, W, 3) of a ground, under clouds now and then."""
     view = ground.view(sight)
     cloud = rng.uniform(*CLOUDS_PERCENT) if rng.uniform() < CLOUDED else 0.0
     options = FlightOptions.of(cloud_percent=cloud, seed=int(rng.integers(2**31)))

@@ -113,4 +113,8 @@ def _told(found: Calibration) -> str:
              "on grounds held back, places said to hold:" if found.reliability else "one ground: none was held back"]
     lines += [f"  {row['said_low']:.1%} to {row['said_high']:.1%}: {row['right']} of {row['n']} right, {row['decoys']} on decoys"
               for row in found.reliability]
+    lines += [f"{looks['places']:g} of {looks['places'] + looks['places_without_fix']:g} pieces of ground had a fix, "
+              f"{looks['places_wrong']:g} of them of a wrong place; errors in their own standard deviations:"]
+    lines += [f"  {risk:g} beyond {found.errors.level(risk):.2f}{'' if found.errors.certified(risk) else ', by their tail'}"
+              for risk in (0.5, 0.05, 0.01, 0.001)]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from reprlib import repr as shown
 from typing import Any
 
 from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.descriptors.tail import UNKNOWN, Tail
 from promptmid_core.documents import read_json
 from promptmid_core.errors import InputError
 from promptmid_core.runtime import profile
@@ -16,24 +17,29 @@ from promptmid_core.runtime import profile
 FILE = "likelihood.json"
 STRUCTURAL = profile.SHIPPED / "structural" / FILE
 MOST_BYTES, MOST_NAME = 2**20, 400
-NAMES = ("fingerprint", "likelihood", "looks", "reliability", "versions")
+NAMES = ("fingerprint", "likelihood", "errors", "looks", "reliability", "versions")
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The `likelihood` of the descriptor that has this `fingerprint`. `looks`: how many, of what, over how many grounds, and how
-    well they are explained; `reliability`: how many places were right by how probable they were said to be, on grounds that were
-    held back; `versions` of what fitted it."""
+    """The `likelihood` of the descriptor that has this `fingerprint`, and the tail of its `errors`.
+
+    `looks`: how many, of what, over how many grounds, how well they are explained, and on how many pieces of ground there was a
+    fix; `reliability`: how many places were right by how probable they were said to be, on grounds that were held back;
+    `versions` of what fitted it.
+    """
 
     fingerprint: str
     likelihood: Likelihood
+    errors: Tail = UNKNOWN
     looks: dict[str, float] = field(default_factory=dict)
     reliability: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` takes, as JSON values."""
-        return {name: getattr(self, name) for name in NAMES} | {"likelihood": self.likelihood.to_dict()}
+        return {name: getattr(self, name) for name in NAMES} | {"likelihood": self.likelihood.to_dict(),
+                                                                "errors": list(self.errors.scores)}
 
     @staticmethod
     def from_dict(values: Any) -> Calibration:
@@ -49,7 +55,8 @@ class Calibration:
         rows = values["reliability"]
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError(f"reliability is {shown(rows)}, not a list of tables")
-        return Calibration(**values | {"likelihood": Likelihood.from_dict(values["likelihood"])})
+        return Calibration(**values | {"likelihood": Likelihood.from_dict(values["likelihood"]),
+                                       "errors": Tail.from_list(values["errors"])})
 
     @staticmethod
     def read(path: Path) -> Calibration:

@@ -28,7 +28,8 @@ class CameraCalibration:
 
     `roll`, `pitch`, `yaw`: fixed-axis turns of the housing in `base_link` beside the mount that is told, in degrees as the
     parameter camera_rpy_deg has them; `delay_s`: seconds from when an image was taken to its stamp, positive where stamps are
-    late; `focal_scale`: the focal length by that of camera_info.
+    late; `focal_scale`: the focal length by that of camera_info; `mount_sigma_deg`, `delay_sigma_s`: standard deviations of the
+    angle that is known worst, and of the delay, of those that were observed.
     """
 
     roll: float = 0.0
@@ -36,6 +37,8 @@ class CameraCalibration:
     yaw: float = 0.0
     delay_s: float = 0.0
     focal_scale: float = 1.0
+    mount_sigma_deg: float = 0.0
+    delay_sigma_s: float = 0.0
 
     def __str__(self) -> str:
         return (f"turned by {self.roll:g}, {self.pitch:g}, {self.yaw:g} degrees, images taken {self.delay_s:g} s before their "
@@ -70,7 +73,10 @@ class CameraCalibration:
 def _values(values: Any) -> dict[str, float]:
     if not isinstance(values, dict) or not set(AS_TOLD) <= set(values):
         raise ValueError(f"it has to state {', '.join(AS_TOLD)}, each with value, sigma and observed")
-    return {name: _value(name, values[name]) for name in AS_TOLD}
+    found = {name: _value(name, values[name]) for name in AS_TOLD}
+    sigmas = {name: abs(float(values[name]["sigma"])) if values[name]["observed"] else 0.0 for name in AS_TOLD}
+    return found | {"mount_sigma_deg": min(max(sigmas[name] for name in ANGLES), LIMITS["roll"]),
+                    "delay_sigma_s": min(sigmas["delay_s"], LIMITS["delay_s"])}
 
 
 def _value(name: str, told: Any) -> float:

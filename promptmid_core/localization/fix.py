@@ -15,6 +15,7 @@ from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.independent import Repetition
 from promptmid_core.localization.parts import Parts
+from promptmid_core.localization.protection import Protection
 from promptmid_core.localization.quest import Sought
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
@@ -138,7 +139,8 @@ class Fix:
     standard deviations of the prior, as it states them, that a fix lies from it, where these are too many to be chance, else 0;
     `dispute`: what parts of the map disagree on; `ground`: where the boresight of a fix meets the ground, else None; `parts`: of
     what the position may be wrong by, None unless accepted; `inflation`: what the covariance is multiplied by for a filter that
-    takes each fix for independent of all others; `repetition`: how the errors of fixes repeat, None unless accepted.
+    takes each fix for independent of all others; `repetition`: how the errors of fixes repeat, and `protection`: how far a fix
+    may be off but for the integrity risk, both None unless accepted.
     """
 
     stamp_ns: int
@@ -158,6 +160,7 @@ class Fix:
     parts: Parts | None = None
     inflation: float = 1.0
     repetition: Repetition | None = None
+    protection: Protection | None = None
 
     @property
     def published(self) -> Float64 | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from promptmid_core.descriptors import Descriptor
+from promptmid_core.descriptors.tail import UNKNOWN
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, boresight_point
 from promptmid_core.localization.closely import Closely
@@ -130,7 +131,9 @@ class Localizer:
         self._track.relocalize()
 
     def _new_track(self) -> Track:
-        return Track(self.options, self.reference, self.terrain, self.descriptor.likelihood)
+        calibration = self.descriptor.calibration
+        return Track(self.options, self.reference, self.terrain, self.descriptor.likelihood,
+                     calibration.errors if calibration else UNKNOWN)
 
     def _sure(self, expected: Expectation, best: Hypothesis) -> bool:
         """Whether the patch in the middle of a frame tells all that it takes."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera
+from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.parameter import Parameter, made, option, parameters_of
 from promptmid_core.localization.parts import ErrorBudget
 
@@ -71,12 +72,18 @@ class ErrorOptions:
                                              "pixels of the image.", 0, 1000)
     camera_delay_sigma_s: float = option(0.0, "Standard deviation of the time between an image and its stamp, in seconds.", 0, 10)
 
+    integrity_risk: float = option(1e-3, "Probability with which the error of a fix may exceed its protection level.", 1e-7, 0.1)
     independent_fixes: bool = option(True, "Whether what is published is for filters that take each fix for independent of all "
                                      "others, as plain Kalman filters do: its covariance is then larger than that of the fix by "
                                      "itself, by what its errors share with those before.")
     attitude_correlation_s: float = option(86400.0, "How long the errors of the prior's roll and pitch stay alike in the "
                                            "aircraft's axes, in seconds: 0 for noise that is new with each image, a day where it "
                                            "is not known.", 0, 86400)
+
+    def calibrated(self, camera: CameraCalibration) -> ErrorOptions:
+        """Return the options for a camera whose calibration knows its mount and its delay no better than it says."""
+        return replace(self, mount_sigma_deg=max(self.mount_sigma_deg, camera.mount_sigma_deg),
+                       camera_delay_sigma_s=max(self.camera_delay_sigma_s, camera.delay_sigma_s))
 
     def budget(self, correlation: float, floor: float, camera: Camera) -> ErrorBudget:
         """Return what a solution with a camera may be wrong by, of tie points with a `correlation` as that of Evidence, on a map

@@ -34,6 +34,7 @@ RETIRED = {
     "confirm": "set risk, of which a place has to leave no more, after however many frames that takes",
     "confirm_among": "set risk, of which a place has to leave no more, after however many frames that takes",
     "lose_after": "the track is lost when no place holds half of the belief any more",
+    "correlation": "each descriptor has its own",
     "drift_share": "set odometry_drift, one standard deviation, a third of it",
 }
 # what every node of rclpy declares itself
@@ -98,6 +99,7 @@ class Settings:
         rig, calibrated = Rig.read(values, options.track), _path(values["camera_calibration"])
         if calibrated is not None:
             rig = replace(rig, calibration=CameraCalibration.read(calibrated))
+            options = replace(options, errors=options.errors.calibrated(rig.calibration))
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
             values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], rig, options,

@@ -8,6 +8,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.descriptors.likelihood import Likelihood
+from promptmid_core.descriptors.tail import UNKNOWN, Tail
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import DeadReckoning, Pose, Prior
 from promptmid_core.geometry.terrain import Terrain
@@ -23,6 +24,7 @@ from promptmid_core.localization.options import Options
 from promptmid_core.localization.outlook import FORGOTTEN, Outlook
 from promptmid_core.localization.overrule import check_ground, overruled
 from promptmid_core.localization.parts import Parts
+from promptmid_core.localization.protection import OtherPlaces, protected
 from promptmid_core.localization.quest import Anywhere, Quest, Sought, Start
 from promptmid_core.localization.stamps import Stamps
 from promptmid_core.reasons import Reason
@@ -43,8 +45,9 @@ class Track:
     SEARCHING until a place holds all but the risk, TRACKING from then on, LOST once none holds half for a few frames.
     """
 
-    def __init__(self, options: Options, reference: ReferenceMap, terrain: Terrain, likelihood: Likelihood) -> None:
-        self._options, self._reference, self._likelihood = options, reference, likelihood
+    def __init__(self, options: Options, reference: ReferenceMap, terrain: Terrain, likelihood: Likelihood,
+                 errors: Tail = UNKNOWN) -> None:
+        self._options, self._reference, self._likelihood, self._errors = options, reference, likelihood, errors
         self._outlook = Outlook(options, reference, terrain)
         self._stamps = Stamps()
         self._kept: Kept | None = None
@@ -280,7 +283,10 @@ class Track:
         fix = Fix(candidate.stamp_ns, self.state, Reason.FIX, "", candidate.pose, covariance, candidate.observed, candidate,
                   place.probability, ground=ground, parts=parts,
                   overruled=overruled(candidate.pose, candidate.covariance, candidate.prior))
-        return self._told(self._independent(fix, ground, parts))
+        fix = self._told(self._independent(fix, ground, parts))
+        places = [(pose.position[:2], probability) for pose, probability in fix.places]
+        others = OtherPlaces.of(candidate.pose.position[:2], places, 2 * PLACE * kept.belief.cell, fix.elsewhere)
+        return replace(fix, protection=protected(ground.parts, parts, self._errors, self._options.errors.integrity_risk, others))
 
     def _independent(self, fix: Fix, ground: GroundPoint, parts: Parts) -> Fix:
         """A fix with what its covariances are multiplied by for a filter that takes fixes for independent."""

@@ -150,6 +150,30 @@ def calibration(flight: Flight) -> str | None:
         return uri(encoded(drawn, "svg"), "svg")
 
 
+def stanford(flight: Flight) -> str | None:
+    """Draw the error of each fix against its protection level, as a Stanford diagram; None where no fix has both."""
+    both = np.array([(frame.error_px, frame.fix.protection.position / flight.gsd_m) for frame in flight.frames
+                     if frame.error_px is not None and frame.fix.protection is not None
+                     and np.isfinite(frame.fix.protection.position)])
+    if not len(both):
+        return None
+    errors, levels = both.T
+    safe = errors <= levels
+    edge = 1.08 * float(both.max())
+    with styled():
+        drawn = figure(*HALF)
+        axes = drawn.add_subplot()
+        axes.fill_between([0, edge], [0, edge], 0, color=REFUSED, alpha=0.07, linewidth=0)
+        axes.plot([0, edge], [0, edge], color=EDGE, linewidth=1.2, linestyle=DASHED)
+        for those, marker, colour in ((safe, "o", FIX), (~safe, "X", REFUSED)):
+            axes.plot(errors[those], levels[those], marker, color=colour, markersize=4, markeredgewidth=0, alpha=0.6,
+                      rasterized=len(errors) > MANY)
+        axes.annotate("the level holds", (0.04, 0.93), xycoords="axes fraction", color=MUTED, fontsize=9)
+        axes.annotate("off by more than it says", (0.96, 0.05), xycoords="axes fraction", color=MUTED, fontsize=9, ha="right")
+        axes.set(xlabel="horizontal error, px", ylabel="protection level, px", xlim=(0, edge), ylim=(0, edge))
+        return uri(encoded(drawn, "svg"), "svg")
+
+
 def radius95_px(frame: ReplayedFrame, gsd_m: float) -> float:
     """Return half the long axis of the horizontal 95 % ellipse of an accepted fix, in map pixels."""
     if frame.fix.covariance is None:

@@ -11,6 +11,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.plainfilter import followed
+from promptmid_core.replay.protected import protection
 from promptmid_core.replay.repeats import autocorrelation, independent_samples, whitened, whitened_ground
 from promptmid_core.replay.run import D2_50, D2_95, Flight, ReplayedFrame, horizontal
 
@@ -33,7 +34,8 @@ def summarise(flight: Flight) -> Summary:
     fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose horizontal
     Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse, and
     `coverage95_ground`, `coverage50_ground` the same of their ground points. `independent_samples`, `independent_samples_ground`:
-    how many independent samples such a share rests on. `filter`: what a plain filter makes of the fixes.
+    how many independent samples such a share rests on. `filter`: what a plain filter makes of the fixes. `protection`: how wide
+    their protection levels are, and how often errors exceed them.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
     `judged` counts the fixes that have a truth; `ambiguous` the frames that left more than one place, `prior_overruled` the fixes
     that contradict the prior, `map_disagrees` the frames under a dispute of the map with itself. `latency_ms` is over all
@@ -49,6 +51,7 @@ def summarise(flight: Flight) -> Summary:
     sigma = _values(frame.sigma_px for frame in fixes)
     rms = float(np.sqrt(np.mean(np.square(error_px)))) if len(error_px) else None
     median_sigma = float(np.median(sigma)) if len(sigma) else None
+    samples = independent_samples(fixes, whitened)
     return {
         "frames": len(frames),
         "fixes": len(fixes),
@@ -66,10 +69,11 @@ def summarise(flight: Flight) -> Summary:
         "coverage50": _share(d2, D2_50),
         "coverage95_ground": _share(d2_ground, D2_95),
         "coverage50_ground": _share(d2_ground, D2_50),
-        "independent_samples": independent_samples(fixes, whitened),
+        "independent_samples": samples,
         "independent_samples_ground": independent_samples(fixes, whitened_ground),
         "autocorrelation": autocorrelation(fixes, flight.gsd_m),
         "filter": followed(frames, flight.gsd_m),
+        "protection": protection(fixes, flight.gsd_m, samples),
         "median_sigma_px": _rounded(median_sigma),
         "rms_error_px": _rounded(rms),
         "sigma_over_rms": _rounded(median_sigma / rms) if median_sigma is not None and rms else None,
@@ -124,6 +128,7 @@ def table(summary: Summary) -> str:
         f"median sigma / RMS error       {_number(summary['median_sigma_px'])} px / {_number(summary['rms_error_px'])} px"
         f" = {_number(summary['sigma_over_rms'])}",
         *_filter_lines(summary["filter"]),
+        *_protection_lines(summary["protection"]),
         "",
         f"{'milliseconds':16}{'p50':>9}{'p95':>9}{'frames':>9}",
         f"{'latency':16}{_milliseconds(summary['latency_ms'])}{frames:>9}",
@@ -142,6 +147,16 @@ def _filter_lines(plain: Summary) -> list[str]:
         "a plain filter of these fixes, which takes them for independent",
         f"coverage of its 95 % ellipse   {_percent(plain['coverage95'])}   NEES {_number(plain['nees'])}, honest is 2",
         f"median sigma / error           {_number(plain['stated_px'])} px / {median} px, 95 % within {p95} px",
+    ]
+
+
+def _protection_lines(levels: Summary) -> list[str]:
+    unbounded = f"; {levels['unbounded']} fixes have none" if levels["unbounded"] else ""
+    return [
+        "",
+        f"median protection level        {_number(levels['level_px_median'])} px, exceeded by {_count(levels['exceeded'])} fixes"
+        f"{unbounded}",
+        f"share that exceeds it          at most {_percent(levels['bound'])}, by the independent samples",
     ]
 
 

@@ -60,6 +60,7 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
         plots={
             "trajectory": figures.trajectory(flight, reference), "time": figures.errors_over_time(flight),
             "ground": figures.ground_errors(flight), "calibration": figures.calibration(flight),
+            "stanford": figures.stanford(flight),
         },
         trajectory_text=f"North is up. Frames without a fix stand {'at their true place' if has_truth else 'at their prior'}.",
         time_text=_time_text(summary, has_truth),
@@ -68,6 +69,7 @@ def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, live: C
                 for name, key in (("ground error, px", "ground_error_px"), ("horizontal error, px", "error_px"),
                                   ("horizontal error, m", "error_m"), ("prior error, px", "prior_error_px"))],
         covariance=_covariance(summary),
+        protection=_protection(summary),
         reasons=_reasons(flight, summary),
         reasons_text=f"{percent(1 - summary['fix_rate'])} of frames gave no fix." if summary["fix_rate"] is not None else "",
         belief=_belief(summary),
@@ -155,6 +157,17 @@ def _tiles(summary: Summary) -> list[dict[str, str]]:
         (number(latency["p50"], " ms", 1), f"median time per frame, 95{NBSP}% within {number(latency['p95'], ' ms', 1)}", ""),
     )
     return [{"value": value, "label": label, "level": level} for value, label, level in tiles]
+
+
+def _protection(summary: Summary) -> list[dict[str, str]]:
+    levels = summary["protection"]
+    rows = [
+        {"name": "median level", "value": number(levels["level_px_median"], " px"), "rule": "of the horizontal position"},
+        {"name": "exceeded by", "value": count(levels["exceeded"]), "rule": f"of {summary['judged']} fixes"},
+        {"name": "share that exceeds it", "value": f"at most {percent(levels['bound'])}", "rule": "by the independent samples"},
+    ]
+    return rows + ([{"name": "without a level", "value": count(levels["unbounded"]), "rule": "the descriptor is not calibrated, "
+                     "or other places are too probable"}] if levels["unbounded"] else [])
 
 
 def _covariance(summary: Summary) -> list[dict[str, str]]:

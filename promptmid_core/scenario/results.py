@@ -8,10 +8,10 @@ from typing import Any
 
 from promptmid_core.replay.criteria import Standing, first_fix_frame
 from promptmid_core.replay.metrics import Summary
+from promptmid_core.replay.shares import bound95
 from promptmid_core.scenario.run import FlownLeg, Played, whole_course
 
 FIGURES = ("frames", "fixes", "fix_rate", "false_fixes", "misleading", "bound_failures", "ground_error_px")
-CONFIDENCE = 0.95
 KEYS = {
     "name": "The file's name without its ending; `file` and `shows` beside it.",
     "passed": "Whether the scenario passed; one that was `skipped` asks for nothing and passes.",
@@ -57,15 +57,6 @@ def as_json(played: Played) -> dict[str, Any]:
         "flights": [_flight(leg) for leg in played.legs],
     }
     return result | {name: value for name in ("skipped", "error", "left_out") if (value := getattr(played, name))}
-
-
-def bound95(failed: int, count: int) -> float | None:
-    """Return the upper end of the one-sided 95 % interval (Clopper and Pearson) of a share; None without any count."""
-    from scipy.stats import beta
-
-    if not count:
-        return None
-    return 1.0 if failed == count else round(float(beta.ppf(CONFIDENCE, failed + 1, count - failed)), 6)
 
 
 def table(results: Sequence[Played]) -> str:
