@@ -97,7 +97,7 @@ class Boresight:
 
     def learn(self, one: Resection) -> None:
         """Take what one more fix says."""
-        if self._last is not None and one.prior.stamp_ns > self._last.prior.stamp_ns:
+        if self._last is not None and one.joins(self._last):
             self._move(self._last, one)
         else:
             self._reopen(one)
@@ -152,7 +152,10 @@ class Boresight:
         inverse = np.linalg.inv(spread)
         gain = self._covariance @ seen.T @ inverse
         self._state = self._state + (gain @ apart[:, :, None])[:, :, 0]
-        self._covariance = self._covariance - gain @ spread @ gain.transpose(0, 2, 1)
+        # Joseph's form: the place may be unsure by kilometres and the mount by hundredths of a degree
+        left = np.eye(STATES) - gain @ seen
+        rest = spread - seen @ self._covariance @ seen.T
+        self._covariance = left @ self._covariance @ left.transpose(0, 2, 1) + gain @ rest @ gain.transpose(0, 2, 1)
         self._covariance = (self._covariance + self._covariance.transpose(0, 2, 1)) / 2
         self._surprise += (np.einsum("mi,mij,mj->m", apart, inverse, apart) + np.log(np.linalg.det(spread))) / 2
 

@@ -12,6 +12,7 @@ from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.localization.attitude import offset, swing
 from promptmid_core.localization.fix import Fix
 
+LONGEST_NS, LOOSEST_M = 60_000_000_000, 1000.0  # without a fix, or in doubt, for longer, dead reckoning is begun anew
 SPAN_NS = 250_000_000  # before and after an image: what it would show were it taken then
 
 
@@ -49,6 +50,11 @@ class Resection:
         turning = float(np.arctan2(np.sin(turned), np.cos(turned))) / span if tells else 0.0
         by_tilt = swing(rotations[1], ground.sight, float(fix.pose.position[2] - ground.point[2]))
         return Resection(prior, ground.point[:2] - met[1], by_tilt, (met[0] - met[2]) / span, ground.covariance, yaw, turning)
+
+    def joins(self, last: Resection) -> bool:
+        """Return whether dead reckoning joins the last one to this."""
+        elapsed_ns = self.prior.stamp_ns - last.prior.stamp_ns
+        return 0 < elapsed_ns < LONGEST_NS and self.prior.way.unsure_since(last.prior.way) < LOOSEST_M
 
     def since(self, last: Resection) -> Float64:
         """Return how far (2,) dead reckoning has the aircraft from the last fix, along headings as the images tell them."""
