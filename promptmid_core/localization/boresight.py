@@ -35,7 +35,7 @@ SLOWEST_M_S = 5.0  # drift of what hardly moves is that of this speed
 HEADING = float(np.deg2rad(0.2))  # by which the direction of a step is off
 LEAST_FIXES = 40
 MOST_ALIKE = 0.95  # length of the mean of the headings as directions; 60 degrees, flown evenly, have this
-NAMED = 23.0  # squared distance from a camera as told; were the noises right, 16 would be chance once in a thousand flights
+NAMED = 20.0  # squared distance from a camera as told; were the noises right, 16 would be chance once in a thousand flights
 RESOLVED_S = 0.05  # a delay known better than this is told from a pitch
 UNLIKE, IN_A_ROW = 16.0, 3  # squared distance of a fix that lies unlike the rest, and how many of them are another place
 
