@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from promptmid_core.localization.attitude import metres_per_tenth_at
 from promptmid_core.localization.fix import State
 from promptmid_core.localization.mounts import NOT_JOINED
 from promptmid_core.localization.odometry import ODOM
@@ -14,6 +15,7 @@ from promptmid_ros.health import Value, memory_mb
 from promptmid_ros.keys import ABSENT, UNKNOWN, Absent, Key, Rule, above, below, is_one_of, is_other_than
 from promptmid_ros.match_keys import INTERNAL_ERROR, MATCH, SETUP_REASONS, STATES, Judged
 
+NOT_EMPTY = Rule("not empty", lambda value: bool(value))
 CALIBRATED, NOT_CALIBRATED = "calibrated", "not calibrated"
 
 
@@ -52,6 +54,13 @@ def _covariance(activation: Activation) -> Value:
     if not odometry.frame:
         return None
     return f"defaults for {', '.join(odometry.unstated)}" if odometry.unstated else "stated"
+
+
+def _attitude(activation: Activation) -> Value:
+    candidate = activation.last.fix.candidate if activation.last else None
+    if candidate is None or candidate.pose is None or candidate.ground is None:
+        return None
+    return metres_per_tenth_at(candidate.pose, candidate.ground)
 
 
 def _map_frame(setup: Setup) -> Value:
@@ -115,9 +124,18 @@ HEALTH = {
                                "`stated`, or of which axes the odometry states none, so that the parameters `default_sigma_*` "
                                "are taken.",
                                warn=Rule("not `stated`", lambda value: value not in (None, "stated"))),
+    "attitude_m_per_tenth_deg": Key(_active(_attitude), "Metres that 0.1 degrees of roll or pitch move a position by, at the "
+                                    "height above the ground of the last image that was matched; unknown before."),
+    "attitude_understated": Key(_active(lambda active: str(active.intake.odometry.tilts.understated or "")),
+                                "What roll and pitch of the odometry jump by beside the rates of turn that it states, where that "
+                                "is more than twice what their covariance allows; else empty ([ros](ros.md#odometry)).",
+                                warn=NOT_EMPTY),
+    "boresight_suspect": Key(_active(lambda active: str(active.intake.boresight.suspicion or "")),
+                             "How the camera seems to be mounted, or its images timed, otherwise than told, by the fixes since "
+                             "activation; else empty ([calibration](calibration.md#the-live-hint)).", warn=NOT_EMPTY),
     "odometry_problem": Key(_active(lambda active: str(active.intake.odometry.refusal or "")),
                             "Why the last odometry message cannot be used; empty where it can.",
-                            error=Rule("not empty", lambda value: bool(value))),
+                            error=NOT_EMPTY),
     "map": Key(_configured(lambda setup: str(setup.localizer.reference.path)), "Folder of the map.", error=UNKNOWN),
     "map_frame": Key(_configured(_map_frame), "CRS of the map, and the easting and northing of the origin of the frame `map`."),
     "gsd_m": Key(_configured(lambda setup: setup.localizer.reference.gsd), "Metres per map pixel."),

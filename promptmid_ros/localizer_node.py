@@ -24,6 +24,7 @@ from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.descriptors.calibration import uncalibrated
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.georaster.geodetic import Geodetic
+from promptmid_core.localization.attitude import metres_per_tenth
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
@@ -102,6 +103,8 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "inactive"
         size = f"{reference.grid.width}x{reference.grid.height} px of {reference.gsd:.3f} m"
         self.get_logger().info(f"map {reference.path}: {size}, {reference.frame.crs}, descriptor {reference.descriptor_name}")
+        self.get_logger().info(f"0.1 degrees of attitude move a position by {metres_per_tenth(1000.0):.2f} m for each 1000 m "
+                               "above the ground; in flight attitude_m_per_tenth_deg of /diagnostics tells")
         runs_on, why = self._setup.backend
         self.get_logger().info(f"the network runs on {runs_on}: {why}")
         if localizer.descriptor.calibration is None:

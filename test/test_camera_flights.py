@@ -46,9 +46,16 @@ def test_each_is_found_within_three_of_its_standard_deviations(found: tuple[list
 def test_a_replay_with_what_was_found_is_off_by_less(scene: Scene, found: tuple[list[Path], Path, dict[str, Any]],
                                                      tmp_path: Path) -> None:
     bags, file, _ = found
-    errors = []
+    errors, suspicions = [], []
     for i, more in enumerate(([], ["--camera-calibration", str(file)])):
         target = tmp_path / f"{i}.json"
         assert main(["replay", str(bags[0]), "--map", str(scene.map_path), "--json", str(target), *more]) == 0
-        errors.append(json.loads(target.read_text())["error_px"]["median"])
+        result = json.loads(target.read_text())
+        errors.append(result["error_px"]["median"])
+        suspicions.append(result["boresight_suspect"])
     assert errors[1] < errors[0] / 3
+    # the first flight alone lets it be suspected, and no more once it is known
+    assert suspicions[0] is not None and suspicions[1] is None
+    assert suspicions[0]["delay_s"] == pytest.approx(0.2, abs=0.05)
+    for axis in ("roll", "pitch"):
+        assert abs(suspicions[0][f"{axis}_deg"] - TRUTH[axis]) < 4 * suspicions[0]["sigma_deg"]

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flights import GSD, KnownLocalizer, PlainMap, messages, stamps, true_pose, write_bag
+from judged import parts_of
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.liverun import RUN, LiveRun, NotRun, read_run, write_run
@@ -17,11 +19,11 @@ from promptmid_core.bags.writer import BagWriter
 from promptmid_core.cli import demo
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
-from promptmid_core.localization.fix import Fix
+from promptmid_core.localization.fix import Fix, GroundPoint
 from promptmid_core.replay.live import as_json, compare, read_live, sentence, table
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.report import render
-from promptmid_core.replay.run import Flight, replay
+from promptmid_core.replay.run import Flight, judge, replay
 
 SENT_NS = 1_800_000_000_000_000_000
 LATENCY_NS = 40_000_000
@@ -34,7 +36,8 @@ def fly(folder: Path, frames: int = 8) -> tuple[Path, Flight]:
 
 
 def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = None, drop: tuple[int, ...] = (),
-            refuse: tuple[int, ...] = (), poses: bool = True, match_off: Mapping[int, float] = MappingProxyType({})) -> Path:
+            refuse: tuple[int, ...] = (), poses: bool = True, match_off: Mapping[int, float] = MappingProxyType({}),
+            ground_off: Mapping[int, float | None] = MappingProxyType({}), sight: str = "0 0 -1") -> Path:
     """What a node would have published about the frames of a flight, with frames harmed by their index."""
     images = []
     with BagWriter(folder / "live" / "outputs") as bag:
@@ -45,18 +48,28 @@ def outputs(folder: Path, flight: Flight, pose_off: dict[int, float] | None = No
                 continue
             received = sent + LATENCY_NS + frame.index * 1_000_000
             reason = "ambiguous" if frame.index in refuse else str(frame.fix.reason)
-            bag.write("/localizer/match_diagnostics", diagnostics(frame.fix, reason, match_off.get(frame.index, 0.0)), received)
+            told = diagnostics(frame.fix, reason, match_off.get(frame.index, 0.0), sight)
+            bag.write("/localizer/match_diagnostics", told, received)
             if reason == "fix" and poses:
                 bag.write("/localizer/pose", pose(frame.fix, (pose_off or {}).get(frame.index, 0.0)), received)
+            off = ground_off.get(frame.index, 0.0)
+            if reason == "fix" and frame.fix.ground is not None and off is not None:
+                bag.write("/localizer/ground_point", ground_point(frame.fix.stamp_ns, frame.fix.ground, off), received)
     write_run(folder / "live", LiveRun("bag", "map", 5.0, "compressed", 0, {"/image": len(images)}, {}, 0.0, tuple(images)))
     return folder / "live"
 
 
-def diagnostics(fix: Fix, reason: str, match_off: float) -> Any:
+def ground_point(stamp: int, ground: GroundPoint, off: float) -> Any:
+    covariance = np.diag([1e6] * 6)
+    covariance[:2, :2] = ground.covariance
+    return telemetry.pose_with_covariance(stamp, Pose(ground.point + np.array([0, off, 0]), np.eye(3)), covariance)
+
+
+def diagnostics(fix: Fix, reason: str, match_off: float, sight: str) -> Any:
     assert fix.candidate.pose is not None and fix.candidate.prior is not None
     east, north, _ = fix.candidate.pose.position - fix.candidate.prior.pose.position
     told = {"reason": reason, "state": str(fix.state),
-            "correction_east_m": f"{east + match_off:.10g}", "correction_north_m": f"{north:.10g}"}
+            "correction_east_m": f"{east + match_off:.10g}", "correction_north_m": f"{north:.10g}", "line_of_sight": sight}
     values = [telemetry.message("diagnostic_msgs/msg/KeyValue", key, value) for key, value in told.items()]
     status = telemetry.message("diagnostic_msgs/msg/DiagnosticStatus", 0, "localizer: match", "as the test wants", "map", values)
     return telemetry.message("diagnostic_msgs/msg/DiagnosticArray", telemetry.header(fix.stamp_ns, "map"), [status])
@@ -90,6 +103,42 @@ def test_a_pose_that_differs_is_seen(tmp_path: Path, off_m: float, agrees: bool)
     assert result.agrees == agrees
     assert result.furthest is not None and result.furthest["position_m"] == pytest.approx(off_m, abs=1e-9)
     assert result.live is not None and result.live["false_fixes"] == (1 if off_m > 5 * GSD else 0)
+
+
+def grounded(flight: Flight) -> Flight:
+    """The flight with a ground point of each fix: the true one."""
+    told = []
+    for frame in flight.frames:
+        assert frame.true_ground is not None
+        ground = GroundPoint(np.array([*frame.true_ground, 0.0]), replace(parts_of(), ground=np.array([[9.0, 1.0], [1.0, 4.0]])), -np.eye(3)[2])
+        told.append(judge(replace(frame, fix=replace(frame.fix, ground=ground)), PlainMap().terrain(), PlainMap().gsd))
+    return replace(flight, frames=tuple(told))
+
+
+@pytest.mark.parametrize(("off_m", "agrees"), [(5e-7, True), (2e-6, False), (300.0, False)])
+def test_a_ground_point_that_differs_is_seen(tmp_path: Path, off_m: float, agrees: bool) -> None:
+    flight = grounded(fly(tmp_path)[1])
+    result = compare(read_live(outputs(tmp_path, flight, ground_off={5: off_m})), flight, PlainMap())
+    assert result.agrees == agrees and result.furthest is not None
+    assert result.furthest["ground_point_m"] == pytest.approx(off_m, abs=1e-9)
+    assert result.furthest["position_m"] < 1e-9 and result.furthest["ground_covariance"] < 1e-9
+    assert result.live is not None and result.live["coverage95_ground"] == (1.0 if off_m < 1 else 7 / 8)
+    assert "their ground points by" in sentence(result)
+
+
+def test_a_ground_point_that_only_one_side_has_is_no_agreement(tmp_path: Path) -> None:
+    flight = grounded(fly(tmp_path)[1])
+    result = compare(read_live(outputs(tmp_path, flight, ground_off={2: None})), flight, PlainMap())
+    assert not result.agrees
+    told = json.loads(json.dumps(as_json(result), allow_nan=False))
+    assert told["furthest"]["ground_point_m"] is None and told["furthest"]["position_m"] < 1e-9
+
+
+@pytest.mark.parametrize("sight", ["", "0 0", "down"])
+def test_a_line_of_sight_that_is_none_is_refused(tmp_path: Path, sight: str) -> None:
+    flight = grounded(fly(tmp_path)[1])
+    with pytest.raises(InputError, match=f"line_of_sight '{sight}' at {stamps(8)[0]} ns, not three numbers"):
+        read_live(outputs(tmp_path, flight, sight=sight))
 
 
 def test_a_match_that_differs_is_seen_on_refused_frames_too(tmp_path: Path) -> None:

@@ -66,6 +66,32 @@ def test_a_sound_installation(sound_map: Path, capsys: pytest.CaptureFixture[str
     assert any(line.startswith("map") and str(sound_map) in line for line in lines)
 
 
+def test_what_the_map_calls_for_is_told_by_height_and_camera(sound_map: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, seen = told(capsys, "--map", str(sound_map))
+    assert seen["attitude_m_per_tenth_deg"]["1000"] == 1.745 and "height_m" not in seen
+    _, seen = told(capsys, "--map", str(sound_map), "--image-size", "1280x960", "--focal-px", "1000")
+    # 256 px of 10 m fill 960 px from where a pixel shows 2.67 m; up to 20 m a pixel is matched at the finest level
+    least = 256 * 10.0 * 1000 / 960
+    assert seen["height_m"] == {"least": round(least, 1), "finest": 20_000.0, "most": 20_000.0 * 2 ** (seen["map"]["levels"] - 1),
+                                "attitude_m": round(least * np.tan(np.deg2rad(0.1)), 3)}
+    _, seen = told(capsys, "--map", str(sound_map), "--image-size", "160x120", "--focal-px", "100")
+    assert any(sentence.startswith("images of 160x120 are too small") for sentence in seen["warnings"])
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--image-size", "640x480"], "give both, and --map"), (["--focal-px", "500"], "give both, and --map"),
+    (["--map", "m", "--image-size", "0x480", "--focal-px", "500"], "images of 0x480 px are none"),
+    (["--map", "m", "--image-size", "640x480", "--focal-px", "-5"], "-5 is not a positive number"),
+    (["--map", "m", "--image-size", "640", "--focal-px", "500"], "640 is not a size"),
+])
+def test_half_a_camera_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(["doctor", *words])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status and said in capsys.readouterr().err
+
+
 def test_without_a_map_the_network_that_is_shipped_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     status, seen = told(capsys, "--backend", "onnxruntime")
     assert (status == 0) == seen["ok"]

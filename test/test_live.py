@@ -59,6 +59,7 @@ def test_live_says_what_the_replay_says(compared: Comparison) -> None:
     assert compared.common == compared.same_verdicts == 16, table(compared)
     assert compared.common_fixes >= 10, table(compared)
     assert compared.furthest is not None and max(compared.furthest.values()) <= 1e-6
+    assert compared.live is not None and compared.live["coverage95_ground"] is not None
     assert compared.matched == 16 and compared.match_furthest is not None and compared.match_furthest <= 1e-6
     assert compared.agrees
     assert compared.live is not None and compared.offline is not None

@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from flights import CAMERA, GSD, HEIGHT, START_NS, true_pose
+from judged import parts_of
 
 from promptmid_core.geometry import Prior, Terrain
+from promptmid_core.localization.boresight import Suspicion
 from promptmid_core.localization.dispute import Dispute
-from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.localization.fix import Candidate, Fix, GroundPoint, State
+from promptmid_core.localization.tilts import Understated
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.metrics import summarise, table
 from promptmid_core.replay.run import Flight, ReplayedFrame, judge
@@ -151,6 +154,28 @@ def test_without_truth_nothing_is_claimed() -> None:
     assert summary["false_fixes"] is summary["misleading"] is summary["bound_failures"] is summary["coverage95"] is None
     assert summary["ground_error_px"]["median"] is summary["prior_error_px"]["median"] is summary["rms_error_px"] is None
     assert summary["median_sigma_px"] == pytest.approx(np.sqrt(50.0) / GSD)
+
+
+def test_findings_are_told_with_their_figures_and_what_attitude_costs_at_this_height() -> None:
+    camera, tilt = Suspicion(0.9, -0.4, 0.1, 0.2, False), Understated(0.05, 0.2)
+    frames = []
+    for frame in (fixed(i, moved(0.0)) for i in range(3)):
+        ground = GroundPoint(np.array([0.0, 0.0, 0.0]), parts_of(), np.array([0.0, 0.0, -1.0]))
+        frames.append(replace(frame, fix=replace(frame.fix, ground=ground)))
+    summary = summarise(replace(flight(frames), suspicion=camera, understated=tilt))
+    assert summary["boresight_suspect"] == {"roll_deg": 0.9, "pitch_deg": -0.4, "sigma_deg": 0.1, "delay_s": 0.2,
+                                            "told_apart": False}
+    assert summary["attitude_understated"] == {"stated_deg": 0.05, "shown_deg": 0.2, "times": 4.0}
+    metres = HEIGHT * np.tan(np.deg2rad(0.1))
+    assert summary["attitude"] == pytest.approx({"height_m": HEIGHT, "metres_per_tenth_deg": metres}, abs=1e-6)
+    assert summary["findings"] == [str(tilt), str(camera)]
+    shown = table(summary)
+    assert f"finding: {tilt}" in shown and f"finding: {camera}" in shown
+    assert "or, in place of the pitch, images stamped 0.20 s late" in shown
+    assert f"move a fix by {metres:.2f} m, from {HEIGHT:.2f} m above the ground" in shown
+    plain = summarise(flight(frames))
+    assert plain["boresight_suspect"] is plain["attitude_understated"] is None and plain["findings"] == []
+    json.dumps(summary, allow_nan=False)
 
 
 def test_table_shows_the_figures_and_a_dash_where_there_is_none() -> None:

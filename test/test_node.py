@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, Flight, Localizer
 from lifecycle_msgs.srv import GetState
 from simulated import Scene
@@ -181,6 +182,36 @@ def test_a_set_up_that_cannot_work_is_refused_in_one_sentence_and_can_be_mended(
             parameters=[Parameter(name="patch_px", value=value(5000))]))
         assert not refused.results[0].successful
         assert "Traceback" not in localizer.log()
+
+
+def test_a_calibration_of_the_camera_is_read_once_and_applied_to_each_image(scene: Scene, flight: Flight, tmp_path: Path) -> None:
+    told = {name: {"value": value, "sigma": 0.01, "observed": True}
+            for name, value in (("roll", 0.4), ("pitch", 0.0), ("yaw", 0.0), ("delay_s", 0.05), ("focal_scale", 1.0))}
+    good, bad = tmp_path / "camera.yaml", tmp_path / "bad.yaml"
+    good.write_text(yaml.safe_dump(told))
+    bad.write_text(yaml.safe_dump(told | {"roll": {"value": 90.0, "sigma": 0.01, "observed": True}}))
+    for file, sentence in ((bad, "roll.value is 90; it has to be from -30 to 30"), (tmp_path / "none.yaml", "none.yaml")):
+        with Localizer(tmp_path, map=scene.map_path, camera_calibration=file) as localizer:
+            assert not localizer.change(CONFIGURE) and localizer.state() == "unconfigured"
+            errors = [line for line in localizer.log().splitlines() if "ERROR" in line]
+            assert len(errors) == 1 and "configure failed: " in errors[0] and sentence in errors[0], errors
+            assert "promptmid calibrate camera" in errors[0] and "Traceback" not in localizer.log()
+    with Localizer(tmp_path, map=scene.map_path, camera_calibration=good) as localizer:
+        localizer.up()
+        stamp = flight.next()
+        flight.send(localizer, stamp)
+        verdict = localizer.verdict(stamp - 50_000_000)
+        assert verdict["reason"] == "fix"
+        sight = np.array([float(axis) for axis in verdict["line_of_sight"].split()])
+        # a roll of 0.4 degrees takes the view to the left, y; the rest is what the lens has its middle beside
+        _, left, down = sight
+        aside = np.arctan((flight.info.k[2] - (flight.info.width - 1) / 2) / flight.info.k[0])
+        assert np.rad2deg(np.arctan2(left, -down) - aside) == pytest.approx(0.4, abs=0.02)
+        assert [stamp_ns(message.header) for message in localizer.outputs["pose"]] == [stamp - 50_000_000]
+        values = _health(localizer, "active") and localizer.health[-1].values
+        assert float(values["attitude_m_per_tenth_deg"]) > 1
+        assert values["attitude_understated"] == values["boresight_suspect"] == ""
+    assert "0.1 degrees of attitude move a position by 1.75 m for each 1000 m above the ground" in localizer.log()
 
 
 def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: Flight, tmp_path: Path) -> None:

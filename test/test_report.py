@@ -15,7 +15,9 @@ from judged import parts_of
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch, Pose
+from promptmid_core.localization.boresight import Suspicion
 from promptmid_core.localization.fix import Fix, GroundPoint
+from promptmid_core.localization.tilts import Understated
 from promptmid_core.preview.overview import overview
 from promptmid_core.reasons import MEANINGS, Reason
 from promptmid_core.replay.metrics import summarise
@@ -153,6 +155,18 @@ def test_verdict_names_false_fixes_and_a_covariance_that_does_not_hold(tmp_path:
     errors = noisy(60) | {stamps(60)[9]: np.array([70.0, 0, 0, 0, 0, 0])}
     false = verdict(summarise(fly(tmp_path / "false", 60, KnownLocalizer(errors.__getitem__))))
     assert false.level == "bad" and false.headline.startswith("1 false fix among 60")
+
+
+def test_what_is_found_of_camera_and_attitude_stands_at_the_top_and_is_a_warning(tmp_path: Path) -> None:
+    flight = fly(tmp_path, 30, KnownLocalizer(noisy(30).__getitem__))
+    camera, tilt = Suspicion(0.9, -0.4, 0.1, 0.2, True), Understated(0.05, 0.2)
+    found = replace(flight, suspicion=camera, understated=tilt)
+    before, after = verdict(summarise(flight)), verdict(summarise(found))
+    assert after.level == "warn" and len(after.sentences) == len(before.sentences) + 2
+    shown = page(found).text
+    for sentence in (str(camera), str(tilt)):
+        assert f"{sentence[0].upper()}{sentence[1:]}." in shown
+    assert "0.1degreesofattitude" in squeezed(page(flight))
 
 
 def test_it_tells_what_was_believed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from promptmid_core.georaster.proj import check_pyproj, check_rasterio
 
 if TYPE_CHECKING:
     from promptmid_core.descriptors import Descriptor
+    from promptmid_core.doctor.heights import Lens
 
 LEAST_PYTHON = (3, 11)
 NO_ENCLAVE = ("the ROS 2 of PyPI has no DDS security, that of Ubuntu's packages has; with that, see whether certificates, domain "
@@ -40,8 +41,9 @@ class Examination:
         return {"ok": not self.problems, "problems": self.problems, "warnings": self.warnings, **self.found}
 
 
-def examine(reference: Path | None = None, backend: str = "auto", environment: Mapping[str, str] | None = None) -> Examination:
-    """Look at everything, and go on where something is wrong; `reference` is the map that is to be flown."""
+def examine(reference: Path | None = None, backend: str = "auto", environment: Mapping[str, str] | None = None,
+            lens: Lens | None = None) -> Examination:
+    """Look at everything, and go on where something is wrong; `reference` is the map that is to be flown, `lens` the camera."""
     environment = os.environ if environment is None else environment
     seen = Examination({"device": device(), "versions": versions()})
     if sys.version_info < LEAST_PYTHON:
@@ -50,7 +52,7 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
     _examine_security(seen, environment, rmw)
     _examine_proj(seen)
     _examine_runtimes(seen)
-    descriptor = _examine_map(seen, reference)
+    descriptor = _examine_map(seen, reference, lens)
     _examine_weights(seen, descriptor)
     _examine_backend(seen, descriptor, backend)
     return seen
@@ -146,10 +148,12 @@ def _examine_weights(seen: Examination, name: str) -> None:
     seen.found["hashes_checked"] = all(checked)
 
 
-def _examine_map(seen: Examination, path: Path | None) -> str:
+def _examine_map(seen: Examination, path: Path | None, lens: Lens | None) -> str:
     """The name of the descriptor that the map was built with, or of the default one."""
     from promptmid_core.descriptors import load
+    from promptmid_core.doctor.heights import attitude_at, heights_of, narrow
     from promptmid_core.localization.localizer import Localizer
+    from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap, little_data
 
     name = "promptmid"
@@ -162,6 +166,11 @@ def _examine_map(seen: Examination, path: Path | None) -> str:
             "path": str(path), "crs": reference.frame.crs, "size_px": [reference.grid.width, reference.grid.height],
             "gsd_m": round(reference.gsd, 3), "levels": reference.levels, "descriptor": name,
             "fingerprint": reference.fingerprint}
+        seen.found["attitude_m_per_tenth_deg"] = attitude_at()
+        patch_px = Options().search.patch_px
+        if lens is not None:
+            seen.found["height_m"] = heights_of(reference, patch_px, lens)
+            seen.warnings += filter(None, [narrow(reference, patch_px, lens)])
         Localizer(reference, load(name))
     if "map" in seen.found:
         with _problems_of(seen):

@@ -14,6 +14,7 @@ from promptmid_core.bags.size import Size
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior
 from promptmid_core.localization.anchor import Anchor
+from promptmid_core.localization.boresight import Boresight
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
@@ -47,7 +48,7 @@ class Intake:
     """Holds what the images to come need: camera_info, how the camera is mounted, odometry. For use by several threads.
 
     What the rig's calibration knows of the camera is applied here: a frame has the camera as it is and the time at which it was
-    taken, and so has all that follows from it.
+    taken, and so has all that follows from it. `boresight`: whether the fixes so far let that camera be as it is told.
 
     Messages are those of rclpy or of a bag, read by the names of their fields. `shift` (3,) is added to poses given in `map`.
     """
@@ -57,6 +58,7 @@ class Intake:
         self.cameras = cameras or CameraInfos()
         self.mounts = mounts or Mounts(rig)
         self.odometry = Odometry(rig, shift, buffer)
+        self.boresight = Boresight()
         self._calibration = rig.calibration
         self._frozen = FrozenImages()
 
@@ -86,6 +88,7 @@ class Intake:
         track_ms = clock.ms.pop("track")
         stage_ms = {**clock.ms, **candidate.stage_ms, "track": track_ms}
         self.odometry.take(fix, anchor)
+        self.boresight.add(fix, frame.camera if frame else None, self.odometry)
         return Localized(replace(fix, candidate=replace(fix.candidate, stage_ms=stage_ms)), frame)
 
     def frame(self, message: Any) -> Frame:

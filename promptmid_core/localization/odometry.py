@@ -16,9 +16,10 @@ from promptmid_core.geometry import Pose, Prior
 from promptmid_core.geometry.covariance import AXES
 from promptmid_core.localization.anchor import TILT, Anchor
 from promptmid_core.localization.fix import Fix
-from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.prior import PriorBuffer, Taken
 from promptmid_core.localization.reckoning import Twist
 from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.tilts import Tilts
 from promptmid_core.reasons import Reason
 
 MAP, ODOM = "map", "odom"
@@ -29,13 +30,14 @@ class Odometry:
     """Odometry of `base_frame`, kept for the images to come; for use by several threads.
 
     Where it is given in `odom` it is of no use until a pose was given by hand; from then on each fix moves `odom` in `map`.
-    `shift` (3,) is added to what is given in `map`.
+    `shift` (3,) is added to what is given in `map`; `tilts`: what its roll and pitch show of their own errors.
     """
 
     def __init__(self, rig: Rig, shift: Float64 | None = None, buffer: PriorBuffer | None = None) -> None:
         self._rig, self._shift = rig, np.zeros(3) if shift is None else shift
         self._came = threading.Condition()
         self._buffer = buffer or PriorBuffer()
+        self.tilts = Tilts()
         self._heard_ns = 0
         self._anchor: Anchor | None = None
         self._given: Prior | None = None
@@ -55,7 +57,9 @@ class Odometry:
                     self._check_change(message.header.frame_id)
                     self._buffer.clear()
                     self.frame, self._anchor = message.header.frame_id, None
-                self._buffer.add(prior, Twist.of(message))
+                twist = Twist.of(message)
+                if self._buffer.add(prior, twist) is not Taken.SET_ASIDE:
+                    self.tilts.add(prior, twist)
                 self.refusal, self._other = None, ""
                 self._settle()
             except Refusal as refusal:

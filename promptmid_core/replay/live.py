@@ -15,7 +15,8 @@ from promptmid_core.bags.liverun import OUTPUTS, LiveRun, NotRun, read_run
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.localization.fix import X_Y_YAW, Candidate, Fix, GroundPoint, State
+from promptmid_core.localization.parts import Parts
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import Summary, summarise
@@ -25,6 +26,9 @@ NODE = "/localizer"
 SHOWN_DIFFERENCES = 5
 # a position in metres or an angle in radians may differ by rounding only
 SAME = 1e-6
+PLACED = ("pose", "ground_point")
+GROUND = ("ground_point_m", "ground_covariance")
+FURTHEST = ("position_m", "rotation_rad", "covariance", *GROUND)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Verdict:
     values: dict[str, str]
     pose: Pose | None = None
     covariance: Float64 | None = None
+    ground: GroundPoint | None = None
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,9 @@ class Comparison:
     """Live against offline. `dropped`: images sent that have no verdict; `common`: frames with a verdict on both sides.
 
     `same_verdicts`: of those, how many have the same reason; `common_fixes`: fixes on both sides; `furthest`: the largest
-    difference of their positions in m, rotations in rad and covariances as a share; None without common fixes. `matched`: common
-    frames that were matched on both sides, whatever became of them, and `match_furthest` the largest difference of their
-    published scores and corrections, in their own units. `differences` tells of the first frames whose verdicts differ.
+    difference of their positions and ground points in m, rotations in rad and covariances as a share; None without common fixes.
+    `matched`: common frames that were matched on both sides, whatever became of them, and `match_furthest` the largest difference
+    of their published scores and corrections, in their own units. `differences` tells of the first frames whose verdicts differ.
     `latency_ms`: from the sending of an image to the receipt of its verdict.
     """
 
@@ -90,13 +95,13 @@ def read_live(folder: Path) -> LiveFlight | NotRun:
 
 
 def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
-    """Return the verdicts among a node's recorded outputs, those of accepted frames with their pose."""
-    pose_topic, diagnostics_topic = f"{node}/pose", f"{node}/match_diagnostics"
-    poses: dict[int, deque[Any]] = defaultdict(deque)
+    """Return the verdicts among a node's recorded outputs, those of accepted frames with their pose and their ground point."""
+    diagnostics_topic = f"{node}/match_diagnostics"
+    placed: dict[str, dict[int, deque[Any]]] = {f"{node}/{name}": defaultdict(deque) for name in PLACED}
     verdicts: list[Verdict] = []
-    for topic, received_ns, message in bag.messages(*(name for name in (pose_topic, diagnostics_topic) if name in bag.topics)):
-        if topic == pose_topic:
-            poses[stamp_ns(message.header)].append(message.pose)
+    for topic, received_ns, message in bag.messages(*(name for name in (*placed, diagnostics_topic) if name in bag.topics)):
+        if topic in placed:
+            placed[topic][stamp_ns(message.header)].append(message.pose)
             continue
         try:
             values = {pair.key: pair.value for pair in message.status[0].values}
@@ -104,7 +109,8 @@ def read_verdicts(bag: FlightBag, node: str = NODE) -> tuple[Verdict, ...]:
                                     message.status[0].message, received_ns, values))
         except (KeyError, ValueError, IndexError) as error:
             raise InputError(f"{bag.path}: a message on {diagnostics_topic} has no usable reason and state ({error})") from error
-    return tuple(_with_pose(verdict, poses[verdict.stamp_ns]) if verdict.reason is Reason.FIX else verdict
+    poses, grounds = placed.values()
+    return tuple(_placed(verdict, poses[verdict.stamp_ns], grounds[verdict.stamp_ns]) if verdict.reason is Reason.FIX else verdict
                  for verdict in verdicts)
 
 
@@ -160,8 +166,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
              "match_furthest", "agrees", "latency_ms",
              "differences", "live")
     values = {name: getattr(comparison, name) for name in names}
-    # JSON has no infinity: a match that only one side has is infinitely far
-    return values | ({"match_furthest": None} if comparison.match_furthest == float("inf") else {})
+    # JSON has no infinity: what only one side has is infinitely far
+    furthest = None if comparison.furthest is None else {name: _finite(value) for name, value in comparison.furthest.items()}
+    return values | {"match_furthest": _finite(comparison.match_furthest), "furthest": furthest}
 
 
 def rows(comparison: Comparison) -> list[tuple[str, str, str]]:
@@ -191,7 +198,7 @@ def sentence(comparison: Comparison) -> str:
     if comparison.furthest:
         furthest = comparison.furthest
         text += (f"; their {comparison.common_fixes} common fixes differ by at most {furthest['position_m']:.1e} m and "
-                 f"{furthest['rotation_rad']:.1e} rad")
+                 f"{furthest['rotation_rad']:.1e} rad, their ground points by {furthest['ground_point_m']:.1e} m")
     if comparison.match_furthest == float("inf"):
         text += "; some frames were matched on one side only"
     elif comparison.match_furthest is not None:
@@ -206,16 +213,46 @@ def table(comparison: Comparison) -> str:
     return "\n".join([*lines, sentence(comparison), *comparison.differences])
 
 
-def _with_pose(verdict: Verdict, poses: deque[Any]) -> Verdict:
+def _placed(verdict: Verdict, poses: deque[Any], grounds: deque[Any]) -> Verdict:
     if not poses:
         raise InputError(f"the recorded outputs have a fix at {verdict.stamp_ns} ns but no {NODE}/pose for it")
     message = poses.popleft()
-    return replace(verdict, pose=pose_from(message.pose), covariance=np.array(message.covariance, np.float64).reshape(6, 6))
+    covariance = np.array(message.covariance, np.float64).reshape(6, 6)
+    # what is published is larger than that of the fix by itself
+    covariance[np.ix_(X_Y_YAW, X_Y_YAW)] /= _factor(verdict, "inflation")
+    verdict = replace(verdict, pose=pose_from(message.pose), covariance=covariance)
+    return replace(verdict, ground=_ground(grounds.popleft(), verdict)) if grounds else verdict
+
+
+def _ground(message: Any, verdict: Verdict) -> GroundPoint:
+    """The ground point of a verdict; its line of sight as ~/match_diagnostics has it."""
+    told = verdict.values.get("line_of_sight", "")
+    try:
+        sight = np.array(told.split(), np.float64).reshape(3)
+    except ValueError as error:
+        raise InputError(f"the recorded outputs have a line_of_sight '{told:.60}' at {verdict.stamp_ns} ns, not three "
+                         "numbers") from error
+    inflation, none = _factor(verdict, "inflation_ground"), np.zeros((2, 2))
+    covariance = np.array(message.covariance, np.float64).reshape(6, 6)[:2, :2] / inflation
+    return GroundPoint(pose_from(message.pose).position, Parts(none, covariance, none, none), sight, inflation)
+
+
+def _factor(verdict: Verdict, key: str) -> float:
+    """What a published covariance has been multiplied by; 1 of outputs that do not tell."""
+    told = verdict.values.get(key, "1")
+    try:
+        factor = float(told)
+    except ValueError:
+        factor = 0.0
+    if not 1 <= factor < float("inf"):
+        raise InputError(f"the recorded outputs have an {key} '{told:.60}' at {verdict.stamp_ns} ns, not a number from 1 on")
+    return factor
 
 
 def _fix(verdict: Verdict, prior: Prior | None) -> Fix:
     candidate = Candidate(verdict.stamp_ns, prior, verdict.reason, verdict.sentence)
-    return Fix(verdict.stamp_ns, verdict.state, verdict.reason, verdict.sentence, verdict.pose, verdict.covariance, (), candidate)
+    return Fix(verdict.stamp_ns, verdict.state, verdict.reason, verdict.sentence, verdict.pose, verdict.covariance, (), candidate,
+               ground=verdict.ground, inflation=_factor(verdict, "inflation"))
 
 
 def _furthest(fixes: list[tuple[Fix, Fix]]) -> dict[str, float] | None:
@@ -223,16 +260,27 @@ def _furthest(fixes: list[tuple[Fix, Fix]]) -> dict[str, float] | None:
         return None
     largest: Counter[str] = Counter()
     for one, other in fixes:
-        assert one.pose and other.pose and one.covariance is not None and other.covariance is not None
+        ours, theirs = one.published, other.published
+        assert one.pose and other.pose and ours is not None and theirs is not None
         turn = one.pose.rotation @ other.pose.rotation.T
         # the angle by the sine, which keeps its digits where the cosine has none
         angle = float(np.linalg.norm([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])) / 2
         apart = {
             "position_m": float(np.abs(one.pose.position - other.pose.position).max()), "rotation_rad": angle,
-            "covariance": float((np.abs(one.covariance - other.covariance) / np.abs(other.covariance).max()).max()),
+            "covariance": float((np.abs(ours - theirs) / np.abs(theirs).max()).max()),
+            **_grounds_apart(one.ground, other.ground),
         }
         largest |= Counter(apart)
-    return {name: float(largest[name]) for name in ("position_m", "rotation_rad", "covariance")}
+    return {name: float(largest[name]) for name in FURTHEST}
+
+
+def _grounds_apart(one: GroundPoint | None, other: GroundPoint | None) -> dict[str, float]:
+    """How far two ground points differ: not at all where neither fix has one, infinitely where only one has."""
+    if one is None or other is None:
+        apart = 0.0 if one is other else float("inf")
+        return dict.fromkeys(GROUND, apart)
+    shares = np.abs(one.published - other.published) / np.abs(other.published).max()
+    return dict(zip(GROUND, (float(np.abs(one.point - other.point).max()), float(shares.max())), strict=True))
 
 
 def _match_difference(values: dict[str, str], candidate: Candidate) -> float | None:
@@ -250,6 +298,10 @@ def _match_difference(values: dict[str, str], candidate: Candidate) -> float | N
     if own.keys() != told.keys():
         return float("inf")
     return max(abs(own[name] - told[name]) for name in own)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value == float("inf") else value
 
 
 def _text(value: float | int | None) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from promptmid_core.arrays import Float64
+from promptmid_core.localization.attitude import metres_per_tenth_at
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.plainfilter import followed
 from promptmid_core.replay.protected import protection
@@ -41,7 +43,8 @@ def summarise(flight: Flight) -> Summary:
     that contradict the prior, `map_disagrees` the frames under a dispute of the map with itself. `latency_ms` is over all
     frames, refused ones too. `first_fix_frame` counts from 1. `hypotheses`: of the places told of on frames that have a truth,
     those said to be true with a probability from `said_low` to `said_high`: how many, and how many of them lie within
-    FALSE_FIX_PX of the truth.
+    FALSE_FIX_PX of the truth. `attitude`: the median height above the ground of the fixes, and the metres that 0.1 degrees of
+    attitude move a fix by there; `attitude_understated`, `boresight_suspect`: None, or what is to be found of both.
     """
     frames = flight.frames
     fixes = [frame for frame in frames if frame.fix.accepted]
@@ -85,6 +88,10 @@ def summarise(flight: Flight) -> Summary:
         "ambiguous": sum(frame.fix.reason is Reason.AMBIGUOUS for frame in frames),
         "prior_overruled": sum(frame.fix.overruled > 0 for frame in fixes),
         "map_disagrees": sum(frame.fix.dispute is not None for frame in frames),
+        "attitude": _attitude(fixes),
+        "attitude_understated": asdict(flight.understated) | {"times": flight.understated.times} if flight.understated else None,
+        "boresight_suspect": asdict(flight.suspicion) if flight.suspicion else None,
+        "findings": findings(flight),
         "patch_px": flight.patch_px,
         "gsd_m": flight.gsd_m,
         "descriptor": flight.descriptor,
@@ -94,6 +101,11 @@ def summarise(flight: Flight) -> Summary:
         "bag": flight.bag,
         "notes": list(flight.notes),
     }
+
+
+def findings(flight: Flight) -> list[str]:
+    """Return what a flight shows to be wrong with the aircraft's equipment, a sentence each."""
+    return [str(found) for found in (flight.understated, flight.suspicion) if found is not None]
 
 
 def table(summary: Summary) -> str:
@@ -130,6 +142,10 @@ def table(summary: Summary) -> str:
         *_filter_lines(summary["filter"]),
         *_protection_lines(summary["protection"]),
         "",
+        f"0.1 degrees of attitude move a fix by {_number(summary['attitude']['metres_per_tenth_deg'])} m, from "
+        f"{_number(summary['attitude']['height_m'])} m above the ground",
+        *(f"finding: {sentence}" for sentence in summary["findings"]),
+        "",
         f"{'milliseconds':16}{'p50':>9}{'p95':>9}{'frames':>9}",
         f"{'latency':16}{_milliseconds(summary['latency_ms'])}{frames:>9}",
     ]
@@ -158,6 +174,18 @@ def _protection_lines(levels: Summary) -> list[str]:
         f"{unbounded}",
         f"share that exceeds it          at most {_percent(levels['bound'])}, by the independent samples",
     ]
+
+
+def _attitude(fixes: Sequence[ReplayedFrame]) -> dict[str, float | None]:
+    told = [(frame.fix.pose, frame.fix.ground) for frame in fixes]
+    seen = [(pose, ground) for pose, ground in told if pose is not None and ground is not None]
+    heights = _values(float(pose.position[2] - ground.point[2]) for pose, ground in seen)
+    metres = _values(metres_per_tenth_at(pose, ground) for pose, ground in seen)
+    return {"height_m": _median(heights), "metres_per_tenth_deg": _median(metres)}
+
+
+def _median(values: Values) -> float | None:
+    return _rounded(float(np.median(values))) if len(values) else None
 
 
 def _values(values: Iterable[float | None]) -> Values:

@@ -95,17 +95,19 @@ def verdict(summary: Summary) -> Judgement:
     share = f"{fixes} of {frames} {_frames(frames)} localized ({percent(summary['fix_rate'])})"
     left = frames - fixes
     refused = [f"{left} {_frames(left)} refused, most often for {mostly[0]} ({mostly[1]})."] if mostly else []
+    findings = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in summary["findings"]]
     if summary["false_fixes"] is None:
-        return Judgement("warn", f"{share}.", ["Without ground truth nothing here says how good the fixes are.", *refused])
+        unknown = "Without ground truth nothing here says how good the fixes are."
+        return Judgement("warn", f"{share}.", [unknown, *findings, *refused])
     ground = summary["ground_error_px"]
     accuracy = (f"Ground error: median {ground['median']:.2f} px ({ground['median'] * summary['gsd_m']:.1f} m), "
                 f"95{NBSP}% of fixes within {ground['p95']:.2f} px, largest {ground['max']:.2f} px.")
     doubt = _doubt(summary)
-    sentences = [accuracy, doubt or _coverage_sentence(summary), *refused]
+    sentences = [accuracy, doubt or _coverage_sentence(summary), *findings, *refused]
     if summary["false_fixes"]:
         false = f"{summary['false_fixes']} false {'fix' if summary['false_fixes'] == 1 else 'fixes'} among {fixes}"
         return Judgement("bad", f"{false}: ground error above {FALSE_FIX_PX:g} px.", [f"{share}.", *sentences])
-    return Judgement("warn" if doubt else "good", f"{share}, no false fix.", sentences)
+    return Judgement("warn" if doubt or findings else "good", f"{share}, no false fix.", sentences)
 
 
 def _coverage_sentence(summary: Summary) -> str:
@@ -185,6 +187,8 @@ def _covariance(summary: Summary) -> list[dict[str, str]]:
         {"name": "median sigma / RMS error", "value": f"{sigma} / {rms} px = {ratio}",
          "rule": f"at most {MOST_SIGMA_OVER_RMS:g}"},
         {"name": "beyond 3 sigma", "value": count(summary["bound_failures"]), "rule": "counted apart from false fixes"},
+        {"name": "0.1 degrees of attitude", "value": number(summary["attitude"]["metres_per_tenth_deg"], " m"),
+         "rule": f"of position, from {number(summary['attitude']['height_m'], ' m')} above the ground"},
         {"name": f"plain filter: in 95{NBSP}% ellipse",
          "value": f"{percent(plain['coverage95'])}, NEES {number(plain['nees'])}", "rule": f"{_range(COVERAGE95)}, 2"},
         {"name": "plain filter: median sigma, error",

@@ -16,10 +16,12 @@ from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose
 from promptmid_core.geometry.ortho import boresight_point
 from promptmid_core.geometry.terrain import Terrain
+from promptmid_core.localization.boresight import Suspicion
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.quest import Start
 from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.tilts import Understated
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Album, Example
 from promptmid_core.replay.recording import Recording
@@ -64,7 +66,11 @@ class ReplayedFrame:
 
 @dataclass(frozen=True)
 class Flight:
-    """A replayed flight: one of `frames` per image message, some with pictures, and what it was replayed against."""
+    """A replayed flight: one of `frames` per image message, some with pictures, and what it was replayed against.
+
+    `understated`: the roll and pitch that odometry states better than they are, at their worst; `suspicion`: how the camera
+    differs from what is told, by all fixes; both None where nothing is named.
+    """
 
     frames: tuple[ReplayedFrame, ...]
     examples: tuple[Example, ...]
@@ -76,6 +82,8 @@ class Flight:
     patch_px: int
     descriptor: str
     fingerprint: str
+    understated: Understated | None = None
+    suspicion: Suspicion | None = None
 
 
 def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
@@ -115,7 +123,8 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
     return Flight(
         tuple(frames), album.chosen(), tuple(notes), bag=str(bag), map=str(reference.path), crs=reference.frame.crs,
         gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=descriptor.name,
-        fingerprint=descriptor.fingerprint,
+        fingerprint=descriptor.fingerprint, understated=recording.intake.odometry.tilts.worst,
+        suspicion=recording.intake.boresight.suspicion,
     )
 
 
