@@ -110,7 +110,8 @@ def grounded(flight: Flight) -> Flight:
     told = []
     for frame in flight.frames:
         assert frame.true_ground is not None
-        ground = GroundPoint(np.array([*frame.true_ground, 0.0]), replace(parts_of(), ground=np.array([[9.0, 1.0], [1.0, 4.0]])), -np.eye(3)[2])
+        parts = replace(parts_of(), ground=np.array([[9.0, 1.0], [1.0, 4.0]]))
+        ground = GroundPoint(np.array([*frame.true_ground, 0.0]), parts, -np.eye(3)[2])
         told.append(judge(replace(frame, fix=replace(frame.fix, ground=ground)), PlainMap().terrain(), PlainMap().gsd))
     return replace(flight, frames=tuple(told))
 

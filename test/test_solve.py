@@ -293,7 +293,7 @@ def test_the_parts_add_up_to_the_covariance() -> None:
     for part in (found.place.matching, found.place.ground, found.place.attitude, found.place.camera):
         assert np.linalg.eigvalsh((part + part.T) / 2)[0] > -1e-9
     # the map's own place is ground that every fix there shares
-    bare = solve(ties, CAMERA, prior.pose, prior, ErrorBudget(1.0, 0.0, 0.001, 0.01, 0.5))
+    bare = solve(ties, CAMERA, prior.pose, prior, ErrorBudget(1.0, 0.0, tilt=0.001, turn=0.01, delay=0.5))
     assert found.place.ground - bare.place.ground == pytest.approx(4.0 * np.eye(2))
 
 

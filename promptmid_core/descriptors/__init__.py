@@ -19,14 +19,14 @@ class Evidence(NamedTuple):
     """Natural log-odds that a match is true: by the score of its place, its margin over other places, and the surplus of tie
     points that agree, each times its weight, plus a constant.
 
-    `correlation`: what the covariance that follows from tie points is multiplied by, as those that share ground err together.
+    `refined`: share of the variance of a place by tie points that is left when all of the patch together has refined it.
     """
 
     score: float
     margin: float
     surplus: float
     constant: float
-    correlation: float = 3.6
+    refined: float = 0.9
 
 
 class Descriptor(Protocol):

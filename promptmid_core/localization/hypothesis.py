@@ -277,7 +277,7 @@ class FrameMatcher:
 
     def _budget(self, camera: Camera) -> ErrorBudget:
         floor = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        return self.options.errors.budget(self.descriptor.evidence.correlation, floor, camera)
+        return self.options.errors.budget(self.descriptor.evidence.refined, floor, camera)
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
         return solve(ties, frame.camera, start, prior, self._budget(frame.camera))

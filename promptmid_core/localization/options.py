@@ -66,6 +66,8 @@ class ErrorOptions:
 
     registration_sigma_px: float = option(0.2, "Standard deviation of the map's own place, in map pixels of level 0, unless the "
                                           "map states a larger one.", 0, 20)
+    correlation: float = option(4.0, "Factor on the tie points' covariance, as neighbouring blocks share ground and err "
+                                "together.", 1, 100)
     mount_sigma_deg: float = option(0.0, "Standard deviation of the camera's mount about each axis, in degrees: what "
                                     "camera_rpy_deg or the static transform may be wrong by.", 0, 10)
     principal_point_sigma_px: float = option(0.0, "Standard deviation of the principal point of camera_info along each axis, in "
@@ -85,12 +87,12 @@ class ErrorOptions:
         return replace(self, mount_sigma_deg=max(self.mount_sigma_deg, camera.mount_sigma_deg),
                        camera_delay_sigma_s=max(self.camera_delay_sigma_s, camera.delay_sigma_s))
 
-    def budget(self, correlation: float, floor: float, camera: Camera) -> ErrorBudget:
-        """Return what a solution with a camera may be wrong by, of tie points with a `correlation` as that of Evidence, on a map
-        whose own place is known within `floor` metres."""
+    def budget(self, refined: float, floor: float, camera: Camera) -> ErrorBudget:
+        """Return what a solution with a camera may be wrong by, of a descriptor whose evidence is `refined`, on a map whose own
+        place is known within `floor` metres."""
         mount = np.deg2rad(self.mount_sigma_deg)
         seen = self.principal_point_sigma_px / float(min(camera.k[0, 0], camera.k[1, 1]))
-        return ErrorBudget(correlation, floor, float(np.hypot(mount, seen)), float(mount), self.camera_delay_sigma_s)
+        return ErrorBudget(self.correlation, floor, refined, float(np.hypot(mount, seen)), float(mount), self.camera_delay_sigma_s)
 
 
 GROUPS = {"search": SearchOptions, "gates": GateOptions, "track": TrackOptions, "errors": ErrorOptions}

@@ -39,12 +39,14 @@ class ErrorBudget:
     """What a solution may be wrong by beside what its tie points show.
 
     `correlation`: factor on the covariance of tie points that share ground; `floor`: metres, of the map's own place, an axis;
-    `tilt`, `turn`: radians, of how the camera is mounted, about a level axis and about the vertical; `delay`: seconds, of when
-    an image was taken. All standard deviations.
+    `refined`: share of the variance of a place by tie points that is left when all of the patch has refined it; `tilt`, `turn`:
+    radians, of how the camera is mounted, about a level axis and about the vertical; `delay`: seconds, of when an image was
+    taken. All but the first and third are standard deviations.
     """
 
     correlation: float
     floor: float
+    refined: float = 1.0
     tilt: float = 0.0
     turn: float = 0.0
     delay: float = 0.0

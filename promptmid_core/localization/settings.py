@@ -34,7 +34,6 @@ RETIRED = {
     "confirm": "set risk, of which a place has to leave no more, after however many frames that takes",
     "confirm_among": "set risk, of which a place has to leave no more, after however many frames that takes",
     "lose_after": "the track is lost when no place holds half of the belief any more",
-    "correlation": "each descriptor has its own",
     "drift_share": "set odometry_drift, one standard deviation, a third of it",
 }
 # what every node of rclpy declares itself

@@ -90,12 +90,16 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: Er
     residual, jacobian = _residuals(ties.found, observed, camera, pose)
     full = _covariance(information)
     by_prior = (full @ nuisance)[:, NUISANCES]
-    shares = (full @ seen @ full, by_prior @ told @ by_prior.T, by_prior @ mounted @ by_prior.T)
+    by_ties, by_told, by_mount = full @ seen @ full, by_prior @ told @ by_prior.T, by_prior @ mounted @ by_prior.T
+    shares = (budget.refined * by_ties, by_told, by_mount)
     late = budget.delay * prior.velocity
     place = _parts(np.eye(2, 6), shares, budget.floor, late)
     ground = _parts(ground_jacobian(camera, pose, float(np.median(ties.found[:, 2]))), shares, budget.floor, late)
+    # the patch as a whole refines the place and not the heading
+    left = np.sqrt([budget.refined, budget.refined, 1.0])
+    observed = np.outer(left, left) * by_ties[np.ix_(X_Y_YAW, X_Y_YAW)] + (by_told + by_mount)[np.ix_(X_Y_YAW, X_Y_YAW)]
     covariance = np.diag(np.full(6, UNOBSERVED_VARIANCE))
-    covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = full[np.ix_(X_Y_YAW, X_Y_YAW)]
+    covariance[np.ix_(X_Y_YAW, X_Y_YAW)] = (observed + observed.T) / 2
     covariance[:2, :2] = place.total
     covariance[5, 5] += budget.turn ** 2
     return Solution(pose, covariance, place, ground, by_prior[:2, 1:], float(full[2, 2]), weight,
@@ -112,7 +116,7 @@ def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, pri
     ties = ties_on_ground(BlockMatches(joint.seen, joint.found, np.broadcast_to(np.eye(2), (len(joint.seen), 2, 2)),
                                        np.ones(len(joint.seen)), 1.0),
                           terrain.height(*joint.seen.T), terrain.height(*joint.found.T))
-    exact = solve(ties, camera, start, prior, replace(budget, correlation=1.0))
+    exact = solve(ties, camera, start, prior, replace(budget, correlation=1.0, refined=1.0))
     # a turn and a scale about the middle of the blocks move the position, which does not lie there
     ahead = start.position[:2] - joint.middle
     lever = np.array([[1.0, 0.0, -ahead[1], ahead[0]], [0.0, 1.0, ahead[0], ahead[1]]])

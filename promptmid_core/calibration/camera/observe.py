@@ -146,7 +146,7 @@ def _sighting(fix: Fix, frame: Frame, told: Camera, stamped_ns: int, localizer: 
         covariance[2, :] = covariance[:, 2] = 0.0
         covariance[2, 2] = (HEIGHT_SHARE * above) ** 2
         solution = solve(candidate.ties, frame.camera, pose, replace(candidate.prior, covariance=covariance),
-                         ErrorBudget(localizer.descriptor.evidence.correlation, floor=0.0))
+                         ErrorBudget(localizer.options.errors.correlation, floor=0.0))
         pose, heading_variance = solution.pose, float(solution.covariance[5, 5])
         scale_variance = solution.height_variance
     eye = pose @ frame.camera.mount
