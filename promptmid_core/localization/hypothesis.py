@@ -196,7 +196,7 @@ class FrameMatcher:
         if not peaks:
             raise Refusal(Reason.FEW_TIE_POINTS, "too little of the frame and of the map can be compared")
         slope = self.descriptor.likelihood.slope
-        order = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(lever(peak.similarity, start)(
+        order = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(self._lever(peak.similarity, start)(
             np.array([peak.similarity.east, peak.similarity.north]))))
         tried: list[Hypothesis] = []
         for peak in order[:REFINED_PEAKS]:
@@ -208,12 +208,12 @@ class FrameMatcher:
                     ties, solution = self._solved(blocks, side, frame, start, expected)
                     seen_at = ties.seen if solution.holds_heading else self._on_ground(blocks.seen)
                     moved = moved_ground(seen_at, frame.camera, start, solution.pose)
-                    similarity = Similarity.between(seen_at[:, :2], moved[:, :2])
+                    similarity = Similarity.between(seen_at[:, :2], self.reference.on_map(moved[:, :2]))
                 except Refusal as refused:
                     refusal = refused.anew()
             with clock("verify"):
                 verification = verify(described, window.described, similarity)
-            moves = lever(similarity, start)(verification.moves)
+            moves = self._lever(similarity, start)(verification.moves)
             base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal,
                               apart=apart(described, window.described, similarity, verification))
             if refusal is None:
@@ -234,7 +234,7 @@ class FrameMatcher:
     def halves(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> float:
         """Return how far apart, in metres on the ground, two halves of the tie points put the boresight."""
         # alternate blocks of a row, so that both halves see the whole patch
-        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, start, prior).pose for i in (0, 1))
+        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, start, prior, 0.0).pose for i in (0, 1))
         apart = boresight_point(frame.camera, first, self.terrain) - boresight_point(frame.camera, second, self.terrain)
         return float(np.linalg.norm(apart[:2]))
 
@@ -245,18 +245,22 @@ class FrameMatcher:
                 expected: Expectation) -> tuple[TiePoints, Solution]:
         """The pose by tie points, or by all blocks together where the tie points do not hold it."""
         matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
+        found, sigma = self.reference.on_ground(matches.found)
+        matches, floor = replace(matches, found=found), self._floor(sigma)
         ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
         try:
             if len(matches) < LEAST_BLOCKS:
                 raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
-            solution = self._solve(ties, frame, start, expected.prior)
+            solution = self._solve(ties, frame, start, expected.prior, floor)
             check_ties(ties, self._agree(solution, gsd), side, self.options)
         except Refusal:
             joint = jointly(blocks, *self._known(expected))
             if joint is None:
                 raise
+            found, sigma = self.reference.on_ground(joint.found)
+            joint = replace(joint, found=found)
             solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
-                                     floor=self._floor())
+                                     floor=self._floor(sigma))
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
             if worst > self.options.gates.agreement_px * gsd:
                 raise
@@ -274,11 +278,20 @@ class FrameMatcher:
     def _on_ground(self, points: Float64) -> Float64:
         return np.column_stack([points, self.terrain.height(*points.T)])
 
-    def _floor(self) -> float:
-        return max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+    def _lever(self, found: Similarity, start: Pose) -> Callable[[Float64], Float64]:
+        """As `lever`, of moves by where the ground truly lies that is `found` on the map."""
+        there = np.array([found.centre]) + [found.east, found.north]
+        beside = (there - self.reference.on_ground(there)[0])[0]
+        move_of = lever(found, start)
+        return lambda move: move_of(move) - beside
 
-    def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=self._floor())
+    def _floor(self, sigma: Float64) -> float:
+        """Metres per axis by which the map itself is off, where its offset is known to `sigma` (N,)."""
+        own = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return min(own, float(np.sqrt(np.mean(sigma ** 2)))) if len(sigma) else own
+
+    def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior, floor: float) -> Solution:
+        return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=floor)
 
 
 def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:
