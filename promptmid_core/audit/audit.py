@@ -50,8 +50,8 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Audit:
-    """What `flights` say of a map: the `places` that they saw, how alike their errors are, the offset, and of each flight what the
-    others foretell, None where there is one flight only."""
+    """What `flights` say of a map: the `places` that they saw, how alike their errors are, the offset, and of each flight what
+    the others foretell, None where there is one flight only."""
 
     flights: tuple[Sightings, ...]
     places: Places

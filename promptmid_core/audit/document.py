@@ -41,10 +41,10 @@ def as_json(found: Audit, reference: ReferenceMap, written: bool) -> dict[str, A
 def as_text(values: dict[str, Any]) -> str:
     """Return what `as_json` returns, for people."""
     offset, sigma, (east, north) = values["offset_px"], values["sigma_px"], values["largest_at"]
-    lines = [f"offset {offset['median']:.2f} px at the median, {offset['p95']:.2f} px at 95 %, at most {offset['largest']:.2f} px at "
-             f"{east:.0f} E {north:.0f} N; 1 px = {values['gsd_m']:.3f} m",
-             f"{values['covered']:.1%} of the map seen, {values['looks']['median']:g} independent looks at the median; alike over "
-             f"{values['range_px']:.0f} px; sigma {sigma['median']:.2f} px where it was seen, {sigma['away']:.2f} px elsewhere"]
+    lines = [f"offset {offset['median']:.2f} px at the median, {offset['p95']:.2f} px at 95 %, {offset['largest']:.2f} px at "
+             f"most, at {east:.0f} E {north:.0f} N; 1 px = {values['gsd_m']:.3f} m",
+             f"{values['covered']:.1%} of the map seen, with {values['looks']['median']:g} independent looks at the median; "
+             f"alike over {values['range_px']:.0f} px; sigma {sigma['median']:.2f} px there, {sigma['away']:.2f} px elsewhere"]
     for flight in values["flights"]:
         held, line = flight["held_out"], f"{flight['bag']}: {flight['frames']} frames"
         if held is None:
@@ -52,9 +52,10 @@ def as_text(values: dict[str, Any]) -> str:
         elif held["explained"] is None:
             lines.append(f"{line}, of which the other flights have seen none of the ground")
         else:
-            lines.append(f"{line}, {held['covered']:.0%} of them over ground of the other flights, whose offset takes their ground "
-                         f"errors from {held['before_px']['median']:.2f} to {held['after_px']['median']:.2f} px at the median "
-                         f"(95 %: {held['before_px']['p95']:.2f} to {held['after_px']['p95']:.2f}; {held['explained']:.0%} explained)")
+            before, after = held["before_px"], held["after_px"]
+            lines.append(f"{line}, {held['covered']:.0%} of them over ground of the other flights, whose offset takes their "
+                         f"errors from {before['median']:.2f} to {after['median']:.2f} px at the median, from "
+                         f"{before['p95']:.2f} to {after['p95']:.2f} px at 95 %: {held['explained']:.0%} explained")
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ MOST_PLACES = 400  # for a tile, the nearest: what lies behind them tells little
 KERNEL2 = 4.0  # squared standard deviations at which a place's weight has fallen to a quarter
 ROUNDS = 4
 FEW = 30.0  # places whose worth the errors all over the map count, where the errors around a tile are asked how large they are
+MEDIAN = 0.693  # of half the squared length of two normal errors of variance 1
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def foretold(places: Places, covariance: Covariance, points: Float64) -> Float64
     near = _nearest(places, points, covariance.range_m)
     if not len(near):
         return np.zeros((len(points), 2))
-    gain, _, _ = _solved(near, covariance)
+    gain, _ = _solved(near, covariance)
     return np.asarray(covariance.between(points, near.at) @ (gain @ near.error), np.float64)
 
 
@@ -80,29 +81,29 @@ def _tile(places: Places, covariance: Covariance, grid: Grid, rows: slice, cols:
     near = _nearest(places, nodes, covariance.range_m)
     if not len(near):
         return np.zeros((len(nodes), 2)), np.ones(len(nodes)), 1.0
-    gain, square, count = _solved(near, covariance)
+    gain, scale = _solved(near, covariance)
     wide = _nodes(grid, *(slice(part.start - SPAN // 2, part.stop + SPAN // 2) for part in (rows, cols)))
     across = covariance.between(wide, near.at)
     left = covariance.between(wide, wide) - across @ gain @ across.T
     mean = _means(rows.stop - rows.start, cols.stop - cols.start)
     share = np.einsum("ij,jk,ik->i", mean, left, mean) / prior
     offset = covariance.between(nodes, near.at) @ (gain @ near.error)
-    return offset, np.clip(share, 1e-4, 1.0), (FEW + square) / (FEW + count)
+    return offset, np.clip(share, 1e-4, 1.0), scale
 
 
-def _solved(near: Places, covariance: Covariance) -> tuple[Float64, float, float]:
-    """The inverse covariance (n, n) of the errors of places, each with the weight that its neighbours leave it; the squared length
-    of the errors under it, of one axis, and their number."""
+def _solved(near: Places, covariance: Covariance) -> tuple[Float64, float]:
+    """The inverse covariance (n, n) of the errors of places, each with the weight that its neighbours leave it; and how many
+    times as large as all over the map their squared errors are."""
     signal, noise = covariance.between(near.at, near.at), covariance.noise / near.looks
-    weight = np.ones(len(near))
+    weight, scale = np.ones(len(near)), 1.0
     for _ in range(ROUNDS):
-        gain = np.linalg.inv(signal + np.diag(noise / weight + 1e-9 * covariance.variance))
-        told = gain @ near.error
+        gain = np.asarray(np.linalg.inv(signal + np.diag(noise / weight + 1e-9 * covariance.variance)), np.float64)
         # each place as all others foretell it (Dubrule 1983), with its own noise as it is
-        open_ = 1 / np.diag(gain)
-        squares = ((told * open_[:, None]) ** 2).sum(axis=1) / 2 / (open_ + noise - noise / weight)
-        weight = np.maximum(1 / (1 + squares / KERNEL2) ** 2, 1e-6)
-    return gain, float((near.error * told).sum() / 2), float(len(near))
+        left = 1 / np.diag(gain)
+        squares = ((gain @ near.error * left[:, None]) ** 2).sum(axis=1) / 2 / (left + noise - noise / weight)
+        scale = (FEW + len(near) * float(np.median(squares)) / MEDIAN) / (FEW + len(near))
+        weight = np.maximum(1 / (1 + squares / scale / KERNEL2) ** 2, 1e-6)
+    return gain, scale
 
 
 def _nearest(places: Places, points: Float64, range_m: float) -> Places:
@@ -129,7 +130,7 @@ def _means(down: int, across: int) -> Float64:
         at = np.arange(count + SPAN)
         return np.asarray((at >= np.arange(count)[:, None]) & (at <= np.arange(count)[:, None] + SPAN), float) / (SPAN + 1)
 
-    return np.kron(along(down), along(across))
+    return np.asarray(np.kron(along(down), along(across)), np.float64)
 
 
 def _span_variance(covariance: Covariance, cell_m: float) -> float:

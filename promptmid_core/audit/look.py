@@ -21,6 +21,9 @@ from promptmid_core.localization.solve import moved_ground
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.recording import Recording
 
+SPREAD = 2.0  # how many times as far as in flight tie points may lie apart to agree: in hills those of a map's offset do
+LEAST_FOUND = 0.25  # share of the frames over the map; by chance a few are found on any
+BEYOND = (Reason.PRIOR_OUTSIDE_MAP, Reason.MAP_NODATA)
 STEP = 1 / 8  # of the patch, by which the ground has to have moved on since the frame before
 # how well the truth is known: 1 m and 0.01 degrees, so that frames are looked for where it has them
 TRUSTED = np.diag([1.0, 1.0, 1.0, 3e-8, 3e-8, 3e-8])
@@ -42,12 +45,12 @@ def look(bag: Path, localizer: Localizer, rig: Rig, *, span_m: float, topics: To
     part in them.
 
     Frames are matched where the truth has them, each that shows enough ground that the one before did not; those that pass every
-    gate of a single frame are used, and of their tie points those that agree with one another. Raises InputError where the bag
-    cannot be read, its truth tells no attitude, or none of its frames is found where the truth has it.
+    gate of a single frame are used, and of their tie points those that roughly agree with one another. Raises InputError where
+    the bag cannot be read, its truth tells no attitude, or few of its frames are found where the truth has them.
     """
     reference = localizer.reference
     flight = open_bag(bag, topics)
-    _check_truth(flight)
+    check_truth(flight)
     recording = Recording(flight, reference.frame, reference.vertical_datum, rig)
     step, last = localizer.options.search.patch_px * reference.gsd * STEP, None
     looks: list[Look] = []
@@ -65,13 +68,13 @@ def look(bag: Path, localizer: Localizer, rig: Rig, *, span_m: float, topics: To
             continue
         if last is not None and np.hypot(*(middle - last)) < step:
             continue
-        last, tried = middle, tried + 1
         candidate = localizer.match(frame, Prior(frame.stamp_ns, truth, TRUSTED))
-        if candidate.reason is Reason.FIX:
+        last, tried = middle, tried + (candidate.reason not in BEYOND)
+        if candidate.reason is Reason.FIX and candidate.scores["evidence"] > 0:
             looks.append(Look(frame, truth, middle, candidate))
-    if not looks:
-        raise InputError(f"none of {tried} frames of {bag} that have a truth is found on {reference.path} where the truth has it; "
-                         "audit with flights over this map, whose 'promptmid replay' brings fixes")
+    if len(looks) <= LEAST_FOUND * tried:
+        raise InputError(f"{len(looks)} of {tried} frames of {bag} over {reference.path} are found where the truth has them, too "
+                         "few to trust it; audit with flights whose 'promptmid replay' against this map brings fixes")
     return _sightings(str(bag), looks, localizer, span_m)
 
 
@@ -80,7 +83,7 @@ def _sightings(bag: str, looks: list[Look], localizer: Localizer, span_m: float)
     lift = 0.0
     if not localizer.reference.has_dem:
         lift = float(np.median([each.candidate.height[0] for each in looks if each.candidate.height is not None]))
-    limit = localizer.options.gates.agreement_px * localizer.reference.gsd
+    limit = SPREAD * localizer.options.gates.agreement_px * localizer.reference.gsd
     places, errors, times, numbers, middles = [], [], [], [], []
     for number, each in enumerate(looks):
         candidate, camera = each.candidate, each.frame.camera
@@ -88,7 +91,7 @@ def _sightings(bag: str, looks: list[Look], localizer: Localizer, span_m: float)
         ties = candidate.ties
         own = moved_ground(ties.seen, camera, candidate.laid, candidate.pose)
         agree = np.hypot(*(ties.found - own)[:, :2].T) <= limit
-        raised = Pose(each.truth.position + [0.0, 0.0, lift], each.truth.rotation)
+        raised = Pose(each.truth.position + np.array([0.0, 0.0, lift]), each.truth.rotation)
         true = moved_ground(ties.seen[agree], camera, candidate.laid, raised)[:, :2]
         places.append(true)
         errors.append(ties.found[agree, :2] - true)
@@ -99,8 +102,9 @@ def _sightings(bag: str, looks: list[Look], localizer: Localizer, span_m: float)
                      np.concatenate(middles), len(looks))
 
 
-def _check_truth(flight: FlightBag) -> None:
+def check_truth(flight: FlightBag) -> None:
+    """Raise InputError where a flight has no ground truth, or one that tells no attitude."""
     name = flight.topic("ground_truth")
     if flight.topics[name] == NAVSAT_FIX:
-        raise InputError(f"{flight.path} has a ground truth ({name}) that tells no attitude, whose errors would be taken for those "
-                         "of the map; audit against truth of whole poses, nav_msgs/Odometry or geometry_msgs/PoseStamped")
+        raise InputError(f"{flight.path} has a ground truth ({name}) that tells no attitude, whose errors would be taken for "
+                         "those of the map; audit against truth of whole poses, nav_msgs/Odometry or geometry_msgs/PoseStamped")

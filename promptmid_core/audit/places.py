@@ -16,9 +16,9 @@ LEAST_TIES = 2  # of a look
 
 @dataclass(frozen=True)
 class Sightings:
-    """The tie points of a flight: true `places` (N, 2) of the ground that they show, `errors` (N, 2) of where the map has it, both
-    east and north in metres, at `times` (N,) in s, in which `frame` (N,) of how many `frames`; `middle` (N,): whether a fix of
-    that frame would come from them."""
+    """The tie points of a flight: true `places` (N, 2) of the ground that they show, `errors` (N, 2) of where the map has it,
+    both east and north in metres, at `times` (N,) in s, in which `frame` (N,) of how many `frames`; `middle` (N,): whether a fix
+    of that frame would come from them."""
 
     bag: str
     places: Float64

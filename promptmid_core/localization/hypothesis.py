@@ -217,8 +217,10 @@ class FrameMatcher:
             base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal,
                               apart=apart(described, window.described, similarity, verification))
             if refusal is None:
-                # ties fix turn and scale best, the whole patch the last fraction of the shift
-                solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
+                # ties fix turn and scale best, the whole patch the last fraction of the shift; it errs by the map's own offset,
+                # which has been taken off the ties as far as it is known
+                shift = self._unknown(moved[:, :2]) ** 2 * np.array(verification.shift)
+                solution = replace(solution, pose=solution.pose.corrected(np.array([*shift, 0, 0, 0, 0])))
                 agree = self._agree(solution, patch.grid.gsd)
                 move = solution.pose.position[:2] - start.position[:2]
                 agreement = Agreement(float(move[0]), float(move[1]), surplus(agree))
@@ -245,8 +247,8 @@ class FrameMatcher:
                 expected: Expectation) -> tuple[TiePoints, Solution]:
         """The pose by tie points, or by all blocks together where the tie points do not hold it."""
         matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
-        found, sigma = self.reference.on_ground(matches.found)
-        matches, floor = replace(matches, found=found), self._floor(sigma)
+        floor = self._registration * self._unknown(matches.found)
+        matches = replace(matches, found=self.reference.on_ground(matches.found)[0])
         ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
         try:
             if len(matches) < LEAST_BLOCKS:
@@ -257,10 +259,8 @@ class FrameMatcher:
             joint = jointly(blocks, *self._known(expected))
             if joint is None:
                 raise
-            found, sigma = self.reference.on_ground(joint.found)
-            joint = replace(joint, found=found)
-            solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
-                                     floor=self._floor(sigma))
+            joint = replace(joint, found=self.reference.on_ground(joint.found)[0])
+            solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain, floor=floor)
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
             if worst > self.options.gates.agreement_px * gsd:
                 raise
@@ -280,15 +280,20 @@ class FrameMatcher:
 
     def _lever(self, found: Similarity, start: Pose) -> Callable[[Float64], Float64]:
         """As `lever`, of moves by where the ground truly lies that is `found` on the map."""
-        there = np.array([found.centre]) + [found.east, found.north]
+        there = np.array([found.centre]) + np.array([found.east, found.north])
         beside = (there - self.reference.on_ground(there)[0])[0]
         move_of = lever(found, start)
         return lambda move: move_of(move) - beside
 
-    def _floor(self, sigma: Float64) -> float:
-        """Metres per axis by which the map itself is off, where its offset is known to `sigma` (N,)."""
-        own = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        return min(own, float(np.sqrt(np.mean(sigma ** 2)))) if len(sigma) else own
+    @property
+    def _registration(self) -> float:
+        """Metres per axis by which the map itself is off where its offset is not known."""
+        return max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+
+    def _unknown(self, points: Float64) -> float:
+        """The share of that which the map's offset leaves open at points (N, 2)."""
+        sigma = self.reference.on_ground(points)[1]
+        return float(min(np.sqrt(np.mean(sigma ** 2)) / max(self._registration, 1e-9), 1.0)) if len(points) else 1.0
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior, floor: float) -> Solution:
         return solve(ties, frame.camera, start, prior, correlation=self.options.errors.correlation, floor=floor)

@@ -23,9 +23,9 @@ def map_info(path: Path) -> dict[str, Any]:
     mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those that were
     appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north. `transformation` is the
     `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in metres, None where nobody
-    knows that; it is None where the datum is the same. `offset` is the one by place, None where there is none: the flights that it
-    was fitted from and when, how far apart its nodes are and how many, over how far offsets are alike, and their sigma away from
-    all flights.
+    knows that; it is None where the datum is the same. `offset` is the one by place, None where there is none: the flights that
+    it was fitted from and when, how far apart its nodes are and how many, over how far offsets are alike, and their sigma away
+    from all flights.
     """
     header = Header.read(path)
     manifest = Manifest.read(path)
@@ -117,8 +117,9 @@ def unsure_place(path: Path) -> str | None:
 
 def _offset(path: Path, header: Header) -> dict[str, Any] | None:
     facts = OffsetFacts.read(path, seal_of(header))
-    return facts and {"flights": [asdict(flight) for flight in facts.flights], "time": facts.time, "node_m": facts.grid.gsd,
-                      "nodes": [facts.grid.width, facts.grid.height], "range_m": facts.range_m, "away_m": facts.away_m}
+    return None if facts is None else {
+        "flights": [asdict(flight) for flight in facts.flights], "time": facts.time, "node_m": facts.grid.gsd,
+        "nodes": [facts.grid.width, facts.grid.height], "range_m": facts.range_m, "away_m": facts.away_m}
 
 
 def _region(path: Path, region: Region) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from promptmid_core.refmap.format.offset import OFFSET_FOLDER, OffsetFacts, writ
 
 
 def write_offset(path: Path, facts: OffsetFacts, values: Float32) -> None:
-    """Store the offset of the map folder `path`, in place of the one that it has: `values` (4, H, W) at the nodes of `facts.grid`,
-    metres east, north and sigma, and looks.
+    """Store the offset of the map folder `path`, in place of the one that it has: `values` (4, H, W) at the nodes of
+    `facts.grid`, metres east, north and sigma, and looks.
 
-    It counts from the moment when `offset.json` is there, which is written last and in one step: a writing that was cut off leaves
-    the map with what it had. Raises InputError for a folder that is no finished map or cannot be written, and where another
-    process writes its offset.
+    It counts from the moment when `offset.json` is there, which is written last and in one step: a writing that was cut off
+    leaves the map with what it had. Raises InputError for a folder that is no finished map or cannot be written, and where
+    another process writes its offset.
     """
     header, folder = Header.read(path), path / OFFSET_FOLDER
     require_finished(path)
