@@ -22,7 +22,6 @@ from promptmid_core.localization.options import Options
 from promptmid_core.localization.rig import Rig
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.format.offset import MOST_NODES
-from promptmid_core.replay.recording import Recording
 
 Progress = Callable[[int, int], None]
 CELL_PX = 32  # between nodes, as between tie points
@@ -70,7 +69,8 @@ def audit(bags: Sequence[Path], reference: ReferenceMap, descriptor: Descriptor,
     search = options.search
     wide = replace(options, search=replace(search, patch_px=min(WIDER * search.patch_px, MOST_PX)))
     localizer = Localizer(reference, descriptor, wide)
-    counts = [Recording(open_bag(bag, topics), reference.frame, reference.vertical_datum, rig).image_count for bag in bags]
+    opened = [open_bag(bag, topics) for bag in bags]
+    counts = [bag.count(bag.image_topic) for bag in opened]
     flights = []
     for number, bag in enumerate(bags):
         told = _after(progress, sum(counts[:number]), sum(counts))

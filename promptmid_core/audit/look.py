@@ -30,7 +30,7 @@ TRUSTED = np.diag([1.0, 1.0, 1.0, 3e-8, 3e-8, 3e-8])
 
 
 @dataclass(frozen=True)
-class Look:
+class TrueFrame:
     """A frame, the true pose it was taken from, the boresight's true ground point (2,), and what its match came to."""
 
     frame: Frame
@@ -53,7 +53,7 @@ def look(bag: Path, localizer: Localizer, rig: Rig, *, span_m: float, topics: To
     check_truth(flight)
     recording = Recording(flight, reference.frame, reference.vertical_datum, rig)
     step, last = localizer.options.search.patch_px * reference.gsd * STEP, None
-    looks: list[Look] = []
+    looks: list[TrueFrame] = []
     tried = 0
     for done, image in enumerate(recording.images(), 1):
         if progress is not None:
@@ -71,14 +71,14 @@ def look(bag: Path, localizer: Localizer, rig: Rig, *, span_m: float, topics: To
         candidate = localizer.match(frame, Prior(frame.stamp_ns, truth, TRUSTED))
         last, tried = middle, tried + (candidate.reason not in BEYOND)
         if candidate.reason is Reason.FIX and candidate.scores["evidence"] > 0:
-            looks.append(Look(frame, truth, middle, candidate))
+            looks.append(TrueFrame(frame, truth, middle, candidate))
     if len(looks) <= LEAST_FOUND * tried:
         raise InputError(f"{len(looks)} of {tried} frames of {bag} over {reference.path} are found where the truth has them, too "
                          "few to trust it; audit with flights whose 'promptmid replay' against this map brings fixes")
     return _sightings(str(bag), looks, localizer, span_m)
 
 
-def _sightings(bag: str, looks: list[Look], localizer: Localizer, span_m: float) -> Sightings:
+def _sightings(bag: str, looks: list[TrueFrame], localizer: Localizer, span_m: float) -> Sightings:
     # without a DEM nobody knows the ground's height but the matches, which find how much too high the flight is over the map's
     lift = 0.0
     if not localizer.reference.has_dem:

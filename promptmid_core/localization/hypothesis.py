@@ -259,6 +259,7 @@ class FrameMatcher:
             joint = jointly(blocks, *self._known(expected))
             if joint is None:
                 raise
+            floor = self._registration * self._unknown(joint.found)
             joint = replace(joint, found=self.reference.on_ground(joint.found)[0])
             solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain, floor=floor)
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
