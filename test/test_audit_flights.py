@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 from refusals import told
-from simulated import Scene
+from simulated import Flown, Scene
 from small_maps import contents
 
 from promptmid_core import cli
@@ -22,6 +22,7 @@ from promptmid_core.audit.look import check_truth
 from promptmid_core.bags.bag import FlightBag, Recorded, Topics
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Grid
+from promptmid_core.localization.localizer import Localizer
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map, write_offset
 from promptmid_core.refmap.format.offset import AuditedFlight, OffsetFacts
@@ -143,6 +144,23 @@ def test_a_map_that_lies_far_beside_is_flown_by_its_offset(scene: Scene, tmp_pat
     assert before["ground_error_px"]["median"] == pytest.approx(SHIFT_PX, abs=1.5)
     assert after["fixes"] >= before["fixes"] > 12
     assert after["ground_error_px"]["median"] < 1.5
+
+
+def test_its_sigma_stands_for_the_registrations_where_it_is_smaller(scene: Scene, flown: Flown, tmp_path: Path) -> None:
+    path, grid = Path(shutil.copytree(scene.map_path, tmp_path / "map")), Grid(-500.0, 500.0, 1000.0, 2, 2)
+    frame, prior = flown.frames[5], flown.priors[5]
+    plain, found = flown.localizer.match(frame, prior), []
+    registration_m = 0.5 * GSD
+    for sigma_m in (1.0, 50.0):
+        values = np.zeros((4, 2, 2), np.float32)
+        values[2] = sigma_m
+        write_offset(path, OffsetFacts(grid, 5.0, 500.0, (AuditedFlight("flight", 1),), "now"), values)
+        found.append(Localizer(ReferenceMap.open(path), load("structural")).match(frame, prior))
+    sure, unsure = found
+    assert plain.ground and sure.ground and unsure.ground and plain.pose and unsure.pose
+    assert plain.ground.covariance - sure.ground.covariance == pytest.approx((registration_m ** 2 - 1.0) * np.eye(2), abs=1e-6)
+    assert (unsure.ground.covariance == plain.ground.covariance).all()
+    assert (unsure.pose.position == plain.pose.position).all()
 
 
 def test_flights_that_cannot_judge_a_map_are_refused(audited: Audited, scene: Scene, tmp_path: Path,
