@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def zarr_files(path: Path, within: Path, only: frozenset[str] | None = None) -> Iterator[MemoryStore]:
+def zarr_files(path: Path, within: Path, only: frozenset[str] | None = None, *, lasting: bool = False) -> Iterator[MemoryStore]:
     """Give an empty store for small groups and arrays; when the block ends, its files are written into the folder `path`.
 
     Where `only` is given, no others are, by their names in the store. `path` is the folder `within` or lies in it, and below that
-    no link is followed. Raises OSError where a file cannot be written.
+    no link is followed. If `lasting` they are on the disk by then. Raises OSError where a file cannot be written.
     """
     from zarr.storage import MemoryStore
 
@@ -26,4 +26,4 @@ def zarr_files(path: Path, within: Path, only: frozenset[str] | None = None) -> 
     yield MemoryStore(held)
     for name, content in held.items():
         if only is None or name in only:
-            put(path / name, content.to_bytes(), within, lasting=False)
+            put(path / name, content.to_bytes(), within, lasting=lasting)

@@ -24,7 +24,7 @@ import promptmid_core
 ROOT = Path(__file__).resolve().parent.parent
 OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
 # rooms of promptmid_core that no aircraft loads
-GROUND = {"bench", "calibration", "cli", "doctor", "export", "networks", "preview", "replay", "simulation", "training",
+GROUND = {"audit", "bench", "calibration", "cli", "doctor", "export", "networks", "preview", "replay", "simulation", "training",
           "refmap.build", "bags.bag"}
 HEAVY = OFFLINE | {"cv2", "numpy", "onnxruntime", "pyproj", "scipy", "zarr"}
 

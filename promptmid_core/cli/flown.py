@@ -18,10 +18,11 @@ TOPICS = {"image": "/image/compressed, or where that has no messages /image", "c
 SETTINGS = ("region", "descriptor", "backend", "network", "camera_calibration")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Declare the map and what else is set of a localization."""
+def add_settings(parser: argparse.ArgumentParser, *, of_map: bool = True) -> None:
+    """Declare what is set of a localization, and `of_map` the map."""
     option = parser.add_argument
-    option("--map", type=Path, required=True, metavar="MAP")
+    if of_map:
+        option("--map", type=Path, required=True, metavar="MAP")
     option("--region", metavar="NAME",
            help="of the map, 'main' for the map itself; default: the one in whose CRS the bag was flown")
     option("--descriptor", metavar="NAME", help="default: the one that the map was built with")

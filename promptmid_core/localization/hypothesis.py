@@ -43,6 +43,7 @@ REFINED_PEAKS = 2
 SURE = 4.0  # log-odds from which on no other peak is looked at
 LEAST_BLOCKS = 6
 MOST_TRIED = 36  # headings and heights of one frame, so many as a heading that nobody knows needs
+SHIFTED_PX = 0.5  # what is left open of a map's offset, from which on the whole patch places a match better than its ties do
 WORTH = 0.5  # share of a patch aside of the middle that has to be seen
 HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the frame is laid on the ground anew
 
@@ -197,7 +198,7 @@ class FrameMatcher:
         if not peaks:
             raise Refusal(Reason.FEW_TIE_POINTS, "too little of the frame and of the map can be compared")
         slope = self.descriptor.likelihood.slope
-        order = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(lever(peak.similarity, start)(
+        order = sorted(peaks, key=lambda peak: -slope * peak.score - expected.log_weight(self._lever(peak.similarity, start)(
             np.array([peak.similarity.east, peak.similarity.north]))))
         tried: list[Hypothesis] = []
         for peak in order[:REFINED_PEAKS]:
@@ -209,17 +210,20 @@ class FrameMatcher:
                     ties, solution = self._solved(blocks, side, frame, start, expected)
                     seen_at = ties.seen if solution.holds_heading else self._on_ground(blocks.seen)
                     moved = moved_ground(seen_at, frame.camera, start, solution.pose)
-                    similarity = Similarity.between(seen_at[:, :2], moved[:, :2])
+                    similarity = Similarity.between(seen_at[:, :2], self.reference.on_map(moved[:, :2]))
                 except Refusal as refused:
                     refusal = refused.anew()
             with clock("verify"):
                 verification = verify(described, window.described, similarity)
-            moves = lever(similarity, start)(verification.moves)
+            moves = self._lever(similarity, start)(verification.moves)
             base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal,
                               apart=apart(described, window.described, similarity, verification))
             if refusal is None:
-                # ties fix turn and scale best, the whole patch the last fraction of the shift
-                solution = replace(solution, pose=solution.pose.corrected(np.array([*verification.shift, 0, 0, 0, 0])))
+                # ties fix turn and scale best, the whole patch the last fraction of the shift; it errs by the map's own offset,
+                # which has been taken off the ties as far as it is known
+                left = min(self._open(moved[:, :2]) / (SHIFTED_PX * self.reference.gsd), 1.0)
+                shift = left ** 2 * np.array(verification.shift)
+                solution = replace(solution, pose=solution.pose.corrected(np.array([*shift, 0, 0, 0, 0])))
                 agree = self._agree(solution, patch.grid.gsd)
                 move = solution.pose.position[:2] - start.position[:2]
                 agreement = Agreement(float(move[0]), float(move[1]), surplus(agree))
@@ -234,8 +238,9 @@ class FrameMatcher:
 
     def halves(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> float:
         """Return how far apart, in metres on the ground, two halves of the tie points put the boresight."""
+        budget = self._budget(frame.camera, match.ties.found[:, :2])
         # alternate blocks of a row, so that both halves see the whole patch
-        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, start, prior).pose for i in (0, 1))
+        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, start, prior, budget).pose for i in (0, 1))
         apart = boresight_point(frame.camera, first, self.terrain) - boresight_point(frame.camera, second, self.terrain)
         return float(np.linalg.norm(apart[:2]))
 
@@ -246,18 +251,21 @@ class FrameMatcher:
                 expected: Expectation) -> tuple[TiePoints, Solution]:
         """The pose by tie points, or by all blocks together where the tie points do not hold it."""
         matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
+        budget = self._budget(frame.camera, matches.found)
+        matches = replace(matches, found=self.reference.on_ground(matches.found)[0])
         ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
         try:
             if len(matches) < LEAST_BLOCKS:
                 raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
-            solution = self._solve(ties, frame, start, expected.prior)
+            solution = self._solve(ties, frame, start, expected.prior, budget)
             check_ties(ties, self._agree(solution, gsd), side, self.options)
         except Refusal:
             joint = jointly(blocks, *self._known(expected))
             if joint is None:
                 raise
-            solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain,
-                                     budget=self._budget(frame.camera))
+            budget = self._budget(frame.camera, joint.found)
+            joint = replace(joint, found=self.reference.on_ground(joint.found)[0])
+            solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain, budget=budget)
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
             if worst > self.options.gates.agreement_px * gsd:
                 raise
@@ -275,12 +283,25 @@ class FrameMatcher:
     def _on_ground(self, points: Float64) -> Float64:
         return np.column_stack([points, self.terrain.height(*points.T)])
 
-    def _budget(self, camera: Camera) -> ErrorBudget:
-        floor = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        return self.options.errors.budget(self.descriptor.evidence.refined, floor, camera)
+    def _lever(self, found: Similarity, start: Pose) -> Callable[[Float64], Float64]:
+        """As `lever`, of moves by where the ground truly lies that is `found` on the map."""
+        there = np.array([found.centre]) + np.array([found.east, found.north])
+        beside = (there - self.reference.on_ground(there)[0])[0]
+        move_of = lever(found, start)
+        return lambda move: move_of(move) - beside
 
-    def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior) -> Solution:
-        return solve(ties, frame.camera, start, prior, self._budget(frame.camera))
+    def _open(self, points: Float64) -> float:
+        """Metres per axis that the map's offset leaves open at points (N, 2), infinite where it is not known at all."""
+        sigma = self.reference.on_ground(points)[1]
+        return float(np.sqrt(np.mean(sigma ** 2))) if len(points) else np.inf
+
+    def _budget(self, camera: Camera, points: Float64) -> ErrorBudget:
+        """What a solution may be wrong by that found the ground at points (N, 2) of the map."""
+        own = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
+        return self.options.errors.budget(self.descriptor.evidence.refined, min(self._open(points), own), camera)
+
+    def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
+        return solve(ties, frame.camera, start, prior, budget)
 
 
 def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:

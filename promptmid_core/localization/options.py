@@ -92,7 +92,8 @@ class ErrorOptions:
         place is known within `floor` metres."""
         mount = np.deg2rad(self.mount_sigma_deg)
         seen = self.principal_point_sigma_px / float(min(camera.k[0, 0], camera.k[1, 1]))
-        return ErrorBudget(self.correlation, floor, refined, float(np.hypot(mount, seen)), float(mount), self.camera_delay_sigma_s)
+        return ErrorBudget(self.correlation, floor, refined, tilt=float(np.hypot(mount, seen)), turn=float(mount),
+                           delay=self.camera_delay_sigma_s)
 
 
 GROUPS = {"search": SearchOptions, "gates": GateOptions, "track": TrackOptions, "errors": ErrorOptions}

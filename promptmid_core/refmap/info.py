@@ -9,6 +9,7 @@ from typing import Any
 from promptmid_core.prompts import ClassTable
 from promptmid_core.refmap.format.header import VERSION, Header
 from promptmid_core.refmap.format.manifest import Manifest
+from promptmid_core.refmap.format.offset import OffsetFacts, seal_of
 from promptmid_core.refmap.regions import Region, read_regions
 
 LITTLE = 0.05  # of a map's ground: a raster that lies askew on its grid fills several times that
@@ -22,7 +23,9 @@ def map_info(path: Path) -> dict[str, Any]:
     mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those that were
     appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north. `transformation` is the
     `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in metres, None where nobody
-    knows that; it is None where the datum is the same.
+    knows that; it is None where the datum is the same. `offset` is the one by place, None where there is none: the flights that
+    it was fitted from and when, how far apart its nodes are and how many, over how far offsets are alike, and their sigma away
+    from all flights.
     """
     header = Header.read(path)
     manifest = Manifest.read(path)
@@ -54,6 +57,7 @@ def map_info(path: Path) -> dict[str, Any]:
         "amplitude": told["amplitude"],
         "sar": told["sar"],
         "registration_sigma_m": header.registration_sigma_m,
+        "offset": _offset(path, header),
         "transformation": told.get("transformation"),
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
@@ -109,6 +113,13 @@ def unsure_place(path: Path) -> str | None:
         return None
     return (f"how well {path} lies on the ground is unknown, since PROJ knows no transformation from the datum of its raster "
             f"({taken.name}); give the raster the CRS that it was made in, datum and all")
+
+
+def _offset(path: Path, header: Header) -> dict[str, Any] | None:
+    facts = OffsetFacts.read(path, seal_of(header))
+    return None if facts is None else {
+        "flights": [asdict(flight) for flight in facts.flights], "time": facts.time, "node_m": facts.grid.gsd,
+        "nodes": [facts.grid.width, facts.grid.height], "range_m": facts.range_m, "away_m": facts.away_m}
 
 
 def _region(path: Path, region: Region) -> dict[str, Any]:

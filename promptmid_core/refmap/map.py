@@ -18,6 +18,7 @@ from promptmid_core.refmap.format.arrays import NO_SCENE, UNKNOWN_CLASS, plan
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.manifest import require_finished
 from promptmid_core.refmap.format.quantisation import decoded
+from promptmid_core.refmap.offset import Offset
 from promptmid_core.refmap.stored import Stored
 
 CACHE_BYTES = 256 * 2**20
@@ -52,15 +53,16 @@ class ReferenceMap:
         stored.views[level] = self
 
     @staticmethod
-    def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False) -> ReferenceMap:
+    def open(path: Path, cache_bytes: int = CACHE_BYTES, prefetch: bool = False, corrected: bool = True) -> ReferenceMap:
         """Open a map at level 0 by its header alone. Raises InputError where it is no map, unfinished, damaged, or of a newer
         format.
 
-        With `prefetch` a background thread reads the descriptors that are likely to be asked for next.
+        With `prefetch` a background thread reads the descriptors that are likely to be asked for next. Unless `corrected` the map
+        is read as it was built, without its offset by place.
         """
         header = Header.read(path)
         require_finished(path)
-        stored = Stored(path, header, ChunkCache(cache_bytes), prefetch)
+        stored = Stored(path, header, ChunkCache(cache_bytes), prefetch, Offset.read(path, header) if corrected else None)
         return ReferenceMap(path, header, 0, header.vocabulary.read(path), stored)
 
     def at(self, level: int) -> ReferenceMap:
@@ -146,6 +148,21 @@ class ReferenceMap:
         if not self.has_dem:
             return Terrain.flat()
         return self._stored.terrain
+
+    def on_ground(self, points: Float64) -> tuple[Float64, Float64]:
+        """Return where the ground truly lies (N, 2) that the map has at points (N, 2) in `map`, by its offset, and the standard
+        deviation (N,) of that per axis in metres, infinite where the map was never held against flights."""
+        offset = self._stored.offset
+        if offset is None:
+            return points, np.full(len(points), np.inf)
+        # the offset is that of true places
+        places = points - offset.at(points)[0]
+        beside, sigma = offset.at(places)
+        return points - beside, sigma
+
+    def on_map(self, places: Float64) -> Float64:
+        """Return where the map has the ground (N, 2) that truly lies at places (N, 2) in `map`."""
+        return places if self._stored.offset is None else places + self._stored.offset.at(places)[0]
 
     def lost(self, col: int, row: int, width: int, height: int) -> bool:
         """Return whether descriptors of this window, as far as they were read, are damaged."""

@@ -12,6 +12,7 @@ from promptmid_core.refmap.chunks import ChunkCache, ChunkReader
 from promptmid_core.refmap.format.arrays import check_arrays, plan
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.heights import StoredHeights
+from promptmid_core.refmap.offset import Offset
 from promptmid_core.refmap.prefetch import Prefetch
 
 
@@ -21,8 +22,8 @@ class Stored:
     It holds none of these, its `views`, so that a map is let go at once with its cache when the last of them is.
     """
 
-    def __init__(self, path: Path, header: Header, cache: ChunkCache, prefetch: bool) -> None:
-        self._path, self._header, self.cache, self._ahead = path, header, cache, prefetch
+    def __init__(self, path: Path, header: Header, cache: ChunkCache, prefetch: bool, offset: Offset | None = None) -> None:
+        self._path, self._header, self.cache, self._ahead, self.offset = path, header, cache, prefetch, offset
         self.views: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._levels: dict[int, tuple[dict[str, ChunkReader], Prefetch | None]] = {}
 

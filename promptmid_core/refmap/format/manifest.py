@@ -16,7 +16,8 @@ from promptmid_core.folders import is_partial, open_in_place
 from promptmid_core.prompts.table import MOST_CODES, is_code
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.header import Header
-from promptmid_core.refmap.format.sealed import read_object, unsealed, write_sealed
+from promptmid_core.refmap.format.offset import OFFSET_FILE, files_of_offset, is_leftover
+from promptmid_core.refmap.format.sealed import SEAL, read_object, unsealed, write_sealed
 from promptmid_core.refmap.tile import Tile
 
 MANIFEST_FILE = "manifest.json"
@@ -212,10 +213,12 @@ def damaged_files(path: Path) -> list[str]:
         Header.read(path)
     require_finished(path)
     try:
-        files = Manifest.read(path).files
+        manifest = Manifest.read(path)
     except InputError:
         return [MANIFEST_FILE]
-    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - {MANIFEST_FILE, REGIONS_FILE}
-    found = {name for name in found if not name.startswith(f"{REGIONS_FOLDER}/") and not is_partial(name)}
+    of_offset, sound = files_of_offset(path, str(manifest.content.header.get(SEAL)))
+    files, own = manifest.files | of_offset, {MANIFEST_FILE, REGIONS_FILE, OFFSET_FILE}
+    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()} - own - set(files)
+    found = {name for name in found if not (name.startswith(f"{REGIONS_FOLDER}/") or is_partial(name) or is_leftover(name))}
     broken = {name for name, known in files.items() if sha256(path / name) != known}
-    return sorted(broken | (found - set(files)))
+    return sorted(broken | found | (set() if sound else {OFFSET_FILE}))

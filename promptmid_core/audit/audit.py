@@ -1,0 +1,125 @@
+"""A map held against flights: its offset by place, and how much of each flight's errors the others foretell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from promptmid_core.arrays import Float64
+from promptmid_core.audit.covariance import Covariance, fitted
+from promptmid_core.audit.field import Field, field_of, foretold, grid_over
+from promptmid_core.audit.look import look
+from promptmid_core.audit.places import Places, Sightings, places_of
+from promptmid_core.bags.bag import Topics, open_bag
+from promptmid_core.descriptors import Descriptor
+from promptmid_core.errors import InputError
+from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.options import Options
+from promptmid_core.localization.rig import Rig
+from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.format.offset import MOST_NODES
+
+Progress = Callable[[int, int], None]
+CELL_PX = 32  # between nodes, as between tie points
+WIDER, MOST_PX = 2, 1024  # so much wider than a fix's patch is the ground that is looked at, as far as a patch can be
+MARGIN = 3.0  # ranges around what was seen, where next to nothing is left of an offset
+LEAST_PLACES = 8
+KNOWN = 0.5  # share of a frame's tie points whose cells others have seen, from which on it can be told what they foretell
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What all other flights foretell of one: the share `covered` of its frames, and of those the lengths (n,) in metres of the
+    errors of its ground, `before` and `after` the offset is taken off."""
+
+    covered: float
+    before: Float64
+    after: Float64
+
+    @property
+    def explained(self) -> float | None:
+        """The share of the squared errors that the offset takes off; None where no frame is covered."""
+        whole = float((self.before ** 2).sum())
+        return 1 - float((self.after ** 2).sum()) / whole if whole > 0 else None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What `flights` say of a map: the `places` that they saw, how alike their errors are, the offset, and of each flight what
+    the others foretell, None where there is one flight only."""
+
+    flights: tuple[Sightings, ...]
+    places: Places
+    covariance: Covariance
+    field: Field
+    held_out: tuple[HeldOut | None, ...]
+
+
+def audit(bags: Sequence[Path], reference: ReferenceMap, descriptor: Descriptor, options: Options, rig: Rig, *,
+          topics: Topics | None = None, progress: Progress | None = None) -> Audit:
+    """Hold a map, opened as it was built, against recorded flights whose truth is trusted.
+
+    `progress` is told (images done, images of all bags). Raises InputError as `look` does, where too little ground was seen, and
+    where the flights lie too far apart for one grid.
+    """
+    search = options.search
+    wide = replace(options, search=replace(search, patch_px=min(WIDER * search.patch_px, MOST_PX)))
+    localizer = Localizer(reference, descriptor, wide)
+    opened = [open_bag(bag, topics) for bag in bags]
+    counts = [bag.count(bag.image_topic) for bag in opened]
+    flights = []
+    for number, bag in enumerate(bags):
+        told = _after(progress, sum(counts[:number]), sum(counts))
+        flights.append(look(bag, localizer, rig, span_m=search.patch_px * reference.gsd, topics=topics, progress=told))
+    registration_m = max(options.errors.registration_sigma_px * reference.gsd, reference.registration_sigma_m)
+    return concluded(flights, reference, registration_m)
+
+
+def concluded(flights: Sequence[Sightings], reference: ReferenceMap, registration_m: float) -> Audit:
+    """Return what sightings of flights say of a map whose place is known to `registration_m` where nothing was seen."""
+    cell_m = CELL_PX * reference.gsd
+    for one, other in combinations(flights, 2):
+        if np.array_equal(one.times, other.times) and np.array_equal(one.places, other.places):
+            raise InputError(f"{one.bag} and {other.bag} are the same flight, which would count as two; name it once")
+    places = places_of(flights, cell_m)
+    if len(places) < LEAST_PLACES:
+        raise InputError(f"the flights show {len(places)} places of {reference.path}, of which nothing can be fitted; audit with "
+                         "flights that have more fixes on it")
+    covariance = fitted(places, cell_m)
+    grid = grid_over(places, cell_m, MARGIN * covariance.range_m, reference.grid.bounds)
+    if grid.width * grid.height > MOST_NODES:
+        raise InputError(f"the flights lie so far apart on {reference.path} that {grid.width} x {grid.height} nodes would lie "
+                         f"between, more than {MOST_NODES}; audit with those of one part of it")
+    held = [_held_out(flight, [other for other in flights if other is not flight], cell_m) for flight in flights]
+    return Audit(tuple(flights), places, covariance, field_of(places, covariance, grid, registration_m), tuple(held))
+
+
+def _held_out(flight: Sightings, others: Sequence[Sightings], cell_m: float) -> HeldOut | None:
+    """What other flights foretell of one, None where there are none."""
+    if not others:
+        return None
+    places = places_of(others, cell_m)
+    covariance = fitted(places, cell_m) if len(places) else Covariance(1.0, cell_m, 1.0)
+    known = set(map(tuple, places.cells.tolist()))
+    cells = map(tuple, np.floor(flight.places / cell_m).astype(int).tolist())
+    covered = np.fromiter((cell in known for cell in cells), bool, len(flight.places))
+    before, after, count = [], [], 0
+    for number in range(flight.frames):
+        ours = flight.middle & (flight.frame == number)
+        if not ours.any():
+            continue
+        count += 1
+        if covered[ours].mean() < KNOWN:
+            continue
+        errors = flight.errors[ours]
+        before.append(np.hypot(*errors.mean(axis=0)))
+        after.append(np.hypot(*(errors - foretold(places, covariance, flight.places[ours])).mean(axis=0)))
+    return HeldOut(len(before) / max(count, 1), np.array(before), np.array(after))
+
+
+def _after(progress: Progress | None, before: int, total: int) -> Progress | None:
+    return None if progress is None else lambda done, _: progress(before + done, total)

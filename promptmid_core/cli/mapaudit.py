@@ -1,0 +1,67 @@
+"""`promptmid map audit`: a map held against flights whose truth is known."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from promptmid_core.cli.flown import add_settings, add_topics, settings_of, topics_of
+from promptmid_core.cli.output import Bar, say
+from promptmid_core.cli.parsing import command, output
+
+
+def add_audit(of_map: Any) -> None:
+    """Declare the command among those of `promptmid map`."""
+    run = command(of_map, "audit", _audit, "where a map lies beside the ground, by flights whose truth is known",
+                  "promptmid map audit la_map --against flight_1 flight_2 --write --json audit.json")
+    run.description = (
+        "Lays frames of each BAG on the ground by its truth, matches them to the map, and fits how far the map lies beside the\n"
+        "ground, place by place, with a standard deviation: the offset. With two bags and more it says of each how much of its\n"
+        "errors the others foretell. With --write the map keeps the offset, in place of one that it has, and all fixes use it.")
+    run.add_argument("map", type=Path, metavar="MAP")
+    run.add_argument("--against", type=Path, nargs="+", required=True, metavar="BAG", help="flights whose truth is trusted; an "
+                     "error of it would be taken for one of the map")
+    run.add_argument("--write", action="store_true", help="store the offset in the map")
+    add_settings(run, of_map=False)
+    add_topics(run, "image", "camera_info", "odometry", "ground_truth")
+    output(run, "--json", metavar="FILE")
+
+
+def _audit(args: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+
+    from promptmid_core.audit.audit import audit
+    from promptmid_core.audit.document import as_json, as_text
+    from promptmid_core.bags.bag import open_bag
+    from promptmid_core.descriptors import load
+    from promptmid_core.errors import InputError
+    from promptmid_core.files import write_json
+    from promptmid_core.refmap import ReferenceMap, region_path
+    from promptmid_core.refmap.build import write_offset
+    from promptmid_core.refmap.format.offset import AuditedFlight, OffsetFacts
+    from promptmid_core.replay.region import region_of_flight
+
+    settings, topics = settings_of(args), topics_of(args)
+    regions = {region_path(args.map, settings.region) if settings.region else region_of_flight(
+        args.map, open_bag(bag, topics), settings.rig) for bag in args.against}
+    if len(regions) > 1:
+        raise InputError(f"the bags were flown in several regions of {args.map}; audit each with its own")
+    reference = ReferenceMap.open(regions.pop(), corrected=False)
+    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
+    if descriptor.choice is not None:
+        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    with Bar("audit", "frame") as progress:
+        found = audit(args.against, reference, descriptor, settings.options, settings.rig, topics=topics, progress=progress)
+    if args.write:
+        flights = tuple(AuditedFlight(os.path.realpath(flight.bag), flight.frames) for flight in found.flights)
+        facts = OffsetFacts(found.field.grid, found.field.away_m, found.covariance.range_m, flights,
+                            datetime.now(UTC).isoformat(timespec="seconds"))
+        write_offset(reference.path, facts, found.field.values)
+    values = as_json(found, reference, args.write)
+    if args.json:
+        write_json(args.json, values)
+    print(as_text(values))
+    if args.write:
+        print(f"{reference.path}: the offset is stored; flights that it was fitted from cannot judge it")
