@@ -23,6 +23,7 @@ from promptmid_core.bags.bag import FlightBag, Recorded, Topics
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Grid
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.options import ErrorOptions
 from promptmid_core.refmap import ReferenceMap, map_info, verify_map
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map, write_offset
 from promptmid_core.refmap.format.offset import AuditedFlight, OffsetFacts
@@ -150,7 +151,7 @@ def test_its_sigma_stands_for_the_registrations_where_it_is_smaller(scene: Scene
     path, grid = Path(shutil.copytree(scene.map_path, tmp_path / "map")), Grid(-500.0, 500.0, 1000.0, 2, 2)
     frame, prior = flown.frames[5], flown.priors[5]
     plain, found = flown.localizer.match(frame, prior), []
-    registration_m = 0.5 * GSD
+    registration_m = ErrorOptions().registration_sigma_px * GSD
     for sigma_m in (1.0, 50.0):
         values = np.zeros((4, 2, 2), np.float32)
         values[2] = sigma_m

@@ -43,7 +43,6 @@ REFINED_PEAKS = 2
 SURE = 4.0  # log-odds from which on no other peak is looked at
 LEAST_BLOCKS = 6
 MOST_TRIED = 36  # headings and heights of one frame, so many as a heading that nobody knows needs
-SHIFTED_PX = 0.5  # what is left open of a map's offset, from which on the whole patch places a match better than its ties do
 WORTH = 0.5  # share of a patch aside of the middle that has to be seen
 HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the frame is laid on the ground anew
 
@@ -221,8 +220,7 @@ class FrameMatcher:
             if refusal is None:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift; it errs by the map's own offset,
                 # which has been taken off the ties as far as it is known
-                left = min(self._open(moved[:, :2]) / (SHIFTED_PX * self.reference.gsd), 1.0)
-                shift = left ** 2 * np.array(verification.shift)
+                shift = self.reference.unknown(moved[:, :2]) ** 2 * np.array(verification.shift)
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*shift, 0, 0, 0, 0])))
                 agree = self._agree(solution, patch.grid.gsd)
                 move = solution.pose.position[:2] - start.position[:2]
@@ -290,15 +288,12 @@ class FrameMatcher:
         move_of = lever(found, start)
         return lambda move: move_of(move) - beside
 
-    def _open(self, points: Float64) -> float:
-        """Metres per axis that the map's offset leaves open at points (N, 2), infinite where it is not known at all."""
-        sigma = self.reference.on_ground(points)[1]
-        return float(np.sqrt(np.mean(sigma ** 2))) if len(points) else np.inf
-
     def _budget(self, camera: Camera, points: Float64) -> ErrorBudget:
         """What a solution may be wrong by that found the ground at points (N, 2) of the map."""
         own = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        return self.options.errors.budget(self.descriptor.evidence.refined, min(self._open(points), own), camera)
+        left = self.reference.on_ground(points)[1]
+        floor = min(float(np.sqrt(np.mean(left ** 2))), own) if len(points) else own
+        return self.options.errors.budget(self.descriptor.evidence.refined, floor, camera)
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
         return solve(ties, frame.camera, start, prior, budget)

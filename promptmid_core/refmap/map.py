@@ -160,6 +160,14 @@ class ReferenceMap:
         beside, sigma = offset.at(places)
         return points - beside, sigma
 
+    def unknown(self, points: Float64) -> float:
+        """Return the share of the map's offset, as a standard deviation, that is not known at points (N, 2) of it: 1 where no
+        flight has been, or none was held against it."""
+        offset = self._stored.offset
+        if offset is None or not len(points):
+            return 1.0
+        return float(min(np.sqrt(np.mean(self.on_ground(points)[1] ** 2)) / offset.away_m, 1.0))
+
     def on_map(self, places: Float64) -> Float64:
         """Return where the map has the ground (N, 2) that truly lies at places (N, 2) in `map`."""
         return places if self._stored.offset is None else places + self._stored.offset.at(places)[0]

@@ -16,16 +16,17 @@ from promptmid_core.refmap.format.header import Header
 @dataclass(frozen=True)
 class Offset:
     """The offset at the nodes of `grid`: `values` (4, H, W) are metres east and north, their standard deviation per axis in
-    metres, and the independent looks behind them."""
+    metres, and the independent looks behind them; `away_m` that deviation where no flight has been."""
 
     grid: Grid
     values: Float32
+    away_m: float
 
     @staticmethod
     def read(path: Path, header: Header) -> Offset | None:
         """Return the offset of a map folder, None where it has none. Raises InputError where it is damaged, or of another map."""
         facts = stored.OffsetFacts.read(path, stored.seal_of(header))
-        return None if facts is None else Offset(facts.grid, stored.read(path, facts))
+        return None if facts is None else Offset(facts.grid, stored.read(path, facts), facts.away_m)
 
     def at(self, points: Float64) -> tuple[Float64, Float64]:
         """Return offset (N, 2) and sigma (N,) in metres at points (N, 2) in `map`, between the nodes bilinearly; beyond the grid,
