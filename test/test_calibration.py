@@ -92,6 +92,8 @@ def test_what_is_shipped_is_calibrated(name: str) -> None:
     assert found.fingerprint == descriptor.fingerprint, f"{name} is another than the one that was calibrated: run make calibrate"
     assert descriptor.likelihood == found.likelihood
     assert found.looks["grounds"] >= 20 and found.looks["true"] >= 300 and found.looks["decoys"] >= 100
+    # enough pieces of ground for a risk of 1 % without following the tail, and errors about as large as their covariance says
+    assert found.errors.certified(0.01) and 0.8 < found.errors.level(0.5) < 1.6
 
 
 def test_one_that_somebody_tries_flies_with_a_cautious_likelihood() -> None:
@@ -117,7 +119,7 @@ def test_a_file_is_read_as_it_was_written_and_that_of_another_descriptor_refused
 
 @pytest.mark.parametrize("changes", [
     {"fingerprint": ""}, {"fingerprint": 1}, {"fingerprint": "a\nb"}, {"likelihood": None}, {"looks": []}, {"versions": "1"},
-    {"reliability": [1]}, {"more": 1}, {"likelihood": CAUTIOUS.to_dict() | {"nats": [3, 2, 1, 0]}},
+    {"reliability": [1]}, {"more": 1}, {"errors": [2.0, 1.0]}, {"likelihood": CAUTIOUS.to_dict() | {"nats": [3, 2, 1, 0]}},
 ])
 def test_a_file_that_is_no_calibration_is_refused_in_one_sentence(tmp_path: Path, changes: dict[str, object]) -> None:
     path = written(tmp_path / "likelihood.json", **changes)
@@ -152,6 +154,10 @@ def test_the_command_writes_a_file_that_loads(world: Path, tmp_path: Path, capsy
     assert "over 1 grounds" in told and f"{files[0]}: the likelihood of {Structural().fingerprint}" in told
     found = Calibration.at(files[0], Structural().fingerprint)
     assert found is not None and found.looks["true"] >= 3 and found.looks["decoys"] >= 1
+    # 512 px are four pieces of 256
+    fixes, none, wrong = (found.looks[name] for name in ("places", "places_without_fix", "places_wrong"))
+    assert fixes + none == 4 and len(found.errors.scores) == fixes - wrong >= 2
+    assert f"{fixes} of 4 pieces of ground had a fix, {wrong} of them of a wrong place" in told
     assert files[0].read_bytes() == files[1].read_bytes()
     assert len(list(maps.iterdir())) == 1
 
