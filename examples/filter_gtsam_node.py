@@ -5,7 +5,8 @@ usage: python examples/filter_gtsam_node.py --ros-args -r dead_reckoning:=/odom 
 
 in    dead_reckoning  nav_msgs/Odometry: velocity and rates of its twist, roll, pitch and height of its pose; nothing else of it
       initialpose     geometry_msgs/PoseWithCovarianceStamped: x, y and yaw in map with their covariance, to begin with
-      localizer/ground_point and localizer/match_diagnostics; with fixes:=pose localizer/pose
+      localizer/pose, localizer/ground_point and localizer/match_diagnostics: the three of an image are taken together; with
+      fixes:=pose the first alone
 out   odometry        nav_msgs/Odometry in map at the rate of dead_reckoning: the localizer's prior
 Its parameters are the fields of Options in filter_gtsam.py.
 """
@@ -13,19 +14,21 @@ Its parameters are the fields of Options in filter_gtsam.py.
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from filter_gtsam import Belief, Filter, Fix, Motion, Options
+from filter_gtsam import Filter
+from filter_model import Belief, Fix, Motion, Options
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 
-KEPT = 50  # messages that wait for the other one of their fix
+KEPT = 50  # images of which a part has come
 
 
 class FilterNode(Node):
@@ -35,25 +38,22 @@ class FilterNode(Node):
         super().__init__("filter")
         options = {field.name: self.declare_parameter(field.name, field.default).value for field in fields(Options)}
         self._filter = Filter(Options(**options))
-        self._points: dict[int, Any] = {}
-        self._sights: dict[int, np.ndarray] = {}
+        self._parts: dict[int, dict[str, Any]] = {}
         self._restarts = 0
         self._odometry = self.create_publisher(Odometry, "odometry", QoSProfile(depth=200))
         deep = QoSProfile(depth=50)
         self.create_subscription(Odometry, "dead_reckoning", self._on_motion, QoSProfile(
             depth=500, reliability=qos_profile_sensor_data.reliability))
         self.create_subscription(PoseWithCovarianceStamped, "initialpose", self._on_start, deep)
-        if options["fixes"] == "pose":
-            self.create_subscription(PoseWithCovarianceStamped, "localizer/pose", self._on_pose, deep)
-        else:
-            self.create_subscription(PoseWithCovarianceStamped, "localizer/ground_point", self._on_point, deep)
-            self.create_subscription(DiagnosticArray, "localizer/match_diagnostics", self._on_diagnostics, deep)
+        self._topics = ("pose",) if options["fixes"] == "pose" else ("pose", "ground_point", "match_diagnostics")
+        for topic in self._topics:
+            kind = DiagnosticArray if topic == "match_diagnostics" else PoseWithCovarianceStamped
+            self.create_subscription(kind, f"localizer/{topic}", partial(self._on_part, topic), deep)
 
     def _on_start(self, message: PoseWithCovarianceStamped) -> None:
-        place, (_, _, yaw) = message.pose.pose.position, _rpy(message.pose.pose.orientation)
-        covariance = np.array(message.pose.covariance).reshape(6, 6)[np.ix_([0, 1, 5], [0, 1, 5])]
-        self._filter.start(np.array([place.x, place.y]), yaw, covariance)
-        self.get_logger().info(f"begins at {place.x:.0f}, {place.y:.0f}")
+        (place, covariance), (*_, yaw) = _place(message), _rpy(message.pose.pose.orientation)
+        self._filter.start(place[:2], yaw, covariance)
+        self.get_logger().info(f"begins at {place[0]:.0f}, {place[1]:.0f}")
 
     def _on_motion(self, message: Odometry) -> None:
         velocity, rate = message.twist.twist.linear, message.twist.twist.angular
@@ -64,36 +64,39 @@ class FilterNode(Node):
         if belief is not None:
             self._odometry.publish(_odometry(belief, message.header.stamp))
 
-    def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
-        self._take(message, None)
+    def _on_part(self, topic: str, message: Any) -> None:
+        """Take a fix once all of it is there, in whatever order it comes."""
+        stamp_ns = _stamp(message)
+        parts = self._parts.setdefault(stamp_ns, {})
+        parts[topic] = message
+        if len(parts) == len(self._topics):
+            self._take(stamp_ns, self._parts.pop(stamp_ns))
+        while len(self._parts) > KEPT:
+            # an image without a fix has diagnostics alone
+            del self._parts[min(self._parts)]
 
-    def _on_point(self, message: PoseWithCovarianceStamped) -> None:
-        self._points[_stamp(message)] = message
-        self._join(_stamp(message))
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            told = {pair.key: pair.value for pair in status.values}.get("line_of_sight", "").split()
-            if len(told) == 3:
-                self._sights[_stamp(message)] = np.array([float(axis) for axis in told])
-        self._join(_stamp(message))
-
-    def _join(self, stamp_ns: int) -> None:
-        """Take a ground point once its line of sight is known too, whichever comes first."""
-        if stamp_ns in self._points and stamp_ns in self._sights:
-            self._take(self._points.pop(stamp_ns), self._sights.pop(stamp_ns))
-        for waiting in (self._points, self._sights):
-            while len(waiting) > KEPT:
-                del waiting[min(waiting)]
-
-    def _take(self, message: PoseWithCovarianceStamped, sight: np.ndarray | None) -> None:
-        place = message.pose.pose.position
-        covariance = np.array(message.pose.covariance).reshape(6, 6)[:2, :2]
-        if not self._filter.take(Fix(_stamp(message), np.array([place.x, place.y, place.z]), covariance, sight)):
-            self.get_logger().warning(f"a fix is not taken: {self._filter.rejected} rejected, {self._filter.late} too late so far")
+    def _take(self, stamp_ns: int, parts: dict[str, Any]) -> None:
+        place, covariance = _place(parts["pose"])
+        sight = None
+        *_, yaw = _rpy(parts["pose"].pose.pose.orientation)
+        if "ground_point" in parts:
+            place, ground = _place(parts["ground_point"])
+            # what of the yaw's error goes with that of the place is left out
+            covariance = np.diag([0.0, 0.0, covariance[2, 2]])
+            covariance[:2, :2] = ground[:2, :2]
+            told = {pair.key: pair.value for pair in parts["match_diagnostics"].status[0].values}
+            sight = np.array([float(axis) for axis in told["line_of_sight"].split()])
+        if not self._filter.take(Fix(stamp_ns, place, yaw, covariance, sight)):
+            self.get_logger().warning(f"a fix is not taken; {self._filter.rejected} rejected, {self._filter.late} too late")
         if self._filter.restarts > self._restarts:
             self._restarts = self._filter.restarts
             self.get_logger().warning("too many fixes in a row were rejected; the filter begins anew around the last of them")
+
+
+def _place(message: PoseWithCovarianceStamped) -> tuple[np.ndarray, np.ndarray]:
+    """The position (3,) of a message, and the covariance (3, 3) of x, y and yaw."""
+    place = message.pose.pose.position
+    return np.array([place.x, place.y, place.z]), np.array(message.pose.covariance).reshape(6, 6)[np.ix_([0, 1, 5], [0, 1, 5])]
 
 
 def _odometry(belief: Belief, stamp: Any) -> Odometry:

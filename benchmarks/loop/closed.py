@@ -1,4 +1,4 @@
-"""The closed loop in one process: the filter's estimate is the prior of the next image, and its fix the filter's next measurement."""
+"""The closed loop in one process: the filter's estimate is the prior of an image, whose fix is the filter's next measurement."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from filter_gtsam import Filter
+from filter_model import Belief, Fix, Options
 
 from benchmarks.loop.flight import LongFlight, second_of, stamp_of
 from benchmarks.loop.instruments import fix_of, motion_of, odometry_of, pose_of
 from benchmarks.loop.sensors import Sensors, Wrong
-from examples.filter_gtsam import Belief, Filter, Fix, Options
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.localizer import Localizer
@@ -26,8 +27,8 @@ START_M, START_DEG = 60.0, 2.0  # what is stated at the start
 
 @dataclass
 class Log:
-    """Of the filter, at each second: `second`, `error` (2,) m, `covariance` (2, 2); of each update: `second`, `jump` in m and
-    the stated sigma of it before; of each image: `second` and its reason."""
+    """In seconds of the flight: `states` once a second, errors (2,) in metres and covariances (2, 2) of the place; `jumps` at
+    each update, metres and the longer sigma that was stated before; `reasons` of the images."""
 
     states: list[tuple[float, Any, Any]] = field(default_factory=list)
     jumps: list[tuple[float, float, float]] = field(default_factory=list)

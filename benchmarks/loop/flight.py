@@ -21,7 +21,7 @@ from promptmid_core.simulation.flight.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Ground:
-    """What is flown over: an orthophoto, its heights where there are any, and the frame and pixel of the map it is compared with."""
+    """What is flown over: an orthophoto, its heights where there are any, and the frame and pixel of the map of it."""
 
     optical: Path
     dem: Path | None

@@ -20,8 +20,8 @@ RATE_NOISE = float(np.radians(0.01))  # of a message, rad/s
 
 @dataclass(frozen=True)
 class Wrong:
-    """What is wrong: shares, degrees a second, degrees, metres. `attitude_s`: how long errors of roll and pitch stay alike, 0 for white
-    ones, inf for constant ones; `attitude_bias_deg`, of roll and of pitch, stands beside them."""
+    """What is wrong: shares, degrees a second, degrees, metres. `attitude_s`: how long errors of roll and pitch stay alike, 0 for
+    white ones, inf for constant ones; `attitude_bias_deg` of tilt stands beside them."""
 
     drift: float = 0.01
     yaw_bias_deg_s: float = 0.02
@@ -33,7 +33,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Reckoned:
-    """Dead reckoning in the axes of base_link at a time in seconds: `velocity` (3,), `rate` (3,), `roll`, `pitch`, `height` in `map`."""
+    """Dead reckoning at a time in seconds: `velocity` (3,) and `rate` (3,) in base_link, `roll`, `pitch`, `height` in `map`."""
 
     second: float
     velocity: Float64
@@ -66,8 +66,9 @@ class Sensors:
         scale, side = self._drift[index]
         forward = forward + scale * forward + side * np.array([-forward[1], forward[0], 0.0])
         roll, pitch, _ = pose.rpy()
-        return Reckoned(second, forward + VELOCITY_NOISE * self._random.standard_normal(3),
-                        rate + np.array([0.0, 0.0, np.radians(self.wrong.yaw_bias_deg_s)]) + RATE_NOISE * self._random.standard_normal(3),
+        rate = rate + RATE_NOISE * self._random.standard_normal(3)
+        rate[2] += np.radians(self.wrong.yaw_bias_deg_s)
+        return Reckoned(second, forward + VELOCITY_NOISE * self._random.standard_normal(3), rate,
                         roll + self._tilt[index, 0], pitch + self._tilt[index, 1], float(pose.position[2] + self._height[index]))
 
     def truth(self, second: float) -> Pose:
@@ -81,5 +82,6 @@ class Sensors:
         if coarse == self.step_s:
             return smooth_noise(rng, self.count, coarse, lasts_s)
         at = np.arange(int(self.count * self.step_s / coarse) + 2)
-        noise: Float64 = np.interp(np.arange(self.count) * (self.step_s / coarse), at, smooth_noise(rng, len(at), coarse, lasts_s))
+        slow = smooth_noise(rng, len(at), coarse, lasts_s)
+        noise: Float64 = np.interp(np.arange(self.count) * (self.step_s / coarse), at, slow)
         return noise
