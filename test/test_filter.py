@@ -180,7 +180,7 @@ def test_independent_poses_of_the_same_flight_make_it_too_sure() -> None:
             up = motion_of(told).up
             yaw = self.sensors.truth(fix.stamp_ns / 1e9).yaw
             level = gtsam.Rot3.RzRyRx(np.arctan2(up[1], up[2]), np.arctan2(-up[0], np.hypot(*up[1:])), yaw).matrix()
-            place = fix.place - (fix.place[2] - HEIGHT) / (level @ DOWN)[2] * -(level @ DOWN)
+            place = fix.place - (fix.place[2] - HEIGHT) / (level @ DOWN)[2] * (level @ DOWN)
             tilted = (HEIGHT * np.radians(0.08)) ** 2
             return replace(fix, place=place, covariance=fix.covariance + np.diag([tilted, tilted, 0.0]), sight=None)
 
