@@ -167,8 +167,8 @@ def test_what_dead_reckoning_makes_of_a_belief_is_what_its_error_says() -> None:
 def test_the_estimate_is_honest_however_long_the_attitude_errs_alike(attitude_s: float) -> None:
     sorties = [Sortie(seed=seed, wrong=Wrong(attitude_s=attitude_s)).fly() for seed in range(3)]
     d2 = np.concatenate([each.distances for each in sorties])
-    # of which the mean is 2 where the filter is honest; three flights have some ten independent errors
-    assert d2.mean() < 3.2 and d2.max() < 4.5 ** 2
+    # the mean is 2 where the filter is honest, here of some ten independent errors; on poses it is 16
+    assert d2.mean() < 4.0 and d2.max() < 4.5 ** 2
     assert all(each.filter.taken >= 85 and not each.filter.restarts for each in sorties)
 
 
