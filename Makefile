@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo certify soak faults fuzz hours scale mutation weights calibrate test check test-long test-full lint ruff mypy layers lock licences sbom clean
+.PHONY: help install demo certify soak faults fuzz hours loop scale mutation weights calibrate test check test-long test-full lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -11,6 +11,7 @@ help:
 	@echo 'make faults    some 80 faults done to the node in flight: images, clocks, odometry, maps, system; a quarter of an hour on two cores'
 	@echo 'make fuzz      hostile messages, images, maps, documents, and messages into the running node; SECONDS=60 each'
 	@echo 'make hours     eight simulated hours as fast as the node judges: memory, threads, handles, latency; HOURS=8, an hour on two cores'
+	@echo 'make loop      a filter of GTSAM in the loop for three simulated hours, and under four attitude errors; an hour on two cores'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
@@ -56,6 +57,11 @@ HOURS ?= 8
 hours: export OMP_NUM_THREADS = 1
 hours: install
 	.venv/bin/python -m benchmarks.hours --hours $(HOURS) --out hours_out
+
+# goes on where it was stopped: what loop_out has figures of is not flown again
+loop: export OMP_NUM_THREADS = 1
+loop: install
+	.venv/bin/python -m benchmarks.loop --out loop_out
 
 scale: export OMP_NUM_THREADS = 1
 scale: install
@@ -144,4 +150,4 @@ sbom: install
 	.venv/bin/python .ci/sbom.py "$(ENVIRONMENT)" sbom.json
 
 clean:
-	rm -rf .venv sbom.json demo_out full_out certify_out soak_out faults_out fuzz_out hours_out scale_out mutation_out weights_out calibrate_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv sbom.json demo_out full_out certify_out soak_out faults_out fuzz_out hours_out loop_out scale_out mutation_out weights_out calibrate_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

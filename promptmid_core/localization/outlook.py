@@ -65,7 +65,7 @@ class Outlook:
         best = kept.belief.best
         seconds = max((prior.stamp_ns - kept.stamp_ns) / 1e9, 0.0)
         place = (kept.map_from_motion @ motion.pose).position[:2] + np.array([best.east, best.north])
-        told = replace(prior, covariance=np.diag([0, 0, 0, 0, 0, kept.heading.later(seconds)]))
+        told = replace(prior, covariance=np.diag([0, 0, 0, 0, 0, kept.heading.later(seconds, prior.covariance[5, 5])]))
         return Quest(kept.map_from_motion, place, NEAR_PX * self.reference.gsd, reach_of(told, sigmas), lean=True)
 
     def expected(self, frame: Frame, prior: Prior, last: Kept | None, state: State) -> Expectation:
@@ -92,7 +92,7 @@ class Outlook:
                 belief = belief.doubted(doubt).mixed(own, BELIEVED)
             belief = belief.mixed(own, FORGOTTEN * self.options.track.risk)
             seconds = max((prior.stamp_ns - kept.fixed_ns) / 1e9, 0.0)
-            yaw, height = (np.sqrt(level.later(seconds)) for level in (kept.heading, kept.height))
+            yaw, height = (np.sqrt(known.later(seconds, covariance[i, i])) for known, i in ((kept.heading, 5), (kept.height, 2)))
         best = belief.best
         shift = np.round(np.array([best.east, best.north]) / cell) * cell
         if np.abs(shift - belief.middle).max() > 8 * cell:

@@ -256,7 +256,8 @@ class Track:
         assert expected and candidate.pose and candidate.prior and candidate.covariance is not None and candidate.surface
         turn, heading = candidate.pose.correction_from(expected.pose)[5], float(candidate.covariance[5, 5])
         if "yaw" not in candidate.observed:
-            turn, heading = 0.0, kept.heading.later(max((candidate.stamp_ns - kept.fixed_ns) / 1e9, 0.0))
+            seconds = max((candidate.stamp_ns - kept.fixed_ns) / 1e9, 0.0)
+            turn, heading = 0.0, kept.heading.later(seconds, float(expected.prior.covariance[5, 5]))
         reckoned = kept.map_from_motion @ kept.motion.pose
         about = Pose.from_rpy(reckoned.position, 0.0, 0.0, turn) @ Pose(-reckoned.position, np.eye(3))
         lift, spread = candidate.height or (0.0, kept.height.variance)
