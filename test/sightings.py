@@ -24,7 +24,7 @@ from promptmid_core.reasons import Reason
 
 GSD = 10.0
 CELL = 4 * GSD
-SIGMA_M = 7.0
+SIGMA_M = 50.0 ** 0.5
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 LIKELIHOOD = Likelihood.line(2.0, 1.3, 0.3)

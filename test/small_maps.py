@@ -33,6 +33,7 @@ class BoxMean:
     text_encoder: str | None = None
     evidence: Evidence = field(default_factory=lambda: Evidence(1, 1, 1, 0))
     likelihood: Likelihood = field(default_factory=lambda: Likelihood.line(1.0, 1.0, 0.5))
+    calibration: None = None
     seen: list[Patch] = field(default_factory=list, compare=False)
 
     @property

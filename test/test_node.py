@@ -71,7 +71,13 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         assert 1 < np.hypot(*(fix.position - prior.position)[:2]) < 600
         covariance = np.array(pose.pose.covariance).reshape(6, 6)
         assert list(np.diag(covariance)[2:5]) == [1e6] * 3
-        assert 0 < covariance[0, 0] < 1e4
+        # the second fix shows the ground of the first, so a filter that takes it for independent is told to learn little of it
+        for message, verdict in zip(localizer.outputs["pose"], verdicts, strict=True):
+            told = np.array(message.pose.covariance).reshape(6, 6)
+            single = float(verdict["sigma_m"]) ** 2
+            assert 0 < single < 1e4
+            assert np.trace(told[:2, :2]) == pytest.approx(float(verdict["inflation"]) * single, rel=1e-3)
+        assert float(verdicts[0]["inflation"]) == 1 < float(verdicts[1]["inflation"])
         seen = localizer.outputs["ground_point"][-1]
         down = fix.rotation @ np.array([float(axis) for axis in verdicts[-1]["line_of_sight"].split()])
         ground = np.array([getattr(seen.pose.pose.position, axis) for axis in "xyz"])
@@ -80,7 +86,8 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         of_ground = np.array(seen.pose.covariance).reshape(6, 6)
         assert list(np.diag(of_ground)[2:]) == [1e6] * 4
         assert 0 < np.trace(of_ground[:2, :2]) < np.trace(covariance[:2, :2])
-        assert float(verdicts[-1]["sigma_ground_m"]) == pytest.approx(np.sqrt(np.trace(of_ground[:2, :2])), rel=1e-3)
+        single = float(verdicts[-1]["sigma_ground_m"]) ** 2
+        assert np.trace(of_ground[:2, :2]) == pytest.approx(float(verdicts[-1]["inflation_ground"]) * single, rel=1e-3)
         assert float(verdicts[-1]["correction_east_m"]) == pytest.approx(fix.position[0] - prior.position[0], abs=1e-3)
 
         import pyproj
