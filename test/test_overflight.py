@@ -33,7 +33,7 @@ def test_a_frame_comes_to_what_is_known_of_it(overflight: Overflight, place: tup
     sigmas = np.sqrt(np.diag(found.covariance))
     assert sigmas[5] == pytest.approx(known.pop("yaw_sigma"), rel=0.01)
     # registration, and roll and pitch from this height
-    assert sigmas[:2] == pytest.approx(np.hypot(2.0, overflight.height * 1e-3 + 0.6), rel=0.1)
+    assert sigmas[:2] == pytest.approx(np.hypot(3.0, overflight.height * 1e-3 + 0.6), rel=0.1)
     # what the frame says of all places is highest where it is
     best = int(found.surface.scores.argmax())
     assert (found.surface.east[best], found.surface.north[best]) == pytest.approx(

@@ -80,11 +80,13 @@ def placed(grounds: Sequence[KnownGround], descriptor: Descriptor, seed: int, fo
 
 
 def _middles(ground: KnownGround, descriptor: Descriptor, footprint_px: float) -> list[Float64]:
-    """The middles (2,) of the pieces of a ground, in its pixels."""
+    """The middles (2,) of the pieces around the middle of a ground, in its pixels."""
     side_px = min(Localizer(ground.reference, descriptor).options.search.patch_px, footprint_px)
     side = round(side_px * ground.reference.gsd / ground.grid.gsd)
-    counts = ground.grid.height // side, ground.grid.width // side
-    return [np.array([(col + 0.5) * side, (row + 0.5) * side]) for row, col in product(*map(range, counts))]
+    sizes = np.array([ground.grid.width, ground.grid.height])
+    counts = sizes // side
+    first = (sizes - counts * side) / 2
+    return [first + (np.array([col, row]) + 0.5) * side for row, col in product(range(counts[1]), range(counts[0]))]
 
 
 def _placed(ground: KnownGround, at: Float64, localizer: Localizer, footprints_px: tuple[float, float],

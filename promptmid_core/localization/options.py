@@ -64,7 +64,7 @@ class TrackOptions:
 class ErrorOptions:
     """What the covariance of a fix is made of beside its residuals."""
 
-    registration_sigma_px: float = option(0.2, "Standard deviation of the map's own place, in map pixels of level 0, unless the "
+    registration_sigma_px: float = option(0.3, "Standard deviation of the map's own place, in map pixels of level 0, unless the "
                                           "map states a larger one.", 0, 20)
     correlation: float = option(4.0, "Factor on the tie points' covariance, as neighbouring blocks share ground and err "
                                 "together.", 1, 100)
