@@ -23,8 +23,8 @@ from promptmid_core.replay.run import Flight, ReplayedFrame
 COVERAGE95 = (0.90, 0.98)
 COVERAGE50 = (0.40, 0.60)
 MOST_SIGMA_OVER_RMS = 2.0
-# with fewer fixes the shares say more about chance than about the covariance
-ENOUGH_FIXES = 30
+# with fewer independent samples the shares say more about chance than about the covariance
+ENOUGH_SAMPLES = 20
 # how many places are shown of a frame, and from which probability on
 PLACES, LEAST_PROBABILITY = 4, 0.001
 
@@ -110,15 +110,19 @@ def verdict(summary: Summary) -> Judgement:
     return Judgement("warn" if doubt or findings else "good", f"{share}, no false fix.", sentences)
 
 
+def _enough(summary: Summary) -> bool:
+    return (summary["independent_samples"] or 0) >= ENOUGH_SAMPLES
+
+
 def _coverage_sentence(summary: Summary) -> str:
     text = (f"The 95{NBSP}% ellipse holds {percent(summary['coverage95'])} of the errors, the 50{NBSP}% ellipse "
             f"{percent(summary['coverage50'])}")
-    return text + ("." if summary["judged"] >= ENOUGH_FIXES else "; there are too few fixes to judge the covariance by.")
+    return text + ("." if _enough(summary) else "; there are too few independent fixes to judge the covariance by.")
 
 
 def _doubt(summary: Summary) -> str | None:
     """What is wrong with the covariance, if there are enough fixes to say so."""
-    if summary["judged"] < ENOUGH_FIXES:
+    if not _enough(summary):
         return None
     words: list[str] = []
     told: list[str] = []
