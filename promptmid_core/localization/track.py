@@ -119,6 +119,9 @@ class Track:
         expected = replace(expected, belief=belief)
         begun = self._begun(candidate, expected, motion)
         lift = float(expected.pose.position[2] - candidate.prior.pose.position[2])
+        if kept is not None:
+            # what a filter was told before it was lost it has not forgotten
+            begun = replace(begun, by_fixes=kept.by_fixes, by_points=kept.by_points)
         self._kept, self._quest, self._start = replace(begun, lift=lift), None, None
         return Spot(float(correction[0]), float(correction[1]), sought.probability)
 
