@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.flown import add_settings, add_topics, settings_of, topics_of
-from promptmid_core.cli.output import Bar, say
+from promptmid_core.cli.flown import add_settings, add_topics, flown_over, settings_of, topics_of
+from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import MODEL, command, group, output, positive_count
 
 if TYPE_CHECKING:
@@ -54,25 +54,13 @@ def _add_camera(kinds: Any) -> None:
 
 
 def _camera(args: argparse.Namespace) -> None:
-    from promptmid_core.bags.bag import open_bag
     from promptmid_core.calibration.camera.calibrate import calibrate
     from promptmid_core.calibration.camera.document import as_json, as_text, as_yaml
-    from promptmid_core.descriptors import load
-    from promptmid_core.errors import InputError
     from promptmid_core.files import write_json, write_whole
     from promptmid_core.localization.localizer import Localizer
-    from promptmid_core.refmap import ReferenceMap, region_path
-    from promptmid_core.replay.region import region_of_flight
 
     settings, topics = settings_of(args), topics_of(args)
-    regions = {region_path(args.map, settings.region) if settings.region else region_of_flight(
-        args.map, open_bag(bag, topics), settings.rig) for bag in args.bags}
-    if len(regions) > 1:
-        raise InputError(f"the bags were flown in several regions of {args.map}; calibrate with those of one")
-    reference = ReferenceMap.open(regions.pop())
-    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
-    if descriptor.choice is not None:
-        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    reference, descriptor = flown_over(args.map, args.bags, settings, topics)
     localizer = Localizer(reference, descriptor, settings.options)
     with Bar("replay", "frame") as progress:
         found, fixes = calibrate(args.bags, localizer, settings.rig, topics=topics, progress=progress)

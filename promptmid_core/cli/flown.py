@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptmid_core.cli.output import say
 from promptmid_core.cli.parsing import BACKENDS, topic
 
 if TYPE_CHECKING:
     from promptmid_core.bags.bag import Topics
+    from promptmid_core.descriptors import Descriptor
     from promptmid_core.localization.settings import Settings
+    from promptmid_core.refmap import ReferenceMap
 
 # as bags/bag.py has them
 TOPICS = {"image": "/image/compressed, or where that has no messages /image", "camera_info": "/camera_info",
@@ -54,3 +58,27 @@ def settings_of(args: argparse.Namespace) -> Settings:
     values = DEFAULTS | (read_parameter_file(args.params) if args.params else {})
     said = {name: getattr(args, name, None) for name in SETTINGS}
     return Settings.read(values | {name: str(value) for name, value in said.items() if value is not None})
+
+
+def flown_over(path: Path, bags: Sequence[Path], settings: Settings, topics: Topics, *,
+               corrected: bool = True) -> tuple[ReferenceMap, Descriptor]:
+    """Return the map, or the region of it, that bags were flown over, `corrected` by its offset or as it was built, and the
+    descriptor for it; says what runs its network.
+
+    Raises InputError where the bags were flown in several regions, or one of it cannot be opened.
+    """
+    from promptmid_core.bags.bag import open_bag
+    from promptmid_core.descriptors import load
+    from promptmid_core.errors import InputError
+    from promptmid_core.refmap import ReferenceMap, region_path
+    from promptmid_core.replay.region import region_of_flight
+
+    regions = {region_path(path, settings.region) if settings.region else region_of_flight(
+        path, open_bag(bag, topics), settings.rig) for bag in bags}
+    if len(regions) > 1:
+        raise InputError(f"the bags were flown in several regions of {path}; name those of one")
+    reference = ReferenceMap.open(regions.pop(), corrected=corrected)
+    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
+    if descriptor.choice is not None:
+        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    return reference, descriptor

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.flown import add_settings, add_topics, settings_of, topics_of
-from promptmid_core.cli.output import Bar, say
+from promptmid_core.cli.flown import add_settings, add_topics, flown_over, settings_of, topics_of
+from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import command, output
 
 
@@ -34,24 +34,12 @@ def _audit(args: argparse.Namespace) -> None:
 
     from promptmid_core.audit.audit import audit
     from promptmid_core.audit.document import as_json, as_text
-    from promptmid_core.bags.bag import open_bag
-    from promptmid_core.descriptors import load
-    from promptmid_core.errors import InputError
     from promptmid_core.files import write_json
-    from promptmid_core.refmap import ReferenceMap, region_path
     from promptmid_core.refmap.build import write_offset
     from promptmid_core.refmap.format.offset import AuditedFlight, OffsetFacts
-    from promptmid_core.replay.region import region_of_flight
 
     settings, topics = settings_of(args), topics_of(args)
-    regions = {region_path(args.map, settings.region) if settings.region else region_of_flight(
-        args.map, open_bag(bag, topics), settings.rig) for bag in args.against}
-    if len(regions) > 1:
-        raise InputError(f"the bags were flown in several regions of {args.map}; audit each with its own")
-    reference = ReferenceMap.open(regions.pop(), corrected=False)
-    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
-    if descriptor.choice is not None:
-        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    reference, descriptor = flown_over(args.map, args.against, settings, topics, corrected=False)
     with Bar("audit", "frame") as progress:
         found = audit(args.against, reference, descriptor, settings.options, settings.rig, topics=topics, progress=progress)
     if args.write:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.flown import TOPICS, add_settings, add_topics, settings_of, topics_of
-from promptmid_core.cli.output import Bar, say
+from promptmid_core.cli.flown import TOPICS, add_settings, add_topics, flown_over, settings_of, topics_of
+from promptmid_core.cli.output import Bar
 from promptmid_core.cli.parsing import command, output, positive_number
 from promptmid_core.files import write_json
 
@@ -37,24 +37,15 @@ def add(commands: Any) -> None:
 
 
 def _replay(args: argparse.Namespace) -> None:
-    from promptmid_core.bags.bag import open_bag
-    from promptmid_core.descriptors import load
     from promptmid_core.localization.localizer import Localizer
-    from promptmid_core.refmap import ReferenceMap, region_path
     from promptmid_core.replay import live as comparison
     from promptmid_core.replay.metrics import summarise, table
-    from promptmid_core.replay.region import region_of_flight
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.run import replay
 
     start = _start(args)
     settings, topics = settings_of(args), topics_of(args)
-    place = region_path(args.map, settings.region) if settings.region else region_of_flight(
-        args.map, open_bag(args.bag, topics), settings.rig)
-    reference = ReferenceMap.open(place)
-    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=settings.wanted)
-    if descriptor.choice is not None:
-        say(f"network on {descriptor.choice.runs_on}: {descriptor.choice.why}")
+    reference, descriptor = flown_over(args.map, [args.bag], settings, topics)
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
