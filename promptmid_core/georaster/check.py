@@ -15,6 +15,7 @@ from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.frame import own_crs
 from promptmid_core.georaster.kind import BANDS, PLAUSIBLE, TYPES, Kind, Plausible, needs_all_bands
+from promptmid_core.georaster.placement import GEOTRANSFORM
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_values
 
 Join = Callable[[Float32], Float32]
@@ -22,7 +23,6 @@ Join = Callable[[Float32], Float32]
 MEDIAN_SAMPLE = 1_000_000
 ODD_SAMPLE = 100_000  # implausible values that are looked at to name the most frequent
 MOST_ODD = 0.5  # share of a raster's pixels
-MOST_ROTATION_PX = 0.01
 
 HELD = Plausible("value that float32 can hold, in which rasters are read", -float(np.finfo(np.float32).max),
                  float(np.finfo(np.float32).max), "if they mean something, divide them with gdal_calc.py")
@@ -58,18 +58,16 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
     `join` makes one value of the bands (B, N) of each pixel (N), of which the medians are taken then. Pixels whose value is not
     `plausible`, by default for the `kind`, are not valid, which is logged as a warning.
 
-    Raises InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
-    rotated, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones. South-up rasters are fine.
+    Raises InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without a place on the
+    ground, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones.
     """
     from rasterio.enums import ColorInterp
 
     with opened(path) as source:
-        own_crs(path, source.crs)
-        t = source.transform
-        if t.is_identity:
-            raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
-        if _rotation_px(source) >= MOST_ROTATION_PX or t.a <= 0 or not t.e:
-            raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
+        placement = source.placement
+        own_crs(path, placement.crs)
+        if kind in ("landcover", "dem") and placement.kind != GEOTRANSFORM:
+            raise InputError(f"{path} is placed by {placement.kind}, by which no {kind} is read; lay it out with gdalwarp first")
         there = data_bands(source)
         if bands is None and len(there) not in BANDS[kind]:
             wanted = " or ".join(str(n) for n in BANDS[kind])
@@ -87,13 +85,6 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
             raise InputError(f"{path} holds {dtype} pixels where {kind} needs {', '.join(TYPES[kind])}; convert it first")
         # GDAL opens a file that was cut short without a word; reading it to its end is what tells
         return _scan(path, source, bands, kind, join, plausible or PLAUSIBLE.get(kind))
-
-
-def _rotation_px(source: Any) -> float:
-    """By how many pixels the corners of a raster lie off an upright rectangle; rounding makes some of it."""
-    t = source.transform
-    across, down = abs(t.b) * source.height / (abs(t.a) or np.inf), abs(t.d) * source.width / (abs(t.e) or np.inf)
-    return float(max(across, down))
 
 
 def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None,

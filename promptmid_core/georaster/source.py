@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,29 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.formats import VRT, check_beside, driver_of
+from promptmid_core.georaster.placement import Placement, placement_of
 from promptmid_core.georaster.proj import check_rasterio
 from promptmid_core.georaster.vrt import check_vrt
 
 
+class Raster:
+    """A rasterio dataset, with all that it has, and `placement`: how its pixels lie on the ground."""
+
+    def __init__(self, path: Path, dataset: Any) -> None:
+        self.path, self._dataset = path, dataset
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """As for `placement_of`."""
+        return placement_of(self.path, self._dataset)
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a rasterio dataset, in a format that is read (`formats.py`), which makes GDAL open nothing but plain files.
+def opened(path: Path) -> Iterator[Raster]:
+    """Open a raster, in a format that is read (`formats.py`), which makes GDAL open nothing but plain files.
 
     Raises InputError where there is none, or one that would open anything else.
     """
@@ -43,7 +60,7 @@ def opened(path: Path) -> Iterator[Any]:
         reason = one_line(error)
         raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
     with source:
-        yield source
+        yield Raster(path, source)
 
 
 def check_file(path: Path) -> None:
@@ -72,8 +89,15 @@ def data_bands(source: Any) -> tuple[int, ...]:
     return tuple(i for i, meaning in zip(source.indexes, source.colorinterp, strict=True) if meaning is not ColorInterp.alpha)
 
 
+def is_complex(source: Any, bands: tuple[int, ...]) -> bool:
+    """Return whether the values of any of these bands are complex numbers, which are read as their amplitude."""
+    return any(source.dtypes[band - 1].startswith("complex") for band in bands)
+
+
 def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
     """Return whether the values of these bands are whole numbers, not scaled to anything else."""
+    if is_complex(source, bands):
+        return False
     plain = all(source.scales[b - 1] == 1 and source.offsets[b - 1] == 0 for b in bands)
     return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
 
@@ -81,8 +105,8 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
 def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
     """Return a window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
-    A pixel is valid where its bands are finite in float32 and at least one of them, or `all_bands`, is not nodata, masked or
-    transparent. Raises InputError where the file is damaged.
+    Of complex numbers that is their amplitude. A pixel is valid where its bands are finite in float32 and at least one of them,
+    or `all_bands`, is not nodata, masked or transparent. Raises InputError where the file is damaged.
     """
     values, known = read_values(source, bands, window, all_bands)
     with np.errstate(over="ignore"):
@@ -100,6 +124,8 @@ def read_values(source: Any, bands: tuple[int, ...], window: Any, all_bands: boo
         masks = source.read_masks(bands, window=window)
     except RasterioError as error:
         raise InputError(f"{source.name} is truncated or damaged: {one_line(error)}; get a whole copy") from error
+    if np.iscomplexobj(values):
+        values = np.abs(values)
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
     if (scale != 1).any() or (offset != 0).any():
         values = values * scale + offset
@@ -112,6 +138,8 @@ def band_label(path: Path, bands: tuple[int, ...]) -> str:
     if not bands:
         return ""
     with opened(path) as source:
+        if is_complex(source, bands):
+            return "amplitude of complex numbers"
         parts = [part for band in bands for part in (source.descriptions[band - 1], source.units[band - 1]) if part]
     return " ".join(dict.fromkeys(parts))
 
