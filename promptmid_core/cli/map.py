@@ -124,12 +124,13 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 def _tell(path: Path, built: ReferenceMap) -> None:
     from promptmid_core.localization.options import Options
-    from promptmid_core.refmap import few_heights, little_data, small_ground, unsure_place
+    from promptmid_core.refmap import few_heights, little_data, small_ground, unsure_place, unsure_relief
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
     patch_px = Options().search.patch_px
-    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path)):
+    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path),
+                     unsure_relief(path)):
         if sentence:
             say(f"warning: {sentence}")
 
@@ -141,6 +142,10 @@ def _map_info(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(info, indent=2))
         return
+    for name, fact in info.pop("facts").items():
+        value = "unknown" if fact["value"] is None else fact["value"]
+        source = fact["by"] if fact["source"] == "unknown" else " ".join(filter(None, (fact["source"], fact["by"])))
+        print(f"{name:20s} {value}" + (f" ({source})" if source else ""))
     for key, value in info.items():
         print(f"{key:20s} {json.dumps(value) if isinstance(value, dict | list) else value}")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.border import Border
 from promptmid_core.georaster.frame import own_crs
 from promptmid_core.georaster.kind import BANDS, PLAUSIBLE, TYPES, Kind, Plausible, needs_all_bands
 from promptmid_core.georaster.placement import GEOTRANSFORM
@@ -37,7 +38,7 @@ class RasterFacts:
     Medians are those of an even sample of about a million pixels, `lit_median` of what is not 0 in it; `implausible` is the share
     of the pixels that are not valid because nothing on the ground can have their value. `dtype` is the file's own where it holds
     whole numbers that stand for themselves, else float32. `classes` are the values of a land cover that occur, `bands` those that
-    were read.
+    were read. `border` is the share of the pixels in a border of zeros around a SAR image, which have no part in its median.
     """
 
     dtype: str
@@ -49,6 +50,7 @@ class RasterFacts:
     lit_median: float = 0.0
     implausible: float = 0.0
     bands: tuple[int, ...] = ()
+    border: float = 0.0
 
 
 def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, join: Join | None = None,
@@ -93,6 +95,7 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
     sample, odd, beyond = [], _Odd(), _Odd()
     classes: set[int] = set()
+    border = Border(source.width, source.height)
     for _, window in source.block_windows(1):
         values, valid = read_values(source, bands, window, needs_all_bands(kind))
         if values.dtype == np.float64:
@@ -100,6 +103,8 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
         pixels = np.where(valid, values, 0).astype(np.float32)
         if plausible:
             valid = odd.taken_from(valid, pixels, plausible)
+        if kind == "sar":
+            border.see((pixels == 0).all(axis=0), valid, window)
         if valid.any():
             count += int(valid.sum())
             known = pixels[:, valid]
@@ -115,10 +120,19 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
     size, values = source.width * source.height, np.concatenate(sample)
+    empty = border.pixels()
+    if 0 < empty < count:
+        values = _without_zeros(values, round(len(values) * empty / count))
     median = _median(values)
     lit_median = _median(values[values != 0]) if not values.all() else median
     dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
-    return RasterFacts(dtype, count / size, minimum, maximum, median, frozenset(classes), lit_median, odd.count / size, bands)
+    return RasterFacts(dtype, count / size, minimum, maximum, median, frozenset(classes), lit_median, odd.count / size, bands,
+                       empty / size)
+
+
+def _without_zeros(values: Float32, count: int) -> Float32:
+    """The values without so many of the zeros among them."""
+    return np.delete(values, np.flatnonzero(values == 0)[:count])
 
 
 def _median(values: Float32) -> float:

@@ -18,7 +18,9 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster.formats import VRT, check_beside, driver_of
 from promptmid_core.georaster.placement import Placement, placement_of
 from promptmid_core.georaster.proj import check_rasterio
+from promptmid_core.georaster.saferaster import opened_safe
 from promptmid_core.georaster.vrt import check_vrt
+from promptmid_core.products import is_safe
 
 
 class Raster:
@@ -37,11 +39,19 @@ class Raster:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Raster]:
-    """Open a raster, in a format that is read (`formats.py`), which makes GDAL open nothing but plain files.
+def opened(path: Path) -> Iterator[Any]:
+    """Open a raster, in a format that is read (`formats.py`), or the folder of a Sentinel-1 product as one, which has more than a
+    rasterio dataset its `placement`; GDAL opens nothing but plain files.
 
     Raises InputError where there is none, or one that would open anything else.
     """
+    with opened_safe(path, _opened) if is_safe(path) else _opened(path) as source:
+        yield source
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Raster]:
+    """As `opened`, of a file."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
@@ -72,9 +82,12 @@ def check_file(path: Path) -> None:
         raise InputError(f"{name} has a name that is not UTF-8, which GDAL cannot open; rename it") from error
     if path.absolute().parts[1:2] and path.absolute().parts[1].startswith("vsi"):
         raise InputError(f"{path} would be taken by GDAL for what is no file of this machine; copy it here and name that")
+    if is_safe(path):
+        return
     try:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is not a file"
+            what = "is a link to nothing" if path.is_symlink() else "is not a file"
+            what = "is a folder and no Sentinel-1 product" if path.is_dir() else what
             raise InputError(f"{path} {what}; give a GeoTIFF that exists")
         with path.open("rb"):
             pass
