@@ -56,17 +56,13 @@ def completed(product: SarProduct, facts: Sequence[Fact], has_dem: bool, flat: b
     What is placed `flat`, by anything but a geotransform, is not terrain corrected.
     """
     said = {fact.name: fact.value for fact in facts if fact.source == METADATA}
-    looks = said.get("looks") if product.looks is None else product.looks
-    product = replace(product, looks=looks if isinstance(looks, float) else product.looks)
-    if not has_dem:
+    numbers = {name: float(said[name]) for name in ("looks", "incidence_deg", "look_deg") if isinstance(said.get(name), float)}
+    product = replace(product, looks=numbers.get("looks", product.looks))
+    incidence = numbers.get("incidence_deg", product.incidence_deg)
+    if not has_dem or incidence is None:
         return product
-    incidence = said.get("incidence_deg", product.incidence_deg)
-    product = replace(product, incidence_deg=incidence if isinstance(incidence, float) else None)
-    if product.incidence_deg is None:
-        return product
-    look = said.get("look_deg", product.look_deg)
     displaced = said.get("terrain_corrected") == NO or (flat and product.terrain_corrected == UNKNOWN)
-    return replace(product, look_deg=look if isinstance(look, float) else None,
+    return replace(product, incidence_deg=incidence, look_deg=numbers.get("look_deg", product.look_deg),
                    terrain_corrected=NO if displaced else product.terrain_corrected)
 
 
