@@ -70,8 +70,9 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         raise InputError(f"descriptors are not stored as {store}; give {' or '.join(STORES)}")
     acquisitions = [acquisition_of(path) for path in rasters.values()]
     facts = told(product, acquisitions)
-    said, product = product, completed(product, facts, dem is not None, set(placements(rasters.values())) != {GEOTRANSFORM})
-    product.check(has_dem=dem is not None)
+    said, has_dem = product, dem is not None
+    completed(said, facts, has_dem, flat=False).check(has_dem)
+    product = completed(said, facts, has_dem, flat=set(placements(rasters.values())) != {GEOTRANSFORM})
     lain = laid(rasters, product, descriptor.stride, crs=options.crs, gsd=gsd, dem=dem)
     frame, grid = lain.view.frame, lain.view.grid
     levels = default_levels(*grid.shape) if options.levels is None else options.levels

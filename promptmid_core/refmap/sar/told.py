@@ -56,7 +56,7 @@ def completed(product: SarProduct, facts: Sequence[Fact], has_dem: bool, flat: b
     What is placed `flat`, by anything but a geotransform, is not terrain corrected.
     """
     said = {fact.name: fact.value for fact in facts if fact.source == METADATA}
-    numbers = {name: float(said[name]) for name in ("looks", "incidence_deg", "look_deg") if isinstance(said.get(name), float)}
+    numbers = {name: value for name, value in said.items() if isinstance(value, float)}
     product = replace(product, looks=numbers.get("looks", product.looks))
     incidence = numbers.get("incidence_deg", product.incidence_deg)
     if not has_dem or incidence is None:
