@@ -174,8 +174,8 @@ MATCH = {
     "correction_north_m": Key(_correction(1), "The same along the map's y."),
     "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
     "grid_convergence_deg": Key(_north(lambda north: degrees(north.azimuth)), "Azimuth of the map's grid north, clockwise from "
-                                "true north, where the image was matched, or else at its prior. The nose of an aircraft whose yaw "
-                                "in `~/pose` is `yaw` points to the true azimuth 90 - `yaw` + this, in degrees."),
+                                "true north, where the image was matched, or else at its prior. The nose of an aircraft whose "
+                                "yaw in `~/pose` is `yaw` points to the true azimuth 90 - `yaw` + this, in degrees."),
     "grid_scale": Key(_north(lambda north: north.scale), "Metres of the map for a metre on the ellipsoid, along grid north "
                       "there."),
     "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix by itself: the root of the summed variances of x "
