@@ -83,7 +83,7 @@ class Outputs:
 
     def _north(self, candidate: Candidate) -> North | None:
         """Grid north at the match, or else at the prior; None where that is no place of the map's CRS."""
-        pose = candidate.pose or (candidate.prior and candidate.prior.pose)
+        pose = candidate.pose if candidate.pose is not None or candidate.prior is None else candidate.prior.pose
         north = self._geodetic.north(float(pose.position[0]), float(pose.position[1])) if pose is not None else None
         return north if north is not None and isfinite(north.azimuth) and isfinite(north.scale) else None
 
