@@ -19,7 +19,6 @@ def rendered(template: str, *, scripts: Sequence[str] = (), **values: Any) -> st
     Content-Security-Policy that lets a page load nothing and run no other script than that.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
 
     def source(name: str) -> str:
         return files("promptmid_core").joinpath(name).read_text(encoding="utf-8")
@@ -29,7 +28,7 @@ def rendered(template: str, *, scripts: Sequence[str] = (), **values: Any) -> st
     environment = Environment(loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True)
     return environment.get_template(template).render(
-        script=Markup(script), policy=Markup(f"{POLICY}; script-src 'sha256-{seal}'" if scripts else POLICY), **values)
+        script=script, policy=f"{POLICY}; script-src 'sha256-{seal}'" if scripts else POLICY, **values)
 
 
 def number(value: float | None, unit: str = "", digits: int = 2) -> str:
