@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -39,10 +38,15 @@ def packed(built: Path) -> Path:
     return built.parent / "map.zip"
 
 
-def test_what_is_unpacked_is_what_was_packed(built: Path, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def names(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+def test_what_is_unpacked_is_what_was_packed(built: Path, packed: Path, tmp_path: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["map", "unpack", str(packed), str(tmp_path / "map")]) == 0
     assert contents(tmp_path / "map") == contents(built)
-    assert os.listdir(tmp_path) == ["map"]
+    assert names(tmp_path) == ["map"]
     assert cli.main(["map", "pack", str(tmp_path / "map"), str(tmp_path / "again.zip")]) == 0
     assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
     assert "as its manifest tells" in capsys.readouterr().out
@@ -70,7 +74,7 @@ def test_damage_on_the_way_in_is_named_and_nothing_is_written(built: Path, tmp_p
         (copy / name).unlink() if hurt is None else (copy / name).write_bytes(hurt)
         with pytest.raises(InputError, match=name):
             pack_map(copy, tmp_path / "map.zip")
-        assert os.listdir(tmp_path) == ["map"]
+        assert names(tmp_path) == ["map"]
         (copy / name).write_bytes(kept)
 
 
@@ -86,7 +90,7 @@ def test_any_byte_that_changed_on_the_way_is_found(packed: Path, tmp_path: Path)
         (tmp_path / "hurt.zip").write_bytes(hurt)
         with pytest.raises(InputError, match=r"hurt\.zip"):
             unpack_map(tmp_path / "hurt.zip", tmp_path / "map")
-        assert os.listdir(tmp_path) == ["hurt.zip"]
+        assert names(tmp_path) == ["hurt.zip"]
 
 
 def rewritten(packed: Path, file: Path, change: dict[str, bytes], **options: int) -> Path:
@@ -111,21 +115,22 @@ def test_a_zip_that_is_not_this_map_is_refused(packed: Path, tmp_path: Path, cha
     file = rewritten(packed, tmp_path / "other.zip", change, **options)
     with pytest.raises(InputError, match=told):
         unpack_map(file, tmp_path / "map")
-    assert os.listdir(tmp_path) == ["other.zip"]
+    assert names(tmp_path) == ["other.zip"]
 
 
 def test_what_is_no_packed_map_is_refused(packed: Path, tmp_path: Path) -> None:
     (tmp_path / "short.zip").write_bytes(packed.read_bytes()[:-500])
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
-    for name, told in (("short.zip", "cut short or damaged"), ("empty.zip", "no whole map at its top"), ("none.zip", "cannot be read")):
+    for name, told in (("short.zip", "cut short or damaged"), ("empty.zip", "no whole map at its top"),
+                       ("none.zip", "cannot be read")):
         with pytest.raises(InputError, match=told):
             unpack_map(tmp_path / name, tmp_path / "map")
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "mine").touch()
     with pytest.raises(InputError, match="is there already"):
         unpack_map(packed, tmp_path / "there")
-    assert os.listdir(tmp_path / "there") == ["mine"]
+    assert names(tmp_path / "there") == ["mine"]
 
 
 def test_targets_that_cannot_be_are_refused(built: Path, tmp_path: Path) -> None:
@@ -158,5 +163,5 @@ def test_killed_halfway_nothing_has_the_name(built: Path, packed: Path, tmp_path
         assert process.stdout is not None and process.stdout.readline() == b"half\n"
         process.send_signal(signal.SIGKILL)
         process.wait()
-    left = os.listdir(tmp_path)
+    left = names(tmp_path)
     assert target not in left and all(is_partial(name) for name in left)

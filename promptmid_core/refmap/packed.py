@@ -127,8 +127,8 @@ def _members(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
         if place.as_posix() != member.filename or place.is_absolute() or ".." in place.parts or "\\" in member.filename:
             raise InputError(f"{file} holds '{member.filename}', which leads out of a map; it is no packed map, pack one anew")
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 or member.file_size != member.compress_size:
-            raise InputError(f"{file} holds '{member.filename}' compressed or encrypted, as no packed map does; pack the map with "
-                             "'promptmid map pack'")
+            raise InputError(f"{file} holds '{member.filename}' compressed or encrypted, as no packed map does; pack the map "
+                             "with 'promptmid map pack'")
     return members
 
 
