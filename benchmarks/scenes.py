@@ -3,10 +3,10 @@
     python -m benchmarks.scenes FOLDER [--json FILE] [--most-px 1500]
 
 Each is built with the descriptor structural, as coarse as leaves so many pixels on a side. Where one is built, `off GDAL px` says
-how far its pixels lie from where GDAL's own warp puts them, at most, over a lattice of the map. GDAL places no Sentinel-1 folders:
-`off grid px` is how far, in samples and lines, their orbit puts the points of their geolocation grid from where this says they
-are, at most; of images in bursts, whose lines repeat ground, in samples alone. Exit status 1 where one ends in anything but a map
-or a sentence, or lies off by a pixel.
+how far its pixels lie from where GDAL's own warp puts them, at most, over a lattice of the map. GDAL places no Sentinel-1 folder:
+`off grid px` is how far, in samples and lines, its orbit puts the points of its geolocation grid from where this says they are,
+at most; of images in bursts, whose lines repeat ground, in samples alone. Exit status 1 where one ends in anything but a map or a
+sentence, or lies off by a pixel.
 """
 
 from __future__ import annotations
