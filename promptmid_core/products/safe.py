@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,7 +65,7 @@ class Safe:
 
 def is_safe(path: Path) -> bool:
     """Return whether a path is the folder of a Sentinel-1 product, or names a swath in one, as NAME.SAFE/IW1."""
-    return _is_folder(path) or (not path.exists() and _is_folder(path.parent))
+    return _is_folder(path) or (not os.path.lexists(path) and _is_folder(path.parent))
 
 
 def swaths(path: Path) -> list[Path]:
@@ -76,7 +77,9 @@ def swaths(path: Path) -> list[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    return (path / "annotation").is_dir() and ((path / "manifest.safe").exists() or (path / "measurement").is_dir())
+    # of what cannot be looked at these say no, where the methods of a path raise
+    return os.path.isdir(path / "annotation") and (  # noqa: PTH112
+        os.path.exists(path / "manifest.safe") or os.path.isdir(path / "measurement"))  # noqa: PTH110, PTH112
 
 
 def _annotations(folder: Path) -> list[Path]:
