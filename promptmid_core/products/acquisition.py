@@ -27,19 +27,19 @@ class Acquisition:
     terrain_corrected: str | None = None
 
 
-class Said:
+class MetadataFields:
     """Values of a metadata `file`, each checked as it is taken; None where one is not there."""
 
     def __init__(self, file: str, values: Any) -> None:
         self.file, self.values = file, values if isinstance(values, dict) else {}
 
-    def part(self, *names: str) -> Said:
+    def part(self, *names: str) -> MetadataFields:
         """Return what lies below these names."""
         values: Any = self.values
         for name in names:
             values = values.get(name) if isinstance(values, dict) else None
             values = values[0] if isinstance(values, list) and values else values
-        return Said(self.file, values)
+        return MetadataFields(self.file, values)
 
     def number(self, name: str, least: float, most: float) -> float | None:
         """Return a number. Raises InputError where it does not lie between the two."""

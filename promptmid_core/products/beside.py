@@ -9,7 +9,7 @@ from pathlib import Path
 from promptmid_core.documents import read_json
 from promptmid_core.errors import InputError
 from promptmid_core.products import capella, iceye, stac, umbra
-from promptmid_core.products.acquisition import Acquisition, Said
+from promptmid_core.products.acquisition import Acquisition, MetadataFields
 from promptmid_core.products.safe import Safe, is_safe
 from promptmid_core.products.xmlfile import read_xml
 
@@ -63,7 +63,7 @@ def _read(file: Path) -> Acquisition | None:
     if file.suffix.lower() == ".xml":
         fields = iceye.said_of(file.name, read_xml(file))
         return iceye.acquisition(fields) if fields else None
-    said = Said(file.name, read_json(file, MOST_JSON_BYTES, CURE))
+    said = MetadataFields(file.name, read_json(file, MOST_JSON_BYTES, CURE))
     for kind, read in ((umbra.is_umbra, umbra.acquisition), (capella.is_capella, capella.acquisition),
                        (stac.is_item, stac.acquisition)):
         if kind(said):

@@ -51,7 +51,7 @@ class Along:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationTables:
     """`sigma` makes of numbers the square root of sigma nought; `noise` is their power without an echo, None where not known."""
 
     sigma: Table
@@ -69,24 +69,25 @@ class Calibration:
         return (np.sqrt(power) / self.sigma.at(row, col, *numbers.shape)).astype(np.float32)
 
 
-def read_calibration(calibration: Path, noise: Path | None) -> Calibration:
+def read_calibration(calibration: Path, noise: Path | None) -> CalibrationTables:
     """Return the tables of a channel. Raises InputError where they are damaged or make no backscatter."""
     stamps = tuple(file.stat().st_mtime_ns for file in (calibration, noise) if file)
     return _read(calibration, noise, stamps)
 
 
 @lru_cache(maxsize=16)
-def _read(calibration: Path, noise: Path | None, _: object) -> Calibration:
+def _read(calibration: Path, noise: Path | None, _: object) -> CalibrationTables:
     sigma = _table(calibration, read_xml(calibration), "calibrationVectorList/calibrationVector", "sigmaNought")
     if not all((values > 0).all() for values in sigma.values):
         raise InputError(f"{calibration} has values of sigmaNought that are not above 0; {CURE}")
     if noise is None:
-        return Calibration(sigma, None, ())
+        return CalibrationTables(sigma, None, ())
     root = read_xml(noise)
     if root.find("noiseRangeVectorList") is None:
         # as it was called until 2018
-        return Calibration(sigma, _table(noise, root, "noiseVectorList/noiseVector", "noiseLut"), ())
-    return Calibration(sigma, _table(noise, root, "noiseRangeVectorList/noiseRangeVector", "noiseRangeLut"), _along(noise, root))
+        return CalibrationTables(sigma, _table(noise, root, "noiseVectorList/noiseVector", "noiseLut"), ())
+    across = _table(noise, root, "noiseRangeVectorList/noiseRangeVector", "noiseRangeLut")
+    return CalibrationTables(sigma, across, _along(noise, root))
 
 
 def _table(path: Path, root: ElementTree.Element, where: str, name: str) -> Table:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from promptmid_core.products.acquisition import Acquisition, Said, product
+from promptmid_core.products.acquisition import Acquisition, MetadataFields, product
 from promptmid_core.products.orbit import direction_deg, geodetic
 
 
-def is_capella(said: Said) -> bool:
+def is_capella(said: MetadataFields) -> bool:
     """Return whether a JSON object is of this kind."""
     return isinstance(said.values.get("collect"), dict) and isinstance(said.values["collect"].get("image"), dict)
 
 
-def acquisition(said: Said) -> Acquisition:
+def acquisition(said: MetadataFields) -> Acquisition:
     """Return what Capella says. GEO are terrain corrected, other products lie on the ellipsoid."""
     collect = said.part("collect")
     radar, image, centre = collect.part("radar"), collect.part("image"), collect.part("image", "center_pixel")
@@ -24,7 +24,7 @@ def acquisition(said: Said) -> Acquisition:
         (sent + heard,) if sent and heard else (), "yes" if said.text("product_type").upper() == "GEO" else "no")
 
 
-def _look(collect: Said, centre: Said) -> float | None:
+def _look(collect: MetadataFields, centre: MetadataFields) -> float | None:
     """From the satellite in the middle of its track to the middle of the scene."""
     target, vectors = centre.values.get("target_position"), collect.part("state").values.get("state_vectors")
     if not vectors and isinstance(collect.values.get("state"), dict):

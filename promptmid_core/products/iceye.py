@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from promptmid_core.products.acquisition import Acquisition, Said, product
+from promptmid_core.products.acquisition import Acquisition, MetadataFields, product
 
 NEEDED = ("acquisition_start_utc", "look_side")
 
 
-def said_of(file: str, root: ElementTree.Element) -> Said | None:
+def said_of(file: str, root: ElementTree.Element) -> MetadataFields | None:
     """Return the plain fields of an XML file of this kind; None where it is of another."""
     fields = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in root}
-    return Said(file, {name: text for name, text in fields.items() if text}) if all(map(fields.get, NEEDED)) else None
+    return MetadataFields(file, {name: text for name, text in fields.items() if text}) if all(map(fields.get, NEEDED)) else None
 
 
-def acquisition(said: Said) -> Acquisition:
+def acquisition(said: MetadataFields) -> Acquisition:
     """Return what ICEYE says. Only products of the level ORTHO are terrain corrected."""
     heading, side = said.number("heading", -360, 360), said.text("look_side").lower()
     turn = {"right": 90.0, "left": -90.0}.get(side)

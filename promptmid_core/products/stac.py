@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from promptmid_core.products.acquisition import Acquisition, Said, product
+from promptmid_core.products.acquisition import Acquisition, MetadataFields, product
 
 
-def is_item(said: Said) -> bool:
+def is_item(said: MetadataFields) -> bool:
     """Return whether a JSON object is a STAC item of a SAR image."""
     properties = said.values.get("properties")
     return "stac_version" in said.values and isinstance(properties, dict) and any(key.startswith("sar:") for key in properties)
 
 
-def acquisition(said: Said) -> Acquisition:
+def acquisition(said: MetadataFields) -> Acquisition:
     """Return what a STAC item says."""
     told = said.part("properties")
     looks = told.number("sar:looks_equivalent_number", 0.5, 1e4) or product(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from promptmid_core.products.acquisition import Acquisition, Said
+from promptmid_core.products.acquisition import Acquisition, MetadataFields
 
 
-def is_umbra(said: Said) -> bool:
+def is_umbra(said: MetadataFields) -> bool:
     """Return whether a JSON object is of this kind."""
     return isinstance(said.values.get("collects"), list) and "umbra" in str(said.values.get("vendor", "umbra")).lower()
 
 
-def acquisition(said: Said) -> Acquisition:
+def acquisition(said: MetadataFields) -> Acquisition:
     """Return what Umbra says. GEC are laid on the ellipsoid, or a plane, and not on the terrain."""
     collect = said.part("collects")
     return Acquisition(
@@ -18,7 +18,7 @@ def acquisition(said: Said) -> Acquisition:
         None, collect.words("polarizations"), "no")
 
 
-def _look(collect: Said) -> float | None:
+def _look(collect: MetadataFields) -> float | None:
     """The azimuth, or its opposite: whichever lies on the side of the track that the radar looked to."""
     azimuth = collect.number("angleAzimuthDegrees", -360, 360)
     track, side = collect.text("satelliteTrack").upper(), collect.text("observationDirection").upper()
