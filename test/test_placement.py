@@ -100,7 +100,7 @@ def test_rational_polynomials_place_as_gdal_does_at_the_heights_of_the_dem(tmp_p
 
 
 def assert_alike(u: Any, v: Any, told: Any) -> None:
-    """Half a pixel at the edge is left out, where bilinear numbers end; GDAL's warp goes straight where that is within 1/8 pixel."""
+    """Half a pixel at the edge is left out, where bilinear numbers end; GDAL goes straight where that is within 1/8 pixel."""
     there = np.isfinite(told).all(axis=0) & (np.abs(u - 109.5) < 109) & (np.abs(v - 99.5) < 99)
     assert there.mean() > 0.3
     assert np.hypot(u - told[0], v - told[1])[there].max() < 0.25
