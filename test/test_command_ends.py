@@ -20,7 +20,7 @@ from promptmid_core.reasons import Reason
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
         "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds", "bags", "--camera-calibration",
-        "--against"}
+        "--against", "--camera"}
 FOLDERS = {"promptmid map build": "out", "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
            "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work",
            "promptmid calibrate descriptor": "--work"}
