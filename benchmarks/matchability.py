@@ -1,16 +1,20 @@
-"""How many frames of short flights over known ground match alone, without a belief.
+"""What is known of matchability: pieces of flights over known ground, and how many of their frames match alone, without a belief.
 
     python -m benchmarks.matchability sample GROUND... --footprints 128,160 --json SAMPLES --work FOLDER
+    python -m benchmarks.matchability fit SAMPLES... --out promptmid_core/weights/matchability.json
+    python -m benchmarks.matchability judge SAMPLES...
 
 GROUND is a folder with optical.tif and sar.tif, as for `promptmid calibrate descriptor`. A frame is right where `Localizer.match`
-gives a candidate that passes its gates and whose ground lies within 5 px of the true one.
+gives a candidate that passes its gates and whose ground lies within 5 px of the true one, from a prior of 20 px. `fit` makes of
+samples what `promptmid plan` reckons with; `judge` holds that against others.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +24,22 @@ import numpy as np
 from promptmid_core.calibration.ground import KnownGround
 from promptmid_core.calibration.looks import LEAST_SEEN, STAMP_NS, TILT, prior_at
 from promptmid_core.descriptors import load
+from promptmid_core.documents import read_json
 from promptmid_core.errors import InputError
 from promptmid_core.files import write_json
 from promptmid_core.geometry import Pose, boresight_point
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.plan.matchability import FEATURES, Matchability, features
+from promptmid_core.plan.texture import Edges, Texture, cells_of, texture_at
+from promptmid_core.refmap import ReferenceMap
 from promptmid_core.simulation.flight.exposure import Exposure
 from promptmid_core.simulation.flight.sight import Sight
 
 RIGHT_PX = 5.0
+BINS = 5  # of the probabilities, for calibration
+RIDGE = 1.0
+LOOKED = 4  # points of a piece that its texture is taken at
 LENGTH = 1.5  # of a piece, in footprints
 TRIES = 400
 
@@ -96,8 +107,53 @@ def _look(ground: KnownGround, localizer: Localizer, sight: Sight, true: Pose,
     return float(np.hypot(*(seen - truly)[:2])) / ground.reference.gsd, candidate.reason is Reason.FIX
 
 
+def textures(piece: Piece, edges: Edges) -> list[Texture | None]:
+    """Return the textures along a piece."""
+    points = piece.points[::max(1, len(piece.points) // LOOKED)]
+    return [texture_at(edges, x, y, cells_of(piece.footprint_px)) for x, y in points]
+
+
+def looked_at(files: Sequence[Path]) -> list[tuple[Piece, list[Texture | None]]]:
+    """Return the pieces of files of samples, with their textures."""
+    found = [Piece(**each) for path in files for each in read_json(path)]
+    edges = {name: Edges.of(ReferenceMap.open(Path(name))) for name in {piece.map for piece in found}}
+    return [(piece, textures(piece, edges[piece.map])) for piece in found]
+
+
+def fitted(pieces: Sequence[tuple[Piece, list[Texture | None]]]) -> Matchability:
+    """Return the logistic regression of the shares of right frames, by Newton's method with a little ridge."""
+    rows = [(features(texture), np.mean(piece.right), len(piece.right) / len(along))
+            for piece, along in pieces for texture in along if texture is not None]
+    seen, share, count = (np.array(column, np.float64) for column in zip(*rows, strict=True))
+    middle, scale = seen.mean(axis=0), seen.std(axis=0)
+    design = np.column_stack([(seen - middle) / scale, np.ones(len(seen))])
+    ridge, told = np.diag([RIDGE] * len(FEATURES) + [0.0]), np.zeros(len(FEATURES) + 1)
+    for _ in range(50):
+        odds = 1 / (1 + np.exp(-design @ told))
+        bend = (design.T * (count * odds * (1 - odds))) @ design + ridge
+        told = told + np.linalg.solve(bend, design.T @ (count * (share - odds)) - ridge @ told)
+    weights = told[:-1] / scale
+    return Matchability(tuple(weights.tolist()), float(told[-1] - weights @ middle))
+
+
+def held(model: Matchability, pieces: Sequence[tuple[Piece, list[Texture | None]]]) -> dict[str, Any]:
+    """Return how a model does on pieces: rank correlation, the shares in bins of its probability, and by ground."""
+    from scipy.stats import spearmanr
+
+    said = np.array([np.mean([model.probability(texture) for texture in along]) for _, along in pieces])
+    share = np.array([np.mean(piece.right) for piece, _ in pieces])
+    bins = [{"pieces": len(at), "probability": round(float(said[at].mean()), 3), "share": round(float(share[at].mean()), 3)}
+            for at in np.array_split(np.argsort(said), BINS)]
+    names = np.array([f"{piece.ground} {piece.footprint_px:.0f} px" for piece, _ in pieces])
+    return {"pieces": len(pieces), "frames": sum(len(piece.right) for piece, _ in pieces),
+            "rank_correlation": round(float(spearmanr(said, share)[0]), 3),
+            "worst_bin": round(max(abs(each["probability"] - each["share"]) for each in bins), 3), "bins": bins,
+            "grounds": {str(name): [round(float(values[names == name].mean()), 2) for values in (said, share)]
+                        for name in sorted(set(names))}}
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Take samples."""
+    """Run one of the three."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.matchability", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words = parser.add_subparsers(required=True, dest="word")
@@ -110,7 +166,23 @@ def main(argv: list[str] | None = None) -> int:
     sample.add_argument("--descriptor", default="structural")
     sample.add_argument("--work", type=Path, required=True)
     sample.add_argument("--json", type=Path, required=True)
+    fit, judge = words.add_parser("fit"), words.add_parser("judge")
+    for each in (fit, judge):
+        each.add_argument("samples", type=Path, nargs="+")
+    fit.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
+    if args.word == "judge":
+        print(json.dumps(held(Matchability.shipped(), looked_at(args.samples)), indent=1))
+        return 0
+    if args.word == "fit":
+        known = looked_at(args.samples)
+        model = fitted(known)
+        write_json(args.out, {"weights": dict(zip(FEATURES, (round(value, 4) for value in model.weights), strict=True)),
+                              "constant": round(model.constant, 4), "pieces": len(known),
+                              "frames": sum(len(piece.right) for piece, _ in known),
+                              "grounds": sorted({piece.ground for piece, _ in known})})
+        print(json.dumps(held(model, known), indent=1))
+        return 0
     found: list[dict[str, Any]] = []
     for folder in args.grounds:
         footprints = [float(each) for each in args.footprints.split(",")]

@@ -156,7 +156,7 @@ def _map_info(args: argparse.Namespace) -> None:
         heights = {"heights_m": {"min": band.least, "max": band.most}} if band else {}
         print(json.dumps(info | heights, indent=2))
         return
-    print(table(facts(reference, band)))
+    print(table(facts(reference, band.sentence if band else None)))
 
 
 def _map_verify(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from promptmid_core.localization.options import SearchOptions
 from promptmid_core.refmap import ReferenceMap
 
 SMALLEST_PX = 128.0  # shorter side of a footprint, in map pixels: 7 of 10 frames of flights over Los Angeles get a fix with it
+ROUNDED = 1e-6  # share of a height
 COARSENESS = 2.0  # image pixels may be so many times as coarse as the map's
 
 
@@ -63,6 +64,18 @@ class Band:
     def usual(self) -> float:
         """The height to plan with where none is given: frames fill the patch, as far as the band allows it."""
         return float(np.clip(self.full, self.least, self.most))
+
+    @property
+    def sentence(self) -> str:
+        """What the band is, in words."""
+        return (f"{self.least:.0f} to {self.most:.0f} m above ground with this camera, best from {self.usual:.0f} m; above, "
+                f"{self.ceiling}")
+
+    def trouble(self, height: float) -> str:
+        """Return why frames from a height cannot be matched, in a few words; empty where they can."""
+        if height < self.least * (1 - ROUNDED):
+            return f"too low: a frame shows less than {self.least * self.footprint.shorter / self.gsd:.0f} px of the map"
+        return f"too high: {self.ceiling}" if height > self.most * (1 + ROUNDED) else ""
 
     def footprint_px(self, height: float) -> float:
         """Return the shorter side of a footprint in map pixels of level 0."""

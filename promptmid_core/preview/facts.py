@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.plan.heights import Band
 from promptmid_core.preview.compass import convergence_deg, corners, in_degrees
 from promptmid_core.refmap import ReferenceMap, map_info
 
@@ -13,8 +12,8 @@ MEGABYTE = 1e6
 NAMED = 3  # land uses
 
 
-def facts(reference: ReferenceMap, band: Band | None = None) -> dict[str, str]:
-    """Return the lines about a map, by what they tell of; with a camera's `band` also the heights that it can be flown at."""
+def facts(reference: ReferenceMap, flown: str | None = None) -> dict[str, str]:
+    """Return the lines about a map, by what they tell of; `flown` says from which heights a camera fits it."""
     info = map_info(reference.path)
     geodetic = Geodetic(reference.frame, reference.vertical_datum)
     width, height = (count * info["gsd_m"] / 1000 for count in info["size_px"])
@@ -40,9 +39,8 @@ def facts(reference: ReferenceMap, band: Band | None = None) -> dict[str, str]:
     for region in info["regions"]:
         told[f"region {region['name']}"] = (f"{region['area_km2']:.0f} km2, {region['crs']}, pixels of {region['gsd_m']:.4g} m; "
                                             f"'promptmid map info {region['path']}' tells more")
-    if band is not None:
-        told["fly at"] = (f"{band.least:.0f} to {band.most:.0f} m above ground with this camera, best from {band.usual:.0f} m; "
-                          f"above, {band.ceiling}")
+    if flown is not None:
+        told["fly at"] = flown
     return told
 
 
