@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.mapaudit import add_audit
+from promptmid_core.cli.mappack import add_pack
 from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import CAMERA, FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
 from promptmid_core.errors import InputError
@@ -47,6 +48,7 @@ def add(commands: Any) -> None:
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     add_audit(of_map)
+    add_pack(of_map)
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html\n"
                       "  promptmid map preview la_map --out la_sar.tif --layer sar")
@@ -54,8 +56,8 @@ def add(commands: Any) -> None:
                          "one, without its folder of the main one")
     output(preview, "--out", required=True, metavar="FILE.png|FILE.html|FILE.tif", help="a picture, a page, or with --layer a "
            "Cloud Optimized GeoTIFF in the CRS of the map")
-    preview.add_argument("--layer", choices=("sar", "landuse"), help="what the GeoTIFF holds: the values of the SAR product, or "
-                         "codes of land cover")
+    preview.add_argument("--layer", choices=("sar", "landuse", "matchability"), help="what the GeoTIFF holds: the values of the "
+                         "SAR product, codes of land cover, or the probability that a frame's match alone is right")
 
 
 def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, store: str | None) -> None:
@@ -182,6 +184,7 @@ def _map_verify(args: argparse.Namespace) -> int:
 
 
 def _map_preview(args: argparse.Namespace) -> None:
+    from promptmid_core.plan.layer import matchability_layer
     from promptmid_core.preview.page import write_preview
     from promptmid_core.preview.raster import KINDS, landuse_layer, sar_layer, write_layer
     from promptmid_core.refmap import ReferenceMap
@@ -191,7 +194,8 @@ def _map_preview(args: argparse.Namespace) -> None:
         raise InputError(f"{args.out} " + ("is a GeoTIFF, which holds one layer; say which with --layer" if args.layer is None
                                            else "is no GeoTIFF, and --layer says what one holds; name a file that ends in .tif"))
     if args.layer:
-        write_layer(args.out, reference, {"sar": sar_layer, "landuse": landuse_layer}[args.layer](reference))
+        layers = {"sar": sar_layer, "landuse": landuse_layer, "matchability": matchability_layer}
+        write_layer(args.out, reference, layers[args.layer](reference))
     else:
         write_preview(args.out, reference)
     print(f"preview: {args.out}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 from promptmid_core import __version__
 from promptmid_core.files import write_whole
+from promptmid_core.pages.page import rendered
 from promptmid_core.plan.figures import map_picture, profile_picture
 from promptmid_core.plan.plan import FAIR, GOOD, Plan
 from promptmid_core.refmap import map_info
@@ -20,12 +20,10 @@ MOST_STRETCHES = 40
 
 def write_plan(path: Path, plan: Plan, command: str = "") -> None:
     """Write the page to `path`, replacing it at once or not at all. Raises InputError where it cannot be written."""
-    from jinja2 import Environment, StrictUndefined
-
-    template = files(__package__).joinpath("plan.html.j2").read_text(encoding="utf-8")
     level, headline, words = verdict(plan)
     info = map_info(plan.reference.path)
-    write_whole(path, Environment(autoescape=True, undefined=StrictUndefined).from_string(template).render(
+    write_whole(path, rendered(
+        "plan/plan.html.j2",
         name=plan.reference.path.name, level=level, headline=headline, words=words, plan=plan,
         planned=plan.band.at(plan.height, plan.search), heights=[plan.band.at(height, plan.search) for height in plan.heights],
         map_picture=map_picture(plan), profile=profile_picture(plan) if plan.way else "", stretches=list(_stretches(plan)),

@@ -20,6 +20,7 @@ STEP_PX = 64  # between places of a survey, pixels of the level
 MOST_PLACES = 4000
 MOST_PIECES = 400
 LOOKS = 3  # points of a piece
+NO_DATA = "no SAR data: the map has none there"
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ class Surveyor:
         at = start + (end - start) * (np.arange(LOOKS) + 0.5) / LOOKS
         x, y, heights = (np.interp(at, way.along, values) for values in (*way.points.T, way.height))
         troubles = [band.trouble(float(height)) for height in heights]
-        found = [0.0 if trouble else np.nan_to_num(self.at(float(east), float(north), band, float(height)))
+        found = [0.0 if trouble else self.at(float(east), float(north), band, float(height))
                  for east, north, height, trouble in zip(x, y, heights, troubles, strict=True)]
-        return Piece(start, end, float(np.median(heights)), float(np.mean(found)), max(troubles))
+        trouble = max(troubles) or (NO_DATA if np.isnan(found).all() else "")
+        return Piece(start, end, float(np.median(heights)), float(np.mean(np.nan_to_num(found))), trouble)
 
     def at(self, x: float, y: float, band: Band, height: float) -> float:
         """Return the matchability of a place in `map` from a height above ground; NaN where the map knows nothing."""
