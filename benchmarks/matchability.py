@@ -44,6 +44,9 @@ LENGTH = 1.5  # of a piece, in footprints
 TRIES = 400
 
 
+Looked = list[tuple["Piece", list[Texture | None]]]
+
+
 @dataclass(frozen=True)
 class Piece:
     """A straight piece of a flight over a map: `points` (K, 2) on the ground in `map`, and for each frame how far its match is
@@ -113,14 +116,23 @@ def textures(piece: Piece, edges: Edges) -> list[Texture | None]:
     return [texture_at(edges, x, y, cells_of(piece.footprint_px)) for x, y in points]
 
 
-def looked_at(files: Sequence[Path]) -> list[tuple[Piece, list[Texture | None]]]:
+def looked_at(files: Sequence[Path]) -> Looked:
     """Return the pieces of files of samples, with their textures."""
     found = [Piece(**each) for path in files for each in read_json(path)]
     edges = {name: Edges.of(ReferenceMap.open(Path(name))) for name in {piece.map for piece in found}}
     return [(piece, textures(piece, edges[piece.map])) for piece in found]
 
 
-def fitted(pieces: Sequence[tuple[Piece, list[Texture | None]]]) -> Matchability:
+def alike(pieces: Looked, each: int) -> Looked:
+    """Return at most `each` pieces of a ground and footprint, those of most frames, the first of them."""
+    kept: dict[tuple[str, float], Looked] = {}
+    for piece, along in sorted(pieces, key=lambda looked: -len(looked[0].right)):
+        group = kept.setdefault((piece.ground, piece.footprint_px), [])
+        group += [(piece, along)] if len(group) < each else []
+    return [looked for group in kept.values() for looked in group]
+
+
+def fitted(pieces: Looked) -> Matchability:
     """Return the logistic regression of the shares of right frames, by Newton's method with a little ridge."""
     rows = [(features(texture), np.mean(piece.right), len(piece.right) / len(along))
             for piece, along in pieces for texture in along if texture is not None]
@@ -136,7 +148,7 @@ def fitted(pieces: Sequence[tuple[Piece, list[Texture | None]]]) -> Matchability
     return Matchability(tuple(weights.tolist()), float(told[-1] - weights @ middle))
 
 
-def held(model: Matchability, pieces: Sequence[tuple[Piece, list[Texture | None]]]) -> dict[str, Any]:
+def held(model: Matchability, pieces: Looked) -> dict[str, Any]:
     """Return how a model does on pieces: rank correlation, the shares in bins of its probability, and by ground."""
     from scipy.stats import spearmanr
 
@@ -169,10 +181,11 @@ def main(argv: list[str] | None = None) -> int:
     fit, judge = words.add_parser("fit"), words.add_parser("judge")
     for each in (fit, judge):
         each.add_argument("samples", type=Path, nargs="+")
+    judge.add_argument("--each", type=int, default=8, metavar="N", help="pieces of a ground and footprint, that all weigh alike")
     fit.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
     if args.word == "judge":
-        print(json.dumps(held(Matchability.shipped(), looked_at(args.samples)), indent=1))
+        print(json.dumps(held(Matchability.shipped(), alike(looked_at(args.samples), args.each)), indent=1))
         return 0
     if args.word == "fit":
         known = looked_at(args.samples)

@@ -14,8 +14,9 @@ from promptmid_core.documents import parsed_json
 from promptmid_core.plan.texture import Texture
 
 SHIPPED = "matchability.json"
-FEATURES = ("log contrast", "log likeness", "log cells")
-LEAST_CONTRAST, LEAST_LIKENESS = 1e-5, 0.05
+FEATURES = ("log distinctness", "log likeness", "log cells")
+LEAST_CONTRAST = 1e-5
+LEAST_LIKENESS, MOST_LIKENESS = 0.05, 0.98
 
 
 @dataclass(frozen=True)
@@ -40,5 +41,7 @@ class Matchability:
 
 
 def features(texture: Texture) -> Float64:
-    """Return FEATURES (3,) of a texture."""
-    return np.log([max(texture.contrast, LEAST_CONTRAST), max(texture.likeness, LEAST_LIKENESS), max(texture.cells, 1)])
+    """Return FEATURES (3,) of a texture; its distinctness is the mean square by which its edges differ from those of the most
+    similar other place, but for a factor."""
+    likeness = min(max(texture.likeness, LEAST_LIKENESS), MOST_LIKENESS)
+    return np.log([max(texture.contrast, LEAST_CONTRAST) * (1 - likeness), likeness, max(texture.cells, 1)])

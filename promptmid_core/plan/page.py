@@ -14,7 +14,7 @@ from promptmid_core.plan.figures import map_picture, profile_picture
 from promptmid_core.plan.plan import FAIR, GOOD, Plan
 from promptmid_core.refmap import map_info
 
-CLASSES = (("bad", "will not localize"), ("warn", "may not localize"), ("good", "will localize"))
+CLASSES = (("bad", "not likely to localize"), ("warn", "may localize"), ("good", "likely to localize"))
 MOST_STRETCHES = 40
 
 
@@ -48,7 +48,7 @@ def verdict(plan: Plan) -> tuple[str, str, list[str]]:
     off = [piece for piece in plan.pieces if piece.trouble]
     if off:
         words.append(f"{len(off)} of {len(plan.pieces)} pieces of the route lie outside of that ({off[0].trouble}).")
-    return level, f"From {plan.height:.0f} m, {share:.0%} of the {where} will localize.", words
+    return level, f"From {plan.height:.0f} m, {share:.0%} of the {where} is likely to localize.", words
 
 
 def _stretches(plan: Plan) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ from promptmid_core.refmap import ReferenceMap
 
 GOOD, FAIR = 0.8, 0.5  # probabilities from which on a piece counts as good, or as fair
 STEPS_A_PIECE = 8
+NEAR = 0.15  # share of a height within which another is not told of
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,11 @@ class Plan:
 
     @property
     def heights(self) -> list[float]:
-        """Heights of the band that are told of, evenly by their ratio, and the one that is planned with."""
-        told = {round(float(height), 1) for height in np.geomspace(self.band.least, self.band.most, 5)}
-        return sorted(told | ({round(self.height, 1)} if self.height > 0 else set()))
+        """Heights of the band that are told of, evenly by their ratio, with the one that is planned with in place of the nearest
+        where that is near."""
+        told = [round(float(height), 1) for height in np.geomspace(self.band.least, self.band.most, 5)]
+        inner = [height for height in told[1:-1] if abs(height / self.height - 1) > NEAR]
+        return sorted({told[0], *inner, told[-1], round(self.height, 1)})
 
 
 def make_plan(reference: ReferenceMap, camera: Camera, search: SearchOptions, route: Path | None = None,
