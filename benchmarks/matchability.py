@@ -65,17 +65,26 @@ class Piece:
         return [ok and off is not None and off <= RIGHT_PX for off, ok in zip(self.off_px, self.passed, strict=True)]
 
 
-def pieces(folder: Path, descriptor: str, footprints: list[float], count: int, frames: int, seed: int,
-           work: Path) -> Iterator[Piece]:
-    """Fly `count` pieces of each footprint over a ground. Raises InputError where it has no room for one."""
+@dataclass(frozen=True)
+class Sampling:
+    """So many pieces of each of the `footprints`, in map pixels, of so many `frames`, drawn by `seed`."""
+
+    footprints: list[float]
+    count: int
+    frames: int
+    seed: int
+
+
+def pieces(folder: Path, descriptor: str, sampling: Sampling, work: Path) -> Iterator[Piece]:
+    """Fly pieces over a ground, whose map is kept in the folder `work`. Raises InputError where it has no room for one."""
     loaded = load(descriptor)
     ground = KnownGround.open(folder, loaded, work)
     localizer = Localizer(ground.reference, loaded)
-    for footprint in footprints:
+    for footprint in sampling.footprints:
         sight = ground.sight(footprint)
-        for number in range(count):
-            rng = np.random.default_rng([seed, round(footprint), number])
-            poses = _piece(ground, sight, frames, rng)
+        for number in range(sampling.count):
+            rng = np.random.default_rng([sampling.seed, round(footprint), number])
+            poses = _piece(ground, sight, sampling.frames, rng)
             looks = [_look(ground, localizer, sight, pose, rng) for pose in poses]
             points = [boresight_point(sight.camera, pose, ground.terrain)[:2].tolist() for pose in poses]
             yield Piece(ground.name, str(ground.reference.path), footprint, points, [off for off, _ in looks],
@@ -197,9 +206,9 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(held(model, known), indent=1))
         return 0
     found: list[dict[str, Any]] = []
+    sampling = Sampling([float(each) for each in args.footprints.split(",")], args.pieces, args.frames, args.seed)
     for folder in args.grounds:
-        footprints = [float(each) for each in args.footprints.split(",")]
-        for piece in pieces(folder, args.descriptor, footprints, args.pieces, args.frames, args.seed, args.work):
+        for piece in pieces(folder, args.descriptor, sampling, args.work):
             found.append(asdict(piece))
             print(piece.ground, piece.footprint_px, sum(piece.right), "of", len(piece.right), flush=True)
         write_json(args.json, found)
