@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.plan.plan import FAIR, GOOD, Plan
+from promptmid_core.plan.plan import FAIR, GOOD, MissionPlan
 from promptmid_core.plots import INK, MUTED, encoded, figure, styled, uri
 from promptmid_core.preview.compass import draw_bar, draw_degrees, draw_north
 from promptmid_core.preview.overview import overview
@@ -21,7 +21,7 @@ MOST_LEVEL_PX = 1400
 DPI = 130
 
 
-def map_picture(plan: Plan) -> str:
+def map_picture(plan: MissionPlan) -> str:
     """Return the map as a data URI: SAR in grey, matchability in colour, the route over it."""
     reference = plan.reference
     fitting = [level for level in range(reference.levels) if max(reference.header.pixels(level).shape) >= MOST_LEVEL_PX]
@@ -50,7 +50,7 @@ def map_picture(plan: Plan) -> str:
         return uri(encoded(drawn, "png", DPI))
 
 
-def profile_picture(plan: Plan) -> str:
+def profile_picture(plan: MissionPlan) -> str:
     """Return the profile of a route as a data URI: ground, aircraft and the band of usable heights; matchability below."""
     assert plan.way is not None
     way, along = plan.way, plan.way.along / 1000
@@ -75,7 +75,7 @@ def profile_picture(plan: Plan) -> str:
         return uri(encoded(drawn, "png", DPI))
 
 
-def _draw_way(axes: Axes, plan: Plan) -> None:
+def _draw_way(axes: Axes, plan: MissionPlan) -> None:
     from matplotlib.collections import LineCollection
 
     assert plan.way is not None

@@ -11,14 +11,14 @@ from promptmid_core import __version__
 from promptmid_core.files import write_whole
 from promptmid_core.pages.page import rendered
 from promptmid_core.plan.figures import map_picture, profile_picture
-from promptmid_core.plan.plan import FAIR, GOOD, Plan
+from promptmid_core.plan.plan import FAIR, GOOD, MissionPlan
 from promptmid_core.refmap import map_info
 
 CLASSES = (("bad", "not likely to localize"), ("warn", "may localize"), ("good", "likely to localize"))
 MOST_STRETCHES = 40
 
 
-def write_plan(path: Path, plan: Plan, command: str = "") -> None:
+def write_plan(path: Path, plan: MissionPlan, command: str = "") -> None:
     """Write the page to `path`, replacing it at once or not at all. Raises InputError where it cannot be written."""
     level, headline, words = verdict(plan)
     info = map_info(plan.reference.path)
@@ -31,7 +31,7 @@ def write_plan(path: Path, plan: Plan, command: str = "") -> None:
         camera=f"{plan.camera.width}x{plan.camera.height} px, focal length {plan.camera.k[0, 0]:.0f} px"))
 
 
-def verdict(plan: Plan) -> tuple[str, str, list[str]]:
+def verdict(plan: MissionPlan) -> tuple[str, str, list[str]]:
     """Return how good a plan is, `good`, `warn` or `bad`, a headline, and sentences."""
     band, share = plan.band, plan.good_share
     where = f"{plan.way.length / 1000:.1f} km of route" if plan.way else "ground with data"
@@ -51,7 +51,7 @@ def verdict(plan: Plan) -> tuple[str, str, list[str]]:
     return level, f"From {plan.height:.0f} m, {share:.0%} of the {where} is likely to localize.", words
 
 
-def _stretches(plan: Plan) -> Iterator[dict[str, Any]]:
+def _stretches(plan: MissionPlan) -> Iterator[dict[str, Any]]:
     """Pieces in a row that are equally good, the first of them."""
     alike = groupby(plan.pieces, key=lambda piece: (_class(piece.probability), piece.trouble))
     for kind, group in islice(alike, MOST_STRETCHES):

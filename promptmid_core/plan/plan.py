@@ -24,7 +24,7 @@ NEAR = 0.15  # share of a height within which another is not told of
 
 
 @dataclass(frozen=True)
-class Plan:
+class MissionPlan:
     """`height`: metres above ground that is planned with, the median where there is a `way`; `trouble`: why nothing can be
     matched from it; `altitudes`: least and greatest metres above the vertical datum at which the whole ground that is flown
     over lies within the `band`, None where no level flight does."""
@@ -76,7 +76,7 @@ class Plan:
 
 
 def make_plan(reference: ReferenceMap, camera: Camera, search: SearchOptions, route: Path | None = None,
-              height: float | None = None) -> Plan:
+              height: float | None = None) -> MissionPlan:
     """Return the plan of a flight at a `height` above ground, along a route, or anywhere over the map.
 
     Raises InputError where the camera fits the map from no height, or the route cannot be read or leaves the map.
@@ -90,7 +90,7 @@ def make_plan(reference: ReferenceMap, camera: Camera, search: SearchOptions, ro
     surveyor = Surveyor(reference, search.patch_px)
     within = float(np.clip(planned, band.least, band.most))
     survey = surveyor.survey(band.footprint_px(within), min(band.level(within), reference.levels - 1))
-    return Plan(reference, camera, search, band, planned, band.trouble(planned), _altitudes(reference, band, way), survey, way,
+    return MissionPlan(reference, camera, search, band, planned, band.trouble(planned), _altitudes(reference, band, way), survey, way,
                 surveyor.pieces(way, band) if way else ())
 
 

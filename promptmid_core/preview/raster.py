@@ -26,7 +26,7 @@ Window = tuple[int, int, NDArray[Any], Mask]
 
 
 @dataclass(frozen=True)
-class Layer:
+class RasterLayer:
     """One band on a `grid` in the map's frame: `windows` yields columns, rows, values and where these are known; `nodata` stands
     for the others. `colours` by value, and `tags` of the file."""
 
@@ -38,14 +38,14 @@ class Layer:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def sar_layer(reference: ReferenceMap) -> Layer:
+def sar_layer(reference: ReferenceMap) -> RasterLayer:
     """Return the SAR pixels in the product's own values, as float32, NaN where there are none."""
     windows = ((col, row, patch.image, patch.valid) for col, row, patch in
                ((*window[:2], reference.image(*window)) for window in _tiles(reference)))
-    return Layer(reference.grid, "float32", float("nan"), windows, tags={"layer": "sar"})
+    return RasterLayer(reference.grid, "float32", float("nan"), windows, tags={"layer": "sar"})
 
 
-def landuse_layer(reference: ReferenceMap) -> Layer:
+def landuse_layer(reference: ReferenceMap) -> RasterLayer:
     """Return the codes of land cover, with colours and with what they mean as tags. Raises InputError where the map has none."""
     table = reference.header.vocabulary.table
     if not reference.has_landuse or table is None:
@@ -60,12 +60,12 @@ def landuse_layer(reference: ReferenceMap) -> Layer:
 
     words = {int(code): word for code, word in table.landuse.items() if word}
     small = max(map(int, table.landuse)) < MOST_COLOURED - 1
-    return Layer(reference.grid, "uint8" if small else "uint16", MOST_COLOURED - 1 if small else UNKNOWN, windows(),
+    return RasterLayer(reference.grid, "uint8" if small else "uint16", MOST_COLOURED - 1 if small else UNKNOWN, windows(),
                  {code: COLOURS[word] for code, word in words.items()} if small else {},
                  {"layer": "landuse", **{f"class_{code}": word for code, word in words.items()}})
 
 
-def write_layer(path: Path, reference: ReferenceMap, layer: Layer) -> None:
+def write_layer(path: Path, reference: ReferenceMap, layer: RasterLayer) -> None:
     """Write a layer as a Cloud Optimized GeoTIFF. Raises InputError where `path` is of another kind or cannot be written."""
     import rasterio
     from rasterio.shutil import copy
