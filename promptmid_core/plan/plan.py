@@ -90,8 +90,9 @@ def make_plan(reference: ReferenceMap, camera: Camera, search: SearchOptions, ro
     surveyor = Surveyor(reference, search.patch_px)
     within = float(np.clip(planned, band.least, band.most))
     survey = surveyor.survey(band.footprint_px(within), min(band.level(within), reference.levels - 1))
-    return MissionPlan(reference, camera, search, band, planned, band.trouble(planned), _altitudes(reference, band, way), survey, way,
-                surveyor.pieces(way, band) if way else ())
+    return MissionPlan(
+        reference, camera, search, band, planned, band.trouble(planned), _altitudes(reference, band, way), survey, way,
+        surveyor.pieces(way, band) if way else ())
 
 
 def _altitudes(reference: ReferenceMap, band: Band, way: Way | None) -> tuple[float, float] | None:
