@@ -168,7 +168,9 @@ def served(world: World) -> Iterator[Served]:
             elif path == "/api/collections":
                 self.answer({"collections": [world.collection(name) for name in names], "links": []})
             elif path.startswith("/token/"):
-                if self.headers.get("Ocp-Apim-Subscription-Key") != "secret":
+                if "strange" in path:
+                    self.answer({"message": "unknown"}, 404)
+                elif self.headers.get("Ocp-Apim-Subscription-Key") != "secret":
                     self.answer({"message": "no"}, 401)
                 else:
                     self.answer({"msft:expiry": "2999-01-01T00:00:00Z", "token": "sig=token"})

@@ -231,7 +231,9 @@ def test_an_account_gets_its_token_and_tells_none(world: World, monkeypatch: pyt
         for _ in range(2):
             assert account.signed(asset) == f"{asset}?sig=token"
         assert account.signed("https://elsewhere.example/b.tif") == "https://elsewhere.example/b.tif"
-        assert server.asked == [("/token/some/container", None), ("/token/some/container", "secret")]
+        strange = "https://strange.store.example/container/b.tif"
+        assert account.signed(strange) == strange
+        assert server.asked[:2] == [("/token/some/container", None), ("/token/some/container", "secret")]
 
 
 def test_a_catalogue_of_the_network_reads_no_file_of_this_machine(world: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
@@ -18,6 +19,10 @@ TOKENS = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
 STORE = ".blob.core.windows.net"
 SPARE_S = 300  # a token is asked for anew before it ends
 TIMEOUT_S = 60
+
+
+class AccountNeeded(InputError):
+    """No asset of a container can be read: the key is missing or not taken, or tokens cannot be asked for."""
 
 
 @dataclass
@@ -41,7 +46,7 @@ class Account:
         until, token = self.known.get(place, (0.0, ""))
         if time.time() > until - SPARE_S:
             until, token = self.known[place] = self._asked(place)
-        return f"{address}?{token}"
+        return f"{address}?{token}" if token else address
 
     def _asked(self, place: str) -> tuple[float, str]:
         key = os.environ.get(KEY_VARIABLE)
@@ -51,13 +56,15 @@ class Account:
                 told = json.loads(answer.read(2**20))
             return datetime.fromisoformat(told["msft:expiry"]).timestamp(), str(told["token"])
         except HTTPError as error:
-            if error.code in (401, 403, 404):
+            if error.code == 404:
+                return inf, ""  # a container of somebody else, which is public or cannot be read
+            if error.code in (401, 403):
                 whose = "does not take the key in" if key else "wants an account: put its key into"
-                raise InputError(f"{self.tokens}/{place} {whose} the environment variable {KEY_VARIABLE} (docs/fetch.md, "
-                                 '"Accounts")') from error
+                raise AccountNeeded(f"{self.tokens}/{place} {whose} the environment variable {KEY_VARIABLE} (docs/fetch.md, "
+                                    '"Accounts")') from error
             raise InputError(f"{self.tokens}/{place} answers {error.code}; give the same command again later") from error
         except (URLError, TimeoutError, OSError) as error:
-            raise InputError(f"{self.tokens} cannot be reached ({getattr(error, 'reason', error)}); look to the network and give "
-                             "the same command again, which goes on") from error
+            raise AccountNeeded(f"{self.tokens} cannot be reached ({getattr(error, 'reason', error)}); look to the network and "
+                                "give the same command again, which goes on") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.tokens}/{place} answers with no token; give the same command again later") from error

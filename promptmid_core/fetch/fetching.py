@@ -12,7 +12,7 @@ import numpy as np
 from promptmid_core.errors import InputError
 from promptmid_core.fetch.account import Account
 from promptmid_core.fetch.box import Box
-from promptmid_core.fetch.lockfile import Selection, Taken
+from promptmid_core.fetch.lockfile import LockedWindow, Selection
 from promptmid_core.fetch.offer import COVER, HEIGHTS, SAR
 from promptmid_core.fetch.reading import is_remote
 from promptmid_core.fetch.request import Request
@@ -123,7 +123,7 @@ def _windows(out: Path, selection: Selection, account: Account, progress: Progre
     return files
 
 
-def _window(window: Taken, file: Path, parts: Path, account: Account, told: Callable[[], None]) -> None:
+def _window(window: LockedWindow, file: Path, parts: Path, account: Account, told: Callable[[], None]) -> None:
     make_folder(parts, parts.parent.parent)
     asset = Asset(window.address, account, is_remote(window.catalogue))
     fetch_window(asset, window.place, file, parts, told, EGM2008 if window.kind == HEIGHTS else None)

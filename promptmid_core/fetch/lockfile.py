@@ -23,7 +23,7 @@ MOST_PX = 2**31
 
 
 @dataclass(frozen=True)
-class Taken:
+class LockedWindow:
     """A window of an asset: `name` is that of its file, `catalogue` the one that it was found in, `place` column, row, width and
     height there; `sha256` is that of its pixels and their place, empty where it was not read yet."""
 
@@ -39,14 +39,14 @@ class Taken:
     sha256: str = ""
 
     @staticmethod
-    def of(offer: Offer, catalogue: str, place: Place, number: int) -> Taken:
+    def of(offer: Offer, catalogue: str, place: Place, number: int) -> LockedWindow:
         """Return the window of what was offered, the `number`-th of its kind."""
         name = {SAR: "sar", HEIGHTS: "dem", COVER: "landcover"}[offer.kind]
-        return Taken(f"{name}_{number}", offer.kind, catalogue, offer.collection, offer.item, offer.asset, offer.address,
+        return LockedWindow(f"{name}_{number}", offer.kind, catalogue, offer.collection, offer.item, offer.asset, offer.address,
                      offer.when, place)
 
     @staticmethod
-    def from_dict(fields: Fields) -> Taken:
+    def from_dict(fields: Fields) -> LockedWindow:
         """Return the window that JSON values tell. Raises InputError where they tell none."""
         kind = fields.word("kind", (SAR, HEIGHTS, COVER))
         name = fields.word("name")
@@ -58,7 +58,7 @@ class Taken:
             fields.refuse("place", "column, row, width and height of a window")
         catalogue, collection, item, asset, address, when = (
             fields.text(key) for key in ("catalogue", "collection", "item", "asset", "address", "when"))
-        taken = Taken(name, kind, catalogue, collection, item, asset, address, when, (col, row, width, height),
+        taken = LockedWindow(name, kind, catalogue, collection, item, asset, address, when, (col, row, width, height),
                       "" if fields.empty("sha256") else fields.sha256("sha256"))
         fields.done()
         return taken
@@ -69,7 +69,7 @@ class Selection:
     """What was asked for and what is taken."""
 
     request: Request
-    windows: tuple[Taken, ...]
+    windows: tuple[LockedWindow, ...]
 
     @staticmethod
     def read(file: Path) -> Selection:
@@ -83,7 +83,7 @@ class Selection:
         catalogue, date, collection, ground = (asked.text(key) for key in ("catalogue", "date", "collection", "ground"))
         west, south, east, north = asked.numbers("box", 4)
         request = Request(Box(west, south, east, north), asked.positive("gsd"), catalogue, date, collection, ground)
-        windows = tuple(map(Taken.from_dict, fields.parts("windows", MOST_WINDOWS)))
+        windows = tuple(map(LockedWindow.from_dict, fields.parts("windows", MOST_WINDOWS)))
         asked.done()
         fields.done()
         if not any(window.kind == SAR for window in windows):

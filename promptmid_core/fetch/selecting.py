@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from promptmid_core.errors import InputError
-from promptmid_core.fetch.account import Account
+from promptmid_core.fetch.account import Account, AccountNeeded
 from promptmid_core.fetch.catalogue import offers
-from promptmid_core.fetch.lockfile import Selection, Taken
+from promptmid_core.fetch.lockfile import LockedWindow, Selection
 from promptmid_core.fetch.offer import COVER, HEIGHTS, SAR, Offer
 from promptmid_core.fetch.orbit import fewest, of_one_orbit, share
 from promptmid_core.fetch.reading import is_remote
@@ -58,13 +58,15 @@ def _ground(address: str, request: Request) -> list[Offer]:
 
 
 def _settled(request: Request, catalogue: str, offered: Sequence[Offer], choose: Callable[[Sequence[Offer]], list[Offer]],
-             account: Account) -> list[Taken]:
+             account: Account) -> list[LockedWindow]:
     """The windows of what is chosen, once every file that is in the choice was opened and says itself where it lies."""
     left, places, failed = list(offered), dict[Offer, Place](), list[InputError]()
     while new := [offer for offer in choose(left) if offer not in places]:
         offer = new[0]
         try:
             place, covers = Asset(offer.address, account, is_remote(catalogue)).place(request.box)
+        except AccountNeeded:
+            raise
         except InputError as error:
             log.warning("%s is passed over: %s", offer.name, error)
             failed.append(error)
@@ -79,4 +81,4 @@ def _settled(request: Request, catalogue: str, offered: Sequence[Offer], choose:
     if share(chosen) < WHOLE:
         what = "scenes of one orbit end" if offered[0].kind == SAR else f"{offered[0].kind} ends"
         log.warning("%s inside the box: no choice covers more than %.0f %% of %s", what, 100 * share(chosen), request.box)
-    return [Taken.of(offer, catalogue, places[offer], number) for number, offer in enumerate(chosen, 1)]
+    return [LockedWindow.of(offer, catalogue, places[offer], number) for number, offer in enumerate(chosen, 1)]
