@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Measure, Patch
-from promptmid_core.geometry.vertex import vertex
 from promptmid_core.matching.blocks import block_surfaces
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.surface import score_surface
+from promptmid_core.matching.surface import score_surface, vertex
 from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import verify
 from promptmid_core.matching.window import SearchWindow

@@ -6,10 +6,10 @@ import pytest
 from fields import CELL, WINDOW, patch_at
 
 from promptmid_core.geometry import DescriptorMap, Grid
-from promptmid_core.geometry.vertex import vertex
 from promptmid_core.matching.blocks import block_surfaces
 from promptmid_core.matching.correlation import Spectra, correlate
 from promptmid_core.matching.search import BROAD, Extent, _Blocks, _correlations, _peaks, _shifts, _steps, search
+from promptmid_core.matching.surface import vertex
 from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.window import Layout, SearchWindow
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fields import CELL, WINDOW, centre_of, patch_at
 
-from promptmid_core.geometry.vertex import vertex
 from promptmid_core.matching.blocks import STEPS, BlockSurfaces, block_surfaces
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.surface import vertex
 from promptmid_core.matching.ties import tie_points
 
 

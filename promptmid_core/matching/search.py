@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.geometry.vertex import vertex
 from promptmid_core.matching.correlation import LEAST_SCALE, Spectra, centred, correlate, tiles
 from promptmid_core.matching.dependence import Moments, dependence
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.surface import vertex
 from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
 
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32
 from promptmid_core.geometry import DescriptorMap, Measure
@@ -27,3 +28,16 @@ def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure 
             own = dependence(seen, valid, [Moments.of(over, window.valid)])
         scores += np.float32(group.weight) * own[0]
     return scores
+
+
+def vertex(surface: NDArray[np.floating], row: int, col: int) -> tuple[float, float]:
+    """Return the offset (column, row) of the parabola's vertex through a maximum and its neighbours, at most half a cell."""
+    offsets = []
+    for line, i in ((surface[row], col), (surface[:, col], row)):
+        if 0 < i < len(line) - 1:
+            a, b, c = float(line[i - 1]), float(line[i]), float(line[i + 1])
+            bend = a - 2 * b + c
+            offsets.append(float(np.clip(0.5 * (a - c) / bend, -0.5, 0.5)) if bend < 0 else 0.0)
+        else:
+            offsets.append(0.0)
+    return offsets[0], offsets[1]

@@ -9,11 +9,10 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Float64
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.geometry.vertex import vertex
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.surface import score_surface
+from promptmid_core.matching.surface import score_surface, vertex
 from promptmid_core.matching.warp import warped
 
 NEAR = 3  # cells within which the maximum must lie

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float64
 from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, rotation
-from promptmid_core.geometry.vertex import vertex
+from promptmid_core.matching.surface import vertex
 
 Array = NDArray[np.floating]
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Float64, Mask
-from promptmid_core.geometry.vertex import vertex
 from promptmid_core.refmap.sar.levelling import Part
 from promptmid_core.refmap.sar.view import SarView
 
@@ -20,7 +19,8 @@ FINE_PX, BROAD_PX = 1.0, 8.0  # between which a scene's structures are compared
 DARK = 0.05  # of the median amplitude, below which a radar sees noise
 NEAR_PX = 4.0  # around a peak that is its own
 STANDS_OUT = 6.0  # standard deviations of all other shifts
-LEAST_SIGMA_PX = 0.1  # what a parabola through a peak errs by between pixels, whatever the blocks say
+AROUND = 2  # cells to each side of a peak, by which it is placed between them
+LEAST_SIGMA_PX = 0.05  # what that errs by, whatever the blocks say
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,20 @@ def _correlation(first: Float32, second: Float32) -> Float64:
 
 
 def _peak(surface: NDArray[np.float64]) -> Float64:
-    """Where a surface of shifts has its maximum: pixels (2,) east and north."""
+    """Where a surface of shifts has its maximum, pixels (2,) east and north: that of the paraboloid through the cells around the
+    highest, by least squares."""
     row, col = (int(at) for at in np.unravel_index(int(np.argmax(surface)), surface.shape))
-    right, down = vertex(surface, row, col)
+    inside = AROUND <= min(row, col) and max(row, col) < len(surface) - AROUND
+    right, down = _vertex(surface[row - AROUND:row + AROUND + 1, col - AROUND:col + AROUND + 1]) if inside else (0.0, 0.0)
     return np.array([col - REACH_PX + right, REACH_PX - row - down])
+
+
+def _vertex(cells: Float64) -> tuple[float, float]:
+    y, x = (each.ravel() for each in np.mgrid[-AROUND:AROUND + 1, -AROUND:AROUND + 1])
+    terms = np.column_stack([x * x, x * y, y * y, x, y, np.ones(len(x))])
+    (xx, xy, yy, right, down, _), *_ = np.linalg.lstsq(terms, cells.ravel(), rcond=None)
+    bend = np.array([[2 * xx, xy], [xy, 2 * yy]])
+    if np.linalg.eigvalsh(bend)[-1] >= 0:
+        return 0.0, 0.0
+    at = np.clip(-np.linalg.solve(bend, [right, down]), -1, 1)
+    return float(at[0]), float(at[1])
