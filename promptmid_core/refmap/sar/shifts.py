@@ -98,7 +98,7 @@ def _peak(surface: NDArray[np.float64]) -> Float64:
     """Where a surface of shifts has its maximum, pixels (2,) east and north: that of the paraboloid through the cells around the
     highest, by least squares."""
     row, col = (int(at) for at in np.unravel_index(int(np.argmax(surface)), surface.shape))
-    inside = AROUND <= min(row, col) and max(row, col) < len(surface) - AROUND
+    inside = min(row, col) >= AROUND and max(row, col) < len(surface) - AROUND
     right, down = _vertex(surface[row - AROUND:row + AROUND + 1, col - AROUND:col + AROUND + 1]) if inside else (0.0, 0.0)
     return np.array([col - REACH_PX + right, REACH_PX - row - down])
 
