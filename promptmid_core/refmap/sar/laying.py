@@ -53,7 +53,7 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
     first, *others = rasters.values()
     if others:
         _check_different([first, *others])
-    facts, scales = zip(*(_checked(path, product) for path in rasters.values()), strict=True)
+    facts, scales = zip(*(checked(path, product) for path in rasters.values()), strict=True)
     frame = map_frame(first, crs, others)
     grid = covering_grid(first, frame, gsd, others)
     views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar"), limits=(fact.minimum, fact.maximum))
@@ -70,8 +70,8 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
     return _levelled(list(rasters), views, parts, scales, facts, product)
 
 
-def _checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeScale]:
-    """What a SAR raster holds of what it can hold, and its scale."""
+def checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeScale]:
+    """Return what a SAR raster holds of what it can hold, and its scale. Raises InputError for one that cannot be used."""
     facts = check_raster(path, "sar", product.bands)
     scale = AmplitudeScale.of(path, facts, product.scale)
     plausible = scale.plausible
