@@ -20,8 +20,8 @@ from promptmid_core.reasons import Reason
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
         "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds", "bags", "--camera-calibration",
-        "--against", "packed", "--camera", "--route"}
-FOLDERS = {"promptmid map build": "out", "promptmid map unpack": "out",
+        "--against", "packed", "--camera", "--route", "--lock"}
+FOLDERS = {"promptmid map build": "out", "promptmid map unpack": "out", "promptmid map fetch": "--out",
            "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
            "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work",
            "promptmid calibrate descriptor": "--work"}

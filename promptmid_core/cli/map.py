@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.mapaudit import add_audit
+from promptmid_core.cli.mapfetch import add_fetch
 from promptmid_core.cli.mappack import add_pack
 from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import CAMERA, FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
@@ -48,6 +49,7 @@ def add(commands: Any) -> None:
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     add_audit(of_map)
+    add_fetch(of_map)
     add_pack(of_map)
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html\n"
@@ -134,12 +136,13 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 def _tell(path: Path, built: ReferenceMap) -> None:
     from promptmid_core.localization.options import Options
-    from promptmid_core.refmap import few_heights, little_data, small_ground, unsure_place
+    from promptmid_core.refmap import few_heights, little_data, seams, small_ground, unsure_place
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
     patch_px = Options().search.patch_px
-    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path)):
+    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path),
+                     *seams(path)):
         if sentence:
             say(f"warning: {sentence}")
 
