@@ -115,7 +115,7 @@ def innovations(flight: Flight) -> str | None:
     if not known:
         return None
     seconds = np.array([(ns - flight.frames[0].bag_ns) * 1e-9 for ns, _, _ in known])
-    apart, sigma = (np.array([row[column][:2] for row in known]) for column in (1, 2))
+    apart, sigma = np.array([moved[:2] for _, moved, _ in known]), np.array([stated for _, _, stated in known])
     # a prior that says it knows nothing would leave no room for the rest
     limit = 3 * max(float(np.abs(apart).max()), flight.gsd_m)
     with styled():

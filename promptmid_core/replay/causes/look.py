@@ -57,4 +57,4 @@ class Look:
     def heights(self) -> Float64:
         """Of the priors above the ground, m, those that are known."""
         heights = np.array([self.above(pose) for _, pose, _ in self.priors])
-        return heights[np.isfinite(heights)]
+        return np.asarray(heights[np.isfinite(heights)], np.float64)

@@ -9,6 +9,7 @@ from promptmid_core.replay.causes.cause import Cause
 from promptmid_core.replay.causes.look import FEW, Look
 
 SIGMAS, MOSTLY, FAR_M = 3.0, 0.5, 50.0
+UNLIKELY_M = 5000.0  # no drift is that large and stays the same
 SAME = 0.2  # of the distance: what an exchange of axes leaves, or what an offset changes by
 ENU = "give it in map: x east, y north, z up from the map's origin (REP-103, REP-105)"
 
@@ -81,9 +82,8 @@ def _origin(look: Look) -> Cause | None:
     sigma = float(np.median([np.hypot(s[0], s[1]) for _, _, s, _ in look.known]))
     middle = np.median(apart, axis=0)
     size, change = float(np.hypot(*middle)), float(np.median(np.hypot(*(apart - middle).T)))
-    way = float(np.hypot(*np.ptp([truth.position[:2] for _, _, _, truth in look.known], axis=0)))
     outside = look.reasons[Reason.PRIOR_OUTSIDE_MAP] > MOSTLY * len(look.frames)
-    if size < max(10 * sigma, FAR_M) or change > SAME * size or not (outside or size > way):
+    if size < max(10 * sigma, FAR_M) or change > SAME * size or not (outside or size > UNLIKELY_M):
         return None
     return Cause("odometry_origin", "the odometry counts from another origin than the map's",
                  f"It lies {size:.0f} m from the truth in every frame: {middle[0]:+.0f} m east, {middle[1]:+.0f} m north.",
