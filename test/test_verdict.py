@@ -12,7 +12,7 @@ from promptmid_core.replay.headline import doubt_of, headline
 from promptmid_core.replay.metrics import summarise, table
 from promptmid_core.replay.run import ReplayedFrame
 from promptmid_core.replay.shares import chance
-from promptmid_core.replay.verdict import USUAL, Verdict, judged, lines
+from promptmid_core.replay.verdict import USUAL, Ruling, judged, lines
 
 
 def flown(fixes: int, refused: int = 0, sigma_m: float = SIGMA_M, with_truth: bool = True,
@@ -23,11 +23,11 @@ def flown(fixes: int, refused: int = 0, sigma_m: float = SIGMA_M, with_truth: bo
     return [*frames, *(refused_at(fixes + i, np.array([50.0 * (fixes + i), 0.0])) for i in range(refused))]
 
 
-def verdict_of(frames: list[ReplayedFrame], criteria: Criteria | None = None) -> Verdict:
+def verdict_of(frames: list[ReplayedFrame], criteria: Criteria | None = None) -> Ruling:
     return judged(Course(frames, summarise(flight_of(frames))), criteria)
 
 
-def missed(verdict: Verdict) -> set[str]:
+def missed(verdict: Ruling) -> set[str]:
     return {standing.name for standing in verdict.standings if not standing.passed}
 
 

@@ -21,7 +21,7 @@ GAP, CAPTION = 12, 40
 # for GitHub's pages, whether white or dark
 PAPER, INK = (255, 255, 255), (28, 36, 48)
 # of the page: headline, figures, and the flight over the map
-PAGE = 1120, 1372
+PAGE = 1120, 1110
 
 
 def match(report: str) -> Image.Image:

@@ -66,7 +66,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Beside:
+class Lineup:
     """Replays by their `names`: `differences` in what was replayed, and their figures."""
 
     names: tuple[str, ...]
@@ -90,17 +90,17 @@ def read_replay(path: Path) -> Told:
     return told
 
 
-def beside(paths: Sequence[Path], replays: Sequence[Told]) -> Beside:
+def beside(paths: Sequence[Path], replays: Sequence[Told]) -> Lineup:
     """Hold replays beside each other, named by their paths as far as these differ."""
     reasons = list(dict.fromkeys(code for told in replays for code in told.get("reasons", {})))
     figures = (*FIGURES, *(Figure(f"refused: {code}", ("reasons", code), lambda value: count(value or 0), False)
                            for code in reasons))
     differences = [_row(Figure(key, (key,), str), replays) for key in OF]
-    return Beside(_names(paths), tuple(row for row in differences if row.differs),
+    return Lineup(_names(paths), tuple(row for row in differences if row.differs),
                   tuple(_row(figure, replays) for figure in figures))
 
 
-def table(compared: Beside) -> str:
+def table(compared: Lineup) -> str:
     """Return the comparison as aligned plain text; the best of a row has a star."""
     rows = [("", *compared.names), *((row.name, *_starred(row)) for row in (*compared.differences, *compared.rows))]
     wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -109,7 +109,7 @@ def table(compared: Beside) -> str:
     return "\n".join([*lines, "", f"{compared.sentence} * the best of a row"])
 
 
-def page(compared: Beside, command: str | None = None) -> str:
+def page(compared: Lineup, command: str | None = None) -> str:
     """Return the comparison as a page of HTML."""
     return rendered("replay/compare.html.j2", compared=compared, command=command or "")
 

@@ -7,7 +7,7 @@ from promptmid_core.reasons import MEANINGS
 from promptmid_core.replay.headline import MOST_SIGMA_OVER_RMS, doubt_of
 from promptmid_core.replay.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
 from promptmid_core.replay.run import Flight, ReplayedFrame
-from promptmid_core.replay.verdict import Verdict, bound, told, word
+from promptmid_core.replay.verdict import Ruling, bound, told, word
 
 # shares of errors inside the 95 % and 50 % ellipse that are good enough, were they known exactly
 COVERAGE95, COVERAGE50 = (0.90, 0.98), (0.40, 0.60)
@@ -15,7 +15,7 @@ MARKS = {"met": "good", "missed": "bad", "not known": "warn"}
 LEVELS = {True: "good", False: "bad", None: "warn"}
 
 
-def criteria(verdict: Verdict) -> list[dict[str, str]]:
+def criteria(verdict: Ruling) -> list[dict[str, str]]:
     """Return how a flight stands against each criterion."""
     return [{"name": each.name, "value": told(each.value), "limit": f"{bound(each)} {told(each.limit)}", "word": word(each),
              "level": MARKS[word(each)]} for each in verdict.standings]

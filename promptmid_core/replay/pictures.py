@@ -29,7 +29,7 @@ class MatchPictures:
 
 
 @dataclass(frozen=True)
-class Laid:
+class SideBySide:
     """A frame beside the map on the grid of its patch, (H, W) each: `optical` and `sar`, in grey where the match puts the frame,
     and the pixels (N, 2) of its tie points in either, with their `weight` (N,)."""
 
@@ -40,7 +40,7 @@ class Laid:
     weight: Float64
 
 
-def laid(candidate: Candidate, reference: ReferenceMap) -> Laid | None:
+def laid(candidate: Candidate, reference: ReferenceMap) -> SideBySide | None:
     """Lay a frame beside the map; None where it was refused before it could be laid on the ground."""
     if candidate.patch is None or candidate.prior is None:
         return None
@@ -60,7 +60,7 @@ def laid(candidate: Candidate, reference: ReferenceMap) -> Laid | None:
         on_map = np.column_stack(patch.grid.to_pixel(candidate.ties.found[:, 0], candidate.ties.found[:, 1]))
         back = cv2.invertAffineTransform(affine)
         on_map = on_map @ back[:, :2].T + back[:, 2]
-    return Laid(optical, grey(sar, sar_valid), seen, on_map, weight)
+    return SideBySide(optical, grey(sar, sar_valid), seen, on_map, weight)
 
 
 def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:

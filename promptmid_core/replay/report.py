@@ -21,7 +21,7 @@ from promptmid_core.replay.metrics import FALSE_FIX_PX, Summary
 from promptmid_core.replay.origin import origin
 from promptmid_core.replay.run import Flight
 from promptmid_core.replay.shots import Shot
-from promptmid_core.replay.verdict import Verdict, judged
+from promptmid_core.replay.verdict import Ruling, judged
 
 SCRIPTS = ("pages/zoom.js", "replay/frames.js")
 
@@ -32,7 +32,7 @@ def write_report(path: Path, flight: Flight, summary: Summary, reference: Refere
     write_whole(path, render(flight, summary, reference, **more))
 
 
-def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, verdict: Verdict | None = None,
+def render(flight: Flight, summary: Summary, reference: ReferenceMap, *, verdict: Ruling | None = None,
            causes: tuple[Cause, ...] | None = None, shots: Mapping[int, Shot] | None = None, live: Comparison | None = None,
            command: str | None = None) -> str:
     """Return the report as HTML; every text from outside is escaped.

@@ -14,7 +14,7 @@ USUAL = Criteria({"misleading_most": 0, "fix_rate_least": LEAST_RATE, "coverage9
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Ruling:
     """How a flight stands against each of its criteria; `asked`: these are its user's, and not the usual ones."""
 
     standings: tuple[Standing, ...]
@@ -41,13 +41,13 @@ class Verdict:
         return {"passed": self.passed, "asked": self.asked, "criteria": [asdict(standing) for standing in self.standings]}
 
 
-def judged(course: Course, criteria: Criteria | None = None) -> Verdict:
+def judged(course: Course, criteria: Criteria | None = None) -> Ruling:
     """Return the verdict on a flight by `criteria`, or by the usual ones."""
     held = criteria or USUAL
-    return Verdict((*held.judge(course), *held.judge(course, of_all=True)), criteria is not None)
+    return Ruling((*held.judge(course), *held.judge(course, of_all=True)), criteria is not None)
 
 
-def lines(verdict: Verdict) -> list[str]:
+def lines(verdict: Ruling) -> list[str]:
     """Return the verdict as aligned plain text, a criterion a line."""
     rows = [(standing.name, told(standing.value), f"{bound(standing)} {told(standing.limit)}", word(standing))
             for standing in verdict.standings]

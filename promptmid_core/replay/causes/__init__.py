@@ -6,7 +6,7 @@ from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.replay.causes.camera import turned, turned_about_its_axis
 from promptmid_core.replay.causes.cause import Cause
 from promptmid_core.replay.causes.heights import datum, too_high, too_low
-from promptmid_core.replay.causes.look import Look
+from promptmid_core.replay.causes.inspection import Inspection
 from promptmid_core.replay.causes.odometry import attitude, beyond_sigma, other_frame
 from promptmid_core.replay.causes.refused import refused_for
 from promptmid_core.replay.run import Flight
@@ -18,7 +18,7 @@ __all__ = ["Cause", "causes_of"]
 def causes_of(flight: Flight, terrain: Terrain) -> tuple[Cause, ...]:
     """Return the likely causes of what went wrong on a flight over `terrain`: those that are measured first, then, of a flight
     with too few fixes, what stands behind the reasons of most refusals."""
-    look = Look(flight, terrain)
+    look = Inspection(flight, terrain)
     if not look.frames:
         return ()
     measured = [cause for rule in RULES if (cause := rule(look)) is not None]

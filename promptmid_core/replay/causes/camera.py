@@ -7,7 +7,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Pose
 from promptmid_core.replay.causes.cause import Cause
-from promptmid_core.replay.causes.look import FEW, Look
+from promptmid_core.replay.causes.inspection import FEW, Inspection
 
 LEAST_DEG, LEAST_YAW_DEG, SIGMAS = 0.5, 8.0, 3.0
 STRAIGHT = 0.95  # length of the mean of the headings as directions, above which a map that is off looks the same
@@ -16,7 +16,7 @@ CURE = ("correct the camera's mount (camera_rpy_deg of the parameters, or /tf_st
         "flights without truth. On a straight flight a map that lies beside the ground looks the same: promptmid map audit")
 
 
-def turned(look: Look) -> Cause | None:
+def turned(look: Inspection) -> Cause | None:
     """The fixes lie to one and the same side of the truth, as the aircraft has it; or the fixes by themselves look so."""
     fixes = [(frame.fix.pose, frame.truth) for frame in look.frames
              if frame.fix.pose is not None and frame.truth is not None]
@@ -52,7 +52,7 @@ def _middle(values: Float64) -> tuple[Float64, float]:
     return middle, 1.4826 * float(np.median(np.hypot(*(values - middle).T)))
 
 
-def turned_about_its_axis(look: Look) -> Cause | None:
+def turned_about_its_axis(look: Inspection) -> Cause | None:
     """The matches are turned against the prior by one and the same angle."""
     turns = np.array([frame.fix.pose.yaw - pose.yaw for frame, pose, _ in look.priors if frame.fix.pose is not None])
     if len(turns) < FEW:

@@ -6,7 +6,7 @@ import numpy as np
 
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.causes.cause import Cause
-from promptmid_core.replay.causes.look import FEW, Look
+from promptmid_core.replay.causes.inspection import FEW, Inspection
 from promptmid_core.replay.verdict import LEAST_RATE
 
 SIGMAS, LEAST_SHARE, ALIKE = 3.0, 0.02, 0.8
@@ -15,7 +15,7 @@ LEAST_PX = 128
 SCALE = (Reason.IMPLAUSIBLE_SCALE,)
 
 
-def datum(look: Look) -> Cause | None:
+def datum(look: Inspection) -> Cause | None:
     """The odometry's height is off by one and the same amount: by the truth, or by the scale of the matches."""
     off = [(pose.position[2] - truth.position[2], sigma[2]) for _, pose, sigma, truth in look.known]
     source = "truth"
@@ -38,7 +38,7 @@ def datum(look: Look) -> Cause | None:
                  "take-off point or the ground; or state the odometry's variance of z as it is")
 
 
-def too_low(look: Look) -> Cause | None:
+def too_low(look: Inspection) -> Cause | None:
     """An image shows less of the map than a match needs."""
     px = _shown_px(look)
     if look.fix_rate >= LEAST_RATE or px is None or px >= LEAST_PX:
@@ -50,7 +50,7 @@ def too_low(look: Look) -> Cause | None:
                  f"{look.flight.gsd_m:.4g} m")
 
 
-def too_high(look: Look) -> Cause | None:
+def too_high(look: Inspection) -> Cause | None:
     """A pixel of the image covers more than the map's coarsest level has."""
     count = look.reasons[Reason.FRAME_TOO_COARSE]
     if count < FEW or look.fix_rate >= LEAST_RATE:
@@ -60,7 +60,7 @@ def too_high(look: Look) -> Cause | None:
                  "fly lower, or take a longer lens or a larger image")
 
 
-def _shown_px(look: Look) -> float | None:
+def _shown_px(look: Inspection) -> float | None:
     """The shorter side of what an image shows straight below, in px of the map."""
     cameras = [frame.camera for frame in look.frames if frame.camera is not None]
     if not cameras or not len(look.heights) or np.median(look.heights) <= 0:

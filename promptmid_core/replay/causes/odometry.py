@@ -6,7 +6,7 @@ import numpy as np
 
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.causes.cause import Cause
-from promptmid_core.replay.causes.look import FEW, Look
+from promptmid_core.replay.causes.inspection import FEW, Inspection
 
 SIGMAS, MOSTLY, FAR_M = 3.0, 0.5, 50.0
 UNLIKELY_M = 5000.0  # no drift is that large and stays the same
@@ -14,7 +14,7 @@ SAME = 0.2  # of the distance: what an exchange of axes leaves, or what an offse
 ENU = "give it in map: x east, y north, z up from the map's origin (REP-103, REP-105)"
 
 
-def other_frame(look: Look) -> Cause | None:
+def other_frame(look: Inspection) -> Cause | None:
     """The odometry's axes or origin are not those of map."""
     count = look.reasons[Reason.PRIOR_FRAME]
     if count > MOSTLY * len(look.frames):
@@ -36,7 +36,7 @@ def other_frame(look: Look) -> Cause | None:
     return _origin(look)
 
 
-def beyond_sigma(look: Look) -> Cause | None:
+def beyond_sigma(look: Inspection) -> Cause | None:
     """The prior is off by more than it states."""
     times = [float(np.hypot(*(pose.position - truth.position)[:2])) / max(float(np.hypot(sigma[0], sigma[1])), 1e-9)
              for _, pose, sigma, truth in look.known]
@@ -54,7 +54,7 @@ def beyond_sigma(look: Look) -> Cause | None:
                  "let the odometry state what it is worth")
 
 
-def attitude(look: Look) -> Cause | None:
+def attitude(look: Inspection) -> Cause | None:
     """Roll and pitch jump by more than they are stated to."""
     told = look.flight.understated
     if told is None:
@@ -64,7 +64,7 @@ def attitude(look: Look) -> Cause | None:
                  "state the variances of roll and pitch as the attitude source is worth")
 
 
-def _exchanged(look: Look) -> bool | None:
+def _exchanged(look: Inspection) -> bool | None:
     """Whether x and y are those of the truth exchanged; None where nothing tells."""
     if len(look.known) < FEW:
         return None
@@ -74,7 +74,7 @@ def _exchanged(look: Look) -> bool | None:
     return apart > FAR_M and across < SAME * apart
 
 
-def _origin(look: Look) -> Cause | None:
+def _origin(look: Inspection) -> Cause | None:
     """A constant offset, far beyond what is stated."""
     if len(look.known) < FEW:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptmid_core.reasons import MEANINGS, Reason
 from promptmid_core.replay.causes.cause import Cause
-from promptmid_core.replay.causes.look import Look
+from promptmid_core.replay.causes.inspection import Inspection
 from promptmid_core.replay.verdict import LEAST_RATE
 
 SHARE = 0.2  # of the frames, from which on a reason is told
@@ -57,7 +57,7 @@ CURES: dict[Reason, tuple[str, str]] = {
 }
 
 
-def refused_for(look: Look) -> list[Cause]:
+def refused_for(look: Inspection) -> list[Cause]:
     """Return a cause for each reason that a good part of the frames of a failed flight was refused for, the most frequent
     first."""
     if look.fix_rate >= LEAST_RATE:

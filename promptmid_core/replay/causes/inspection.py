@@ -19,7 +19,7 @@ FEW = 3  # frames from which on something counts as seen
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspection:
     """A flight and the ground that it was flown over."""
 
     flight: Flight
