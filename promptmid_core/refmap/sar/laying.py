@@ -14,7 +14,7 @@ from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame, raster_identity
 from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
-from promptmid_core.refmap.sar.levelling import Part, levels_db
+from promptmid_core.refmap.sar.levelling import Part, common_part, levels_db
 from promptmid_core.refmap.sar.product import SarProduct
 from promptmid_core.refmap.sar.registration import Overlap, overlaps
 from promptmid_core.refmap.sar.scene import Scene
@@ -135,10 +135,12 @@ def _check_adds(scenes: Sequence[SarView], parts: Sequence[Part]) -> None:
             break
         valid = scenes[-1].read(*block)[0].valid
         own += int(valid.sum())
-        for scene in scenes[:-1]:
+        for scene, part in zip(scenes[:-1], parts[:-1], strict=True):
             if not valid.any():
                 break
-            valid &= ~scene.read(*block)[0].valid
+            # of a thousand scenes only neighbours have anything here
+            if all(common_part(part, block)[2:]):
+                valid &= ~scene.read(*block)[0].valid
         added += int(valid.sum())
     if added and added >= LEAST_ADDED * own:
         return
