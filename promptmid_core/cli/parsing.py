@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +12,7 @@ from promptmid_core.errors import shortened
 
 MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' made of your checkpoints"
 BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
+MOST_S = 2e9  # since 1970, for the whole century
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 
@@ -116,6 +117,29 @@ def topic(text: str) -> str:
     if not text.strip("/"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a topic such as /camera/image_raw")
     return f"/{text.strip('/')}"
+
+
+def topic_or_file(endings: Sequence[str]) -> Callable[[str], str | Path]:
+    """For options that name a topic, or a file with one of these endings."""
+    def told(text: str) -> str | Path:
+        return Path(text) if text.lower().endswith(tuple(endings)) else topic(text)
+    return told
+
+
+def seconds(text: str) -> float:
+    """For options that are a time from a beginning on."""
+    value = float(text)
+    if not 0 <= value < MOST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0")
+    return value
+
+
+def offset(text: str) -> float:
+    """For options that move times, seconds."""
+    value = float(text)
+    if not abs(value) < MOST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
 
 
 def size(text: str) -> tuple[int, int]:

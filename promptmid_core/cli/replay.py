@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.flown import TOPICS, add_settings, add_topics, flown_over, settings_of, topics_of
-from promptmid_core.cli.output import Bar
+from promptmid_core.cli.flown import TOPICS, add_part, add_settings, add_topics, flown_over, settings_of, topics_of
+from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import command, output, positive_number
 from promptmid_core.files import write_json
 
@@ -32,11 +32,13 @@ def add(commands: Any) -> None:
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
     add_topics(run, *TOPICS)
+    add_part(run)
     output(run, "--json", metavar="FILE")
     output(run, "--report", metavar="FILE.html")
 
 
 def _replay(args: argparse.Namespace) -> None:
+    from promptmid_core.bags.bag import open_bag
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.replay import live as comparison
     from promptmid_core.replay.metrics import summarise, table
@@ -45,11 +47,17 @@ def _replay(args: argparse.Namespace) -> None:
 
     start = _start(args)
     settings, topics = settings_of(args), topics_of(args)
+    bag = open_bag(args.bag, topics)
+    for line in bag.taken():
+        say(line)
+    bag.check()
     reference, descriptor = flown_over(args.map, [args.bag], settings, topics)
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
     with Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, start=start, progress=progress)
+    if flight.truth_offset is not None:
+        say(str(flight.truth_offset))
     summary = summarise(flight)
     print(table(summary))
     live = comparison.compare(flown, flight, reference) if flown else None
