@@ -125,7 +125,8 @@ def test_topics_whose_qualities_the_metadata_tell_otherwise_are_read(tmp_path):
     text = metadata.read_text()
     assert "offered_qos_profiles: []" in text
     profile = ("- {history: 3, depth: 0, reliability: 1, durability: 2, deadline: {sec: 1, nsec: 0}, "
-               "lifespan: {sec: 1, nsec: 0}, liveliness: 1, liveliness_lease_duration: {sec: 1, nsec: 0}, avoid_ros_namespace_conventions: false}")
+               "lifespan: {sec: 1, nsec: 0}, liveliness: 1, liveliness_lease_duration: {sec: 1, nsec: 0}, "
+               "avoid_ros_namespace_conventions: false}")
     metadata.write_text(text.replace("offered_qos_profiles: []", f"offered_qos_profiles: '{profile}'"))
     assert errors(flown(bag)) == pytest.approx([0.0] * 2, abs=1e-6)
 
