@@ -112,7 +112,7 @@ test test-long check: export OPENBLAS_NUM_THREADS = 1
 # what pytest makes of the test files, and every module that a test's own processes load, is compiled once and kept
 test test-long check: export PYTHONDONTWRITEBYTECODE =
 # four processes on two cores, as two or so wait for a node at any time; files in the order of test/conftest.py
-PYTEST = .venv/bin/python -m pytest -q -rs -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST = .venv/bin/python -m pytest -q -rsR -n 4 --dist loadfile --no-loadscope-reorder
 test: install
 	$(PYTEST) -m 'not long'
 

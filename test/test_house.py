@@ -229,8 +229,8 @@ def test_every_test_file_can_be_imported_without_the_extras(built):
 # what a requirement is called in the keys of rosdep, where that is not its own name
 ROSDEP_NAMES = {"opencv-python-headless": "opencv", "pyyaml": "yaml", "catkin-pkg": "catkin-pkg-modules"}
 NO_ROSDEP_KEY = {"affine", "dask", "distributed", "google-crc32c", "import-linter", "numcodecs", "threadpoolctl", "zarr"}
-# `colcon test` runs in one process
-ONLY_MAKE_TEST = {"pytest-xdist"}
+# `colcon test` runs in one process, and each test once
+ONLY_MAKE_TEST = {"pytest-rerunfailures", "pytest-xdist"}
 
 
 def test_manifest_names_the_requirements_of_pip_that_rosdep_knows(built, manifest):

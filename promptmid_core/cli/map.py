@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.mapaudit import add_audit
+from promptmid_core.cli.mappack import add_pack
 from promptmid_core.cli.output import Bar, say
 from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
 
@@ -44,6 +45,7 @@ def add(commands: Any) -> None:
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     add_audit(of_map)
+    add_pack(of_map)
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html")
     preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")

@@ -146,6 +146,8 @@ class Header:
         """Return the header of a map folder. Raises InputError where it is no map, of another format, or damaged."""
         values = _attributes(path)
         if values is None:
+            if path.suffix == ".zip" and path.is_file():
+                raise InputError(f"{path} is a packed map, if any; unpack it first: promptmid map unpack {path} MAP")
             raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
         return Header.from_dict(values, path)
 
