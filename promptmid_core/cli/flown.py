@@ -35,7 +35,7 @@ def add_settings(parser: argparse.ArgumentParser, *, of_map: bool = True) -> Non
     """Declare what is set of a localization, and `of_map` the map."""
     option = parser.add_argument
     if of_map:
-        option("--map", type=Path, required=True, metavar="MAP")
+        option("--map", type=Path, required=True, metavar="MAP", help="the folder that 'promptmid map build' made")
     option("--region", metavar="NAME",
            help="of the map, 'main' for the map itself; default: the one in whose CRS the bag was flown")
     option("--descriptor", metavar="NAME", help="default: the one that the map was built with")

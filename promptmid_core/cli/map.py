@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.mapaudit import add_audit
 from promptmid_core.cli.mappack import add_pack
-from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
+from promptmid_core.cli.output import Bar, say, tell_json
+from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, json_output, output, positive_count, positive_number
 
 if TYPE_CHECKING:
     from promptmid_core.refmap import ReferenceMap
@@ -26,20 +26,21 @@ def add(commands: Any) -> None:
     build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF, or from several",
                     "promptmid map build sar.tif la_map --dem dem.tif")
     build.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
-    build.add_argument("out", type=Path, metavar="OUT")
+    build.add_argument("out", type=Path, metavar="OUT", help="the folder of the map")
     _build_options(build, "promptmid", "float16")
     append = command(of_map, "append", _map_append, "a further region for a map, with a CRS of its own",
                      "promptmid map append east.tif la_map --name east")
     append.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
-    append.add_argument("map", type=Path, metavar="MAP")
+    append.add_argument("map", type=Path, metavar="MAP", help="the map that gets the region")
     append.add_argument("--name", metavar="NAME", help="of the region; default: the first raster's name")
     _build_options(append, None, None)
     info = command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
-    info.add_argument("map", type=Path, metavar="MAP")
-    info.add_argument("--json", action="store_true", help="as JSON on stdout")
+    info.add_argument("map", type=Path, metavar="MAP", help="the map, with all its regions")
+    json_output(info, "all of it", bare=True)
     verify = command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                      "promptmid map verify la_map")
-    verify.add_argument("map", type=Path, metavar="MAP")
+    verify.add_argument("map", type=Path, metavar="MAP", help="the map, with all its regions")
+    json_output(verify, "damaged files and unfinished regions", bare=True)
     verify.add_argument("--repair", type=Path, nargs="+", metavar="SAR.tif",
                         help="make damaged files again from the map's own inputs; a mosaic's in any order")
     for name in ("landcover", "dem"):
@@ -49,7 +50,7 @@ def add(commands: Any) -> None:
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
                       "promptmid map preview la_map --out la_map.html")
     preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")
-    output(preview, "--out", required=True, metavar="FILE.png|FILE.html")
+    output(preview, "--out", required=True, metavar="FILE.png|FILE.html", help="a picture, or a page that carries all of it")
 
 
 def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, store: str | None) -> None:
@@ -82,11 +83,12 @@ def _sar_options(option: Any) -> None:
            help="what its values are; default: auto, and 'map info' tells what was taken and why")
     option("--band", type=positive_count, metavar="N", help="read this band alone")
     option("--combine", choices=("span",), help="join bands 1 and 2 by their total power")
-    option("--multilook", type=positive_count, default=1, metavar="N", help="mean intensity of N x N map pixels, N odd")
+    option("--multilook", type=positive_count, default=1, metavar="N",
+           help="mean intensity of N x N map pixels, N odd; default: 1")
     option("--speckle", choices=("lee", "none"), default="none", help="speckle filter; lee needs --looks; default: none")
     option("--looks", type=positive_number, metavar="N", help="equivalent number of looks")
     option("--terrain-corrected", choices=("yes", "no", "unknown"), default="unknown",
-           help="no: the error by the heights of --dem enters the map's registration uncertainty")
+           help="no: the error by the heights of --dem enters the map's registration uncertainty; default: unknown")
     option("--incidence-deg", type=positive_number, metavar="T", help="angle of incidence in the middle of the map")
     option("--look-deg", type=float, metavar="A", help="where the radar looks, clockwise from north; masks layover and shadow")
 
@@ -140,8 +142,8 @@ def _map_info(args: argparse.Namespace) -> None:
     from promptmid_core.refmap import map_info
 
     info = map_info(args.map)
+    tell_json(args, info)
     if args.json:
-        print(json.dumps(info, indent=2))
         return
     for key, value in info.items():
         print(f"{key:20s} {json.dumps(value) if isinstance(value, dict | list) else value}")
@@ -156,6 +158,7 @@ def _map_verify(args: argparse.Namespace) -> int:
             for name in repair_map(args.map, Sources(args.repair, args.landcover, args.dem), crew=Crew(progress=progress)):
                 print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
+    tell_json(args, {"whole": not damaged, "damaged": list(damaged), "unfinished_regions": list(unfinished_regions(args.map))})
     for name in damaged:
         print(name)
     if damaged:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.flown import add_settings, add_topics, flown_over, settings_of, topics_of
-from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import command, output
+from promptmid_core.cli.output import Bar, tell_json
+from promptmid_core.cli.parsing import command, json_output
 
 
 def add_audit(of_map: Any) -> None:
@@ -20,13 +20,13 @@ def add_audit(of_map: Any) -> None:
         "Lays frames of each BAG on the ground by its truth, matches them to the map, and fits how far the map lies beside the\n"
         "ground, place by place, with a standard deviation: the offset. With two bags and more it says of each how much of its\n"
         "errors the others foretell. With --write the map keeps the offset, in place of one that it has, and all fixes use it.")
-    run.add_argument("map", type=Path, metavar="MAP")
+    run.add_argument("map", type=Path, metavar="MAP", help="the map that was flown over")
     run.add_argument("--against", type=Path, nargs="+", required=True, metavar="BAG", help="flights whose truth is trusted; an "
                      "error of it would be taken for one of the map")
     run.add_argument("--write", action="store_true", help="store the offset in the map")
     add_settings(run, of_map=False)
     add_topics(run, "image", "camera_info", "odometry", "ground_truth")
-    output(run, "--json", metavar="FILE")
+    json_output(run, "what was found, place by place")
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -34,7 +34,6 @@ def _audit(args: argparse.Namespace) -> None:
 
     from promptmid_core.audit.audit import audit
     from promptmid_core.audit.document import as_json, as_text
-    from promptmid_core.files import write_json
     from promptmid_core.refmap.build import write_offset
     from promptmid_core.refmap.format.offset import AuditedFlight, OffsetFacts
 
@@ -48,8 +47,7 @@ def _audit(args: argparse.Namespace) -> None:
                             datetime.now(UTC).isoformat(timespec="seconds"))
         write_offset(reference.path, facts, found.field.values)
     values = as_json(found, reference, args.write)
-    if args.json:
-        write_json(args.json, values)
+    tell_json(args, values)
     print(as_text(values))
     if args.write:
         print(f"{reference.path}: the offset is stored; flights that it was fitted from cannot judge it")

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.flown import TOPICS, add_part, add_settings, add_topics, flown_over, settings_of, topics_of
-from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import command, output, positive_number
-from promptmid_core.files import write_json
+from promptmid_core.cli.output import Bar, say, tell_json
+from promptmid_core.cli.parsing import command, json_output, output, positive_number
 
 if TYPE_CHECKING:
     from promptmid_core.localization.quest import Start
@@ -19,7 +18,8 @@ def add(commands: Any) -> None:
     """Declare the commands of this family."""
     run = command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
                   "promptmid replay bag --map la_map --json out.json --report out.html")
-    run.add_argument("bag", type=Path, metavar="BAG")
+    run.add_argument("bag", type=Path, metavar="BAG", help="a folder of rosbag2, a .mcap, .db3 or .bag file, or a folder of "
+                     "images with a CSV file; docs/replay.md")
     add_settings(run)
     run.add_argument("--camera-calibration", type=Path, metavar="FILE.yaml",
                      help="what 'promptmid calibrate camera' found of the camera")
@@ -33,8 +33,8 @@ def add(commands: Any) -> None:
                      "promptmid_ros.rehearsal.live wrote")
     add_topics(run, *TOPICS)
     add_part(run)
-    output(run, "--json", metavar="FILE")
-    output(run, "--report", metavar="FILE.html")
+    json_output(run, "the figures")
+    output(run, "--report", metavar="FILE.html", help="a page that carries all of it and loads nothing")
 
 
 def _replay(args: argparse.Namespace) -> None:
@@ -64,7 +64,7 @@ def _replay(args: argparse.Namespace) -> None:
     if live:
         print(f"\n{comparison.table(live)}")
     if args.json:
-        write_json(args.json, summary | ({"live": comparison.as_json(live)} if live else {}))
+        tell_json(args, summary | ({"live": comparison.as_json(live)} if live else {}))
     if args.report:
         write_report(args.report, flight, summary, reference, live=live, command=args.command)
         print(f"report: {args.report}")
