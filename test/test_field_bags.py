@@ -109,6 +109,11 @@ def test_a_bag_of_other_names_is_told_with_the_options_that_choose(tmp_path):
     second = next(message for topic, _, message in raw_images(messages(1)) if topic == "/image")
     bag = write_bag(tmp_path / "bag", [("/uav1/thermal/image_raw", 7, second), *renamed(messages(3), **names)])
     sentence = told(flown_over, bag)
+    assert "several topics that may be the odometry" in sentence and "3 on /uav1/truth (nav_msgs/msg/Odometry)" in sentence
+    assert sentence.endswith("name one with --odometry.")
+    second_info = [("/uav1/thermal/camera_info", log_ns, m) for topic, log_ns, m in messages(1) if topic == "/camera_info"]
+    sentence = told(flown_over, write_bag(tmp_path / "both", [("/uav1/thermal/image_raw", 7, second), *second_info,
+                                                              *renamed(messages(3), **names)]))
     assert "3 on /uav1/camera/image_raw/compressed (sensor_msgs/msg/CompressedImage)" in sentence
     assert "1 on /uav1/thermal/image_raw (sensor_msgs/msg/Image)" in sentence and "--image" in sentence
     sentence = told(flown_over, bag, Topics(**(names | {"odometry": "/uav1/odometer"})))
@@ -228,9 +233,9 @@ def test_truth_in_another_frame_is_told(tmp_path):
 
 def test_other_types_of_truth_are_refused_in_a_sentence(tmp_path):
     text = telemetry.message("std_msgs/msg/String", "here")
-    point = telemetry.message("geometry_msgs/msg/PointStamped", telemetry.header(START_NS, "map"),
-                              telemetry.message("geometry_msgs/msg/Point", 1.0, 2.0, 3.0))
-    for name, message in (("text", text), ("point", point)):
+    vector = telemetry.message("geometry_msgs/msg/Vector3Stamped", telemetry.header(START_NS, "map"),
+                               telemetry.message("geometry_msgs/msg/Vector3", 1.0, 2.0, 3.0))
+    for name, message in (("text", text), ("vector", vector)):
         bag = write_bag(tmp_path / name, [*messages(2, truth=False), ("/ground_truth", START_NS + 10**10, message)])
         sentence = told(flown_over, bag)
         assert "/ground_truth" in sentence and message.__msgtype__ in sentence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from promptmid_core.bags.telemetry import typestore
 RULE = "=" * 80 + "\n"
 
 
-def types_of(connections: Iterable[Any]) -> Any:
+def types_of(connections: Collection[Any]) -> Any:
     """Return rosbags' store of the types that connections define, and of ROS 2's own where they do not.
 
     A definition that cannot be read is passed over: messages of its type cannot be read then, those of others can.
@@ -30,6 +30,10 @@ def types_of(connections: Iterable[Any]) -> Any:
                 parts = [part.split("\n", 1)[1] for part in text.split(RULE)[1:]] if text.startswith(f"{RULE}IDL: ") else [text]
                 for part in parts:
                     found |= get_types_from_idl(part)
+    if not found:
+        return typestore()
+    if any(connection.msgtype not in found for connection in connections):
+        found = {name: kind for name, kind in typestore().fielddefs.items() if name not in found} | found
     store = get_typestore(Stores.EMPTY)
-    store.register({name: kind for name, kind in typestore().fielddefs.items() if name not in found} | found)
+    store.register(found)
     return store
