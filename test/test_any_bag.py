@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flights import CAMERA, FRAME_NS, START_NS, KnownLocalizer, PlainMap, messages, odometry, stamps, true_pose, write_bag
+from mcap.writer import CompressionType, IndexType
+from mcap.writer import Writer as McapWriter
 from refusals import told
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -129,6 +131,25 @@ def test_topics_whose_qualities_the_metadata_tell_otherwise_are_read(tmp_path):
                "avoid_ros_namespace_conventions: false}")
     metadata.write_text(text.replace("offered_qos_profiles: []", f"offered_qos_profiles: '{profile}'"))
     assert errors(flown(bag)) == pytest.approx([0.0] * 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("left_out", [
+    {}, {"repeat_channels": False}, {"index_types": IndexType.CHUNK}, {"use_statistics": False, "repeat_channels": False},
+    {"repeat_channels": False, "repeat_schemas": False, "use_statistics": False, "index_types": IndexType.NONE}], ids=str)
+def test_what_the_summary_of_an_mcap_leaves_out_is_read_all_the_same(tmp_path, left_out):
+    kind = "geometry_msgs/msg/PoseStamped"
+    with (tmp_path / "bag.mcap").open("wb") as out:
+        writer = McapWriter(out, chunk_size=300, compression=CompressionType.ZSTD, **left_out)
+        writer.start("ros2")
+        schema = writer.register_schema(kind, "ros2msg", STORE.generate_msgdef(kind, ros_version=2)[0].encode())
+        channel = writer.register_channel("/mocap", "cdr", schema)
+        for stamp in range(1, 9):
+            data = STORE.serialize_cdr(telemetry.pose(stamp, true_pose(stamp)), kind)
+            writer.add_message(channel, stamp, bytes(data), stamp)
+        writer.finish()
+    bag = open_bag(tmp_path / "bag.mcap")
+    assert bag.count("/mocap") == 8
+    assert [log_ns for _, log_ns, _ in bag.messages("/mocap")] == list(range(1, 9))
 
 
 def of_ros1(path, entries):

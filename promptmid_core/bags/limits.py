@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from promptmid_core.bags.definitions import types_of
+from promptmid_core.bags.mcapindex import complete
 from promptmid_core.errors import InputError
 from promptmid_core.yamlfile import check_yaml
 
@@ -68,8 +69,11 @@ def limited_reader() -> type[AnyReader]:
 
 
 def _join(reader: Any) -> None:
-    """Let the files of a folder have the topics of its metadata, also where the two tell their qualities of service otherwise."""
+    """Let each file know all that it holds, and those of a folder have the topics of its metadata, also where the two tell their
+    qualities of service otherwise."""
     folder = getattr(reader, "storage", None)
+    for file in (folder, *getattr(folder, "storages", ())):
+        complete(file)
     told = {(each.topic, each.msgtype): each.ext for each in getattr(folder, "connections", ())}
     for file in getattr(folder, "storages", ()):
         file.connections = [each._replace(ext=told.get((each.topic, each.msgtype), each.ext)) for each in file.connections]
