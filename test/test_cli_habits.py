@@ -104,7 +104,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_bash_completes_commands_options_and_choices() -> None:
-    assert completed("promptmid", "re") == ["replay"]
+    assert completed("promptmid", "repl") == ["replay"]
     assert {"build", "info", "verify"} <= set(completed("promptmid", "map", ""))
     assert completed("promptmid", "replay", "bag", "--odo") == ["--odometry", "--odometry-topic"]
     assert completed("promptmid", "doctor", "--backend", "onnx") == ["onnxruntime"]

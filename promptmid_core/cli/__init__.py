@@ -22,6 +22,7 @@ from promptmid_core.cli import (
     map,
     plan,
     replay,
+    report,
     scenario,
     simulate,
     train,
@@ -30,7 +31,7 @@ from promptmid_core.cli.parsing import STDOUT, Parser
 from promptmid_core.errors import InputError
 from promptmid_core.files import check_apart, check_target
 
-FAMILIES = (map, plan, simulate, replay, scenario, bench, train, calibrate, export, doctor, demo, completion)
+FAMILIES = (map, plan, simulate, replay, report, scenario, bench, train, calibrate, export, doctor, demo, completion)
 FAILED, FAULT, INTERRUPTED = 1, 70, 130
 
 

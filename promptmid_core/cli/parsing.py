@@ -15,6 +15,7 @@ MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' ma
 BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
 JSON, STDOUT = "--json", Path("-")
 MOST_S = 2e9  # since 1970, for the whole century
+NOT_PASSED = 3  # exit status of what was held against criteria and did not meet them
 CAMERA = "a camera, by the YAML that camera_calibration wrote or by a bag with its camera_info"
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 

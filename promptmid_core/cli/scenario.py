@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import say, tell_json
-from promptmid_core.cli.parsing import STDOUT, command, group, json_output, output
+from promptmid_core.cli.parsing import NOT_PASSED, STDOUT, command, group, json_output, output
 from promptmid_core.errors import InputError
-
-NOT_PASSED = 3
 
 
 def add(commands: Any) -> None:
