@@ -15,7 +15,7 @@ from promptmid_core.bags.camera import read_camera_info
 from promptmid_core.bags.given import Given
 from promptmid_core.bags.size import MOST_BYTES_A_PIXEL, MOST_BYTES_BESIDE, MOST_PIXELS
 from promptmid_core.bags.storage import METADATA, ROS1, STORAGE
-from promptmid_core.bags.table import CURE, Table
+from promptmid_core.bags.table import CURE, TextTable
 from promptmid_core.bags.topics import CAMERA_INFO, IMAGE_TYPES
 from promptmid_core.errors import InputError
 from promptmid_core.files import read_regular
@@ -36,7 +36,7 @@ def pictures_in(path: Path) -> dict[str, Given] | None:
     file = _table_in(path)
     if file is None:
         return None
-    table, folder = Table.read(file), file.parent
+    table, folder = TextTable.read(file), file.parent
     stamps, attitude = table.stamps(), table.attitude()
     if attitude is None:
         raise InputError(f"{file} has no attitude, neither qx qy qz qw nor roll_deg pitch_deg yaw_deg; {CURE}")
@@ -91,7 +91,7 @@ def _images(order: list[tuple[int, Path]]) -> Iterator[tuple[int, Any]]:
         yield stamp, telemetry.compressed_image(stamp, read_regular(file, MOST_BYTES, "put the image back"))
 
 
-def _covariances(table: Table, count: int) -> list[Float64]:
+def _covariances(table: TextTable, count: int) -> list[Float64]:
     """(6, 6) a row; zero, which means unknown, where nothing is stated."""
     variances = np.zeros((count, 6))
     for name, axes in SIGMAS.items():

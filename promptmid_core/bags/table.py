@@ -36,7 +36,7 @@ QUATERNION, ANGLES = ("qx", "qy", "qz", "qw"), ("roll", "pitch", "yaw")
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Rows of a CSV file, each with its line, by the names of its columns in small letters."""
 
     path: Path
@@ -44,7 +44,7 @@ class Table:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
     @staticmethod
-    def read(path: Path) -> Table:
+    def read(path: Path) -> TextTable:
         """Read a CSV file whose first line names the columns. Raises InputError where it is none."""
         lines = text_of(path).splitlines()
         delimiter = max(",;\t", key=lines[0].count) if lines else ","
@@ -59,7 +59,7 @@ class Table:
         for number, row in read[1:]:
             if len(row) != len(names):
                 raise InputError(f"{path}, line {number}: it has {len(row)} cells in place of {len(names)}; {CURE}")
-        return Table(path, names, tuple(read[1:]))
+        return TextTable(path, names, tuple(read[1:]))
 
     def column(self, name: str) -> int | None:
         """Return the place of a column, one of COLUMNS or a name itself; None where there is none."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.messages import NAVSAT_FIX, POSE_TYPES
-from promptmid_core.bags.table import CURE, Table, numbers_of, pose_of, stamp_of, text_of
+from promptmid_core.bags.table import CURE, TextTable, numbers_of, pose_of, stamp_of, text_of
 from promptmid_core.bags.topics import POINT
 from promptmid_core.errors import InputError
 
@@ -25,7 +25,7 @@ def read_trajectory(path: Path) -> tuple[str, list[tuple[int, Any]]]:
 
     Raises InputError where it is neither TUM nor CSV with these columns, and where a line of it is wrong.
     """
-    return _of_table(Table.read(path)) if path.suffix in CSV else (POSE, _of_tum(path))
+    return _of_table(TextTable.read(path)) if path.suffix in CSV else (POSE, _of_tum(path))
 
 
 def _of_tum(path: Path) -> list[tuple[int, Any]]:
@@ -44,7 +44,7 @@ def _of_tum(path: Path) -> list[tuple[int, Any]]:
     return entries
 
 
-def _of_table(table: Table) -> tuple[str, list[tuple[int, Any]]]:
+def _of_table(table: TextTable) -> tuple[str, list[tuple[int, Any]]]:
     stamps = table.stamps()
     if table.has("latitude", "longitude"):
         heights = table.numbers("altitude") if table.has("altitude") else [float("nan")] * len(stamps)

@@ -147,13 +147,13 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 def _tell(path: Path, built: ReferenceMap) -> None:
     from promptmid_core.localization.options import Options
-    from promptmid_core.refmap import few_heights, little_data, seams, small_ground, unsure_place
+    from promptmid_core.refmap import few_heights, little_data, seams, small_ground, unsure_place, unsure_relief
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
     patch_px = Options().search.patch_px
     for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path),
-                     *seams(path)):
+                     unsure_relief(path), *seams(path)):
         if sentence:
             say(f"warning: {sentence}")
 
