@@ -20,6 +20,7 @@ from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.seek import Seeker
+from promptmid_core.localization.separation import Part
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
 from promptmid_core.matching.window import COARSE_FACTOR
@@ -151,9 +152,12 @@ class Localizer:
         point = boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
+        separation: tuple[Part, ...] = ()
         if match.solution.holds_heading:
             check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
-        return GroundPoint(point, match.solution.ground, frame.camera.mount.rotation @ frame.camera.boresight())
+            separation = self._matcher.separation(match, best.start, frame, expected.prior)
+        return GroundPoint(point, match.solution.ground, frame.camera.mount.rotation @ frame.camera.boresight(),
+                           separation=separation)
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:
         verification = best.verification
