@@ -62,7 +62,7 @@ setup(
     maintainer="promptmid_ros maintainers",
     maintainer_email="maintainers@promptmid-ros.example",
     packages=find_packages(include=["promptmid_core", "promptmid_core.*", "promptmid_ros", "promptmid_ros.*"]),
-    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.yaml", "weights/**/*"]},
+    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.js", "**/*.yaml", "weights/**/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/promptmid_ros"]),
         (SHARE, ["package.xml"]),

@@ -22,10 +22,10 @@ from packaging.utils import canonicalize_name
 import promptmid_core
 
 ROOT = Path(__file__).resolve().parent.parent
-OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
+OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "pystac", "pystac_client", "rasterio", "rclpy", "rosbags", "torch"}
 # rooms of promptmid_core that no aircraft loads
-GROUND = {"audit", "bench", "calibration", "cli", "doctor", "export", "networks", "preview", "replay", "simulation", "training",
-          "refmap.build", "bags.bag"}
+GROUND = {"audit", "bench", "calibration", "cli", "doctor", "export", "fetch", "networks", "preview", "replay", "simulation",
+          "training", "refmap.build", "bags.bag"}
 HEAVY = OFFLINE | {"cv2", "numpy", "onnxruntime", "pyproj", "scipy", "zarr"}
 
 
@@ -127,7 +127,7 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 # the rooms whose files need an extra of setup.py as a whole; elsewhere a library of an extra is imported where it is used
 ROOMS_OF_EXTRAS = {"training": "train", "networks": "train", "export": "train", "runtime/tensorrt": "tensorrt-rtx"}
-EXTRAS = ("train", "tensorrt-rtx", "text", "peers")
+EXTRAS = ("train", "tensorrt-rtx", "text", "peers", "fetch")
 
 
 def imported_by(path: Path, *, at_the_top: bool) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from promptmid_core.refmap.format.header import VERSION, Header
 from promptmid_core.refmap.format.manifest import Manifest
 from promptmid_core.refmap.format.offset import OffsetFacts, seal_of
 from promptmid_core.refmap.regions import Region, read_regions
+from promptmid_core.refmap.sar.registration import disagree
 
 LITTLE = 0.05  # of a map's ground: a raster that lies askew on its grid fills several times that
 
@@ -20,7 +22,8 @@ def map_info(path: Path) -> dict[str, Any]:
 
     `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
     code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each raster of a
-    mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those that were
+    mosaic among the valid pixels, with its gain; it is empty where there was one raster only; `overlaps` how those with ground in
+    common lie on one another. `regions` are those that were
     appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north. `transformation` is the
     `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in metres, None where nobody
     knows that; it is None where the datum is the same. `offset` is the one by place, None where there is none: the flights that
@@ -54,6 +57,7 @@ def map_info(path: Path) -> dict[str, Any]:
         },
         "regions": [_region(path, region) for region in read_regions(path)[1:]],
         "scenes": [asdict(scene) | {"share": content.scenes.get(scene.name, 0.0)} for scene in header.scenes],
+        "overlaps": [asdict(overlap) for overlap in header.overlaps],
         "amplitude": told["amplitude"],
         "sar": told["sar"],
         "registration_sigma_m": header.registration_sigma_m,
@@ -104,6 +108,17 @@ def small_ground(path: Path, patch_px: int) -> str | None:
         return None
     return (f"{path} has {grid.width} x {grid.height} px, less than the patch of {patch_px} px that a frame is matched by, so "
             "that few frames or none will get a fix; build it of a larger raster, or with a smaller --gsd")
+
+
+def seams(path: Path) -> list[str]:
+    """Return a sentence for each two scenes of a finished map that disagree on where the ground lies. Raises InputError where the
+    folder is none."""
+    header, inputs = Header.read(path), Manifest.read(path).built.inputs
+    return [f"{inputs.get(each.second, each.second)} shows the ground {hypot(each.east_px, each.north_px):.1f} px from where "
+            f"{inputs.get(each.first, each.first)} does ({each.east_px:+.1f} east, {each.north_px:+.1f} north, sigma "
+            f"{each.sigma_px:.2f}); the map has the first where both are, and a seam of so much where it ends. Hold {path} "
+            "against a raster or flights that are trusted with 'promptmid map audit', and leave out the scene that is off"
+            for each in header.overlaps if disagree(each.east_px, each.north_px, each.sigma_px)]
 
 
 def unsure_place(path: Path) -> str | None:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from promptmid_core import __version__
 from promptmid_core.files import write_whole
+from promptmid_core.pages.page import NBSP, count, number, percent, rendered
 from promptmid_core.reasons import MEANINGS
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay import figures
 from promptmid_core.replay.live import Comparison, rows, sentence
 from promptmid_core.replay.metrics import FALSE_FIX_PX, MISLEADING_PX, Summary
-from promptmid_core.replay.page import NBSP, count, number, percent, rendered
 from promptmid_core.replay.pictures import match_pictures
 from promptmid_core.replay.run import Flight, ReplayedFrame
 

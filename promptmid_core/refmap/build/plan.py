@@ -31,7 +31,7 @@ from promptmid_core.refmap.build.workers import small_cache
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.identity import DescriptorIdentity
-from promptmid_core.refmap.format.parts import GridOptions, SceneFacts
+from promptmid_core.refmap.format.parts import GridOptions, OverlapFacts, SceneFacts
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.format.sar import SarReading
 from promptmid_core.refmap.format.vocabulary import VocabularyFacts
@@ -83,6 +83,8 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         cover is not None, 0, (0.0, 0.0), levels, store, VocabularyFacts.of(vocabulary, table),
         {name: _identity(path) for name, path in inputs.items()}, GridOptions(options.crs, gsd),
         tuple(SceneFacts(scene.name, scene.gain_db) for scene in lain.scenes) if len(lain.scenes) > 1 else (),
+        overlaps=tuple(OverlapFacts(lain.scenes[each.first].name, lain.scenes[each.second].name, round(each.shift.east, 3),
+                                    round(each.shift.north, 3), round(each.shift.sigma, 3)) for each in lain.overlaps),
     )
     dem_view, relief = None, None
     if dem:
