@@ -14,7 +14,7 @@ from promptmid_core.localization.parts import Parts
 from promptmid_core.localization.separation import Part
 
 SHARE = 1 / 3  # of the risk that each of matching, attitude and other places may take
-FAULTY = 0.01  # probability, taken, that a side of the ground or a group of channels shows the frame a place that is not there
+FAULTY = 1e-3  # probability, taken, that a side of the ground or a group of channels shows the frame a place that is not there
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
+
+SHARED = 0.5  # of the mean square of the separations, which the whole is off by: fitted, docs/integrity.md tells to what
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,12 @@ class Part:
     @property
     def length(self) -> float:
         return float(np.hypot(*self.move))
+
+
+def spread(parts: Sequence[Part]) -> Float64:
+    """Return what parts that disagree say of the error of all of them together: a covariance (2, 2) in m2."""
+    moves = np.array([part.move for part in parts]).reshape(-1, 2)
+    return np.asarray(SHARED * moves.T @ moves / max(len(moves), 1), np.float64)
 
 
 def alternate(count: int) -> tuple[Mask, Mask]:

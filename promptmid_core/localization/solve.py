@@ -53,6 +53,12 @@ class Solution:
     def holds_heading(self) -> bool:
         return "yaw" in self.observed
 
+    def wider(self, spread: Float64) -> Solution:
+        """Return the solution with a covariance (2, 2) more, of what the ground it was matched by may be wrong by."""
+        place, covariance = self.place.wider(spread), self.covariance.copy()
+        covariance[:2, :2] = place.total
+        return replace(self, place=place, ground=self.ground.wider(spread), covariance=covariance)
+
 
 def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
     """Correct `start` so that the camera sees the ties' `seen` directions at their `found` places.
