@@ -35,8 +35,8 @@ def add(commands: Any) -> None:
     output(run, "--json", metavar="FILE", help="the figures, with verdict and likely causes")
     output(run, "--report", metavar="FILE.html", help="a page that carries all of it, to move in")
     run.add_argument("--out", type=Path, metavar="DIR", help="a new folder of results for other programs: frames.csv and "
-                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, outputs, a bag of the node's "
-                     "topics, and summary.json")
+                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, outputs, a bag of the "
+                     "node's topics, and summary.json")
     run.add_argument("--criteria", type=Path, metavar="FILE.yaml", help="what the flight has to come to, a limit a line such as "
                      f"'fix_rate_least: 0.95'; where it does not, the exit status is {NOT_PASSED}; default: the usual criteria, "
                      "for which it is 0")
