@@ -23,7 +23,7 @@ RTX = [f'{name}; platform_machine == "x86_64"' for name in (
 # what others wrote to fuse fixes with, for the filter of examples/, which tests fly in a closed loop
 FILTER = ["gtsam>=4.3"]
 # autopilots that speak MAVLink
-MAVLINK = ["pymavlink>=2.4.41"]
+MAVLINK = ["pymavlink>=2.4.41", "pyserial>=3.5"]
 # catalogues of scenes, for `promptmid map fetch`; 1.15 of pystac is twenty packages
 FETCH = ["pystac>=1.10,<1.15", "pystac-client>=0.8"]
 
@@ -132,5 +132,6 @@ setup(
         ],
     },
     entry_points={"console_scripts": [
-        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.program:play"]},
+        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.program:play",
+        "mavlink = promptmid_ros.autopilot.program:mavlink", "px4_agp = promptmid_ros.autopilot.program:px4_agp"]},
 )

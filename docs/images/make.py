@@ -22,7 +22,7 @@ GAP, CAPTION = 12, 40
 # for GitHub's pages, whether white or dark
 PAPER, INK = (255, 255, 255), (28, 36, 48)
 # of the pages: headline, figures, and the flight over the map
-PAGE, PLAN = (1120, 1372), (1120, 1460)
+PAGE, PLAN = (1120, 1110), (1120, 1460)
 
 
 def match(report: str) -> Image.Image:

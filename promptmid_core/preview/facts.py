@@ -28,6 +28,8 @@ def facts(reference: ReferenceMap, flown: str | None = None) -> dict[str, str]:
         "SAR": f"{_scenes(info)}, values read as {info['amplitude']['scale']}",
         **{f"scene {scene['name']}": f"{scene['share']:.1%} of the map, gain {scene['gain_db']:+.2f} dB"
            for scene in info["scenes"]},
+        "taken": ", ".join(info["acquired"]) or "unknown",
+        **{name.replace("_", " "): _known(fact) for name, fact in info["facts"].items()},
         "place": _place(info),
         "heights": _heights(reference, info),
         "land use": _land_use(info),
@@ -56,6 +58,14 @@ def _north(degrees: float) -> str:
 
 def _scenes(info: dict[str, Any]) -> str:
     return f"{len(info['scenes'])} scenes" if info["scenes"] else "one raster"
+
+
+def _known(fact: dict[str, Any]) -> str:
+    """The value of what is known of a SAR product, and where from."""
+    if fact["value"] is None:
+        return ": ".join(filter(None, ("unknown", fact["by"])))
+    value = f"{fact['value']:.4g}" if isinstance(fact["value"], float) else fact["value"]
+    return f"{value} ({' '.join(filter(None, (fact['source'], fact['by'])))})"
 
 
 def _place(info: dict[str, Any]) -> str:

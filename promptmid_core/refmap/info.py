@@ -13,6 +13,7 @@ from promptmid_core.refmap.format.manifest import Manifest
 from promptmid_core.refmap.format.offset import OffsetFacts, seal_of
 from promptmid_core.refmap.regions import Region, read_regions
 from promptmid_core.refmap.sar.registration import disagree
+from promptmid_core.refmap.sar.told import told
 
 LITTLE = 0.05  # of a map's ground: a raster that lies askew on its grid fills several times that
 
@@ -32,7 +33,7 @@ def map_info(path: Path) -> dict[str, Any]:
     """
     header = Header.read(path)
     manifest = Manifest.read(path)
-    told, content, built, facts = header.to_dict(), manifest.content, manifest.built, header.vocabulary
+    values, content, built, facts = header.to_dict(), manifest.content, manifest.built, header.vocabulary
     grid, (east, north) = header.grid, header.frame.origin
     x_min, y_min, x_max, y_max = grid.bounds
     area = grid.width * grid.height * grid.gsd**2 / 1e6
@@ -58,22 +59,25 @@ def map_info(path: Path) -> dict[str, Any]:
         "regions": [_region(path, region) for region in read_regions(path)[1:]],
         "scenes": [asdict(scene) | {"share": content.scenes.get(scene.name, 0.0)} for scene in header.scenes],
         "overlaps": [asdict(overlap) for overlap in header.overlaps],
-        "amplitude": told["amplitude"],
-        "sar": told["sar"],
+        "amplitude": values["amplitude"],
+        "sar": values["sar"],
+        "acquired": list(header.acquired),
+        "facts": {fact.name: {"value": fact.value, "source": fact.source, "by": fact.by}
+                  for fact in header.facts or told(header.sar.product, [])},
         "registration_sigma_m": header.registration_sigma_m,
         "offset": _offset(path, header),
-        "transformation": told.get("transformation"),
+        "transformation": values.get("transformation"),
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
         "dem_fraction": content.dem_fraction,
         "landuse": content.landuse,
         "land_uses": _land_uses(content.landuse, facts.table),
-        "landuse_table": told["vocabulary"]["table"],
+        "landuse_table": values["vocabulary"]["table"],
         "prompts_from": "land cover" if header.has_landuse else "nothing: the neutral prompt everywhere",
-        "prompts": told["vocabulary"]["prompts"],
+        "prompts": values["vocabulary"]["prompts"],
         "text_encoder": facts.text_encoder,
         "inputs": {name: {"path": built.inputs.get(name), "sha256": known} for name, known in header.inputs.items()},
-        "options": told["options"],
+        "options": values["options"],
         "versions": built.versions,
         "built": built.time,
         "build_seconds": built.seconds,
@@ -128,6 +132,15 @@ def unsure_place(path: Path) -> str | None:
         return None
     return (f"how well {path} lies on the ground is unknown, since PROJ knows no transformation from the datum of its raster "
             f"({taken.name}); give the raster the CRS that it was made in, datum and all")
+
+
+def unsure_relief(path: Path) -> str | None:
+    """Return a sentence where nobody knows how far hills displace the ground of a map. Raises InputError where the folder is
+    none."""
+    fact = next((fact for fact in Header.read(path).facts if fact.name == "relief_sigma_m"), None)
+    if fact is None or fact.value is not None:
+        return None
+    return f"how far hills displace the ground of {path} is unknown: {fact.by}"
 
 
 def _offset(path: Path, header: Header) -> dict[str, Any] | None:

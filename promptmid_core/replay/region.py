@@ -11,7 +11,7 @@ from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.rig import Rig
 from promptmid_core.refmap import read_regions
 from promptmid_core.refmap.format.header import Header
-from promptmid_core.replay.recording import INITIALPOSE, POSE_TYPE, same_crs
+from promptmid_core.replay.recording import same_crs
 
 
 def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path:
@@ -42,10 +42,10 @@ def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path
 def _first_position(bag: FlightBag, rig: Rig) -> tuple[float, float]:
     """x and y in the bag's frame `map`, of the first odometry that can be used, or of a pose given by hand for it."""
     odometry = Odometry(rig)
-    by_hand = [INITIALPOSE] if bag.topics.get(INITIALPOSE) == POSE_TYPE else []
-    for topic, _, message in bag.messages(bag.topic("odometry"), *by_hand):
+    by_hand = bag.optional("initial_pose")
+    for topic, _, message in bag.messages(bag.topic("odometry"), *([by_hand] if by_hand else [])):
         try:
-            odometry.give(message) if topic == INITIALPOSE else odometry.add(message)
+            odometry.give(message) if topic == by_hand else odometry.add(message)
             x, y = odometry.at(odometry.heard_ns)[0].pose.position[:2]
         except Refusal:
             continue

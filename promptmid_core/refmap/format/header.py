@@ -11,7 +11,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, Transformation
 from promptmid_core.georaster.frame import OF_FILES, lies_on_earth
-from promptmid_core.refmap.format import parts
+from promptmid_core.refmap.format import facts, parts
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.identity import DescriptorIdentity
 from promptmid_core.refmap.format.parts import GridOptions, OverlapFacts, SceneFacts
@@ -20,6 +20,7 @@ from promptmid_core.refmap.format.sar import SarReading, scale_from_dict, scale_
 from promptmid_core.refmap.format.sealed import read_object, sealed, unsealed
 from promptmid_core.refmap.format.vocabulary import VocabularyFacts
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
+from promptmid_core.refmap.sar.told import Fact
 from promptmid_core.refmap.tile import Tile
 
 FORMAT = "promptmid-map"
@@ -46,7 +47,9 @@ class Header:
     build as they were given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a
     pixel; empty where there is one raster only; `overlaps`: how those with ground in common lie on one another. `transformation`
     is the one from the datum of the SAR raster, of several that of the least accurate; None where the datum is that of the map,
-    and in maps from before it was noted.
+    and in maps from before it was noted. `acquired` are the times at which the SAR rasters were taken, in order, as far as their
+    metadata tell; `facts` what else is known of these, and where from; empty where no metadata tell anything and nothing was
+    measured.
     """
 
     frame: MapFrame
@@ -68,6 +71,8 @@ class Header:
     scenes: tuple[SceneFacts, ...] = ()
     transformation: Transformation | None = None
     overlaps: tuple[OverlapFacts, ...] = ()
+    acquired: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def chunk_px(self) -> int:
@@ -142,6 +147,10 @@ class Header:
             values["transformation"] = asdict(self.transformation)
         if self.overlaps:
             values["overlaps"] = [asdict(overlap) for overlap in self.overlaps]
+        if self.acquired:
+            values["acquired"] = [{"time": time} for time in self.acquired]
+        if self.facts:
+            values["facts"] = [facts.to_dict(fact) for fact in self.facts]
         transform = list(self.grid.to_transform(self.frame.origin))
         return sealed(values | {"format": FORMAT, "version": VERSION, "transform": transform})
 
@@ -172,6 +181,8 @@ class Header:
             tuple(map(parts.scene, fields.parts("scenes", parts.MOST_SCENES))) if fields.holds("scenes") else (),
             parts.transformation(fields.part("transformation")) if fields.holds("transformation") else None,
             tuple(map(parts.overlap, fields.parts("overlaps", parts.MOST_OVERLAPS))) if fields.holds("overlaps") else (),
+            tuple(map(facts.time, fields.parts("acquired", facts.MOST_TIMES))) if fields.holds("acquired") else (),
+            tuple(map(facts.fact, fields.parts("facts", facts.MOST_FACTS))) if fields.holds("facts") else (),
         )
         header._check(fields)
         return header

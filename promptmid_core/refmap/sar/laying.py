@@ -33,22 +33,31 @@ LATTICE = 65
 @dataclass(frozen=True)
 class Laid:
     """Scenes on the grid of their map: `scale` and `dtype` are of the values that it holds, `view` is that of the first;
-    `overlaps`: how those with ground in common lie on one another."""
+    `overlaps`: how those with ground in common lie on one another; `borders` are the shares of each raster that a border of zeros
+    takes."""
 
     scenes: tuple[Scene, ...]
     scale: AmplitudeScale
     dtype: str
     overlaps: tuple[Overlap, ...] = ()
+    borders: tuple[float, ...] = ()
+
+    @property
+    def lifted(self) -> bool:
+        """Whether the heights of a DEM have put the pixels of every scene in their place."""
+        return all(scene.sar.view.ground for scene in self.scenes)
 
     @property
     def view(self) -> RasterView:
         return self.scenes[0].sar.view
 
 
-def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None) -> Laid:
+def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None,
+         dem: Path | None = None) -> Laid:
     """Check the SAR rasters of a map, by name, and lay them on one grid. Raises InputError for any that cannot be used.
 
-    The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell.
+    The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell;
+    `dem` has the heights for rasters whose pixels these move.
     """
     first, *others = rasters.values()
     if others:
@@ -56,7 +65,8 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
     facts, scales = zip(*(checked(path, product) for path in rasters.values()), strict=True)
     frame = map_frame(first, crs, others)
     grid = covering_grid(first, frame, gsd, others)
-    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar"), limits=(fact.minimum, fact.maximum))
+    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar", dem=dem),
+                     limits=(fact.minimum, fact.maximum))
              for path, fact in zip(rasters.values(), facts, strict=True)]
     parts = [view.part() for view in views]
     for view, (_, _, width, height) in zip(views, parts, strict=True):
@@ -100,7 +110,8 @@ def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence
     found = tuple(Scene(name, SarView(view, scale, product, None), gain, part)
                   for name, view, scale, gain, part in zip(names, views, scales, gains, parts, strict=True))
     dtypes = {fact.dtype for fact in facts}
-    return Laid(found, scales[0], dtypes.pop() if len(dtypes) == 1 else "float32", tuple(compared))
+    return Laid(found, scales[0], dtypes.pop() if len(dtypes) == 1 else "float32", tuple(compared),
+                tuple(fact.border for fact in facts))
 
 
 def _check_different(files: Sequence[Path]) -> None:
