@@ -36,7 +36,8 @@ def add(commands: Any) -> None:
     json_output(run, "the figures, with verdict and likely causes,")
     output(run, "--report", metavar="FILE.html", help="a page that carries all of it, to move in")
     run.add_argument("--out", type=Path, metavar="DIR", help="a new folder of results for other programs: frames.csv and "
-                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, and summary.json")
+                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, outputs, a bag of the "
+                     "node's topics, and summary.json")
     run.add_argument("--criteria", type=Path, metavar="FILE.yaml", help="what the flight has to come to, a limit a line such as "
                      f"'fix_rate_least: 0.95'; where it does not, the exit status is {NOT_PASSED}; default: the usual criteria, "
                      "for which it is 0")
@@ -87,7 +88,7 @@ def _replay(args: argparse.Namespace) -> int:
     figures |= {"live": comparison.as_json(live)} if live else {}
     tell_json(args, figures)
     if args.out:
-        write_results(args.out, flight, figures, reference)
+        write_results(args.out, flight, figures, reference, settings.rig.base_frame)
         print(f"results: {args.out}")
     if args.report:
         write_report(args.report, flight, summary, reference, verdict=verdict, causes=causes, shots=shots.kept if shots else None,
