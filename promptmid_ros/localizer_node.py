@@ -92,7 +92,7 @@ class LocalizerNode(LifecycleNode):
             localizer = open_localizer(settings, self._building)
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
-            outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf)
+            outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf, settings.match_image_hz)
             self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig))
             self._subscribe(self._setup)
         except InputError as error:
@@ -253,8 +253,9 @@ class LocalizerNode(LifecycleNode):
         latency = latency_ms(self.get_clock().now().nanoseconds, outcome.fix.stamp_ns)
         fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
         activation.last = replace(outcome, fix=fix)
-        activation.told = setup.outputs.publish(
-            Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped))
+        judged = Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped,
+                        camera=outcome.frame.camera if outcome.frame else None)
+        activation.told = setup.outputs.publish(judged, setup.localizer.reference)
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 
     def _fail(self, arrival: Arrival, trace: str) -> None:
@@ -262,7 +263,7 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().error(f"an image could not be processed: {trace}", throttle_duration_sec=WARN_EVERY_S)
         if self._activation is not None and self._setup is not None:
             self._setup.outputs.publish(Judged(stamp_ns(arrival.message.header), None, dropped=arrival.dropped,
-                                               failure=trace.strip().splitlines()[-1]))
+                                               failure=trace.strip().splitlines()[-1]), self._setup.localizer.reference)
             self._activation.verdicts.add(INTERNAL_ERROR, False, (time.monotonic() - arrival.came) * 1e3, None)
 
     def _watch(self) -> None:
