@@ -30,6 +30,10 @@ class Topics:
     camera_info: str = "/camera_info"
     odometry: str = "/odometry"
     ground_truth: str = "/ground_truth"
+    prior_pose: str = "/prior_pose"
+    navsat: str = "/navsat"
+    imu: str = "/imu"
+    vehicle_odometry: str = "/vehicle_odometry"
 
     def of(self, role: str) -> tuple[str, ...]:
         """Return the names that the topic of a role, one of TYPES, may have, the preferred one first."""
@@ -44,6 +48,10 @@ TYPES: dict[str, tuple[str, ...]] = {
     "camera_info": ("sensor_msgs/msg/CameraInfo",),
     "odometry": ("nav_msgs/msg/Odometry",),
     "ground_truth": (*POSE_TYPES, NAVSAT_FIX),
+    "prior_pose": ("geometry_msgs/msg/PoseWithCovarianceStamped",),
+    "navsat": (NAVSAT_FIX,),
+    "imu": ("sensor_msgs/msg/Imu",),
+    "vehicle_odometry": ("px4_msgs/msg/VehicleOdometry",),
 }
 
 

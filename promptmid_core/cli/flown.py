@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # as bags/bag.py has them
 TOPICS = {"image": "/image/compressed, or where that has no messages /image", "camera_info": "/camera_info",
-          "odometry": "/odometry", "ground_truth": "/ground_truth"}
+          "odometry": "/odometry", "ground_truth": "/ground_truth", "prior_pose": "/prior_pose", "navsat": "/navsat",
+          "imu": "/imu", "vehicle_odometry": "/vehicle_odometry"}
 SETTINGS = ("region", "descriptor", "backend", "network", "camera_calibration")
 
 
