@@ -127,7 +127,8 @@ def test_an_imu_without_attitude_and_a_navsat_of_unknown_height_are_refused() ->
 def test_settings_that_are_none_or_contradict_each_other_are_told() -> None:
     for values, words in (({"prior_source": "gps"}, "not one of odometry, pose"), ({"heading": "magnetic"}, "heading"),
                           ({"extrinsics": "static"}, "not one of auto, parameters, tf"),
-                          ({"local_origin": [95.0, 0.0, 0.0]}, "95"), ({"extrinsics": "tf", "camera_mount": "parameters"}, "set one")):
+                          ({"local_origin": [95.0, 0.0, 0.0]}, "95"),
+                          ({"extrinsics": "tf", "camera_mount": "parameters"}, "set one")):
         with pytest.raises(InputError, match=words):
             rig(**values)
     assert rig(extrinsics="tf").mounted_by == rig(camera_mount="static_transforms").mounted_by == "static_transforms"

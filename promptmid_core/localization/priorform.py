@@ -29,8 +29,8 @@ class PriorOptions:
     altitude: str = option(ELLIPSOID, "What the altitude of navsat is measured from: 'ellipsoid', as NavSatFix has it, or 'map', "
                            "what the map's heights are measured from.")
     local_origin: list[float] = option(NOWHERE, "Latitude and longitude in degrees of the origin of vehicle_odometry, and its "
-                                       "height above what the map's heights are measured from, in metres; all 0 where it is not known: "
-                                       "then an initialpose tells where it lies.")
+                                       "height above what the map's heights are measured from, in metres; all 0 where it is not "
+                                       "known: then an initialpose tells where it lies.")
 
 
 @dataclass(frozen=True)
