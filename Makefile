@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo certify soak faults fuzz hours loop scale mutation weights calibrate test check test-long test-full lint ruff mypy layers lock licences sbom clean
+.PHONY: help install demo certify soak faults fuzz hours loop scale mutation weights calibrate test check test-long test-full evo lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -19,6 +19,7 @@ help:
 	@echo 'make test      the test suite, all that is not marked long; about 9 minutes on two idle cores'
 	@echo 'make test-long the test suite with what is marked long: the same in more cases; a minute more'
 	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
+	@echo 'make evo       evo, which is GPL, in a folder of its own, and the test that it finds the position error of a replay'
 	@echo 'make test-full a TensorRT-RTX engine of the size of Stable Diffusion 1.5 with DINOv2, without a GPU; needs diffusers'
 	@echo 'make lint      ruff, mypy, import-linter'
 	@echo 'make lock      locks/ anew from setup.py and constraints.txt: versions with the hashes of their files'
@@ -112,7 +113,7 @@ test test-long check: export OPENBLAS_NUM_THREADS = 1
 # what pytest makes of the test files, and every module that a test's own processes load, is compiled once and kept
 test test-long check: export PYTHONDONTWRITEBYTECODE =
 # four processes on two cores, as two or so wait for a node at any time; files in the order of test/conftest.py
-PYTEST = .venv/bin/python -m pytest -q -rs -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST = .venv/bin/python -m pytest -q -rsR -n 4 --dist loadfile --no-loadscope-reorder
 test: install
 	$(PYTEST) -m 'not long'
 
@@ -122,6 +123,14 @@ test-long: install
 # under 2 minutes on two idle cores: 190 s of processor time
 check: ruff
 	$(PYTEST) -m 'not slow and not long and not real_data'
+
+# kept apart from what the package needs and from its environment
+evo: install evo_out/bin/evo_ape
+	PROMPTMID_EVO=$(CURDIR)/evo_out .venv/bin/python -m pytest -q -rs test/test_results.py
+
+evo_out/bin/evo_ape:
+	.venv/bin/python -m venv evo_out
+	evo_out/bin/pip install --quiet evo==1.31.1
 
 test-full: install
 	.venv/bin/python test/full_size.py full_out
@@ -150,4 +159,4 @@ sbom: install
 	.venv/bin/python .ci/sbom.py "$(ENVIRONMENT)" sbom.json
 
 clean:
-	rm -rf .venv sbom.json demo_out full_out certify_out soak_out faults_out fuzz_out hours_out loop_out scale_out mutation_out weights_out calibrate_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv sbom.json demo_out evo_out full_out certify_out soak_out faults_out fuzz_out hours_out loop_out scale_out mutation_out weights_out calibrate_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

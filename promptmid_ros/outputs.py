@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from math import isfinite
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -14,7 +15,8 @@ from std_msgs.msg import Header
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
-from promptmid_core.georaster.geodetic import Geodetic
+from promptmid_core.georaster.geodetic import Geodetic, North
+from promptmid_core.localization.fix import Candidate
 from promptmid_core.localization.odometry import MAP, ODOM
 from promptmid_ros import conversions
 from promptmid_ros.keys import values_of
@@ -56,7 +58,7 @@ class Outputs:
         if self._hypotheses.get_subscription_count():
             self._hypotheses.publish(conversions.hypotheses(stamp, fix.places))
         summary = "fix" if fix.accepted else f"{fix.reason}: {fix.sentence}"
-        self._diagnose(summary, Judged(stamp, outcome, latency_ms, outcome.arrival.dropped))
+        self._diagnose(summary, Judged(stamp, outcome, latency_ms, outcome.arrival.dropped, north=self._north(fix.candidate)))
 
     def publish_failure(self, stamp_ns: int, error: str, dropped: int) -> None:
         """For an image on which the program itself failed."""
@@ -78,6 +80,12 @@ class Outputs:
                           self._tf):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
+
+    def _north(self, candidate: Candidate) -> North | None:
+        """Grid north at the match, or else at the prior; None where that is no place of the map's CRS."""
+        pose = candidate.pose if candidate.pose is not None or candidate.prior is None else candidate.prior.pose
+        north = self._geodetic.north(float(pose.position[0]), float(pose.position[1])) if pose is not None else None
+        return north if north is not None and isfinite(north.azimuth) and isfinite(north.scale) else None
 
     def _diagnose(self, summary: str, judged: Judged) -> None:
         name = f"{self._node.get_fully_qualified_name().lstrip('/')}: match"

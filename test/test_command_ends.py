@@ -20,8 +20,9 @@ from promptmid_core.reasons import Reason
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
         "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds", "bags", "--camera-calibration",
-        "--against"}
-FOLDERS = {"promptmid map build": "out", "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
+        "--against", "packed", "--camera", "--route", "--lock"}
+FOLDERS = {"promptmid map build": "out", "promptmid map unpack": "out", "promptmid map fetch": "--out",
+           "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
            "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work",
            "promptmid calibrate descriptor": "--work"}
 
@@ -50,11 +51,13 @@ def test_every_option_that_names_a_file_is_known_to_be_read_or_written() -> None
             elif action.type is Path:
                 assert name in READ or FOLDERS[parser.prog] == name, f"{parser.prog} {name} is neither"
     assert written == {
+        "promptmid plan --out", "promptmid plan --json",
         "promptmid replay --json", "promptmid replay --report", "promptmid scenario run --json",
         "promptmid scenario run --report", "promptmid bench --json", "promptmid bench --plot",
         "promptmid bench --trials-file", "promptmid bench runtime --json", "promptmid map preview --out",
         "promptmid simulate alter --out", "promptmid calibrate descriptor --out",
         "promptmid calibrate camera --out", "promptmid calibrate camera --json", "promptmid map audit --json",
+        "promptmid map pack file",
         "promptmid export onnx --out", "promptmid export tensorrt --out"}
 
 

@@ -15,7 +15,8 @@ from promptmid_core.geometry import Pose
 from promptmid_core.georaster import MapFrame
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_ros import conversions
-from promptmid_ros.keys import Key, above, is_one_of
+from promptmid_ros.keys import Key, above, is_one_of, values_of
+from promptmid_ros.match_keys import MATCH, Judged
 
 FRAME = MapFrame("EPSG:32611", (650_000.0, 3_700_000.0))
 STAMP = 1_700_000_000_123_456_789
@@ -78,6 +79,18 @@ def test_navsat_fix_is_the_place_and_its_covariance_points_to_true_north(x: floa
     pointing = math.degrees(math.atan2(long_axis[0], long_axis[1]))
     assert (pointing - azimuth + 90) % 180 - 90 == pytest.approx(0, abs=0.01)
     assert abs(azimuth) > 0.1 or abs(x + 150_000) < 1000
+
+
+@pytest.mark.parametrize("x", [-300_000.0, 0.0, 120_000.0])
+def test_grid_north_is_told_as_an_angle_and_a_scale(x: float) -> None:
+    geodetic = Geodetic(FRAME, "unknown")
+    place = geodetic.place(x, 5000.0, 0.0)
+    factors = pyproj.Proj(FRAME.crs).get_factors(place.longitude, place.latitude)
+    told = values_of(MATCH, Judged(STAMP, None, north=geodetic.north(x, 5000.0)))
+    # PROJ counts it from grid north to true north
+    assert told["grid_convergence_deg"] == pytest.approx(factors.meridian_convergence, abs=1e-3)
+    assert told["grid_scale"] == pytest.approx(factors.meridional_scale, abs=1e-6)
+    assert "grid_scale" not in values_of(MATCH, Judged(STAMP, None))
 
 
 def test_altitude_needs_a_datum_that_can_be_converted() -> None:

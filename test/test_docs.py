@@ -16,7 +16,7 @@ from promptmid_core.cli import parser
 from promptmid_core.cli.parsing import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = sorted(ROOT.glob("docs/*.md"))
+DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
 # the table of the changelog tells where modules lay before
 OF_TODAY = [page for page in PAGES if page.name != "CHANGELOG.md"]
@@ -75,7 +75,15 @@ def test_every_row_of_robustness_names_a_test_that_there_is() -> None:
 
 def test_the_index_lists_every_page() -> None:
     listed = set(LINK.findall((ROOT / "docs" / "index.md").read_text()))
-    assert {page.name for page in DOCS} - listed == {"index.md"}
+    assert {page.relative_to(ROOT / "docs").as_posix() for page in DOCS} - listed == {"index.md"}
+
+
+def test_every_recipe_says_what_to_set_what_to_look_at_what_goes_wrong_and_how_far_it_was_tested() -> None:
+    recipes = sorted(ROOT.glob("docs/recipes/*.md"))
+    assert len(recipes) >= 8
+    for page in recipes:
+        headings = re.findall(r"^## (.+)$", prose(page), re.MULTILINE)
+        assert headings == ["What to set", "What to look at", "What goes wrong", "How far tested"], page.name
 
 
 def test_every_import_that_is_shown_works() -> None:

@@ -22,10 +22,10 @@ from packaging.utils import canonicalize_name
 import promptmid_core
 
 ROOT = Path(__file__).resolve().parent.parent
-OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "rasterio", "rclpy", "rosbags", "torch"}
+OFFLINE = {"dask", "distributed", "jinja2", "matplotlib", "pystac", "pystac_client", "rasterio", "rclpy", "rosbags", "torch"}
 # rooms of promptmid_core that no aircraft loads
-GROUND = {"audit", "bench", "calibration", "cli", "doctor", "export", "networks", "preview", "replay", "simulation", "training",
-          "refmap.build", "bags.bag"}
+GROUND = {"audit", "bench", "calibration", "cli", "doctor", "export", "fetch", "networks", "preview", "replay", "simulation",
+          "training", "refmap.build", "bags.bag"}
 HEAVY = OFFLINE | {"cv2", "numpy", "onnxruntime", "pyproj", "scipy", "zarr"}
 
 
@@ -127,7 +127,7 @@ def test_every_requirement_is_pinned_within_its_bounds(built):
 
 # the rooms whose files need an extra of setup.py as a whole; elsewhere a library of an extra is imported where it is used
 ROOMS_OF_EXTRAS = {"training": "train", "networks": "train", "export": "train", "runtime/tensorrt": "tensorrt-rtx"}
-EXTRAS = ("train", "tensorrt-rtx", "text", "peers")
+EXTRAS = ("train", "tensorrt-rtx", "text", "peers", "mavlink", "fetch")
 
 
 def imported_by(path: Path, *, at_the_top: bool) -> set[str]:
@@ -229,8 +229,8 @@ def test_every_test_file_can_be_imported_without_the_extras(built):
 # what a requirement is called in the keys of rosdep, where that is not its own name
 ROSDEP_NAMES = {"opencv-python-headless": "opencv", "pyyaml": "yaml", "catkin-pkg": "catkin-pkg-modules"}
 NO_ROSDEP_KEY = {"affine", "dask", "distributed", "google-crc32c", "import-linter", "numcodecs", "threadpoolctl", "zarr"}
-# `colcon test` runs in one process
-ONLY_MAKE_TEST = {"pytest-xdist"}
+# `colcon test` runs in one process, and each test once
+ONLY_MAKE_TEST = {"pytest-rerunfailures", "pytest-xdist"}
 
 
 def test_manifest_names_the_requirements_of_pip_that_rosdep_knows(built, manifest):

@@ -183,7 +183,7 @@ def test_table_shows_the_figures_and_a_dash_where_there_is_none() -> None:
     lines = {" ".join(line.split()) for line in table(summary).splitlines()}
     assert "fixes 3 75.0 % of frames" in lines
     assert "ground error px 1.25 1.25 1.25" in lines
-    assert "error m 12.50 12.50 12.50" in lines
+    assert "position error m 12.50 12.50 12.50" in lines and "ground error m 12.50 12.50 12.50" in lines
     assert "ambiguous 1 frames that left more than one place" in lines and "ambiguous 1" in lines
     bare = table(summarise(flight([])))
     assert "None" not in bare and "nan" not in bare

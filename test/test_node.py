@@ -96,6 +96,8 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         to_map = pyproj.Transformer.from_crs("EPSG:4326", frame.crs, always_xy=True)
         east, north = to_map.transform(navsat.longitude, navsat.latitude)
         assert (east - frame.origin[0], north - frame.origin[1]) == pytest.approx(tuple(fix.position[:2]), abs=0.01)
+        convergence = pyproj.Proj(frame.crs).get_factors(navsat.longitude, navsat.latitude).meridian_convergence
+        assert float(verdicts[-1]["grid_convergence_deg"]) == pytest.approx(convergence, abs=1e-3)
         assert navsat.position_covariance_type == 3
         assert navsat.header.frame_id == "base_link"
 

@@ -20,14 +20,15 @@ from promptmid_core.localization.fix import Fix, GroundPoint
 from promptmid_core.localization.tilts import Understated
 from promptmid_core.preview.overview import overview
 from promptmid_core.reasons import MEANINGS, Reason
+from promptmid_core.replay.headline import headline
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.pictures import match_pictures
-from promptmid_core.replay.report import render, verdict, write_report
+from promptmid_core.replay.report import render, write_report
 from promptmid_core.replay.run import Flight, judge, replay
 
 pytestmark = pytest.mark.slow
 
-VOID = {"meta", "img", "br", "link", "input"}
+VOID = {"meta", "img", "br", "link", "input", "image", "path"}
 
 
 class Page(HTMLParser):
@@ -35,22 +36,28 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.text, self.images, self.open, self.tags = "", [], [], set()
+        self.text, self.images, self.open, self.scripts = "", [], [], 0
         self.feed(html)
         self.text = " ".join(self.text.split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        if tag == "img":
+        self.scripts += tag == "script"
+        if tag == "img" and "src" in dict(attrs):
             self.images.append(dict(attrs)["src"] or "")
+        if tag == "image":
+            self.images.append(dict(attrs)["href"] or "")
         if tag not in VOID:
             self.open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+        if tag not in VOID:
+            assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "title"):
+        if self.open and self.open[-1] not in ("style", "title", "script"):
             self.text += data
 
 
@@ -87,13 +94,15 @@ def test_the_page_holds_every_part_and_nothing_from_elsewhere(tmp_path: Path) ->
     assert MEANINGS[Reason.AMBIGUOUS] in whole.text
     assert "frame 7 at 3.50 s: as the test wants" in whole.text
     assert "promptmid replay BAG --map MAP" in whole.text and "EPSG:32611" in whole.text and "known-1" in whole.text
-    # four plots and three examples of three pictures
-    assert len(whole.images) == 13
+    # the map, five plots, and three examples of three pictures
+    assert len(whole.images) == 15
     for source in whole.images:
         head, data = source.split(",", 1)
         content = base64.b64decode(data, validate=True)
-        assert content.startswith(b"\x89PNG") if head == "data:image/png;base64" else b"<svg" in content
-    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", html)
+        kind = {"data:image/png;base64": b"\x89PNG", "data:image/jpeg;base64": b"\xff\xd8", "data:image/svg+xml;base64": b"<?xml"}
+        assert content.startswith(kind[head])
+    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<link|fetch\(|XMLHttp|import\(""", html)
+    assert "script-src 'sha256-" in html
 
 
 def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
@@ -104,8 +113,7 @@ def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
     flight = replace(flight, bag=evil, map=evil, descriptor=evil, fingerprint=evil, crs=evil, notes=(evil,),
                      frames=(*flight.frames[:2], harmed, *flight.frames[3:]))
     result = page(flight, command=evil)
-    assert "script" not in result.tags
-    assert result.text.count(evil) >= 7
+    assert result.scripts == 2 and result.text.count(evil) >= 7
 
 
 @pytest.mark.parametrize(("frames", "truth", "refuse", "shown"), [
@@ -146,14 +154,14 @@ def test_the_page_tells_how_far_errors_repeat_and_what_a_plain_filter_makes_of_t
 
 
 def test_verdict_names_false_fixes_and_a_covariance_that_does_not_hold(tmp_path: Path) -> None:
-    good = verdict(summarise(fly(tmp_path / "good", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=5.0))))
+    good = headline(summarise(fly(tmp_path / "good", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=5.0))))
     assert good.level == "good" and "no false fix" in good.headline
-    bold = verdict(summarise(fly(tmp_path / "bold", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=2.0))))
+    bold = headline(summarise(fly(tmp_path / "bold", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=2.0))))
     assert bold.level == "warn" and any("overconfident" in sentence for sentence in bold.sentences)
-    shy = verdict(summarise(fly(tmp_path / "shy", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=20.0))))
+    shy = headline(summarise(fly(tmp_path / "shy", 60, KnownLocalizer(noisy(60).__getitem__, sigma_m=20.0))))
     assert shy.level == "warn" and any("too cautious" in sentence for sentence in shy.sentences)
     errors = noisy(60) | {stamps(60)[9]: np.array([70.0, 0, 0, 0, 0, 0])}
-    false = verdict(summarise(fly(tmp_path / "false", 60, KnownLocalizer(errors.__getitem__))))
+    false = headline(summarise(fly(tmp_path / "false", 60, KnownLocalizer(errors.__getitem__))))
     assert false.level == "bad" and false.headline.startswith("1 false fix among 60")
 
 
@@ -161,7 +169,7 @@ def test_what_is_found_of_camera_and_attitude_stands_at_the_top_and_is_a_warning
     flight = fly(tmp_path, 30, KnownLocalizer(noisy(30).__getitem__))
     camera, tilt = Suspicion(0.9, -0.4, 0.1, 0.2, True), Understated(0.05, 0.2)
     found = replace(flight, suspicion=camera, understated=tilt)
-    before, after = verdict(summarise(flight)), verdict(summarise(found))
+    before, after = headline(summarise(flight)), headline(summarise(found))
     assert after.level == "warn" and len(after.sentences) == len(before.sentences) + 2
     shown = page(found).text
     for sentence in (str(camera), str(tilt)):
@@ -273,5 +281,5 @@ def test_a_fix_without_errors_known_is_still_a_fix(tmp_path: Path) -> None:
     frames = tuple(replace(frame, ground_error_px=None) for frame in flight.frames)
     summary = summarise(replace(flight, frames=frames))
     assert (summary["fixes"], summary["false_fixes"], summary["judged"]) == (2, None, 2)
-    assert verdict(summary).level == "warn"
+    assert headline(summary).level == "warn"
     assert isinstance(frames[0].fix, Fix)

@@ -23,15 +23,18 @@ from promptmid_core.descriptors.structural import Structural
 from promptmid_core.localization.priorform import SOURCES
 from promptmid_core.localization.settings import PARAMETERS
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
+from promptmid_ros.autopilot.mavlink_node import MavlinkNode
+from promptmid_ros.autopilot.page import tables
+from promptmid_ros.autopilot.px4_agp_node import Px4AgpNode
 from promptmid_ros.localizer_node import LocalizerNode
 
 POLICY = Path(__file__).resolve().parent.parent / "config" / "sros2.policy.xml"
 RULES = {("topics", "publish"), ("topics", "subscribe"), ("services", "reply")}
 
 
-def allowed(kind: str, action: str) -> list[str]:
+def allowed(kind: str, action: str, node: str = "localizer") -> list[str]:
     """The names of a rule of the policy, whole, as its profile's node resolves them."""
-    profile = ElementTree.parse(POLICY).getroot().find("enclaves/enclave/profiles/profile")
+    profile = ElementTree.parse(POLICY).getroot().find(f"enclaves/enclave/profiles/profile[@node='{node}']")
     assert profile is not None
     names = [str(each.text) for rule in profile.findall(kind) if rule.get(action) == "ALLOW" for each in rule]
     own, above = f"/{profile.get('node')}", str(profile.get("ns"))
@@ -76,20 +79,53 @@ def test_the_policy_allows_what_the_node_has_and_no_more(node: LocalizerNode, mo
     assert allowed("services", "reply") == sorted(answered)
 
 
+@pytest.mark.parametrize("name", ["mavlink", "px4_agp"])
+def test_the_policy_and_the_page_have_what_tells_an_autopilot_and_no_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pymavlink")
+    # px4_msgs is not in the wheels of ROS 2, and any type has a graph's names
+    monkeypatch.setitem(sys.modules, "px4_msgs.msg", SimpleNamespace(AuxGlobalPosition=OfTransforms))
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    its = Px4AgpNode if name == "px4_agp" else MavlinkNode
+    given = Parameter("message_version", value=1) if name == "px4_agp" else Parameter("mavlink_url", value="udpout:127.0.0.1:9")
+    node = its(context=context, parameter_overrides=[given])
+    assert node.start()
+    own = (node.get_name(), node.get_namespace())
+    published, heard, answered = (sorted(each for each, _ in ask(*own)) for ask in (
+        node.get_publisher_names_and_types_by_node, node.get_subscriber_names_and_types_by_node,
+        node.get_service_names_and_types_by_node))
+    assert node.stop(1.0)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    assert allowed("topics", "publish", name) == published and allowed("topics", "subscribe", name) == heard
+    assert allowed("services", "reply", name) == answered
+
+    section = (POLICY.parent.parent / "docs" / "ros.md").read_text().partition("## Autopilots")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")] for line in section.splitlines()
+            if line.startswith("|") and f"`{name}`" in line.split("|")[1]]
+    said = [topic for topic in published if topic not in ("/rosout", "/parameter_events")]
+    for direction, topics in (("in", heard), ("out", said)):
+        told = {topic for row in rows if row[2] == direction for topic in re.findall("`([^`]+)`", row[3])}
+        assert {topic.lstrip("/") for topic in topics} <= {topic.lstrip("/") for topic in told}, direction
+    assert tables() in section, "python -m promptmid_ros.autopilot.page"
+
+
 def test_the_policy_is_of_the_form_that_sros2_takes() -> None:
     """Its schema: policy 0.2.0 > enclaves > enclave > profiles > profile > topics, services or actions with ALLOW or DENY."""
     root = ElementTree.parse(POLICY).getroot()
     assert (root.tag, root.attrib) == ("policy", {"version": "0.2.0"})
     enclaves = root.findall("enclaves/enclave")
-    assert [enclave.get("path") for enclave in enclaves] == ["/localizer"]
-    profiles = enclaves[0].findall("profiles/profile")
-    assert [profile.attrib for profile in profiles] == [{"ns": "/", "node": "localizer"}]
-    for rule in profiles[0]:
-        ((action, qualifier),) = rule.attrib.items()
-        assert (rule.tag, action) in RULES and qualifier == "ALLOW"
-        assert {each.tag for each in rule} == {rule.tag.removesuffix("s")} and not any(each.attrib for each in rule)
-    # nothing is allowed by a pattern
-    assert not any(sign in name for kind, action in RULES for name in allowed(kind, action) for sign in "*?[")
+    assert [enclave.get("path") for enclave in enclaves] == ["/localizer", "/mavlink", "/px4_agp"]
+    for enclave in enclaves:
+        (profile,) = enclave.findall("profiles/profile")
+        assert profile.attrib == {"ns": "/", "node": str(enclave.get("path"))[1:]}
+        for rule in profile:
+            ((action, qualifier),) = rule.attrib.items()
+            assert (rule.tag, action) in RULES and qualifier == "ALLOW"
+            assert {each.tag for each in rule} == {rule.tag.removesuffix("s")} and not any(each.attrib for each in rule)
+        # nothing is allowed by a pattern
+        assert not any(sign in name for kind, action in RULES for name in allowed(kind, action, profile.attrib["node"])
+                       for sign in "*?[")
 
 
 def test_the_page_tells_what_each_parameter_and_service_may_touch() -> None:

@@ -1,6 +1,7 @@
-"""Make the pictures of the README from the report of `make demo`: the match of its median frame, and the top of the page.
+"""Make the pictures of the README from the report of `make demo`: the match of its median frame, and the top of the page; and
+that of docs/plan.md from a page of `promptmid plan`.
 
-`.venv/bin/python docs/images/make.py demo_out/report.html`; the page is drawn by chromium, without a window.
+`.venv/bin/python docs/images/make.py demo_out/report.html [plan.html]`; pages are drawn by chromium, without a window.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ HERE = Path(__file__).resolve().parent
 GAP, CAPTION = 12, 40
 # for GitHub's pages, whether white or dark
 PAPER, INK = (255, 255, 255), (28, 36, 48)
-# of the page: headline, figures, and the flight over the map
-PAGE = 1120, 1372
+# of the pages: headline, figures, and the flight over the map
+PAGE, PLAN = (1120, 1110), (1120, 1460)
 
 
 def match(report: str) -> Image.Image:
@@ -39,14 +40,14 @@ def match(report: str) -> Image.Image:
     return out
 
 
-def page(report: Path) -> Image.Image:
+def page(report: Path, size: tuple[int, int] = PAGE) -> Image.Image:
     """The top of the page as a browser shows it."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "page.png"
         subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-             f"--user-data-dir={folder}/profile", f"--window-size={PAGE[0]},{PAGE[1]}", f"--screenshot={shot}",
+             f"--user-data-dir={folder}/profile", f"--window-size={size[0]},{size[1]}", f"--screenshot={shot}",
              report.resolve().as_uri()], check=True, capture_output=True)
         return Image.open(shot).convert("RGB")
 
@@ -60,3 +61,5 @@ if __name__ == "__main__":
     source = Path(sys.argv[1])
     write(match(source.read_text()), "match.png")
     write(page(source), "report.png")
+    if len(sys.argv) > 2:
+        write(page(Path(sys.argv[2]), PLAN), "plan.png")

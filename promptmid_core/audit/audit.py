@@ -1,4 +1,4 @@
-"""A map held against flights: its offset by place, and how much of each flight's errors the others foretell."""
+"""A map held against flights and rasters: its offset by place, how much of each one's errors the others foretell, the verdict."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from promptmid_core.audit.covariance import Covariance, fitted
 from promptmid_core.audit.field import Field, field_of, foretold, grid_over
 from promptmid_core.audit.look import look
 from promptmid_core.audit.places import Places, Sightings, places_of
+from promptmid_core.audit.seam import Seam, seam_of
+from promptmid_core.audit.sought import Piece, Sought
+from promptmid_core.audit.verdict import Verdict, not_found, verdict
 from promptmid_core.bags.bag import Topics, open_bag
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
@@ -49,8 +52,8 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Audit:
-    """What `flights` say of a map: the `places` that they saw, how alike their errors are, the offset, and of each flight what
-    the others foretell, None where there is one flight only."""
+    """What `flights` say of a map, recorded ones and rasters: the `places` that they saw, how alike their errors are, the offset,
+    and of each flight what the others foretell, None where there is one flight only."""
 
     flights: tuple[Sightings, ...]
     places: Places
@@ -59,12 +62,51 @@ class Audit:
     held_out: tuple[HeldOut | None, ...]
 
 
-def audit(bags: Sequence[Path], reference: ReferenceMap, descriptor: Descriptor, options: Options, rig: Rig, *,
-          topics: Topics | None = None, progress: Progress | None = None) -> Audit:
-    """Hold a map, opened as it was built, against recorded flights whose truth is trusted.
+@dataclass(frozen=True)
+class Held:
+    """A map held against all that there is: `sought` are the rasters, `pieces` the places that were found, `audit` the offset
+    that they come to, None where nothing was found or only the map's own scenes were compared."""
 
-    `progress` is told (images done, images of all bags). Raises InputError as `look` does, where too little ground was seen, and
-    where the flights lie too far apart for one grid.
+    sought: tuple[Sought, ...]
+    pieces: tuple[Piece, ...]
+    audit: Audit | None
+    seam: Seam | None
+    verdict: Verdict
+
+
+def held(reference: ReferenceMap, flights: Sequence[Sightings], rasters: Sequence[Sought], options: Options,
+         limit_px: float) -> Held:
+    """Return what `flights` and rasters say of a map, and whether it lies within `limit_px` of them. Raises InputError as
+    `concluded` does."""
+    elsewhere = not_found(rasters)
+    if elsewhere is not None:
+        return Held(tuple(rasters), tuple(piece for each in rasters for piece in each.found), None, None, elsewhere)
+    overlaps = reference.header.overlaps
+    if not flights and not rasters:
+        return Held((), (), None, None, verdict((), None, overlaps, limit_px, reference.gsd))
+    found = concluded([*flights, *(each.sightings for each in rasters)], reference, registration_m(reference, options))
+    # the places of flights stand beside the pieces of rasters
+    flown = [] if not flights else _places(places_of(flights, CELL_PX * reference.gsd), found.covariance)
+    pieces = [*(piece for each in rasters for piece in each.found), *flown]
+    seam = seam_of(pieces, reference.gsd)
+    return Held(tuple(rasters), tuple(pieces), found, seam, verdict(pieces, seam, overlaps, limit_px, reference.gsd))
+
+
+def registration_m(reference: ReferenceMap, options: Options) -> float:
+    """Return how well a map's place is known where nothing was seen, in metres."""
+    return max(options.errors.registration_sigma_px * reference.gsd, reference.registration_sigma_m)
+
+
+def _places(places: Places, covariance: Covariance) -> list[Piece]:
+    sigmas = np.sqrt(covariance.noise / places.looks)
+    return [Piece(at, error, float(sigma)) for at, error, sigma in zip(places.at, places.error, sigmas, strict=True)]
+
+
+def flown(bags: Sequence[Path], reference: ReferenceMap, descriptor: Descriptor, options: Options, rig: Rig, *,
+          topics: Topics | None = None, progress: Progress | None = None) -> list[Sightings]:
+    """Return what recorded flights, whose truth is trusted, see on a map that is opened as it was built.
+
+    `progress` is told (images done, images of all bags). Raises InputError as `look` does.
     """
     search = options.search
     wide = replace(options, search=replace(search, patch_px=min(WIDER * search.patch_px, MOST_PX)))
@@ -75,12 +117,12 @@ def audit(bags: Sequence[Path], reference: ReferenceMap, descriptor: Descriptor,
     for number, bag in enumerate(bags):
         told = _after(progress, sum(counts[:number]), sum(counts))
         flights.append(look(bag, localizer, rig, span_m=search.patch_px * reference.gsd, topics=topics, progress=told))
-    registration_m = max(options.errors.registration_sigma_px * reference.gsd, reference.registration_sigma_m)
-    return concluded(flights, reference, registration_m)
+    return flights
 
 
-def concluded(flights: Sequence[Sightings], reference: ReferenceMap, registration_m: float) -> Audit:
-    """Return what sightings of flights say of a map whose place is known to `registration_m` where nothing was seen."""
+def concluded(flights: Sequence[Sightings], reference: ReferenceMap, known_m: float) -> Audit:
+    """Return what sightings of flights say of a map whose place is known to `known_m` where nothing was seen. Raises InputError
+    where too little ground was seen, and where the flights lie too far apart for one grid."""
     cell_m = CELL_PX * reference.gsd
     for one, other in combinations(flights, 2):
         if np.array_equal(one.times, other.times) and np.array_equal(one.places, other.places):
@@ -94,8 +136,8 @@ def concluded(flights: Sequence[Sightings], reference: ReferenceMap, registratio
     if grid.width * grid.height > MOST_NODES:
         raise InputError(f"the flights lie so far apart on {reference.path} that {grid.width} x {grid.height} nodes would lie "
                          f"between, more than {MOST_NODES}; audit with those of one part of it")
-    held = [_held_out(flight, [other for other in flights if other is not flight], cell_m) for flight in flights]
-    return Audit(tuple(flights), places, covariance, field_of(places, covariance, grid, registration_m), tuple(held))
+    held_out = [_held_out(flight, [other for other in flights if other is not flight], cell_m) for flight in flights]
+    return Audit(tuple(flights), places, covariance, field_of(places, covariance, grid, known_m), tuple(held_out))
 
 
 def _held_out(flight: Sightings, others: Sequence[Sightings], cell_m: float) -> HeldOut | None:

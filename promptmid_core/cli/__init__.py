@@ -10,12 +10,12 @@ from itertools import chain
 from pathlib import Path
 
 from promptmid_core import __version__
-from promptmid_core.cli import bench, calibrate, demo, doctor, export, fault, map, replay, scenario, simulate, train
+from promptmid_core.cli import bench, calibrate, demo, doctor, export, fault, map, plan, replay, report, scenario, simulate, train
 from promptmid_core.cli.parsing import Parser
 from promptmid_core.errors import InputError
 from promptmid_core.files import check_apart, check_target
 
-FAMILIES = (map, simulate, replay, scenario, bench, train, calibrate, export, doctor, demo)
+FAMILIES = (map, plan, simulate, replay, report, scenario, bench, train, calibrate, export, doctor, demo)
 FAILED, FAULT, INTERRUPTED = 1, 70, 130
 
 

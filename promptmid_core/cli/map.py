@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.mapaudit import add_audit
+from promptmid_core.cli.mapfetch import add_fetch
+from promptmid_core.cli.mappack import add_pack
 from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
+from promptmid_core.cli.parsing import CAMERA, FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
+from promptmid_core.errors import InputError
 
 if TYPE_CHECKING:
     from promptmid_core.refmap import ReferenceMap
@@ -33,8 +36,10 @@ def add(commands: Any) -> None:
     append.add_argument("map", type=Path, metavar="MAP")
     append.add_argument("--name", metavar="NAME", help="of the region; default: the first raster's name")
     _build_options(append, None, None)
-    info = command(of_map, "info", _map_info, "what a map holds", "promptmid map info la_map --json")
+    info = command(of_map, "info", _map_info, "what a map holds",
+                   "promptmid map info la_map --camera camera_info.yaml\n  promptmid map info la_map --json")
     info.add_argument("map", type=Path, metavar="MAP")
+    info.add_argument("--camera", type=Path, metavar="FILE.yaml|BAG", help=f"{CAMERA}: tells the heights that it can be flown at")
     info.add_argument("--json", action="store_true", help="as JSON on stdout")
     verify = command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                      "promptmid map verify la_map")
@@ -44,10 +49,17 @@ def add(commands: Any) -> None:
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
     add_audit(of_map)
+    add_fetch(of_map)
+    add_pack(of_map)
     preview = command(of_map, "preview", _map_preview, "SAR, land use, descriptors, coverage and tiles to look at",
-                      "promptmid map preview la_map --out la_map.html")
-    preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one")
-    output(preview, "--out", required=True, metavar="FILE.png|FILE.html")
+                      "promptmid map preview la_map --out la_map.html\n"
+                      "  promptmid map preview la_map --out la_sar.tif --layer sar")
+    preview.add_argument("map", type=Path, metavar="MAP", help="all its regions are shown, or the folder of one; a GeoTIFF is of "
+                         "one, without its folder of the main one")
+    output(preview, "--out", required=True, metavar="FILE.png|FILE.html|FILE.tif", help="a picture, a page, or with --layer a "
+           "Cloud Optimized GeoTIFF in the CRS of the map")
+    preview.add_argument("--layer", choices=("sar", "landuse", "matchability"), help="what the GeoTIFF holds: the values of the "
+                         "SAR product, codes of land cover, or the probability that a frame's match alone is right")
 
 
 def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, store: str | None) -> None:
@@ -124,25 +136,32 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
 
 def _tell(path: Path, built: ReferenceMap) -> None:
     from promptmid_core.localization.options import Options
-    from promptmid_core.refmap import few_heights, little_data, small_ground, unsure_place
+    from promptmid_core.refmap import few_heights, little_data, seams, small_ground, unsure_place, unsure_relief
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
     patch_px = Options().search.patch_px
-    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path)):
+    for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path),
+                     unsure_relief(path), *seams(path)):
         if sentence:
             say(f"warning: {sentence}")
 
 
 def _map_info(args: argparse.Namespace) -> None:
-    from promptmid_core.refmap import map_info
+    from promptmid_core.localization.options import Options
+    from promptmid_core.plan.camera import camera_at
+    from promptmid_core.plan.heights import band_of
+    from promptmid_core.preview.facts import facts, table
+    from promptmid_core.refmap import ReferenceMap, map_info
 
-    info = map_info(args.map)
+    info, search = map_info(args.map), Options().search
+    reference = ReferenceMap.open(args.map)
+    band = band_of(reference, camera_at(args.camera), search) if args.camera else None
     if args.json:
-        print(json.dumps(info, indent=2))
+        heights = {"heights_m": {"min": band.least, "max": band.most}} if band else {}
+        print(json.dumps(info | heights, indent=2))
         return
-    for key, value in info.items():
-        print(f"{key:20s} {json.dumps(value) if isinstance(value, dict | list) else value}")
+    print(table(facts(reference, band.sentence if band else None)))
 
 
 def _map_verify(args: argparse.Namespace) -> int:
@@ -168,8 +187,18 @@ def _map_verify(args: argparse.Namespace) -> int:
 
 
 def _map_preview(args: argparse.Namespace) -> None:
+    from promptmid_core.plan.layer import matchability_layer
     from promptmid_core.preview.page import write_preview
+    from promptmid_core.preview.raster import KINDS, landuse_layer, sar_layer, write_layer
     from promptmid_core.refmap import ReferenceMap
 
-    write_preview(args.out, ReferenceMap.open(args.map))
+    reference = ReferenceMap.open(args.map)
+    if (args.out.suffix.lower() in KINDS) != (args.layer is not None):
+        raise InputError(f"{args.out} " + ("is a GeoTIFF, which holds one layer; say which with --layer" if args.layer is None
+                                           else "is no GeoTIFF, and --layer says what one holds; name a file that ends in .tif"))
+    if args.layer:
+        layers = {"sar": sar_layer, "landuse": landuse_layer, "matchability": matchability_layer}
+        write_layer(args.out, reference, layers[args.layer](reference))
+    else:
+        write_preview(args.out, reference)
     print(f"preview: {args.out}")

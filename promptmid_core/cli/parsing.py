@@ -12,6 +12,8 @@ from promptmid_core.errors import shortened
 
 MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' made of your checkpoints"
 BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
+NOT_PASSED = 3  # exit status of what was held against criteria and did not meet them
+CAMERA = "a camera, by the YAML that camera_calibration wrote or by a bag with its camera_info"
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.flown import TOPICS, add_settings, add_topics, flown_over, settings_of, topics_of
 from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import command, output, positive_number
+from promptmid_core.cli.parsing import NOT_PASSED, command, output, positive_number
 from promptmid_core.files import write_json
 
 if TYPE_CHECKING:
@@ -32,34 +32,63 @@ def add(commands: Any) -> None:
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
     add_topics(run, *TOPICS)
-    output(run, "--json", metavar="FILE")
-    output(run, "--report", metavar="FILE.html")
+    output(run, "--json", metavar="FILE", help="the figures, with verdict and likely causes")
+    output(run, "--report", metavar="FILE.html", help="a page that carries all of it, to move in")
+    run.add_argument("--out", type=Path, metavar="DIR", help="a new folder of results for other programs: frames.csv and "
+                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, and summary.json")
+    run.add_argument("--criteria", type=Path, metavar="FILE.yaml", help="what the flight has to come to, a limit a line such as "
+                     f"'fix_rate_least: 0.95'; where it does not, the exit status is {NOT_PASSED}; default: the usual criteria, "
+                     "for which it is 0")
 
 
-def _replay(args: argparse.Namespace) -> None:
+def _replay(args: argparse.Namespace) -> int:
+    from promptmid_core.bags.bag import open_bag
+    from promptmid_core.bags.writer import check_new_bag
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.replay import live as comparison
+    from promptmid_core.replay.causes import causes_of
+    from promptmid_core.replay.criteria import Course, Criteria
+    from promptmid_core.replay.headline import headline
     from promptmid_core.replay.metrics import summarise, table
     from promptmid_core.replay.report import write_report
+    from promptmid_core.replay.results.folder import write_results
     from promptmid_core.replay.run import replay
+    from promptmid_core.replay.shots import Shots
+    from promptmid_core.replay.verdict import judged, lines
 
+    if args.out:
+        check_new_bag(args.out)
+    criteria = Criteria.read(args.criteria) if args.criteria else None
     start = _start(args)
     settings, topics = settings_of(args), topics_of(args)
     reference, descriptor = flown_over(args.map, [args.bag], settings, topics)
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
+    bag = open_bag(args.bag, topics)
+    shots = Shots(reference, bag.count(bag.image_topic)) if args.report else None
     with Bar("replay", "frame") as progress:
-        flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, start=start, progress=progress)
+        flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, start=start, progress=progress,
+                        watch=shots.add if shots else None)
     summary = summarise(flight)
-    print(table(summary))
+    verdict, causes = judged(Course(flight.frames, summary), criteria), causes_of(flight, reference.terrain())
+    told = headline(summary)
+    print("\n".join([told.headline, *told.sentences, "", table(summary)]))
     live = comparison.compare(flown, flight, reference) if flown else None
     if live:
         print(f"\n{comparison.table(live)}")
+    print("\n".join(["", *lines(verdict), *map(str, causes)]))
+    figures = summary | {"verdict": verdict.to_dict(), "causes": [cause.to_dict() for cause in causes]}
+    figures |= {"live": comparison.as_json(live)} if live else {}
     if args.json:
-        write_json(args.json, summary | ({"live": comparison.as_json(live)} if live else {}))
+        write_json(args.json, figures)
+    if args.out:
+        write_results(args.out, flight, figures, reference)
+        print(f"results: {args.out}")
     if args.report:
-        write_report(args.report, flight, summary, reference, live=live, command=args.command)
+        write_report(args.report, flight, summary, reference, verdict=verdict, causes=causes, shots=shots.kept if shots else None,
+                     live=live, command=args.command)
         print(f"report: {args.report}")
+    return NOT_PASSED if args.criteria and not verdict.passed else 0
 
 
 def _start(args: argparse.Namespace) -> Start:

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import say
-from promptmid_core.cli.parsing import command, group, output
+from promptmid_core.cli.parsing import NOT_PASSED, command, group, output
 from promptmid_core.errors import InputError
 from promptmid_core.files import write_json
-
-NOT_PASSED = 3
 
 
 def add(commands: Any) -> None:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.border import Border
 from promptmid_core.georaster.frame import own_crs
 from promptmid_core.georaster.kind import BANDS, PLAUSIBLE, TYPES, Kind, Plausible, needs_all_bands
+from promptmid_core.georaster.placement import GEOTRANSFORM
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_values
 
 Join = Callable[[Float32], Float32]
@@ -22,7 +24,6 @@ Join = Callable[[Float32], Float32]
 MEDIAN_SAMPLE = 1_000_000
 ODD_SAMPLE = 100_000  # implausible values that are looked at to name the most frequent
 MOST_ODD = 0.5  # share of a raster's pixels
-MOST_ROTATION_PX = 0.01
 
 HELD = Plausible("value that float32 can hold, in which rasters are read", -float(np.finfo(np.float32).max),
                  float(np.finfo(np.float32).max), "if they mean something, divide them with gdal_calc.py")
@@ -37,7 +38,7 @@ class RasterFacts:
     Medians are those of an even sample of about a million pixels, `lit_median` of what is not 0 in it; `implausible` is the share
     of the pixels that are not valid because nothing on the ground can have their value. `dtype` is the file's own where it holds
     whole numbers that stand for themselves, else float32. `classes` are the values of a land cover that occur, `bands` those that
-    were read.
+    were read. `border` is the share of the pixels in a border of zeros around a SAR image, which have no part in its median.
     """
 
     dtype: str
@@ -49,6 +50,7 @@ class RasterFacts:
     lit_median: float = 0.0
     implausible: float = 0.0
     bands: tuple[int, ...] = ()
+    border: float = 0.0
 
 
 def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, join: Join | None = None,
@@ -58,18 +60,16 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
     `join` makes one value of the bands (B, N) of each pixel (N), of which the medians are taken then. Pixels whose value is not
     `plausible`, by default for the `kind`, are not valid, which is logged as a warning.
 
-    Raises InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without CRS or geotransform,
-    rotated, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones. South-up rasters are fine.
+    Raises InputError, naming file and reason, where it is missing, no raster, cut short or damaged, without a place on the
+    ground, of the wrong dtype or band count, holds no valid pixel, or mostly implausible ones.
     """
     from rasterio.enums import ColorInterp
 
     with opened(path) as source:
-        own_crs(path, source.crs)
-        t = source.transform
-        if t.is_identity:
-            raise InputError(f"{path} has no geotransform, so its pixels have no place on the ground; georeference it first")
-        if _rotation_px(source) >= MOST_ROTATION_PX or t.a <= 0 or not t.e:
-            raise InputError(f"{path} is rotated, sheared or mirrored against its CRS; straighten it with gdalwarp first")
+        placement = source.placement
+        own_crs(path, placement.crs)
+        if kind in ("landcover", "dem") and placement.kind != GEOTRANSFORM:
+            raise InputError(f"{path} is placed by {placement.kind}, by which no {kind} is read; lay it out with gdalwarp first")
         there = data_bands(source)
         if bands is None and len(there) not in BANDS[kind]:
             wanted = " or ".join(str(n) for n in BANDS[kind])
@@ -89,19 +89,13 @@ def check_raster(path: Path, kind: Kind, bands: tuple[int, ...] | None = None, j
         return _scan(path, source, bands, kind, join, plausible or PLAUSIBLE.get(kind))
 
 
-def _rotation_px(source: Any) -> float:
-    """By how many pixels the corners of a raster lie off an upright rectangle; rounding makes some of it."""
-    t = source.transform
-    across, down = abs(t.b) * source.height / (abs(t.a) or np.inf), abs(t.d) * source.width / (abs(t.e) or np.inf)
-    return float(max(across, down))
-
-
 def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Join | None,
           plausible: Plausible | None) -> RasterFacts:
     count, minimum, maximum = 0, np.inf, -np.inf
     step = max(1, source.width * source.height // MEDIAN_SAMPLE)
     sample, odd, beyond = [], _Odd(), _Odd()
     classes: set[int] = set()
+    border = Border(source.width, source.height)
     for _, window in source.block_windows(1):
         values, valid = read_values(source, bands, window, needs_all_bands(kind))
         if values.dtype == np.float64:
@@ -109,6 +103,8 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
         pixels = np.where(valid, values, 0).astype(np.float32)
         if plausible:
             valid = odd.taken_from(valid, pixels, plausible)
+        if kind == "sar":
+            border.see((pixels == 0).all(axis=0), valid, window)
         if valid.any():
             count += int(valid.sum())
             known = pixels[:, valid]
@@ -124,10 +120,19 @@ def _scan(path: Path, source: Any, bands: tuple[int, ...], kind: Kind, join: Joi
     if not count:
         raise InputError(f"{path} holds no valid pixel: all of it is nodata, masked or NaN")
     size, values = source.width * source.height, np.concatenate(sample)
+    empty = border.pixels()
+    if 0 < empty < count:
+        values = _without_zeros(values, round(len(values) * empty / count))
     median = _median(values)
     lit_median = _median(values[values != 0]) if not values.all() else median
     dtype = source.dtypes[bands[0] - 1] if holds_integers(source, bands) else "float32"
-    return RasterFacts(dtype, count / size, minimum, maximum, median, frozenset(classes), lit_median, odd.count / size, bands)
+    return RasterFacts(dtype, count / size, minimum, maximum, median, frozenset(classes), lit_median, odd.count / size, bands,
+                       empty / size)
+
+
+def _without_zeros(values: Float32, count: int) -> Float32:
+    """The values without so many of the zeros among them."""
+    return np.delete(values, np.flatnonzero(values == 0)[:count])
 
 
 def _median(values: Float32) -> float:

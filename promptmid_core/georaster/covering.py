@@ -12,6 +12,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
+from promptmid_core.georaster.placement import Geotransform, Placement
 from promptmid_core.georaster.proj import crs_of, transformer
 from promptmid_core.georaster.source import opened
 
@@ -34,17 +35,25 @@ def covering_grid(path: Path, frame: MapFrame, gsd: float | None = None, others:
 
 def own_grid(source: Any, frame: MapFrame, gsd: float | None, ground: float) -> Grid:
     """As `covering_grid`, of one raster whose pixels have `ground` metres on the ground."""
-    t = source.transform
-    crs, own = crs_of(frame.crs), crs_of(source.crs)
     x, y = _outline(source, frame)
-    fits = own.equals(crs, ignore_axis_order=True) and abs(t.a - abs(t.e)) < 1e-9 * t.a and (gsd is None or gsd == t.a)
-    gsd = t.a if fits else (gsd or ground)
+    side = square_side(source.placement, frame)
+    fits = side is not None and gsd in (None, side)
+    gsd = side if side is not None and fits else (gsd or ground)
     phase_x, phase_y = (x.min() % gsd, y.max() % gsd) if fits else (0.0, 0.0)
     # a millionth of a pixel of rounding must not add a row
     left, right = floor((x.min() - phase_x) / gsd + 1e-6), ceil((x.max() - phase_x) / gsd - 1e-6)
     bottom, top = floor((y.min() - phase_y) / gsd + 1e-6), ceil((y.max() - phase_y) / gsd - 1e-6)
     edge = (gsd, 0.0, frame.origin[0] + phase_x + left * gsd, 0.0, -gsd, frame.origin[1] + phase_y + top * gsd)
     return Grid.from_transform(edge, right - left, top - bottom, frame.origin)
+
+
+def square_side(placement: Placement, frame: MapFrame) -> float | None:
+    """Return the side in metres of pixels that are upright squares in the CRS of a frame; None where they are none."""
+    if not (isinstance(placement, Geotransform) and placement.upright):
+        return None
+    t = placement.transform
+    same = crs_of(placement.crs).equals(crs_of(frame.crs), ignore_axis_order=True)
+    return float(t.a) if same and abs(t.a - abs(t.e)) < 1e-9 * t.a else None
 
 
 def covered(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int, int, int]:
@@ -58,5 +67,6 @@ def covered(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int, int, in
 def _outline(source: Any, frame: MapFrame) -> tuple[Float64, Float64]:
     """Points of the `map` frame, in metres, spread over a raster from edge to edge."""
     u, v = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 41), np.linspace(0, source.height, 41)))
-    x, y = transformer(source.crs, frame.crs).transform(*(source.transform @ (u, v)))
+    placement = source.placement
+    x, y = transformer(placement.crs, frame.crs).transform(*placement.ground(u, v))
     return x - frame.origin[0], y - frame.origin[1]

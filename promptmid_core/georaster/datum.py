@@ -18,7 +18,7 @@ def vertical_datum(path: Path) -> str:
     Raises InputError where its heights are not in metres.
     """
     with opened(path) as source:
-        crs = own_crs(path, source.crs)
+        crs = own_crs(path, source.placement.crs)
         band_unit = (source.units[0] or "metre").lower()
     vertical = next((part for part in crs.sub_crs_list if part.is_vertical), None)
     axes = vertical.axis_info if vertical else crs.axis_info[2:]

@@ -46,9 +46,10 @@ def ground_resolution(path: Path) -> float:
 
     with opened(path) as source:
         col, row = source.width / 2, source.height / 2
-        ends = [source.transform @ end for end in ((col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5))]
-        own = own_crs(path, source.crs)
-    lon, lat = transformer(own, "EPSG:4326").transform(*np.transpose(ends))
+        cols, rows = np.array([col - 0.5, col + 0.5, col, col]), np.array([row, row, row - 0.5, row + 0.5])
+        own = own_crs(path, source.placement.crs)
+        ends = source.placement.ground(cols, rows)
+    lon, lat = transformer(own, "EPSG:4326").transform(*ends)
     # lengths on the ellipsoid, whatever the projection does to its own units
     _, _, length = pyproj.Geod(ellps="WGS84").inv(lon[0::2], lat[0::2], lon[1::2], lat[1::2])
     if not ((length >= LEAST_PIXEL_M) & (length <= MOST_PIXEL_M)).all():
@@ -112,8 +113,8 @@ def _spread(path: Path) -> tuple[pyproj.CRS, Float64, Float64]:
     """A raster's CRS, and in it 21 x 21 points from edge to edge."""
     with opened(path) as source:
         col, row = (a.ravel() for a in np.meshgrid(np.linspace(0, source.width, 21), np.linspace(0, source.height, 21)))
-        x, y = source.transform @ (col, row)
-        return own_crs(path, source.crs), x, y
+        own = own_crs(path, source.placement.crs)
+        return own, *source.placement.ground(col, row)
 
 
 def own_crs(path: Path, crs: Any) -> pyproj.CRS:

@@ -30,6 +30,14 @@ class Place(NamedTuple):
     altitude: float
 
 
+class North(NamedTuple):
+    """Grid north at a place: its `azimuth` in radians, clockwise from true north, and the metres of the map for a metre on the
+    ellipsoid along it, `scale`."""
+
+    azimuth: float
+    scale: float
+
+
 class Geodetic:
     """The `map` frame on the Earth; `vertical_datum` is the name that the map's metadata give.
 
@@ -69,10 +77,14 @@ class Geodetic:
 
     def convergence(self, x: float, y: float) -> float:
         """Return the azimuth of grid north in radians: clockwise from true north."""
+        return self.north(x, y).azimuth
+
+    def north(self, x: float, y: float) -> North:
+        """Return what grid north is at a place in `map`, metres."""
         east, north = self._frame.origin[0] + x, self._frame.origin[1] + y
         longitude, latitude = self._to_wgs84.transform([east, east], [north, north + NORTHWARD_M])
-        azimuth, _, _ = self._geod.inv(longitude[0], latitude[0], longitude[1], latitude[1])
-        return radians(float(azimuth))
+        azimuth, _, metres = self._geod.inv(longitude[0], latitude[0], longitude[1], latitude[1])
+        return North(radians(float(azimuth)), NORTHWARD_M / (float(metres) or nan))
 
     def turned(self, x: float, y: float, covariance: Float64) -> Float64:
         """Return a covariance (3, 3) in m2 by the axes of `map` at a place -> by east, north and up there."""

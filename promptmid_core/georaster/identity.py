@@ -10,6 +10,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.files import digest, read_regular, sha256
 from promptmid_core.georaster.source import check_file, opened
 from promptmid_core.georaster.vrt import check_vrt
+from promptmid_core.products import Safe, is_safe, metadata_beside
 
 OVERVIEWS = (".ovr", ".rrd")  # copies of pixels for viewers, which nothing here reads
 AUXILIARY = ".aux.xml"
@@ -22,7 +23,8 @@ ITEMS = ("NODATA_VALUES", "PIXELTYPE")
 def raster_identity(path: Path) -> str | None:
     """Return the SHA-256 of a raster: that of its file, and where GDAL reads more than that one, of all these files together.
 
-    To these belong the sources of a VRT, whatever lies between, and files beside a raster that change its pixels or their place;
+    To these belong the sources of a VRT, whatever lies between, files beside a raster that change its pixels or their place, the
+    metadata of an agency beside it, and of a Sentinel-1 product pixels, annotation and tables;
     not overviews, nor what a viewer wrote beside it. Where they lie does not matter. None where the file cannot be read. Raises
     InputError where a VRT reads what is no raster of this machine.
     """
@@ -30,6 +32,8 @@ def raster_identity(path: Path) -> str | None:
         check_file(path)
     except InputError:
         return None
+    if is_safe(path):
+        return digest({"safe": [[file.name, sha256(file)] for file in Safe.of(path).files]})
     known = sha256(path)
     if path.suffix.lower() == ".vrt":
         check_vrt(path)
@@ -43,6 +47,9 @@ def raster_identity(path: Path) -> str | None:
         content = _notes(file) if file.name.endswith(AUXILIARY) else raster_identity(file)
         if content:
             counted.append([file.suffix.lower(), content])
+    metadata = metadata_beside(path)
+    if metadata:
+        counted.append(["metadata", sha256(metadata) or ""])
     # files beside a raster are found in any order, its sources in that of the file that names them
     return digest({"file": known, "others": sorted(counted, key=lambda entry: entry[0])}) if counted else known
 

@@ -12,7 +12,7 @@ from promptmid_core.arrays import Float32, Mask
 Kind = Literal["sar", "optical", "landcover", "dem"]
 
 TYPES: dict[Kind, tuple[str, ...]] = {
-    "sar": ("uint8", "uint16", "int16", "float32", "float64"),
+    "sar": ("uint8", "uint16", "int16", "float32", "float64", "complex_int16", "complex64", "complex128"),
     "optical": ("uint8", "uint16"),
     "landcover": ("uint8", "uint16", "int16", "int32"),
     "dem": ("uint8", "uint16", "int16", "int32", "float32", "float64"),

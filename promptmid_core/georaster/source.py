@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,42 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Float32, Mask
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.formats import VRT, check_beside, driver_of
+from promptmid_core.georaster.placement import Placement, placement_of
 from promptmid_core.georaster.proj import check_rasterio
+from promptmid_core.georaster.saferaster import opened_safe
 from promptmid_core.georaster.vrt import check_vrt
+from promptmid_core.products import is_safe
+
+
+class Raster:
+    """A rasterio dataset, with all that it has, and `placement`: how its pixels lie on the ground."""
+
+    def __init__(self, path: Path, dataset: Any) -> None:
+        self.path, self._dataset = path, dataset
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """As for `placement_of`."""
+        return placement_of(self.path, self._dataset)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a rasterio dataset, in a format that is read (`formats.py`), which makes GDAL open nothing but plain files.
+    """Open a raster, in a format that is read (`formats.py`), or the folder of a Sentinel-1 product as one, which has more than a
+    rasterio dataset its `placement`; GDAL opens nothing but plain files.
 
     Raises InputError where there is none, or one that would open anything else.
     """
+    with opened_safe(path, _opened) if is_safe(path) else _opened(path) as source:
+        yield source
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Raster]:
+    """As `opened`, of a file."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
@@ -43,7 +70,7 @@ def opened(path: Path) -> Iterator[Any]:
         reason = one_line(error)
         raise InputError(f"{path} is no raster that GDAL can read, or cut short ({reason}); give a whole GeoTIFF") from error
     with source:
-        yield source
+        yield Raster(path, source)
 
 
 def check_file(path: Path) -> None:
@@ -55,9 +82,12 @@ def check_file(path: Path) -> None:
         raise InputError(f"{name} has a name that is not UTF-8, which GDAL cannot open; rename it") from error
     if path.absolute().parts[1:2] and path.absolute().parts[1].startswith("vsi"):
         raise InputError(f"{path} would be taken by GDAL for what is no file of this machine; copy it here and name that")
+    if is_safe(path):
+        return
     try:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is a link to nothing" if path.is_symlink() else "is not a file"
+            what = "is a link to nothing" if path.is_symlink() else "is not a file"
+            what = "is a folder and no Sentinel-1 product" if path.is_dir() else what
             raise InputError(f"{path} {what}; give a GeoTIFF that exists")
         with path.open("rb"):
             pass
@@ -72,8 +102,15 @@ def data_bands(source: Any) -> tuple[int, ...]:
     return tuple(i for i, meaning in zip(source.indexes, source.colorinterp, strict=True) if meaning is not ColorInterp.alpha)
 
 
+def is_complex(source: Any, bands: tuple[int, ...]) -> bool:
+    """Return whether the values of any of these bands are complex numbers, which are read as their amplitude."""
+    return any(source.dtypes[band - 1].startswith("complex") for band in bands)
+
+
 def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
     """Return whether the values of these bands are whole numbers, not scaled to anything else."""
+    if is_complex(source, bands):
+        return False
     plain = all(source.scales[b - 1] == 1 and source.offsets[b - 1] == 0 for b in bands)
     return plain and all(np.issubdtype(np.dtype(source.dtypes[b - 1]), np.integer) for b in bands)
 
@@ -81,8 +118,8 @@ def holds_integers(source: Any, bands: tuple[int, ...]) -> bool:
 def read_pixels(source: Any, bands: tuple[int, ...], window: Any, all_bands: bool = False) -> tuple[Float32, Mask]:
     """Return a window's pixels (B, H, W), scaled as the file declares, and which of them (H, W) are valid.
 
-    A pixel is valid where its bands are finite in float32 and at least one of them, or `all_bands`, is not nodata, masked or
-    transparent. Raises InputError where the file is damaged.
+    Of complex numbers that is their amplitude. A pixel is valid where its bands are finite in float32 and at least one of them,
+    or `all_bands`, is not nodata, masked or transparent. Raises InputError where the file is damaged.
     """
     values, known = read_values(source, bands, window, all_bands)
     with np.errstate(over="ignore"):
@@ -100,6 +137,8 @@ def read_values(source: Any, bands: tuple[int, ...], window: Any, all_bands: boo
         masks = source.read_masks(bands, window=window)
     except RasterioError as error:
         raise InputError(f"{source.name} is truncated or damaged: {one_line(error)}; get a whole copy") from error
+    if np.iscomplexobj(values):
+        values = np.abs(values)
     scale, offset = (np.array([a[b - 1] for b in bands])[:, None, None] for a in (source.scales, source.offsets))
     if (scale != 1).any() or (offset != 0).any():
         values = values * scale + offset
@@ -112,6 +151,8 @@ def band_label(path: Path, bands: tuple[int, ...]) -> str:
     if not bands:
         return ""
     with opened(path) as source:
+        if is_complex(source, bands):
+            return "amplitude of complex numbers"
         parts = [part for band in bands for part in (source.descriptions[band - 1], source.units[band - 1]) if part]
     return " ".join(dict.fromkeys(parts))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from promptmid_core.georaster.frame import MapFrame, own_crs
 from promptmid_core.georaster.proj import transformer
 from promptmid_core.georaster.source import opened
@@ -31,9 +33,10 @@ def transformation(path: Path, frame: MapFrame) -> Transformation:
     from pyproj.exceptions import ProjError
 
     with opened(path) as source:
-        own, middle = own_crs(path, source.crs), source.transform @ (source.width / 2, source.height / 2)
+        own = own_crs(path, source.placement.crs)
+        middle = source.placement.ground(np.array([source.width / 2]), np.array([source.height / 2]))
     chosen = transformer(own, frame.crs)
-    chosen.transform(*middle)
+    chosen.transform(float(middle[0][0]), float(middle[1][0]))
     try:
         # which of several is taken depends on the place
         chosen = chosen.get_last_used_operation()

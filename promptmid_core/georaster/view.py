@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,20 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import Grid
-from promptmid_core.georaster.covering import covered, own_grid
+from promptmid_core.georaster.covering import covered, own_grid, square_side
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
 from promptmid_core.georaster.kind import PLAUSIBLE, Kind, needs_all_bands, within
-from promptmid_core.georaster.positions import Mapping, positions
-from promptmid_core.georaster.proj import crs_of, transformer
+from promptmid_core.georaster.lifting import lifted
+from promptmid_core.georaster.mapping import NOWHERE, columns_round, inside, mapping_to
+from promptmid_core.georaster.pooling import commonest, finer, mean
+from promptmid_core.georaster.positions import positions
 from promptmid_core.georaster.sampling import cubic, nearest
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
-from promptmid_core.georaster.turn import turn_of, turned_to
+from promptmid_core.georaster.warping import warp_array, without_step
 
 # above this many source pixels per map pixel interpolation would alias, so pixels are averaged
 AVERAGED_FROM = 1.5
-# GDAL's default of 1/8 source pixel would leave that much registration error; nearer to exact costs time only
-WARP_TOLERANCE_PX = 1e-4
 READ_BLOCK_PX = 1024
-NOWHERE = -1e9  # columns off any raster
 
 
 @dataclass(frozen=True)
@@ -73,24 +72,30 @@ class RasterView:
     limits: tuple[float, float]
     shift: tuple[int, int] | None = None  # column and row of the raster's pixel that is the grid's first
     all_bands: bool = False
+    ground: RasterView | None = None  # heights under the grid, where they move the raster's pixels
 
     @staticmethod
     def of(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
-           bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None) -> RasterView:
-        """Return the view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible."""
+           bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None,
+           dem: Path | None = None) -> RasterView:
+        """Return the view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible.
+
+        `dem`: heights of the ground, by which the pixels of a raster are placed that heights move.
+        """
         own = ground_resolution(path)
         with opened(path) as source:
             grid = like or own_grid(source, frame, gsd, own)
             bands = bands or data_bands(source)
             span = np.iinfo(source.dtypes[bands[0] - 1]) if holds_integers(source, bands) else None
-            shift = _shift(source, frame, grid)
+            shift, moved = _shift(source, frame, grid), source.placement.lifted
         limits = (float(span.min), float(span.max)) if span else (-np.inf, np.inf)
         if kind in PLAUSIBLE:
             limits = max(limits[0], PLAUSIBLE[kind].least), min(limits[1], PLAUSIBLE[kind].most)
         ratio = grid.gsd / own
         if ratio > AVERAGED_FROM:
             resampling = "mode" if resampling in ("nearest", "mode") else "average"
-        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift, needs_all_bands(kind))
+        ground = RasterView.of(dem, frame, like=grid, resampling="bilinear", kind="dem") if moved and dem else None
+        return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift, needs_all_bands(kind), ground)
 
     def read(self, col: int, row: int, width: int, height: int) -> GeoImage:
         """Return the window of whole grid pixels; it may reach beyond the grid and the raster, where pixels are not valid."""
@@ -110,12 +115,12 @@ class RasterView:
     def overlaps(self) -> bool:
         """Return whether the raster's extent holds any of a lattice of points on the grid."""
         with opened(self.path) as source:
-            return bool(_inside(source, *self._spread(source, self.grid, 65)).any())
+            return bool(inside(source, *self._spread(source, self.grid, 65)).any())
 
     def reaches(self, col: Float64, row: Float64) -> Mask:
         """Return which of these places, in columns and rows of the grid, lie within the raster's extent."""
         with opened(self.path) as source:
-            return _inside(source, *self._mapping(source)(col, row))
+            return inside(source, *mapping_to(source, self.frame, self.grid)(col, row))
 
     def part(self) -> tuple[int, int, int, int]:
         """Return column, row, width and height of the part of the grid that the raster's extent reaches into; 0 by 0 where none
@@ -132,17 +137,37 @@ class RasterView:
             valid = np.isfinite(pixels[0])
         elif self.resampling in ("nearest", "cubic"):
             pixels, valid = self._interpolated(source, col, row, width, height)
+        elif not source.placement.upright:
+            pixels, valid = self._pooled(source, col, row, width, height)
         else:
             pixels, valid = self._warped(source, self.grid.cut(col, row, width, height))
         return np.where(valid, np.clip(pixels, *self.limits), 0).astype(np.float32), valid
 
     def _interpolated(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float32, Mask]:
-        u, v = positions(self._mapping(source), col, row, width, height)
+        u, v = self._positions(source, col, row, width, height)
         around, left, top = self._around(source, u, v)
         if around is None:
             return np.zeros((len(self.bands), height, width), np.float32), np.zeros((height, width), bool)
         read = nearest if self.resampling == "nearest" else cubic
         return read(around, np.isfinite(around[0]), u - left, v - top)
+
+    def _positions(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float64, Float64]:
+        """Columns and rows (height, width) of the raster under a window's pixels."""
+        if not self.ground:
+            return positions(mapping_to(source, self.frame, self.grid), col, row, width, height)
+        ground = self.ground.read(col, row, width, height)
+        heights = np.where(ground.valid, ground.image, source.placement.height_m)
+        return lifted(lambda level: mapping_to(source, self.frame, self.grid, level), heights, col, row)
+
+    def _pooled(self, source: Any, col: int, row: int, width: int, height: int) -> tuple[Float32, Mask]:
+        """As `_interpolated` on a finer grid, of about one raster pixel, of whose pixels means are taken, or the commonest."""
+        n = max(1, ceil(self.ratio))
+        ground = self.ground and replace(self.ground, grid=finer(self.ground.grid, n), shift=None)
+        fine = replace(self, grid=finer(self.grid, n), ratio=self.ratio / n, ground=ground,
+                       resampling="nearest" if self.resampling == "mode" else "cubic")
+        pixels, valid = fine._interpolated(source, col * n, row * n, width * n, height * n)
+        pool = commonest if self.resampling == "mode" else mean
+        return pool(pixels, valid, n)
 
     def _warped(self, source: Any, grid: Grid) -> tuple[Float32, Mask]:
         from affine import Affine
@@ -150,42 +175,21 @@ class RasterView:
         around, col, row = self._around(source, *self._spread(source, grid, 9))
         if around is None:
             return np.zeros((len(self.bands), *grid.shape), np.float32), np.zeros(grid.shape, bool)
-        corner, crs = _without_step(source.transform @ Affine.translation(col, row), around.shape[2], source.crs)
-        image = _warp_array(around, corner, crs, grid, self.frame, self.resampling)
+        placed = source.placement
+        corner, crs = without_step(placed.transform @ Affine.translation(col, row), around.shape[2], placed.crs)
+        image = warp_array(around, corner, crs, grid, self.frame, self.resampling)
         valid = np.asarray(np.isfinite(image).all(axis=0))
         if self.ratio > AVERAGED_FROM:
             known = np.isfinite(around[:1]).astype(np.float32)
-            share = _warp_array(known, corner, crs, grid, self.frame, "average")[0]
+            share = warp_array(known, corner, crs, grid, self.frame, "average")[0]
             valid = valid & (share >= 0.5)
         return image, valid
-
-    def _mapping(self, source: Any) -> Mapping:
-        """From columns and rows of the grid to those of the raster; far off the raster where the projections have no place.
-
-        Columns of places close together have no step between them, so that they may go on beyond the raster where it comes
-        round the Earth.
-        """
-        wkt = source.crs.to_wkt()
-        to_source, turn = transformer(self.frame.crs, wkt), turn_of(wkt)
-        inverse, (east, north) = ~source.transform, self.frame.origin
-        middle, _ = source.transform @ (source.width / 2, source.height / 2)
-
-        def mapping(col: Float64, row: Float64) -> tuple[Float64, Float64]:
-            x, y = self.grid.to_map(col, row)
-            right, up = to_source.transform(x + east, y + north)
-            there = np.isfinite(right) & np.isfinite(up)
-            if turn:
-                right[there] = turn.unbroken(right[there], middle)
-            u, v = inverse @ (np.where(there, right, 0.0), np.where(there, up, 0.0))
-            return np.where(there, u - 0.5, NOWHERE), np.where(there, v - 0.5, NOWHERE)
-
-        return mapping
 
     def _spread(self, source: Any, grid: Grid, count: int) -> tuple[Float64, Float64]:
         """Where `count` x `count` points spread over a grid fall in the raster, in its columns and rows; those that do."""
         left, top = self.grid.to_pixel(grid.x, grid.y)
         cols, rows = (start + np.linspace(-0.5, size - 0.5, count) for start, size in ((left, grid.width), (top, grid.height)))
-        u, v = self._mapping(source)(*np.meshgrid(cols, rows))
+        u, v = mapping_to(source, self.frame, self.grid)(*np.meshgrid(cols, rows))
         return u[u > NOWHERE], v[u > NOWHERE]
 
     def _around(self, source: Any, u: Float64, v: Float64) -> tuple[Float32 | None, int, int]:
@@ -193,9 +197,11 @@ class RasterView:
 
         They reach some pixels beyond the raster's edge where the positions do; None where all positions lie off the raster.
         """
+        there = (u > NOWHERE) & (v > NOWHERE)
+        u, v = u[there], v[there]
         if not u.size:
             return None, 0, 0
-        margin, again = ceil(3 * max(self.ratio, 1.0)) + 2, _columns_round(source)
+        margin, again = ceil(3 * max(self.ratio, 1.0)) + 2, columns_round(source)
         (left, right), (top, bottom) = _span(u, source.width, margin, again), _span(v, source.height, margin)
         copies = (0, -again, again) if again else (0,)
         if min(bottom, source.height) <= max(top, 0) or not any(
@@ -223,20 +229,6 @@ class RasterView:
         return pixels
 
 
-def _inside(source: Any, u: Float64, v: Float64) -> Mask:
-    """Which of these columns and rows lie within a raster's extent, however often it comes round the Earth."""
-    if turn := turn_of(source.crs.to_wkt()):
-        again = turn.length / source.transform.a
-        u = u - again * np.round((u - (source.width - 1) / 2) / again)
-    return np.asarray((u >= -0.5) & (u <= source.width - 0.5) & (v >= -0.5) & (v <= source.height - 0.5))
-
-
-def _columns_round(source: Any) -> int | None:
-    """After how many columns a raster comes to the same places again, to half a one; None where it never does."""
-    turn = turn_of(source.crs.to_wkt())
-    return round(turn.length / source.transform.a) if turn else None
-
-
 def _span(positions: Float64, size: int, margin: int, again: int | None = None) -> tuple[int, int]:
     """First and one-past-last pixel that these positions need, at most `margin` beyond an axis of `size` pixels.
 
@@ -250,46 +242,13 @@ def _span(positions: Float64, size: int, margin: int, again: int | None = None) 
     return max(first, -margin), min(last, size + margin)
 
 
-def _without_step(transform: Any, width: int, crs: Any) -> tuple[Any, Any]:
-    """The geotransform and CRS of an array so many pixels wide, in which no longitude begins again within it."""
-    from affine import Affine
-    from rasterio.crs import CRS
-
-    turn, right = turn_of(crs.to_wkt()), transform.c + transform.a * width
-    if turn is None:
-        return transform, crs
-    shift = turn.shift(transform.c, right)
-    if shift is None:
-        wkt, shift = turned_to(crs.to_wkt(), (transform.c + right) / 2)
-        crs = CRS.from_wkt(wkt)
-    return Affine.translation(shift, 0.0) @ transform if shift else transform, crs
-
-
 def _shift(source: Any, frame: MapFrame, grid: Grid) -> tuple[int, int] | None:
     """Column and row of the raster's pixel that is the first of the grid; None where the two grids are not the same."""
-    t = source.transform
-    if (t.a, t.e) != (grid.gsd, -grid.gsd) or not crs_of(source.crs).equals(frame.crs, ignore_axis_order=True):
+    if square_side(source.placement, frame) != grid.gsd:
+        return None
+    t = source.placement.transform
+    if (t.a, t.e) != (grid.gsd, -grid.gsd):
         return None
     col, row = ~t @ (grid.x + frame.origin[0], grid.y + frame.origin[1])
     whole = floor(col), floor(row)
     return whole if max(abs(col - 0.5 - whole[0]), abs(row - 0.5 - whole[1])) < 1e-6 else None
-
-
-def _warp_array(array: Float32, transform: Any, crs: Any, grid: Grid, frame: MapFrame,
-                resampling: str) -> Float32:
-    """An array (B, H, W), NaN where unknown, on another grid; NaN where that has no value."""
-    from affine import Affine
-    from rasterio.enums import Resampling
-    from rasterio.io import MemoryFile
-    from rasterio.vrt import WarpedVRT
-
-    with MemoryFile() as memory:
-        with memory.open(driver="GTiff", count=array.shape[0], height=array.shape[1], width=array.shape[2], dtype="float32",
-                         crs=crs, transform=transform, nodata=np.nan) as target:
-            target.write(array)
-        # without XSCALE and YSCALE GDAL derives the kernel's size from each window's shape, and windows no longer agree
-        with memory.open() as source, WarpedVRT(
-            source, crs=frame.crs, transform=Affine(*grid.to_transform(frame.origin)), width=grid.width, height=grid.height,
-            resampling=Resampling[resampling], tolerance=WARP_TOLERANCE_PX, nodata=np.nan, dtype="float32", XSCALE=1, YSCALE=1,
-        ) as warped:
-            return np.asarray(warped.read(), np.float32)

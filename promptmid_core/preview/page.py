@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32, Mask, UInt8
 from promptmid_core.files import check_target, write_whole
+from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.plots import encoded, figure, legend_of_areas, styled, uri
+from promptmid_core.preview.compass import draw_bar, draw_degrees, draw_north
+from promptmid_core.preview.facts import facts
 from promptmid_core.preview.overview import overview
 from promptmid_core.prompts.prompt import LAND_USES
 from promptmid_core.refmap import ReferenceMap, map_info, read_regions
@@ -102,8 +105,15 @@ def _drawn(reference: ReferenceMap) -> Figure:
         _draw_landuse(landuse, shown, ids)
         for axes in (landuse, described, coverage):
             axes.set_aspect("equal")
+        geodetic = Geodetic(reference.frame, reference.vertical_datum)
         for axes in (sar, landuse, described, coverage):
             _draw_tiles(axes, reference)
+        for axes in (sar, landuse):
+            draw_degrees(axes, reference, geodetic, "top")
+        for axes in (landuse, coverage):
+            draw_degrees(axes, reference, geodetic, "right")
+        draw_bar(sar, reference)
+        draw_north(sar, reference, geodetic)
         described.set(xlabel="x, km", ylabel="y, km")
         coverage.set(xlabel="x, km")
         sar.set(ylabel="y, km")
@@ -223,7 +233,7 @@ def _page(maps: list[tuple[ReferenceMap, bytes]]) -> str:
 
     template = files(__package__).joinpath("preview.html.j2").read_text(encoding="utf-8")
     parts = [{
-        "name": shown.path.name, "picture": uri(picture),
+        "name": shown.path.name, "picture": uri(picture), "told": facts(shown),
         "facts": {key: _plain(value) for key, value in map_info(shown.path).items() if key not in ("path", "inputs", "versions")},
     } for shown, picture in maps]
     return Environment(autoescape=True).from_string(template).render(parts=parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from promptmid_core.refmap.format.header import VERSION, Header
 from promptmid_core.refmap.format.manifest import Manifest
 from promptmid_core.refmap.format.offset import OffsetFacts, seal_of
 from promptmid_core.refmap.regions import Region, read_regions
+from promptmid_core.refmap.sar.registration import disagree
+from promptmid_core.refmap.sar.told import told
 
 LITTLE = 0.05  # of a map's ground: a raster that lies askew on its grid fills several times that
 
@@ -20,7 +23,8 @@ def map_info(path: Path) -> dict[str, Any]:
 
     `bounds` are x_min, y_min, x_max, y_max in the CRS; fractions and shares are 0 to 1; `landuse` gives the share of each class
     code among the pixels whose class is known, `land_uses` that of the words of the prompts; `scenes` that of each raster of a
-    mosaic among the valid pixels, with its gain; it is empty where there was one raster only. `regions` are those that were
+    mosaic among the valid pixels, with its gain; it is empty where there was one raster only; `overlaps` how those with ground in
+    common lie on one another. `regions` are those that were
     appended, each of which is a map of its own to ask about; `bounds_deg` are west, south, east, north. `transformation` is the
     `name` of the one from another datum of the SAR raster to that of the map, and its `accuracy_m` in metres, None where nobody
     knows that; it is None where the datum is the same. `offset` is the one by place, None where there is none: the flights that
@@ -29,7 +33,7 @@ def map_info(path: Path) -> dict[str, Any]:
     """
     header = Header.read(path)
     manifest = Manifest.read(path)
-    told, content, built, facts = header.to_dict(), manifest.content, manifest.built, header.vocabulary
+    values, content, built, facts = header.to_dict(), manifest.content, manifest.built, header.vocabulary
     grid, (east, north) = header.grid, header.frame.origin
     x_min, y_min, x_max, y_max = grid.bounds
     area = grid.width * grid.height * grid.gsd**2 / 1e6
@@ -54,22 +58,26 @@ def map_info(path: Path) -> dict[str, Any]:
         },
         "regions": [_region(path, region) for region in read_regions(path)[1:]],
         "scenes": [asdict(scene) | {"share": content.scenes.get(scene.name, 0.0)} for scene in header.scenes],
-        "amplitude": told["amplitude"],
-        "sar": told["sar"],
+        "overlaps": [asdict(overlap) for overlap in header.overlaps],
+        "amplitude": values["amplitude"],
+        "sar": values["sar"],
+        "acquired": list(header.acquired),
+        "facts": {fact.name: {"value": fact.value, "source": fact.source, "by": fact.by}
+                  for fact in header.facts or told(header.sar.product, [])},
         "registration_sigma_m": header.registration_sigma_m,
         "offset": _offset(path, header),
-        "transformation": told.get("transformation"),
+        "transformation": values.get("transformation"),
         "vertical_datum": header.vertical_datum,
         "dem_gsd_m": header.dem_grid.gsd if header.dem_stride else None,
         "dem_fraction": content.dem_fraction,
         "landuse": content.landuse,
         "land_uses": _land_uses(content.landuse, facts.table),
-        "landuse_table": told["vocabulary"]["table"],
+        "landuse_table": values["vocabulary"]["table"],
         "prompts_from": "land cover" if header.has_landuse else "nothing: the neutral prompt everywhere",
-        "prompts": told["vocabulary"]["prompts"],
+        "prompts": values["vocabulary"]["prompts"],
         "text_encoder": facts.text_encoder,
         "inputs": {name: {"path": built.inputs.get(name), "sha256": known} for name, known in header.inputs.items()},
-        "options": told["options"],
+        "options": values["options"],
         "versions": built.versions,
         "built": built.time,
         "build_seconds": built.seconds,
@@ -106,6 +114,17 @@ def small_ground(path: Path, patch_px: int) -> str | None:
             "that few frames or none will get a fix; build it of a larger raster, or with a smaller --gsd")
 
 
+def seams(path: Path) -> list[str]:
+    """Return a sentence for each two scenes of a finished map that disagree on where the ground lies. Raises InputError where the
+    folder is none."""
+    header, inputs = Header.read(path), Manifest.read(path).built.inputs
+    return [f"{inputs.get(each.second, each.second)} shows the ground {hypot(each.east_px, each.north_px):.1f} px from where "
+            f"{inputs.get(each.first, each.first)} does ({each.east_px:+.1f} east, {each.north_px:+.1f} north, sigma "
+            f"{each.sigma_px:.2f}); the map has the first where both are, and a seam of so much where it ends. Hold {path} "
+            "against a raster or flights that are trusted with 'promptmid map audit', and leave out the scene that is off"
+            for each in header.overlaps if disagree(each.east_px, each.north_px, each.sigma_px)]
+
+
 def unsure_place(path: Path) -> str | None:
     """Return a sentence where nobody knows how well a map lies on the ground. Raises InputError where the folder is none."""
     taken = Header.read(path).transformation
@@ -113,6 +132,15 @@ def unsure_place(path: Path) -> str | None:
         return None
     return (f"how well {path} lies on the ground is unknown, since PROJ knows no transformation from the datum of its raster "
             f"({taken.name}); give the raster the CRS that it was made in, datum and all")
+
+
+def unsure_relief(path: Path) -> str | None:
+    """Return a sentence where nobody knows how far hills displace the ground of a map. Raises InputError where the folder is
+    none."""
+    fact = next((fact for fact in Header.read(path).facts if fact.name == "relief_sigma_m"), None)
+    if fact is None or fact.value is not None:
+        return None
+    return f"how far hills displace the ground of {path} is unknown: {fact.by}"
 
 
 def _offset(path: Path, header: Header) -> dict[str, Any] | None:

@@ -178,6 +178,12 @@ CRITERIA = {criterion.name: criterion for criterion in (
               high=1, of_all=True),
     Criterion("hypotheses_least", "Number of hypotheses said to hold 90 to 99 %.", "hypotheses", _hypotheses("n"),
               of_all=True),
+    *(Criterion(f"coverage{share}{place}_chance_least", f"How probable a share of errors in the {share} % ellipse of the {what} "
+                f"as far from {share} % as this one is, to either side, were the covariance honest: by the independent samples.",
+                "probability", _of_summary("coverage_chance", f"coverage{share}{place}"), high=1)
+      for place, what in (("", "position"), ("_ground", "ground point")) for share in (95, 50)),
+    Criterion("error_median_m_most", "Median of the fixes' horizontal position errors.", "m", _of_summary("error_m", "median")),
+    Criterion("error_p95_m_most", "95th percentile of the same.", "m", _of_summary("error_m", "p95")),
     Criterion("latency_median_ms_most", "Median time of a frame on this machine, from message to verdict.", "ms",
               _of_summary("latency_ms", "p50")),
     Criterion("latency_p95_ms_most", "95th percentile of the same.", "ms", _of_summary("latency_ms", "p95")),

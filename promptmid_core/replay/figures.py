@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from promptmid_core.preview.overview import overview
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.metrics import FALSE_FIX_PX
 from promptmid_core.replay.run import D2_50, D2_95, Flight, ReplayedFrame
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TRUTH, PRIOR, FIX, REFUSED = "#111827", "#d97706", "#1d5fd1", "#d3302f"
 WIDE, HALF, MAP_WIDTH = (7.8, 3.5), (5.2, 3.8), 7.0
@@ -100,7 +104,52 @@ def errors_over_time(flight: Flight) -> str | None:
         metres.yaxis.set_major_formatter(_plain)
         metres.set_ylabel("horizontal, m")
         legend_above(axes)
-        return uri(encoded(drawn, "svg"), "svg")
+        return _picture(drawn, flight)
+
+
+def innovations(flight: Flight) -> str | None:
+    """Draw by how much each fix lies east and north of its prior, with three standard deviations of the prior; None without."""
+    both = [(frame, frame.fix.pose, frame.fix.candidate.prior) for frame in flight.frames]
+    known = [(frame.bag_ns, pose.position - prior.pose.position, np.sqrt(np.diag(prior.covariance)[:2]))
+             for frame, pose, prior in both if pose is not None and prior is not None]
+    if not known:
+        return None
+    seconds = np.array([(ns - flight.frames[0].bag_ns) * 1e-9 for ns, _, _ in known])
+    apart, sigma = np.array([moved[:2] for _, moved, _ in known]), np.array([stated for _, _, stated in known])
+    # a prior that says it knows nothing would leave no room for the rest
+    limit = 3 * max(float(np.abs(apart).max()), flight.gsd_m)
+    with styled():
+        drawn = figure(WIDE[0], WIDE[1] + 0.6)
+        for axes, axis, name in zip(drawn.subplots(2, 1, sharex=True), (0, 1), ("east", "north"), strict=True):
+            band = np.minimum(3 * sigma[:, axis], limit)
+            axes.fill_between(seconds, -band, band, color=PRIOR, alpha=0.16, linewidth=0, label="3 sigma of the prior")
+            axes.axhline(0.0, color=EDGE, linewidth=1.0)
+            axes.plot(seconds, apart[:, axis], "o", color=FIX, markersize=3.2, markeredgewidth=0, label="fix minus prior",
+                      rasterized=len(seconds) > MANY)
+            axes.set(ylabel=f"{name}, m")
+            axes.margins(x=0.01)
+        axes.set(xlabel="seconds since the first frame")
+        legend_above(drawn.axes[0])
+        return _picture(drawn, flight)
+
+
+def latency(flight: Flight) -> str | None:
+    """Draw the time of each frame over the flight; None without frames."""
+    if not flight.frames:
+        return None
+    seconds, milliseconds = _over_time(flight, flight.frames, [frame.latency_ms for frame in flight.frames])
+    p50, p95 = (float(np.percentile(milliseconds, share)) for share in (50, 95))
+    with styled():
+        drawn = figure(WIDE[0], 2.5)
+        axes = drawn.add_subplot()
+        axes.plot(seconds, milliseconds, "o", color=FIX, markersize=3.2, markeredgewidth=0, alpha=0.7, label="frame",
+                  rasterized=len(seconds) > MANY)
+        axes.axhline(p50, color=INK, linewidth=1.2, label=f"median {p50:.0f} ms")
+        axes.axhline(p95, color=INK, linewidth=1.2, linestyle=DASHED, label=f"95 % within {p95:.0f} ms")
+        axes.set(xlabel="seconds since the first frame", ylabel="ms", ylim=(0, max(1.15 * p95, 1.05 * float(milliseconds.max()))))
+        axes.margins(x=0.01)
+        legend_above(axes)
+        return _picture(drawn, flight)
 
 
 def ground_errors(flight: Flight) -> str | None:
@@ -179,6 +228,12 @@ def radius95_px(frame: ReplayedFrame, gsd_m: float) -> float:
     if frame.fix.covariance is None:
         raise ValueError("a refused frame has no covariance")
     return float(np.sqrt(D2_95 * np.linalg.eigvalsh(frame.fix.covariance[:2, :2])[-1])) / gsd_m
+
+
+def _picture(drawn: Figure, flight: Flight) -> str:
+    """As lines, which stay sharp, or for many frames as pixels, whose size does not grow with them."""
+    kind = "svg" if len(flight.frames) <= MANY else "png"
+    return uri(encoded(drawn, kind), kind)
 
 
 def _positions(positions: Iterable[Float64]) -> Float64:

@@ -16,6 +16,7 @@ from promptmid_core.replay.plainfilter import followed
 from promptmid_core.replay.protected import protection
 from promptmid_core.replay.repeats import autocorrelation, independent_samples, whitened, whitened_ground
 from promptmid_core.replay.run import D2_50, D2_95, Flight, ReplayedFrame, horizontal
+from promptmid_core.replay.shares import chance
 
 Summary = dict[str, Any]
 Values = Float64
@@ -36,7 +37,8 @@ def summarise(flight: Flight) -> Summary:
     fixes with a ground error above 5 and 10 px, whatever their covariance says. `bound_failures`: accepted fixes whose horizontal
     Mahalanobis distance to the truth is above 3. `coverage95`, `coverage50`: share of judged fixes inside their own ellipse, and
     `coverage95_ground`, `coverage50_ground` the same of their ground points. `independent_samples`, `independent_samples_ground`:
-    how many independent samples such a share rests on. `filter`: what a plain filter makes of the fixes. `protection`: how wide
+    how many independent samples such a share rests on; `coverage_chance`: of each, how probable one so far from 95 or 50 % is, to
+    either side, were the covariance honest. `filter`: what a plain filter makes of the fixes. `protection`: how wide
     their protection levels are, and how often errors exceed them.
     `median_sigma_px` is the median of sqrt(var x + var y), to be held against `rms_error_px`, the root mean square of `error_px`.
     `judged` counts the fixes that have a truth; `ambiguous` the frames that left more than one place, `prior_overruled` the fixes
@@ -51,10 +53,13 @@ def summarise(flight: Flight) -> Summary:
     ground = _values(frame.ground_error_px for frame in fixes)
     error_m, error_px = _values(frame.error_m for frame in fixes), _values(frame.error_px for frame in fixes)
     d2, d2_ground = _values(frame.d2 for frame in fixes), _values(frame.d2_ground for frame in fixes)
-    sigma = _values(frame.sigma_px for frame in fixes)
+    sigma, prior_error = (_values(getattr(frame, name) for frame in those)
+                          for name, those in (("sigma_px", fixes), ("prior_error_px", frames)))
     rms = float(np.sqrt(np.mean(np.square(error_px)))) if len(error_px) else None
     median_sigma = float(np.median(sigma)) if len(sigma) else None
-    samples = independent_samples(fixes, whitened)
+    samples, samples_ground = (independent_samples(fixes, error) for error in (whitened, whitened_ground))
+    shares = {"coverage95": _share(d2, D2_95), "coverage50": _share(d2, D2_50),
+              "coverage95_ground": _share(d2_ground, D2_95), "coverage50_ground": _share(d2_ground, D2_50)}
     return {
         "frames": len(frames),
         "fixes": len(fixes),
@@ -65,15 +70,17 @@ def summarise(flight: Flight) -> Summary:
         "misleading": _above(ground, MISLEADING_PX, fixes),
         "bound_failures": _above(d2, D2_BOUND, fixes),
         "ground_error_px": _spread(ground),
+        "ground_error_m": _spread(ground * flight.gsd_m),
         "error_px": _spread(error_px),
         "error_m": _spread(error_m),
-        "prior_error_px": _spread(_values(frame.prior_error_px for frame in frames)),
-        "coverage95": _share(d2, D2_95),
-        "coverage50": _share(d2, D2_50),
-        "coverage95_ground": _share(d2_ground, D2_95),
-        "coverage50_ground": _share(d2_ground, D2_50),
+        "prior_error_px": _spread(prior_error),
+        "prior_error_m": _spread(prior_error * flight.gsd_m),
+        **shares,
         "independent_samples": samples,
-        "independent_samples_ground": independent_samples(fixes, whitened_ground),
+        "independent_samples_ground": samples_ground,
+        "coverage_chance": {name: chance(share, 0.95 if "95" in name else 0.5,
+                                         samples_ground if name.endswith("ground") else samples)
+                            for name, share in shares.items()},
         "autocorrelation": autocorrelation(fixes, flight.gsd_m),
         "filter": followed(frames, flight.gsd_m),
         "protection": protection(fixes, flight.gsd_m, samples),
@@ -110,7 +117,7 @@ def findings(flight: Flight) -> list[str]:
 
 def table(summary: Summary) -> str:
     """Return the summary as aligned plain text."""
-    frames = summary["frames"]
+    frames, chances = summary["frames"], summary["coverage_chance"]
     lines = [
         f"bag         {summary['bag']}",
         f"map         {summary['map']}   {summary['gsd_m']:.4g} m per pixel, {summary['crs']}",
@@ -126,17 +133,20 @@ def table(summary: Summary) -> str:
         f"prior overruled {summary['prior_overruled']:>7}   fixes further from the prior than its covariance allows",
         f"map disagrees   {summary['map_disagrees']:>7}   frames where parts of the map were found to lie apart",
         "",
-        f"{'':16}{'median':>9}{'p95':>9}{'max':>9}",
+        f"{'':17}{'median':>9}{'p95':>9}{'max':>9}",
     ]
-    for title, key in (("ground error px", "ground_error_px"), ("error px", "error_px"), ("error m", "error_m"),
-                       ("prior error px", "prior_error_px")):
-        lines.append(f"{title:16}" + "".join(f"{_number(summary[key][name]):>9}" for name in ("median", "p95", "max")))
+    for title, key in (("ground error", "ground_error"), ("position error", "error"), ("prior error", "prior_error")):
+        for unit in ("px", "m"):
+            spread = summary[f"{key}_{unit}"]
+            lines.append(f"{f'{title} {unit}':17}" + "".join(f"{_number(spread[name]):>9}" for name in ("median", "p95", "max")))
     lines += [
         "",
         f"{'':31}{'position':>9}{'ground point':>14}",
         *(f"{title:31}{told(summary[key]):>9}{told(summary[f'{key}_ground']):>14}" for title, key, told in (
             ("coverage of the 95 % ellipse", "coverage95", _percent), ("coverage of the 50 % ellipse", "coverage50", _percent),
             ("independent samples", "independent_samples", _number))),
+        *(f"chance of such a {share} % share     {_chance(chances[f'coverage{share}']):>9}"
+          f"{_chance(chances[f'coverage{share}_ground']):>14}" for share in (95, 50)),
         f"median sigma / RMS error       {_number(summary['median_sigma_px'])} px / {_number(summary['rms_error_px'])} px"
         f" = {_number(summary['sigma_over_rms'])}",
         *_filter_lines(summary["filter"]),
@@ -254,6 +264,10 @@ def _count(value: int | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _chance(value: float | None) -> str:
+    return "-" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _milliseconds(stage: dict[str, Any]) -> str:

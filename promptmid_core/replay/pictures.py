@@ -9,6 +9,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Float64, Mask, UInt8
 from promptmid_core.geometry import Grid, Pose
+from promptmid_core.localization.fix import Candidate
 from promptmid_core.plots import uri
 from promptmid_core.preview.overview import grey
 from promptmid_core.refmap import ReferenceMap
@@ -27,32 +28,52 @@ class MatchPictures:
     blend: str
 
 
-def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:
-    """Return the pictures of an example; None where its frame was refused before it could be laid on the ground."""
-    candidate = example.candidate
+@dataclass(frozen=True)
+class SideBySide:
+    """A frame beside the map on the grid of its patch, (H, W) each: `optical` and `sar`, in grey where the match puts the frame,
+    and the pixels (N, 2) of its tie points in either, with their `weight` (N,)."""
+
+    optical: UInt8
+    sar: UInt8
+    seen: Float64
+    found: Float64
+    weight: Float64
+
+
+def laid(candidate: Candidate, reference: ReferenceMap) -> SideBySide | None:
+    """Lay a frame beside the map; None where it was refused before it could be laid on the ground."""
     if candidate.patch is None or candidate.prior is None:
         return None
     patch = candidate.patch
-    laid = candidate.laid or candidate.prior.pose
-    found = candidate.pose if candidate.pose is not None else laid
+    from_pose = candidate.laid or candidate.prior.pose
+    found = candidate.pose if candidate.pose is not None else from_pose
     middle = patch.grid.to_map((patch.grid.width - 1) / 2, (patch.grid.height - 1) / 2)
-    affine = _moved(patch.grid, laid, found, float(reference.terrain().height(*middle)))
+    affine = _moved(patch.grid, from_pose, found, float(reference.terrain().height(*middle)))
     sar, sar_valid = _sar_under(patch.grid, affine, reference)
-
     image = np.asarray(patch.image)
     optical = grey(cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image, patch.valid)
-    sar_grey = grey(sar, sar_valid)
-    rows, cols = np.indices(patch.grid.shape) // CHECK_PX
-    blend = np.where(((rows + cols) % 2 == 0)[..., None], _tinted(sar_grey), _rgb(optical))
-
-    optical_rgb, sar_rgb = _enlarged(_rgb(optical)), _enlarged(_tinted(sar_grey))
+    seen = on_map = np.empty((0, 2))
+    weight = np.empty(0)
     if candidate.ties is not None and len(candidate.ties.weight):
+        weight = candidate.ties.weight
         seen = np.column_stack(patch.grid.to_pixel(candidate.ties.seen[:, 0], candidate.ties.seen[:, 1]))
         on_map = np.column_stack(patch.grid.to_pixel(candidate.ties.found[:, 0], candidate.ties.found[:, 1]))
         back = cv2.invertAffineTransform(affine)
-        _draw_ties(optical_rgb, seen, candidate.ties.weight)
-        _draw_ties(sar_rgb, on_map @ back[:, :2].T + back[:, 2], candidate.ties.weight)
-    return MatchPictures(_png(optical_rgb), _png(sar_rgb), _png(_enlarged(blend)))
+        on_map = on_map @ back[:, :2].T + back[:, 2]
+    return SideBySide(optical, grey(sar, sar_valid), seen, on_map, weight)
+
+
+def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:
+    """Return the pictures of an example; None where its frame was refused before it could be laid on the ground."""
+    both = laid(example.candidate, reference)
+    if both is None:
+        return None
+    rows, cols = np.indices(both.optical.shape) // CHECK_PX
+    blend = np.where(((rows + cols) % 2 == 0)[..., None], _tinted(both.sar), _rgb(both.optical))
+    optical, sar = _enlarged(_rgb(both.optical)), _enlarged(_tinted(both.sar))
+    _draw_ties(optical, both.seen, both.weight)
+    _draw_ties(sar, both.found, both.weight)
+    return MatchPictures(_png(optical), _png(sar), _png(_enlarged(blend)))
 
 
 def _moved(grid: Grid, laid: Pose, found: Pose, ground_z: float) -> Float64:
@@ -88,6 +109,8 @@ def _sar_under(grid: Grid, affine: Float64, reference: ReferenceMap) -> tuple[Fl
 
 
 def _draw_ties(image: UInt8, pixels: Float64, weight: Float64) -> None:
+    if not len(weight):
+        return
     colours = cv2.applyColorMap(np.clip(weight * 255, 0, 255).astype(np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
     for (x, y), colour in zip(pixels, colours, strict=True):
         if not (np.isfinite(x) and np.isfinite(y)):

@@ -17,7 +17,7 @@ from promptmid_core.geometry import Camera, Pose
 from promptmid_core.geometry.ortho import boresight_point
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.boresight import Suspicion
-from promptmid_core.localization.fix import Fix
+from promptmid_core.localization.fix import Candidate, Fix
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.quest import Start
 from promptmid_core.localization.rig import Rig
@@ -87,13 +87,15 @@ class Flight:
 
 
 def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
-           start: Start | None = None, progress: Callable[[int, int], None] | None = None) -> Flight:
+           start: Start | None = None, progress: Callable[[int, int], None] | None = None,
+           watch: Callable[[ReplayedFrame, Candidate], None] | None = None) -> Flight:
     """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
 
     `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `start` says whether the
     flight begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told (images done,
-    images in the bag). Apart from the wall times two runs give the same. A bad message costs its own frame only, which then has a
-    reason. Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference map's.
+    images in the bag), and `watch` of each frame, with the candidate as it was matched and whose arrays nobody keeps.
+    Apart from the wall times two runs give the same. A bad message costs its own frame only, which then has a reason. Raises
+    InputError where the bag cannot be read or has no images, or its `map` frame is not the reference map's.
     """
     localizer.reset()
     if start is not None and start.lost:
@@ -115,6 +117,8 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         frame = judge(frame, terrain, reference.gsd)
         frames.append(frame)
         album.add(frame.index, fix.candidate, str(fix.reason), _rank(frame))
+        if watch is not None:
+            watch(frame, fix.candidate)
         if progress is not None:
             progress(len(frames), recording.image_count)
     descriptor, notes = localizer.descriptor, list(recording.notes)

@@ -8,8 +8,8 @@ from typing import Any
 
 from promptmid_core import __version__
 from promptmid_core.files import write_whole
+from promptmid_core.pages.page import count, number, percent, rendered
 from promptmid_core.replay.criteria import CRITERIA, Standing, first_fix_frame
-from promptmid_core.replay.page import count, number, percent, rendered
 from promptmid_core.scenario.results import as_json, shown
 from promptmid_core.scenario.run import FlownLeg, Played
 

@@ -20,6 +20,8 @@ from promptmid_core.georaster import (
     transformation,
     vertical_datum,
 )
+from promptmid_core.georaster.placement import GEOTRANSFORM
+from promptmid_core.products import acquisition_of
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
 from promptmid_core.prompts.vocabulary import Vocabulary
@@ -31,14 +33,16 @@ from promptmid_core.refmap.build.workers import small_cache
 from promptmid_core.refmap.format.arrays import UNKNOWN_CLASS
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.refmap.format.identity import DescriptorIdentity
-from promptmid_core.refmap.format.parts import GridOptions, SceneFacts
+from promptmid_core.refmap.format.parts import GridOptions, OverlapFacts, SceneFacts
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.format.sar import SarReading
 from promptmid_core.refmap.format.vocabulary import VocabularyFacts
 from promptmid_core.refmap.pyramid import default_levels
+from promptmid_core.refmap.sar.known import all_facts, placements
 from promptmid_core.refmap.sar.laying import Laid, laid
 from promptmid_core.refmap.sar.layover import Relief, height_error
 from promptmid_core.refmap.sar.product import NO
+from promptmid_core.refmap.sar.told import acquired, completed, told
 
 PRODUCT = "promptmid"  # the descriptor of a map that names none
 
@@ -64,8 +68,12 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         raise InputError(f"a GSD of {gsd} m is not a pixel size; give metres per pixel, or leave it out")
     if store not in STORES:
         raise InputError(f"descriptors are not stored as {store}; give {' or '.join(STORES)}")
-    product.check(has_dem=dem is not None)
-    lain = laid(rasters, product, descriptor.stride, crs=options.crs, gsd=gsd)
+    acquisitions = [acquisition_of(path) for path in rasters.values()]
+    facts = told(product, acquisitions)
+    said, has_dem = product, dem is not None
+    completed(said, facts, has_dem, flat=False).check(has_dem)
+    product = completed(said, facts, has_dem, flat=set(placements(rasters.values())) != {GEOTRANSFORM})
+    lain = laid(rasters, product, descriptor.stride, crs=options.crs, gsd=gsd, dem=dem)
     frame, grid = lain.view.frame, lain.view.grid
     levels = default_levels(*grid.shape) if options.levels is None else options.levels
     if levels < 1 or min(grid.shape) >> (levels - 1) < descriptor.stride:
@@ -79,10 +87,12 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
     header = Header(
         frame, grid, datum if dem else UNKNOWN_DATUM,
         DescriptorIdentity.of(descriptor),
-        lain.scale, lain.dtype, SarReading(product, lain.view.bands), 0.0,
+        lain.scale, lain.dtype, SarReading(said, lain.view.bands), 0.0,
         cover is not None, 0, (0.0, 0.0), levels, store, VocabularyFacts.of(vocabulary, table),
         {name: _identity(path) for name, path in inputs.items()}, GridOptions(options.crs, gsd),
         tuple(SceneFacts(scene.name, scene.gain_db) for scene in lain.scenes) if len(lain.scenes) > 1 else (),
+        overlaps=tuple(OverlapFacts(lain.scenes[each.first].name, lain.scenes[each.second].name, round(each.shift.east, 3),
+                                    round(each.shift.north, 3), round(each.shift.sigma, 3)) for each in lain.overlaps),
     )
     dem_view, relief = None, None
     if dem:
@@ -90,7 +100,8 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps), dem_range=(heights.minimum, heights.maximum))
         dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear", kind="dem")
-        if product.incidence_deg is not None and product.terrain_corrected == NO:
+        # what heights have moved back is not off by them
+        if product.incidence_deg is not None and product.terrain_corrected == NO and not lain.lifted:
             header = replace(header, registration_sigma_m=height_error(dem_view, product.incidence_deg))
         if product.incidence_deg is not None and product.look_deg is not None:
             span = heights.maximum - heights.minimum
@@ -99,6 +110,7 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
     if taken:
         sigma = hypot(header.registration_sigma_m, taken.accuracy_m or 0.0)
         header = replace(header, transformation=taken, registration_sigma_m=sigma)
+    header = replace(header, acquired=acquired(acquisitions), facts=all_facts(facts, lain, product, dem_view))
     scenes = tuple(replace(scene, sar=replace(scene.sar, relief=relief)) for scene in lain.scenes)
     return TileTask(out, header, descriptor, scenes, cover, vocabulary, dem_view)
 

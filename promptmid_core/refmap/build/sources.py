@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptmid_core.errors import InputError
+from promptmid_core.products.safe import swaths
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class Sources:
 
     @property
     def scenes(self) -> list[Path]:
-        """The SAR rasters in their order. Raises InputError where there is none."""
+        """The SAR rasters in their order, of products of several swaths each swath. Raises InputError where there is none."""
         rasters = [self.sar] if isinstance(self.sar, Path | str) else self.sar
         if not rasters:
             raise InputError("no SAR raster is given, and a map is made from one at least; name a GeoTIFF")
-        return [Path(raster) for raster in rasters]
+        return [swath for raster in rasters for swath in swaths(Path(raster))]
 
     @property
     def files(self) -> dict[str, Path]:

@@ -105,10 +105,13 @@ def _on_cluster(client: Client, scheduler: str, make: Make, items: Sequence[Any]
     from distributed.comm.core import CommClosedError
 
     def submit(count: int) -> list[Any]:
-        return [client.submit(_alone, make, item, pure=False) for item in islice(queue, count)]
+        return [client.submit(_alone, held, item, pure=False) for item in islice(queue, count)]
 
     queue = iter(items)
     try:
+        # what makes a tile knows all scenes and the network: it is sent once, not with each tile, and as a task of its own, so
+        # that a worker that takes the place of one that died has it again
+        held = client.submit(_Held(make), pure=False)
         pending = as_completed(submit(IN_FLIGHT * max(1, sum(client.nthreads().values()))))
         for future in pending:
             finished(future.result())
@@ -116,6 +119,14 @@ def _on_cluster(client: Client, scheduler: str, make: Make, items: Sequence[Any]
     except (KilledWorker, FutureCancelledError, CommClosedError) as error:
         raise InputError(f"the Dask cluster at {scheduler} was lost; start it again and give the same command again, which "
                          "goes on from here") from error
+
+
+@dataclass(frozen=True)
+class _Held:
+    make: Make
+
+    def __call__(self) -> Make:
+        return self.make
 
 
 def _alone(make: Make, item: Any) -> Any:

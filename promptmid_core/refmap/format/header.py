@@ -11,15 +11,16 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, Transformation
 from promptmid_core.georaster.frame import OF_FILES, lies_on_earth
-from promptmid_core.refmap.format import parts
+from promptmid_core.refmap.format import facts, parts
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.format.identity import DescriptorIdentity
-from promptmid_core.refmap.format.parts import GridOptions, SceneFacts
+from promptmid_core.refmap.format.parts import GridOptions, OverlapFacts, SceneFacts
 from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.format.sar import SarReading, scale_from_dict, scale_to_dict
 from promptmid_core.refmap.format.sealed import read_object, sealed, unsealed
 from promptmid_core.refmap.format.vocabulary import VocabularyFacts
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
+from promptmid_core.refmap.sar.told import Fact
 from promptmid_core.refmap.tile import Tile
 
 FORMAT = "promptmid-map"
@@ -44,8 +45,11 @@ class Header:
     of level-0 pixels per height cell, 0 without a DEM, and `dem_range` its lowest and highest height in metres; `store` is the
     element type of the descriptors; `inputs` maps sar, landcover and dem to their `raster_identity`; `options` are those of the
     build as they were given. `scenes` are the SAR rasters of a mosaic, sar, sar2, ..., the first of which that is valid gives a
-    pixel; empty where there is one raster only. `transformation` is the one from the datum of the SAR raster, of several that of
-    the least accurate; None where the datum is that of the map, and in maps from before it was noted.
+    pixel; empty where there is one raster only; `overlaps`: how those with ground in common lie on one another. `transformation`
+    is the one from the datum of the SAR raster, of several that of the least accurate; None where the datum is that of the map,
+    and in maps from before it was noted. `acquired` are the times at which the SAR rasters were taken, in order, as far as their
+    metadata tell; `facts` what else is known of these, and where from; empty where no metadata tell anything and nothing was
+    measured.
     """
 
     frame: MapFrame
@@ -66,6 +70,9 @@ class Header:
     options: GridOptions
     scenes: tuple[SceneFacts, ...] = ()
     transformation: Transformation | None = None
+    overlaps: tuple[OverlapFacts, ...] = ()
+    acquired: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def chunk_px(self) -> int:
@@ -138,6 +145,12 @@ class Header:
             values["scenes"] = [asdict(scene) for scene in self.scenes]
         if self.transformation:
             values["transformation"] = asdict(self.transformation)
+        if self.overlaps:
+            values["overlaps"] = [asdict(overlap) for overlap in self.overlaps]
+        if self.acquired:
+            values["acquired"] = [{"time": time} for time in self.acquired]
+        if self.facts:
+            values["facts"] = [facts.to_dict(fact) for fact in self.facts]
         transform = list(self.grid.to_transform(self.frame.origin))
         return sealed(values | {"format": FORMAT, "version": VERSION, "transform": transform})
 
@@ -146,6 +159,8 @@ class Header:
         """Return the header of a map folder. Raises InputError where it is no map, of another format, or damaged."""
         values = _attributes(path)
         if values is None:
+            if path.suffix == ".zip" and path.is_file():
+                raise InputError(f"{path} is a packed map, if any; unpack it first: promptmid map unpack {path} MAP")
             raise InputError(f"{path} is not a map; build one with: promptmid map build SAR.tif {path}")
         return Header.from_dict(values, path)
 
@@ -165,6 +180,9 @@ class Header:
             parts.options(fields.part("options")),
             tuple(map(parts.scene, fields.parts("scenes", parts.MOST_SCENES))) if fields.holds("scenes") else (),
             parts.transformation(fields.part("transformation")) if fields.holds("transformation") else None,
+            tuple(map(parts.overlap, fields.parts("overlaps", parts.MOST_OVERLAPS))) if fields.holds("overlaps") else (),
+            tuple(map(facts.time, fields.parts("acquired", facts.MOST_TIMES))) if fields.holds("acquired") else (),
+            tuple(map(facts.fact, fields.parts("facts", facts.MOST_FACTS))) if fields.holds("facts") else (),
         )
         header._check(fields)
         return header
@@ -182,6 +200,8 @@ class Header:
         told = names | ({"landcover"} if self.has_landuse else set()) | ({"dem"} if self.dem_stride else set())
         if self.inputs.keys() != told or 0 < len(self.scenes) != len(names):
             fields.refuse("inputs", "a table that names each SAR raster, and land cover and DEM where the map has them")
+        if not {name for overlap in self.overlaps for name in (overlap.first, overlap.second)} <= names:
+            fields.refuse("overlaps", "a table of rasters that the map was made of")
         if OF_FILES.search(self.vertical_datum):
             fields.refuse("vertical_datum", "the name of a datum")
         if not lies_on_earth(self.frame, self.grid.bounds):

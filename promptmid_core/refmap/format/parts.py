@@ -16,6 +16,7 @@ FURTHEST_M = 1e8  # of eastings and northings, whatever their CRS adds to them
 MOST_HEIGHT_M = 1e5
 MOST_SIGMA_M = 1e5
 MOST_GAIN_DB = 200.0
+MOST_SHIFT_PX, MOST_OVERLAPS = 1e3, 2**20  # of scenes on one another
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ class SceneFacts:
 
     name: str
     gain_db: float
+
+
+@dataclass(frozen=True)
+class OverlapFacts:
+    """Two SAR rasters of a mosaic by their names among the inputs, and how many map pixels east and north the `second` shows what
+    the `first` shows, with the standard deviation of that, an axis."""
+
+    first: str
+    second: str
+    east_px: float
+    north_px: float
+    sigma_px: float
 
 
 def frame(fields: Fields) -> MapFrame:
@@ -80,6 +93,14 @@ def scene(fields: Fields) -> SceneFacts:
     scene = SceneFacts(fields.word("name"), fields.number("gain_db", -MOST_GAIN_DB, MOST_GAIN_DB))
     fields.done()
     return scene
+
+
+def overlap(fields: Fields) -> OverlapFacts:
+    """Return how two rasters of a mosaic lie on one another. Raises InputError where they cannot."""
+    overlap = OverlapFacts(fields.word("first"), fields.word("second"), fields.number("east_px", -MOST_SHIFT_PX, MOST_SHIFT_PX),
+                           fields.number("north_px", -MOST_SHIFT_PX, MOST_SHIFT_PX), fields.positive("sigma_px", MOST_SHIFT_PX))
+    fields.done()
+    return overlap
 
 
 def transformation(fields: Fields) -> Transformation:

@@ -42,7 +42,9 @@ class AmplitudeScale:
         `auto` goes by the name and unit of the raster's bands, else by its values; what it took and why stands in `reason`.
         """
         if facts.median == 0:
-            raise InputError(f"most valid pixels of {path} are zero; if that means nodata, declare it: gdal_edit.py -a_nodata 0")
+            declare = "if that means nodata, declare it: gdal_edit.py -a_nodata 0"
+            cure = declare if path.is_file() else "get a whole copy of the product"
+            raise InputError(f"most valid pixels of {path} are zero; {cure}")
         taken, reason = (scale, "given") if scale != "auto" else _guessed(facts, band_label(path, facts.bands))
         if taken != "db" and DECIBELS[0] <= facts.median < 0:
             raise InputError(f"most pixels of {path} are negative, which no {taken} is; is it --sar-scale db?")

@@ -14,8 +14,9 @@ from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterFacts, RasterView, check_raster, covering_grid, map_frame, raster_identity
 from promptmid_core.georaster.source import check_file
 from promptmid_core.refmap.sar.amplitude import AmplitudeScale
-from promptmid_core.refmap.sar.levelling import Part, levels_db
+from promptmid_core.refmap.sar.levelling import Part, common_part, levels_db
 from promptmid_core.refmap.sar.product import SarProduct
+from promptmid_core.refmap.sar.registration import Overlap, overlaps
 from promptmid_core.refmap.sar.scene import Scene
 from promptmid_core.refmap.sar.view import SarView
 
@@ -31,29 +32,41 @@ LATTICE = 65
 
 @dataclass(frozen=True)
 class Laid:
-    """Scenes on the grid of their map: `scale` and `dtype` are of the values that it holds, `view` is that of the first."""
+    """Scenes on the grid of their map: `scale` and `dtype` are of the values that it holds, `view` is that of the first;
+    `overlaps`: how those with ground in common lie on one another; `borders` are the shares of each raster that a border of zeros
+    takes."""
 
     scenes: tuple[Scene, ...]
     scale: AmplitudeScale
     dtype: str
+    overlaps: tuple[Overlap, ...] = ()
+    borders: tuple[float, ...] = ()
+
+    @property
+    def lifted(self) -> bool:
+        """Whether the heights of a DEM have put the pixels of every scene in their place."""
+        return all(scene.sar.view.ground for scene in self.scenes)
 
     @property
     def view(self) -> RasterView:
         return self.scenes[0].sar.view
 
 
-def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None) -> Laid:
+def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None,
+         dem: Path | None = None) -> Laid:
     """Check the SAR rasters of a map, by name, and lay them on one grid. Raises InputError for any that cannot be used.
 
-    The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell.
+    The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell;
+    `dem` has the heights for rasters whose pixels these move.
     """
     first, *others = rasters.values()
     if others:
         _check_different([first, *others])
-    facts, scales = zip(*(_checked(path, product) for path in rasters.values()), strict=True)
+    facts, scales = zip(*(checked(path, product) for path in rasters.values()), strict=True)
     frame = map_frame(first, crs, others)
     grid = covering_grid(first, frame, gsd, others)
-    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar"), limits=(fact.minimum, fact.maximum))
+    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar", dem=dem),
+                     limits=(fact.minimum, fact.maximum))
              for path, fact in zip(rasters.values(), facts, strict=True)]
     parts = [view.part() for view in views]
     for view, (_, _, width, height) in zip(views, parts, strict=True):
@@ -67,8 +80,8 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
     return _levelled(list(rasters), views, parts, scales, facts, product)
 
 
-def _checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeScale]:
-    """What a SAR raster holds of what it can hold, and its scale."""
+def checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeScale]:
+    """Return what a SAR raster holds of what it can hold, and its scale. Raises InputError for one that cannot be used."""
     facts = check_raster(path, "sar", product.bands)
     scale = AmplitudeScale.of(path, facts, product.scale)
     plausible = scale.plausible
@@ -85,7 +98,7 @@ def _checked(path: Path, product: SarProduct) -> tuple[RasterFacts, AmplitudeSca
 def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence[Part],
               scales: Sequence[AmplitudeScale], facts: Sequence[RasterFacts], product: SarProduct) -> Laid:
     _check_alike(views, scales)
-    gains = [0.0] * len(views)
+    gains, compared = [0.0] * len(views), list[Overlap]()
     if len(views) > 1:
         scenes = [SarView(view, scale, product, None) for view, scale in zip(views, scales, strict=True)]
         for index in range(1, len(scenes)):
@@ -93,10 +106,12 @@ def _levelled(names: Sequence[str], views: Sequence[RasterView], parts: Sequence
         areas = [fact.valid_fraction * width * height for fact, (_, _, width, height) in zip(facts, parts, strict=True)]
         scales = [scale.levelled(float(level)) for scale, level in zip(scales, levels_db(scenes, parts, areas), strict=True)]
         gains = [round(scale.gain_db(scales[0]), 6) + 0.0 for scale in scales]
+        compared = overlaps(scenes, parts)
     found = tuple(Scene(name, SarView(view, scale, product, None), gain, part)
                   for name, view, scale, gain, part in zip(names, views, scales, gains, parts, strict=True))
     dtypes = {fact.dtype for fact in facts}
-    return Laid(found, scales[0], dtypes.pop() if len(dtypes) == 1 else "float32")
+    return Laid(found, scales[0], dtypes.pop() if len(dtypes) == 1 else "float32", tuple(compared),
+                tuple(fact.border for fact in facts))
 
 
 def _check_different(files: Sequence[Path]) -> None:
@@ -131,10 +146,12 @@ def _check_adds(scenes: Sequence[SarView], parts: Sequence[Part]) -> None:
             break
         valid = scenes[-1].read(*block)[0].valid
         own += int(valid.sum())
-        for scene in scenes[:-1]:
+        for scene, part in zip(scenes[:-1], parts[:-1], strict=True):
             if not valid.any():
                 break
-            valid &= ~scene.read(*block)[0].valid
+            # of a thousand scenes only neighbours have anything here
+            if all(common_part(part, block)[2:]):
+                valid &= ~scene.read(*block)[0].valid
         added += int(valid.sum())
     if added and added >= LEAST_ADDED * own:
         return

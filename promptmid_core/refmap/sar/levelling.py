@@ -29,7 +29,7 @@ def levels_db(scenes: Sequence[SarView], parts: Sequence[Part], areas: Sequence[
     rows, wanted = [], []
     for second in range(len(scenes)):
         for first in range(second):
-            pixels, difference = _difference_db(scenes[first], scenes[second], _common(parts[first], parts[second]))
+            pixels, difference = _difference_db(scenes[first], scenes[second], common_part(parts[first], parts[second]))
             if pixels >= LEAST_PX and np.isfinite(difference):
                 row = np.zeros(len(scenes))
                 row[first], row[second] = 1 / weight[first], -1 / weight[second]
@@ -42,7 +42,8 @@ def levels_db(scenes: Sequence[SarView], parts: Sequence[Part], areas: Sequence[
     return np.asarray(np.round(answer / weight, 3) + 0.0)
 
 
-def _common(first: Part, second: Part) -> Part:
+def common_part(first: Part, second: Part) -> Part:
+    """Return the part of the map that two scenes both reach into; of no width or height where there is none."""
     left, top = max(first[0], second[0]), max(first[1], second[1])
     right, bottom = min(first[0] + first[2], second[0] + second[2]), min(first[1] + first[3], second[1] + second[3])
     return left, top, max(right - left, 0), max(bottom - top, 0)

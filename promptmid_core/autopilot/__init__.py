@@ -1,0 +1,1 @@
+"""What an autopilot is told of fixes: when, carried how far, how sure, and in which message."""
