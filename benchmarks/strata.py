@@ -75,7 +75,7 @@ def row(each: Placed, tail: Tail) -> dict[str, Any]:
     assert fix.pose and fix.ground and fix.parts and fix.covariance is not None
     places = [(pose.position[:2], probability) for pose, probability in fix.places]
     others = OtherPlaces.of(fix.pose.position[:2], places, NEAR_PX * each.gsd, fix.elsewhere)
-    levels = {f"{risk:g}": protected(fix.ground.parts, fix.parts, tail, risk, others) for risk in RISKS}
+    levels = {f"{risk:g}": protected(fix.ground.parts, fix.parts, tail, risk, others, fix.ground.separation) for risk in RISKS}
     return {
         "off_px": float(np.hypot(*each.off)) / each.gsd, "position_px": float(np.hypot(*each.position_off)) / each.gsd,
         "d2": distance2(each.position_off, fix.covariance[:2, :2]), "d2_ground": distance2(each.off, fix.ground.covariance),

@@ -86,7 +86,7 @@ class FilterNode(Node):
             # yaw's error goes with that of the place is left out
             covariance = np.diag([0.0, 0.0, covariance[2, 2] / float(told["inflation"])])
             covariance[:2, :2] = ground[:2, :2] / float(told["inflation_ground"])
-            sight = np.array([float(axis) for axis in told["line_of_sight"].split()])
+            sight = np.array([float(told[f"line_of_sight_{axis}"]) for axis in "xyz"])
         if not self._filter.take(Fix(stamp_ns, place, yaw, covariance, sight)):
             self.get_logger().warning(f"a fix is not taken; {self._filter.rejected} rejected, {self._filter.late} too late")
         if self._filter.restarts > self._restarts:

@@ -5,5 +5,6 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

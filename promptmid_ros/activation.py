@@ -15,9 +15,11 @@ from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.settings import Settings
+from promptmid_core.outputs.health_keys import Active, Configured
+from promptmid_core.outputs.match_keys import Judged
+from promptmid_core.outputs.rates import Rate, StampGaps, Verdicts
 from promptmid_core.refmap import ReferenceMap, region_path
 from promptmid_ros.guard import Ended
-from promptmid_ros.health import Rate, StampGaps, Verdicts
 from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.outputs import Outputs
 from promptmid_ros.queues import Queues
@@ -53,6 +55,11 @@ class Setup:
             return "none", f"the descriptor {descriptor.name} has no network"
         return descriptor.choice.runs_on, descriptor.choice.why
 
+    @property
+    def health(self) -> Configured:
+        """What `/diagnostics` tells of it."""
+        return Configured(self.localizer, self.backend)
+
 
 class Activation:
     """The intake and the thread that matches, with what is counted of them. `publish` and `fail` are those of a Worker."""
@@ -72,6 +79,13 @@ class Activation:
         self.gaps: StampGaps = StampGaps()
         self.verdicts: Verdicts = Verdicts()
         self.last: Outcome | None = None
+        self.told: Judged | None = None
+
+    @property
+    def health(self) -> Active:
+        """What `/diagnostics` tells of it."""
+        return Active(self.intake, self.images, self.gaps, self.odometry_rate, self.verdicts.values(), self.told,
+                      self.inbox.received, self.inbox.dropped, self.watchdog.replaced, self.watchdog.problem)
 
     def watch(self) -> str:
         """Put another worker in the place of one that hangs, and return what that hung in; empty where it is at work.

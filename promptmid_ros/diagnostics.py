@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from promptmid_core.outputs.health_keys import HEALTH
+from promptmid_core.outputs.keys import Key, level
+from promptmid_core.outputs.match_keys import INTERNAL_ERROR, MATCH
 from promptmid_core.reasons import MEANINGS, RETIRED, Reason
-from promptmid_ros.health_keys import HEALTH
-from promptmid_ros.keys import Key, level
-from promptmid_ros.match_keys import INTERNAL_ERROR, MATCH
 
 
 def document() -> str:
     """docs/diagnostics.md."""
     parts = [
         "# Diagnostics\n",
-        "Made from the tables in `promptmid_ros/match_keys.py` and `promptmid_ros/health_keys.py`: `python -m "
+        "Made from the tables in `promptmid_core/outputs/match_keys.py` and `promptmid_core/outputs/health_keys.py`: `python -m "
         "promptmid_ros.diagnostics > docs/diagnostics.md`.\n",
         "The level of a status is the highest that any of its keys is worth. A value that is not known is published as `unknown` "
-        "or left out, and breaks no rule unless the rule says so.\n",
+        "or left out, and breaks no rule unless the rule says so. Each key has one number or one text, so that PlotJuggler and "
+        "Foxglove plot them. The message of a status says what is wrong: the value, the limit that it breaks, and what helps.\n",
         "## `~/match_diagnostics`\n",
         "One message with one status for every image that was processed; the header has the image's stamp. Images that were "
         "dropped for newer ones are counted in `dropped` of the next. `score_*` and `stage_*` are there as far as the image "
@@ -40,8 +41,8 @@ def document() -> str:
 
 
 def _table(keys: Mapping[str, Key]) -> str:
-    rows = [f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} |" for name, key in keys.items()]
-    return "\n".join(["| key | meaning | warn | error |", "|---|---|---|---|", *rows]) + "\n"
+    rows = [f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} | {key.cure} |" for name, key in keys.items()]
+    return "\n".join(["| key | meaning | warn | error | what helps |", "|---|---|---|---|---|", *rows]) + "\n"
 
 
 def _level_of(reason: Reason) -> str:

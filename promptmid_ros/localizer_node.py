@@ -29,14 +29,15 @@ from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.rig import BY_TRANSFORMS
 from promptmid_core.localization.sources import TOPICS, stamp_of
-from promptmid_ros import conversions
+from promptmid_core.outputs import contents
+from promptmid_core.outputs.health_keys import HEALTH, Health
+from promptmid_core.outputs.keys import values_of
+from promptmid_core.outputs.match_keys import INTERNAL_ERROR, Judged
+from promptmid_core.outputs.rates import latency_ms
 from promptmid_ros.activation import Activation, Setup, open_localizer
+from promptmid_ros.conversions import message
 from promptmid_ros.guard import Guard
-from promptmid_ros.health import latency_ms
-from promptmid_ros.health_keys import HEALTH, Health
 from promptmid_ros.inbox import Arrival
-from promptmid_ros.keys import values_of
-from promptmid_ros.match_keys import INTERNAL_ERROR
 from promptmid_ros.outputs import RELIABLE, Outputs
 from promptmid_ros.parameters import Parameters
 from promptmid_ros.services import Services
@@ -256,16 +257,17 @@ class LocalizerNode(LifecycleNode):
             return
         latency = latency_ms(self.get_clock().now().nanoseconds, outcome.fix.stamp_ns)
         fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
-        outcome = replace(outcome, fix=fix)
-        setup.outputs.publish(outcome, latency)
-        activation.last = outcome
+        activation.last = replace(outcome, fix=fix)
+        activation.told = setup.outputs.publish(
+            Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped))
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 
     def _fail(self, arrival: Arrival, trace: str) -> None:
         """In the worker's thread."""
         self.get_logger().error(f"an image could not be processed: {trace}", throttle_duration_sec=WARN_EVERY_S)
         if self._activation is not None and self._setup is not None:
-            self._setup.outputs.publish_failure(stamp_ns(arrival.message.header), trace.strip().splitlines()[-1], arrival.dropped)
+            self._setup.outputs.publish(Judged(stamp_ns(arrival.message.header), None, dropped=arrival.dropped,
+                                               failure=trace.strip().splitlines()[-1]))
             self._activation.verdicts.add(INTERNAL_ERROR, False, (time.monotonic() - arrival.came) * 1e3, None)
 
     def _watch(self) -> None:
@@ -274,10 +276,14 @@ class LocalizerNode(LifecycleNode):
             self.get_logger().error(f"another worker takes over: {problem}")
 
     def _publish_health(self, engine_built_percent: int | None = None) -> None:
-        values = values_of(HEALTH, Health(self._lifecycle, self._setup, self._activation, self._guard, engine_built_percent))
+        values = values_of(HEALTH, Health(
+            self._lifecycle, self._setup.health if self._setup else None,
+            self._activation.health if self._activation else None,
+            self._guard.faults, self._guard.last, engine_built_percent))
         name = self.get_fully_qualified_name().lstrip("/")
-        self._health.publish(conversions.diagnostics(
-            self.get_clock().now().nanoseconds, f"{name}: health", "", str(values.get("state", self._lifecycle)), HEALTH, values))
+        summary = str(values.get("state", self._lifecycle))
+        self._health.publish(message(DiagnosticArray, contents.diagnostics(
+            self.get_clock().now().nanoseconds, f"{name}: health", "", summary, HEALTH, values)))
 
     def _building(self, done: int, total: int) -> None:
         """An engine is being built while the node is configured; timers wait meanwhile."""

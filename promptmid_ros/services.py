@@ -13,10 +13,10 @@ from std_srvs.srv import Trigger
 
 from promptmid_core.errors import InputError
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.outputs.keys import text
 from promptmid_ros.activation import Activation, Setup, open_localizer
 from promptmid_ros.aside import Aside
 from promptmid_ros.guard import Guard
-from promptmid_ros.keys import text
 from promptmid_ros.snapshot import save_snapshot
 
 Serve = Callable[[Trigger.Request, Trigger.Response], Awaitable[Trigger.Response]]

@@ -17,11 +17,12 @@ from promptmid_core.autopilot.silence import Silence
 from promptmid_core.geometry import Prior
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Frame
-from promptmid_ros import conversions
-from promptmid_ros.inbox import Arrival
-from promptmid_ros.keys import values_of
-from promptmid_ros.match_keys import MATCH, Judged
-from promptmid_ros.worker import Outcome
+from promptmid_core.outputs import contents
+from promptmid_core.outputs.keys import values_of
+from promptmid_core.outputs.match_keys import MATCH, Judged
+from promptmid_core.outputs.topics import DIAGNOSTICS, POSE, TOPICS
+from promptmid_ros.conversions import kind_of
+from promptmid_ros.conversions import message as made
 
 pytestmark = pytest.mark.slow
 
@@ -36,11 +37,11 @@ def told(flown: Flown, frames: Iterable[tuple[Frame, Prior]]) -> tuple[int, int,
         fix = localizer.track(localizer.match(frame, prior, localizer.expect))
         if fix.pose is not None and fix.published is not None:
             fixes += 1
-            relay.add_pose(conversions.pose_with_covariance(fix.stamp_ns, fix.pose, fix.published))
-            relay.add_place(conversions.navsat_fix(fix.stamp_ns, fix.pose, fix.published, geodetic, "base_link"))
-        outcome = Outcome(Arrival(None, 0.0, 0), fix, None, 1.0)
-        judged = Judged(fix.stamp_ns, outcome, north=geodetic.north(*prior.pose.position[:2].tolist()))
-        message = conversions.diagnostics(fix.stamp_ns, "match", "", "", MATCH, values_of(MATCH, judged))
+            relay.add_pose(made(kind_of(POSE), contents.pose_with_covariance(fix.stamp_ns, fix.pose, fix.published)))
+            place = contents.navsat_fix(fix.stamp_ns, fix.pose, fix.published, geodetic, "base_link")
+            relay.add_place(made(kind_of(TOPICS["navsat_fix"].kind), place))
+        judged = Judged(fix.stamp_ns, fix, 1.0, north=geodetic.north(*prior.pose.position[:2].tolist()))
+        message = made(kind_of(DIAGNOSTICS), contents.diagnostics(fix.stamp_ns, "match", "", "", MATCH, values_of(MATCH, judged)))
         reached += relay.add_verdict(message) is not None
         silences.append(relay.silent(fix.stamp_ns))
     return fixes, reached, silences

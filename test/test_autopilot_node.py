@@ -34,9 +34,11 @@ from sensor_msgs.msg import NavSatFix
 
 from promptmid_core.autopilot.options import CarryOptions, MavlinkOptions, RelayOptions
 from promptmid_core.errors import InputError
+from promptmid_core.outputs import contents
 from promptmid_ros.autopilot.declaring import declared
 from promptmid_ros.autopilot.output_keys import OUTPUT
-from promptmid_ros.conversions import time as stamp
+from promptmid_ros.conversions import kind_of
+from promptmid_ros.conversions import message as message_of
 
 LACKING = lacking("pymavlink", "serial")
 pytestmark = [pytest.mark.waits, pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; nothing speaks MAVLink")]
@@ -127,7 +129,7 @@ class Mavlink:
     def show(self, topic: str, message: Any, since_ns: int) -> None:
         """Publish it with a stamp as long ago as the flight's own clock has it."""
         its = filled(KINDS[topic], message)
-        its.header.stamp = stamp(since_ns)
+        its.header.stamp = message_of(kind_of("builtin_interfaces/msg/Time"), contents.time(since_ns))
         self._publishers[topic].publish(its)
 
     def keys(self) -> dict[str, str]:

@@ -96,9 +96,10 @@ def test_raw_images_and_other_names(tmp_path):
 
 
 def test_missing_topics_name_what_is_there(tmp_path):
-    bag = open_bag(record(tmp_path / "bag", odometry_topic="/odom"))
+    bag = open_bag(record(tmp_path / "bag", odometry_topic="/odom"), Topics(odometry="/odo"))
     text = sentence(lambda: list(bag.messages()))
-    assert "/odometry" in text and "/odom (nav_msgs/msg/Odometry)" in text
+    assert "no messages on /odo " in text and "/odom (nav_msgs/msg/Odometry)" in text and "did you mean /odom?" in text
+    assert "--odometry" in text
     assert "/left/image" in sentence(lambda: open_bag(bag.path, Topics(image="/left/image")).image_topic)
     assert "sensor_msgs/msg/CameraInfo" in sentence(lambda: open_bag(bag.path, Topics(image="/camera_info")).image_topic)
     assert "nav_msgs/msg/Odometry" in sentence(lambda: list(open_bag(bag.path, Topics(odometry="/camera_info")).messages()))
@@ -127,7 +128,7 @@ def test_an_odometry_that_cannot_be_used_names_bag_and_topic(tmp_path):
 def test_what_is_no_bag_is_turned_down(tmp_path):
     assert "nothing of that name" in sentence(open_bag, tmp_path / "absent")
     (tmp_path / "file").write_text("x")
-    assert "it is a file" in sentence(open_bag, tmp_path / "file")
+    assert "neither in .mcap, .db3 nor .bag" in sentence(open_bag, tmp_path / "file")
     (tmp_path / "empty").mkdir()
     assert "metadata.yaml" in sentence(open_bag, tmp_path / "empty")
 

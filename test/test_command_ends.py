@@ -20,8 +20,9 @@ from promptmid_core.reasons import Reason
 # the options and arguments by which commands take files and folders that they read, or folders that they make
 READ = {"bag", "map", "sar", "optical", "onnx", "pairs", "data", "--map", "--params", "--network", "--live", "--landcover",
         "--dem", "--repair", "--model", "--optical", "--data", "files", "--other", "grounds", "bags", "--camera-calibration",
-        "--against", "packed", "--camera", "--route", "--lock"}
-FOLDERS = {"promptmid map build": "out", "promptmid map unpack": "out", "promptmid map fetch": "--out",
+        "--against", "--criteria", "replays", "packed", "--camera", "--route", "--lock"}
+FOLDERS = {"promptmid map build": "out", "promptmid replay": "--out", "promptmid map unpack": "out",
+           "promptmid map fetch": "--out",
            "promptmid simulate world": "--out", "promptmid simulate flight": "--out",
            "promptmid bench cut": "out", "promptmid demo": "--out", "promptmid scenario run": "--work",
            "promptmid calibrate descriptor": "--work"}
@@ -57,7 +58,9 @@ def test_every_option_that_names_a_file_is_known_to_be_read_or_written() -> None
         "promptmid bench --trials-file", "promptmid bench runtime --json", "promptmid map preview --out",
         "promptmid simulate alter --out", "promptmid calibrate descriptor --out",
         "promptmid calibrate camera --out", "promptmid calibrate camera --json", "promptmid map audit --json",
-        "promptmid map pack file",
+        "promptmid map audit --picture",
+        "promptmid map pack file", "promptmid report compare --out",
+        "promptmid map info --json", "promptmid map verify --json", "promptmid doctor --json",
         "promptmid export onnx --out", "promptmid export tensorrt --out"}
 
 
@@ -115,7 +118,7 @@ def test_what_is_read_is_not_written_over(here: Path, words: list[str], capsys: 
 
 def test_a_device_may_be_written_twice(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "bag", "--map", "map", "--json", "/dev/null", "--report", "/dev/null"]) == 1
-    assert "bag is not a rosbag2 folder" in told(capsys)
+    assert "bag is not a recording" in told(capsys)
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:

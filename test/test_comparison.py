@@ -69,7 +69,8 @@ def diagnostics(fix: Fix, reason: str, match_off: float, sight: str) -> Any:
     assert fix.candidate.pose is not None and fix.candidate.prior is not None
     east, north, _ = fix.candidate.pose.position - fix.candidate.prior.pose.position
     told = {"reason": reason, "state": str(fix.state),
-            "correction_east_m": f"{east + match_off:.10g}", "correction_north_m": f"{north:.10g}", "line_of_sight": sight}
+            "correction_east_m": f"{east + match_off:.10g}", "correction_north_m": f"{north:.10g}",
+            **{f"line_of_sight_{axis}": value for axis, value in zip("xyz", sight.split(), strict=False)}}
     values = [telemetry.message("diagnostic_msgs/msg/KeyValue", key, value) for key, value in told.items()]
     status = telemetry.message("diagnostic_msgs/msg/DiagnosticStatus", 0, "localizer: match", "as the test wants", "map", values)
     return telemetry.message("diagnostic_msgs/msg/DiagnosticArray", telemetry.header(fix.stamp_ns, "map"), [status])
@@ -138,7 +139,7 @@ def test_a_ground_point_that_only_one_side_has_is_no_agreement(tmp_path: Path) -
 @pytest.mark.parametrize("sight", ["", "0 0", "down"])
 def test_a_line_of_sight_that_is_none_is_refused(tmp_path: Path, sight: str) -> None:
     flight = grounded(fly(tmp_path)[1])
-    with pytest.raises(InputError, match=f"line_of_sight '{sight}' at {stamps(8)[0]} ns, not three numbers"):
+    with pytest.raises(InputError, match=f"line_of_sight_x, _y and _z of '.*' at {stamps(8)[0]} ns, not three numbers"):
         read_live(outputs(tmp_path, flight, sight=sight))
 
 

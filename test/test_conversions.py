@@ -14,9 +14,11 @@ from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import MapFrame
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_ros import conversions
-from promptmid_ros.keys import Key, above, is_one_of, values_of
-from promptmid_ros.match_keys import MATCH, Judged
+from promptmid_core.outputs import contents
+from promptmid_core.outputs.keys import Key, above, is_one_of, values_of
+from promptmid_core.outputs.match_keys import MATCH, Judged
+from promptmid_core.outputs.topics import DIAGNOSTICS, POSE, TOPICS
+from promptmid_ros.conversions import kind_of, message
 
 FRAME = MapFrame("EPSG:32611", (650_000.0, 3_700_000.0))
 STAMP = 1_700_000_000_123_456_789
@@ -30,10 +32,10 @@ def covariance() -> np.ndarray:
 
 def test_a_pose_comes_back_as_it_went() -> None:
     pose, given = Pose.from_rpy(np.array([1234.5, -987.6, 3000.0]), 0.1, -0.2, 2.5), covariance()
-    message = conversions.pose_with_covariance(STAMP, pose, given)
-    back = prior_from(message)
-    assert stamp_ns(message.header) == STAMP
-    assert message.header.frame_id == "map"
+    told = message(kind_of(POSE), contents.pose_with_covariance(STAMP, pose, given))
+    back = prior_from(told)
+    assert stamp_ns(told.header) == STAMP
+    assert told.header.frame_id == "map"
     assert back.pose.position == pytest.approx(pose.position)
     assert back.pose.rotation == pytest.approx(pose.rotation)
     assert back.covariance == pytest.approx(given)
@@ -43,8 +45,8 @@ def test_a_correction_takes_the_prior_to_the_fix() -> None:
     prior, fix = (Pose.from_rpy(np.array([9000.0, -4000.0, 3000.0]) + shift, 0.02, 0.01, yaw)
                   for shift, yaw in ((0.0, 1.0), (np.array([50.0, -30.0, 4.0]), 1.05)))
     given = covariance()
-    message = conversions.correction(STAMP, fix, prior, given)
-    moved = pose_from(message.pose.pose)
+    told = message(kind_of(POSE), contents.correction(STAMP, fix, prior, given))
+    moved = pose_from(told.pose.pose)
     assert (moved @ prior).position == pytest.approx(fix.position, abs=1e-6)
     assert (moved @ prior).rotation == pytest.approx(fix.rotation, abs=1e-9)
 
@@ -53,7 +55,7 @@ def test_a_correction_takes_the_prior_to_the_fix() -> None:
     deltas = np.zeros((20_000, 6))
     deltas[:, at] = RNG.multivariate_normal(np.zeros(3), given[np.ix_(at, at)], len(deltas))
     scattered = np.array([(fix.corrected(delta) @ prior.inverse()).position[:2] for delta in deltas])
-    stated = np.array(message.pose.covariance).reshape(6, 6)
+    stated = np.array(told.pose.covariance).reshape(6, 6)
     assert np.cov(scattered.T) == pytest.approx(stated[:2, :2], rel=0.1)
     assert list(np.diag(stated)[2:5]) == [1e6] * 3
 
@@ -64,14 +66,14 @@ def test_navsat_fix_is_the_place_and_its_covariance_points_to_true_north(x: floa
     pose, wide = Pose.from_rpy(np.array([x, 5000.0, 3000.0]), 0, 0, 0), np.eye(6)
     # long along grid north
     wide[1, 1] = 400.0
-    message = conversions.navsat_fix(STAMP, pose, wide, geodetic, "base_link")
+    told = message(kind_of(TOPICS["navsat_fix"].kind), contents.navsat_fix(STAMP, pose, wide, geodetic, "base_link"))
     to_map = pyproj.Transformer.from_crs("EPSG:4326", FRAME.crs, always_xy=True)
-    east, north = to_map.transform(message.longitude, message.latitude)
+    east, north = to_map.transform(told.longitude, told.latitude)
     assert (east - FRAME.origin[0], north - FRAME.origin[1]) == pytest.approx((x, 5000.0), abs=1e-3)
-    assert math.isnan(message.altitude)
-    assert (message.header.frame_id, message.position_covariance_type, message.status.status) == ("base_link", 3, 0)
+    assert math.isnan(told.altitude)
+    assert (told.header.frame_id, told.position_covariance_type, told.status.status) == ("base_link", 3, 0)
 
-    stated = np.array(message.position_covariance).reshape(3, 3)
+    stated = np.array(told.position_covariance).reshape(3, 3)
     assert sorted(np.linalg.eigvalsh(stated[:2, :2])) == pytest.approx([1.0, 400.0])
     long_axis = np.linalg.eigh(stated[:2, :2])[1][:, 1]
     longitude, latitude = to_map.transform([east, east], [north, north + 1000.0], direction="INVERSE")
@@ -110,22 +112,31 @@ def test_a_correction_is_sure_of_place_by_the_lever_from_the_origin() -> None:
     """A turn about the map's origin moves what lies east of it to the north."""
     prior = Pose.from_rpy(np.array([3000.0, 400.0, 100.0]), 0, 0, 0)
     given = np.diag([4.0, 9.0, 1e6, 1e6, 1e6, 1e-4])
-    message = conversions.correction(STAMP, prior, prior, given)
-    stated = np.array(message.pose.covariance).reshape(6, 6)[np.ix_([0, 1, 5], [0, 1, 5])]
+    told = message(kind_of(POSE), contents.correction(STAMP, prior, prior, given))
+    stated = np.array(told.pose.covariance).reshape(6, 6)[np.ix_([0, 1, 5], [0, 1, 5])]
     lever = np.array([400.0, -3000.0])
     assert stated[:2, :2] == pytest.approx(np.diag([4.0, 9.0]) + 1e-4 * np.outer(lever, lever))
     assert stated[2] == pytest.approx([*(1e-4 * lever), 1e-4])
 
 
-def test_a_status_names_the_keys_that_are_to_blame() -> None:
-    keys = {"a": Key(str, "a", warn=above(1.0)), "b": Key(str, "b", error=is_one_of(["bad"]))}
-    for values, level, message in (({"a": 0.5, "b": "good"}, b"\0", "summary"), ({"a": 1.5, "b": "good"}, b"\1", "summary (a)"),
-                                   ({"a": 1.5, "b": "bad"}, b"\2", "summary (b)")):
-        told = conversions.diagnostics(STAMP, "name", "hardware", "summary", keys, values)
+def test_a_status_tells_value_limit_and_cure_of_what_is_wrong() -> None:
+    keys = {"a": Key(str, "a", warn=above(1.0), cure="lower it"), "b": Key(str, "b", error=is_one_of(["bad"]), cure="mend it"),
+            "c": Key(str, "c", warn=is_one_of(["bad"]))}
+    for values, level, said in (({"a": 0.5, "b": "good"}, b"\0", "summary"),
+                                ({"a": 1.5, "b": "good"}, b"\1", "summary (a is 1.5, above 1: lower it)"),
+                                ({"a": 1.5, "b": "bad"}, b"\2", "summary (b is bad: mend it)"),
+                                # what the summary tells of already
+                                ({"a": 0.5, "c": "bad"}, b"\1", "summary")):
+        told = message(kind_of(DIAGNOSTICS), contents.diagnostics(STAMP, "name", "hardware", "summary", keys, values))
         (status,) = told.status
-        assert (status.level, status.name, status.hardware_id, status.message) == (level, "name", "hardware", message)
-        assert [(each.key, each.value) for each in status.values] == [("a", f"{values['a']}"), ("b", values["b"])]
+        assert (status.level, status.name, status.hardware_id, status.message) == (level, "name", "hardware", said)
+        assert [(each.key, each.value) for each in status.values] == [(key, f"{value}") for key, value in values.items()]
         assert (told.header.stamp.sec, told.header.stamp.nanosec) == (STAMP // 10**9, STAMP % 10**9)
+
+
+def test_a_name_that_is_no_field_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        message(kind_of(POSE), {"heading": 1.0})
 
 
 @pytest.mark.parametrize(("stamp_ns", "seconds", "nanoseconds"), [
@@ -135,5 +146,5 @@ def test_a_status_names_the_keys_that_are_to_blame() -> None:
     (-(2**40) * 10**9, -(2**31), 0),
 ])
 def test_a_stamp_that_no_message_can_hold_is_cut(stamp_ns: int, seconds: int, nanoseconds: int) -> None:
-    message = conversions.time(stamp_ns)
-    assert (message.sec, message.nanosec) == (seconds, nanoseconds)
+    told = message(kind_of("builtin_interfaces/msg/Time"), contents.time(stamp_ns))
+    assert (told.sec, told.nanosec) == (seconds, nanoseconds)

@@ -9,17 +9,14 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
 from promptmid_core.descriptors.structural import Structural
 from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.outputs import rates
+from promptmid_core.outputs.contents import diagnostics
+from promptmid_core.outputs.health_keys import HEALTH, Health
+from promptmid_core.outputs.keys import ERROR, NEVER, OK, WARN, level, text, values_of
+from promptmid_core.outputs.match_keys import MATCH, SETUP_REASONS, Judged
+from promptmid_core.outputs.rates import Rate, StampGaps, Verdicts, latency_ms
 from promptmid_core.reasons import Reason
-from promptmid_ros import health
-from promptmid_ros.conversions import diagnostics
 from promptmid_ros.diagnostics import document
-from promptmid_ros.guard import Guard
-from promptmid_ros.health import Rate, StampGaps, Verdicts, latency_ms
-from promptmid_ros.health_keys import HEALTH, Health
-from promptmid_ros.inbox import Arrival
-from promptmid_ros.keys import ERROR, OK, WARN, level, text, values_of
-from promptmid_ros.match_keys import MATCH, SETUP_REASONS, Judged
-from promptmid_ros.worker import Outcome
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "diagnostics.md"
 SECOND = 1_000_000_000
@@ -29,17 +26,23 @@ def test_the_document_is_made_from_the_tables() -> None:
     assert DOCS.read_text() == document(), "run: python -m promptmid_ros.diagnostics > docs/diagnostics.md"
     for keys in (MATCH, HEALTH):
         for name, key in keys.items():
-            assert f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} |" in DOCS.read_text()
+            assert f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} | {key.cure} |" in DOCS.read_text()
 
 
-def outcome(reason: Reason, state: State) -> Outcome:
+def test_what_is_worth_a_level_says_what_helps_but_for_what_the_summary_tells() -> None:
+    unhelpful = {name for keys in (MATCH, HEALTH) for name, key in keys.items()
+                 if (key.warn is not NEVER or key.error is not NEVER) and not key.cure}
+    assert unhelpful == {"verdict", "reason"}
+
+
+def verdict(reason: Reason, state: State) -> Fix:
     candidate = Candidate(SECOND, None, reason, "as the test wants", scores={"evidence": 2.0}, stage_ms={"decode": 3.0})
-    return Outcome(Arrival(None, 0.0, 2), Fix(SECOND, state, reason, "as the test wants", None, None, (), candidate), None, 40.0)
+    return Fix(SECOND, state, reason, "as the test wants", None, None, (), candidate)
 
 
 def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
     for reason in set(Reason) - {Reason.FIX}:
-        values = values_of(MATCH, Judged(SECOND, outcome(reason, State.TRACKING), 50.0))
+        values = values_of(MATCH, Judged(SECOND, verdict(reason, State.TRACKING), 50.0))
         its_level, _ = level(MATCH, values)
         assert its_level == (ERROR if reason in SETUP_REASONS else WARN)
         row = next(line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{reason}` |"))
@@ -50,7 +53,7 @@ def test_every_reason_has_the_level_that_the_document_gives_it() -> None:
     (Structural(), "calibrated"), (Structural(ratio_decay=3.0), "not calibrated")])
 def test_a_descriptor_that_is_not_calibrated_is_told(descriptor: Structural, told: str) -> None:
     setup = SimpleNamespace(localizer=SimpleNamespace(descriptor=descriptor))
-    assert HEALTH["likelihood"].value(Health("inactive", setup, None, Guard(print))) == told
+    assert HEALTH["likelihood"].value(Health("inactive", setup)) == told
 
 
 @pytest.mark.parametrize(("values", "expected"), [
@@ -82,11 +85,11 @@ def test_rules_of_health(values: dict[str, object], expected: int) -> None:
 
 def test_the_status_names_the_keys_to_blame_and_an_undocumented_key_is_an_error() -> None:
     array = diagnostics(SECOND + 5, "localizer: health", "", "TRACKING", HEALTH, {"lifecycle": "active", "odometry_rate_hz": 1.0})
-    status = array.status[0]
-    assert (array.header.stamp.sec, array.header.stamp.nanosec) == (1, 5)
-    assert status.level == bytes([ERROR])
-    assert status.message == "TRACKING (odometry_rate_hz)"
-    assert [(pair.key, pair.value) for pair in status.values] == [("lifecycle", "active"), ("odometry_rate_hz", "1")]
+    (status,) = array["status"]
+    assert array["header"]["stamp"] == {"sec": 1, "nanosec": 5}
+    assert status["level"] == ERROR
+    assert status["message"] == f"TRACKING (odometry_rate_hz is 1, below 2: {HEALTH['odometry_rate_hz'].cure})"
+    assert status["values"] == [{"key": "lifecycle", "value": "active"}, {"key": "odometry_rate_hz", "value": "1"}]
     with pytest.raises(KeyError):
         level(HEALTH, {"unheard_of": 1})
     assert text(None) == text(float("nan")) == "unknown"
@@ -112,7 +115,7 @@ def test_stamps_of_zero_and_clocks_set_back_are_no_losses() -> None:
 
 def test_rate_and_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rates.time, "monotonic", lambda: now[0])
     rate, verdicts = Rate(), Verdicts()
     for i in range(240):
         now[0] += 0.5
@@ -129,7 +132,8 @@ def test_rate_and_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert values["last_fix_age_s"] == 20
     assert values["processing_ms_p50"] == 50
     assert values["latency_ms_p95"] == 70
-    assert values["reasons"] == "fix:61 low_texture:20"
+    assert {name: count for name, count in values.items() if name.startswith("reason_")} == {
+        "reason_fix": 61, "reason_low_texture": 20}
 
 
 def test_a_stamp_of_another_clock_has_no_latency() -> None:

@@ -7,8 +7,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from flights import CAMERA, DRIFT, GSD, START_NS, messages, true_pose, write_bag
+from geometry_msgs.msg import PoseWithCovarianceStamped
 
 from benchmarks.faults.aircraft import Failed
 from benchmarks.faults.fault import Fault
@@ -18,7 +20,8 @@ from benchmarks.faults.run import Result, check
 from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Terrain
-from promptmid_ros.conversions import pose_with_covariance, time
+from promptmid_core.outputs.contents import pose_with_covariance, time
+from promptmid_ros.conversions import message as made
 
 FRAMES = 5
 
@@ -32,7 +35,7 @@ def verdict(stamp: int, reason: str = "fix", sentence: str = "") -> DiagnosticAr
     told = {"reason": reason, "sentence": sentence, "state": "TRACKING"}
     values = [KeyValue(key=key, value=value) for key, value in told.items()]
     message = DiagnosticArray(status=[DiagnosticStatus(values=values)])
-    message.header.stamp = time(stamp)
+    message.header.stamp = made(Time, time(stamp))
     return message
 
 
@@ -46,13 +49,13 @@ def health(received: int, processed: int, dropped: int) -> DiagnosticArray:
 def test_a_fix_is_false_beyond_five_pixels_on_the_ground(ledger: Ledger, off_px: float, false: bool) -> None:
     ledger.send(START_NS, true_pose(START_NS))
     off = true_pose(START_NS).corrected(np.array([0, off_px * GSD, 0, 0, 0, 0]))
-    ledger.on_pose(pose_with_covariance(START_NS, off, np.eye(6)))
+    ledger.on_pose(made(PoseWithCovarianceStamped, pose_with_covariance(START_NS, off, np.eye(6))))
     assert (ledger.fixes, len(ledger.false_fixes), bool(ledger.wrong())) == (1, int(false), false)
     assert ledger.worst_px == pytest.approx(0.0 if false else off_px, abs=0.01)
 
 
 def test_a_fix_of_no_image_is_false(ledger: Ledger) -> None:
-    ledger.on_pose(pose_with_covariance(START_NS, true_pose(START_NS), np.eye(6)))
+    ledger.on_pose(made(PoseWithCovarianceStamped, pose_with_covariance(START_NS, true_pose(START_NS), np.eye(6))))
     assert "no image that was sent" in ledger.wrong()[0]
 
 

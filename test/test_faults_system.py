@@ -12,7 +12,7 @@ from simulated import Scene
 
 from benchmarks.faults.system import limited, segments, sweep
 from benchmarks.faults.usage import usage
-from promptmid_ros.health import memory_mb
+from promptmid_core.outputs.rates import memory_mb
 
 pytestmark = [pytest.mark.slow, pytest.mark.waits]
 

@@ -84,7 +84,7 @@ def test_a_bag_without_images_is_an_error_that_names_what_is_there(tmp_path):
     entries = without(messages(2), "/image/compressed")
     bag = declared(write_bag(tmp_path / "bag", entries), ("/image/compressed", COMPRESSED), ("/image", IMAGE))
     sentence = told(flown_over, bag)
-    assert "no messages on /image/compressed or /image" in sentence
+    assert "no messages on /image/compressed or /image (image, sensor_msgs/msg/CompressedImage or sens" in sentence
     assert "0 on /image/compressed (sensor_msgs/msg/CompressedImage)" in sentence
     assert f"2 on /camera_info (sensor_msgs/msg/CameraInfo), {open_bag(bag).count('/ground_truth')} on /ground_truth" in sentence
 
@@ -109,15 +109,19 @@ def test_a_bag_of_other_names_is_told_with_the_options_that_choose(tmp_path):
     second = next(message for topic, _, message in raw_images(messages(1)) if topic == "/image")
     bag = write_bag(tmp_path / "bag", [("/uav1/thermal/image_raw", 7, second), *renamed(messages(3), **names)])
     sentence = told(flown_over, bag)
+    assert "several topics that may be the odometry" in sentence and "3 on /uav1/truth (nav_msgs/msg/Odometry)" in sentence
+    assert sentence.endswith("name one with --odometry.")
+    second_info = [("/uav1/thermal/camera_info", log_ns, m) for topic, log_ns, m in messages(1) if topic == "/camera_info"]
+    sentence = told(flown_over, write_bag(tmp_path / "both", [("/uav1/thermal/image_raw", 7, second), *second_info,
+                                                              *renamed(messages(3), **names)]))
     assert "3 on /uav1/camera/image_raw/compressed (sensor_msgs/msg/CompressedImage)" in sentence
-    assert "1 on /uav1/thermal/image_raw (sensor_msgs/msg/Image)" in sentence and "--image-topic" in sentence
-    for role, option in (("odometry", "--odometry-topic"), ("camera_info", "--camera-info-topic")):
-        others = {name: topic for name, topic in names.items() if name != role}
-        sentence = told(flown_over, bag, Topics(**others))
-        assert f"on {names[role]} (" in sentence and option in sentence
+    assert "1 on /uav1/thermal/image_raw (sensor_msgs/msg/Image)" in sentence and "--image" in sentence
+    sentence = told(flown_over, bag, Topics(**(names | {"odometry": "/uav1/odometer"})))
+    assert "on /uav1/odom (" in sentence and "--odometry" in sentence and "did you mean /uav1/odom?" in sentence
     flight = flown_over(bag, Topics(**{role: topic for role, topic in names.items() if role != "ground_truth"}))
     assert [frame.fix.accepted for frame in flight.frames] == [True] * 3
-    assert [frame.error_m for frame in flight.frames] == [None] * 3
+    assert [frame.error_m for frame in flight.frames] == pytest.approx([0.0] * 3, abs=1e-6), "the truth, found by its type"
+    assert any("Taken by their type: ground truth from /uav1/truth" in note for note in flight.notes)
     assert flown_over(bag, Topics(**names)).frames[0].error_m == pytest.approx(0, abs=1e-6)
     assert "/nowhere" in told(flown_over, bag, Topics(**(names | {"ground_truth": "/nowhere"})))
 
@@ -130,7 +134,8 @@ def test_the_command_takes_the_names_of_topics(tmp_path, scene: Scene, capsys):
             writer.write(topic, message, log_ns)
     words = ["replay", str(tmp_path / "bag"), "--map", str(scene.map_path), "--json", str(tmp_path / "out.json")]
     assert main(words) == 1
-    assert "--image-topic" in capsys.readouterr().err
+    told_of = capsys.readouterr().err
+    assert "several topics that may be the odometry" in told_of and "on /gps" in told_of and "on /odom" in told_of
     words += ["--image-topic", "cam/image_raw/compressed", "--camera-info-topic", "/cam/camera_info", "--odometry-topic", "/odom",
               "--ground-truth-topic", "/gps"]
     assert main(words) == 0
@@ -228,9 +233,9 @@ def test_truth_in_another_frame_is_told(tmp_path):
 
 def test_other_types_of_truth_are_refused_in_a_sentence(tmp_path):
     text = telemetry.message("std_msgs/msg/String", "here")
-    point = telemetry.message("geometry_msgs/msg/PointStamped", telemetry.header(START_NS, "map"),
-                              telemetry.message("geometry_msgs/msg/Point", 1.0, 2.0, 3.0))
-    for name, message in (("text", text), ("point", point)):
+    vector = telemetry.message("geometry_msgs/msg/Vector3Stamped", telemetry.header(START_NS, "map"),
+                               telemetry.message("geometry_msgs/msg/Vector3", 1.0, 2.0, 3.0))
+    for name, message in (("text", text), ("vector", vector)):
         bag = write_bag(tmp_path / name, [*messages(2, truth=False), ("/ground_truth", START_NS + 10**10, message)])
         sentence = told(flown_over, bag)
         assert "/ground_truth" in sentence and message.__msgtype__ in sentence

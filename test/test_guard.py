@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from promptmid_core.outputs.health_keys import HEALTH, Health
+from promptmid_core.outputs.keys import ERROR, OK, level, values_of
 from promptmid_ros.guard import Ended, Guard
-from promptmid_ros.health_keys import HEALTH, Health
-from promptmid_ros.keys import ERROR, OK, level, values_of
 
 
 def fails(message: int) -> None:
@@ -42,7 +42,7 @@ def test_a_fault_is_an_error_of_the_node() -> None:
     guard = Guard(lambda _: None)
 
     def its_level() -> tuple[int, Any]:
-        values = values_of(HEALTH, Health("unconfigured", None, None, guard))
+        values = values_of(HEALTH, Health("unconfigured", faults=guard.faults, fault=guard.last))
         keys = {name: HEALTH[name] for name in ("program_errors", "program_error")}
         return level(keys, {name: values[name] for name in keys})[0], values["program_error"]
 

@@ -13,14 +13,15 @@ from sensor_msgs.msg import PointCloud2, PointField
 
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.geometry import Pose, Prior
+from promptmid_core.georaster import MapFrame
+from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import Fix, Frame
-from promptmid_ros.conversions import hypotheses
-from promptmid_ros.inbox import Arrival
-from promptmid_ros.keys import OK, WARN, level, values_of
-from promptmid_ros.match_keys import MATCH, Judged
-from promptmid_ros.outputs import RELIABLE, Outputs
-from promptmid_ros.worker import Outcome
+from promptmid_core.outputs import contents
+from promptmid_core.outputs.keys import OK, WARN, level, values_of
+from promptmid_core.outputs.match_keys import MATCH, Judged
+from promptmid_ros.conversions import message
+from promptmid_ros.outputs import Outputs
 
 PLACES = ((Pose.from_rpy(np.array([123_456.25, -98_765.5, 3000.0]), 0.1, -0.2, 2.5), 1 - 1e-9),
           (Pose.from_rpy(np.array([123_656.25, -98_765.5, 3000.0]), 0.1, -0.2, 2.5), 1e-9))
@@ -36,7 +37,7 @@ def points(cloud: PointCloud2) -> np.ndarray:
 
 
 def test_a_cloud_holds_places_and_probabilities() -> None:
-    cloud = hypotheses(1_700_000_000_123_456_789, PLACES)
+    cloud = message(PointCloud2, contents.hypotheses(1_700_000_000_123_456_789, PLACES))
     assert (stamp_ns(cloud.header), cloud.header.frame_id) == (1_700_000_000_123_456_789, "map")
     assert (cloud.height, cloud.width, cloud.row_step) == (1, 2, 2 * cloud.point_step)
     told = points(cloud)
@@ -51,7 +52,7 @@ def test_a_cloud_holds_places_and_probabilities() -> None:
 
 
 def test_where_nothing_is_known_it_is_empty() -> None:
-    cloud = hypotheses(5, ())
+    cloud = message(PointCloud2, contents.hypotheses(5, ()))
     assert (cloud.width, cloud.row_step, len(cloud.data)) == (0, 0, 0)
     assert [field.name for field in cloud.fields] == ["x", "y", "z", "yaw", "probability"]
 
@@ -70,29 +71,29 @@ class Node:
         return "/localizer"
 
 
-def outcome(**changes: Any) -> Outcome:
-    """That of a frame with a fix."""
+def judged(**changes: Any) -> Judged:
+    """A frame with a fix."""
     stamp = stamps(1)[0]
     localizer = KnownLocalizer()
     prior = Prior(stamp, true_pose(stamp), np.eye(6))
     fix = localizer.track(localizer.match(Frame(stamp, np.zeros((4, 4), np.uint8), None), prior))  # type: ignore[arg-type]
-    return Outcome(Arrival(None, 0.0, 0), Fix(**{**vars(fix), **changes}), None, 1.0)
+    return Judged(stamp, Fix(**{**vars(fix), **changes}), 1.0, 5.0)
 
 
 def test_one_cloud_a_judged_frame_is_made_for_who_listens() -> None:
-    geodetic: Any = SimpleNamespace(place=lambda *_: (1.0, 2.0, 3.0), turned=lambda x, y, covariance: covariance)
+    geodetic: Any = Geodetic(MapFrame("EPSG:32611", (650_000.0, 3_700_000.0)), "unknown")
     for listeners in (0, 1):
         node: Any = Node(listeners)
         outputs = Outputs(node, geodetic, "base_link", False)
-        outputs.publish(outcome(places=PLACES), None)
-        outputs.publish(outcome(pose=None, covariance=None, places=()), None)
+        outputs.publish(judged(places=PLACES))
+        outputs.publish(judged(pose=None, covariance=None, places=()))
         assert [cloud.width for cloud in node.sent["~/hypotheses"]] == [2, 0] * listeners
         assert (len(node.sent["~/match_diagnostics"]), len(node.sent["~/pose"])) == (2, 1)
-        assert node.qos["~/hypotheses"] is node.qos["~/pose"] is RELIABLE
+        assert node.qos["~/hypotheses"].depth == node.qos["~/pose"].depth == 10
 
 
 def told(**changes: Any) -> tuple[int, list[str], dict[str, Any]]:
-    values = values_of(MATCH, Judged(1, outcome(**changes), 5.0))
+    values = values_of(MATCH, judged(**changes))
     return *level(MATCH, values), values
 
 
@@ -107,4 +108,4 @@ def test_diagnostics_tell_what_is_believed_and_warn_of_prior_and_map() -> None:
     dispute = Dispute(np.zeros(2), np.array([30.0, 40.0]), np.array([1500.4, -300.0]), 1e4)
     its_level, blamed, values = told(dispute=dispute)
     assert (its_level, blamed) == (WARN, ["map_disagrees_m"])
-    assert (values["map_disagrees_m"], values["map_disagrees_at"]) == (50.0, "1500 -300")
+    assert [values[f"map_disagrees_{which}m"] for which in ("", "x_", "y_")] == [50.0, 1500.4, -300.0]

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from flights import FRAME, GSD, KnownLocalizer, PlainMap, messages, run, stamps, true_pose
 
+from promptmid_core.bags.bag import open_bag
+from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.reasons import Reason
+from promptmid_core.replay.live import read_verdicts
 from promptmid_core.replay.metrics import summarise
-from promptmid_core.replay.results.folder import SUMMARY, write_results
+from promptmid_core.replay.results.folder import OUTPUTS, SUMMARY, write_results
 from promptmid_core.replay.run import Flight
 
 FRAMES = 14
@@ -75,6 +78,22 @@ def test_the_globe_has_tracks_frames_and_footprints_where_they_are(flight: Fligh
     area = float((corners[:-1, 0] * corners[1:, 1] - corners[1:, 0] * corners[:-1, 1]).sum() / 2)
     above = float(flight.frames[0].fix.pose.position[2]) if flight.frames[0].fix.pose else 0.0
     assert area == pytest.approx(63 * 47 * (above / 60) ** 2, rel=1e-3)
+
+
+def test_the_bag_has_the_topics_of_the_node(flight: Flight, folder: Path) -> None:
+    bag = open_bag(folder / OUTPUTS)
+    counts = {name.removeprefix("/localizer/"): bag.count(name) for name in bag.topics}
+    of_fixes = dict.fromkeys(("pose", "correction", "navsat_fix"), FRAMES - 2)
+    assert counts == {"match_diagnostics": FRAMES, "hypotheses": FRAMES, **of_fixes}
+    fixes = [frame for frame in flight.frames if frame.fix.accepted]
+    for frame, (_, log_ns, message) in zip(fixes, bag.messages("/localizer/pose"), strict=True):
+        assert frame.fix.pose is not None and log_ns == frame.bag_ns and stamp_ns(message.header) == frame.fix.stamp_ns
+        assert pose_from(message.pose.pose).position == pytest.approx(frame.fix.pose.position)
+        assert message.pose.covariance.reshape(6, 6) == pytest.approx(frame.fix.published)
+    for frame, (_, _, message) in zip(flight.frames, bag.messages("/localizer/match_diagnostics"), strict=True):
+        assert {pair.key: pair.value for pair in message.status[0].values}["reason"] == str(frame.fix.reason)
+    # and it is read as what a live run recorded
+    assert [verdict.reason for verdict in read_verdicts(bag)] == [frame.fix.reason for frame in flight.frames]
 
 
 def test_trajectories_are_those_of_the_frames_by_stamp(flight: Flight, folder: Path) -> None:

@@ -19,7 +19,8 @@ from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import camera_from, pose_from, stamp_ns
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Pose
-from promptmid_ros.conversions import time
+from promptmid_core.outputs.contents import header
+from promptmid_ros import conversions
 
 SECOND = 1_000_000_000
 IMAGE, INFO, ODOMETRY, TRUTH = "/image/compressed", "/camera_info", "/odometry", "/ground_truth"
@@ -122,5 +123,5 @@ class RoundTrip:
 def stamped(message: Any, stamp: int) -> Any:
     """Return a copy under another stamp, which shares all else."""
     changed = copy(message)
-    changed.header = Header(stamp=time(stamp), frame_id=message.header.frame_id)
+    changed.header = conversions.message(Header, header(stamp, message.header.frame_id))
     return changed

@@ -73,6 +73,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/tilts.py": ("test_tilts.py",),
     "promptmid_core/localization/track.py": TRACK,
     "promptmid_core/bags/messages.py": ("test_limits_of_messages.py", "test_field_cameras.py", "test_messages.py"),
+    "promptmid_core/outputs/contents.py": ("test_conversions.py",),
     "promptmid_ros/conversions.py": ("test_conversions.py",),
 }
 # whole frames, for what these let through: over a small world, and with messages and priors that just do for them

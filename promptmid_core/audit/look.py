@@ -12,6 +12,7 @@ from promptmid_core.arrays import Float64
 from promptmid_core.audit.places import Sightings
 from promptmid_core.bags.bag import FlightBag, Topics, open_bag
 from promptmid_core.bags.messages import NAVSAT_FIX
+from promptmid_core.bags.topics import POINT
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose, Prior, boresight_point
 from promptmid_core.localization.fix import Candidate, Frame
@@ -105,6 +106,6 @@ def _sightings(bag: str, looks: list[TrueFrame], localizer: Localizer, span_m: f
 def check_truth(flight: FlightBag) -> None:
     """Raise InputError where a flight has no ground truth, or one that tells no attitude."""
     name = flight.topic("ground_truth")
-    if flight.topics[name] == NAVSAT_FIX:
+    if flight.topics[name] in (NAVSAT_FIX, POINT):
         raise InputError(f"{flight.path} has a ground truth ({name}) that tells no attitude, whose errors would be taken for "
                          "those of the map; audit against truth of whole poses, nav_msgs/Odometry or geometry_msgs/PoseStamped")

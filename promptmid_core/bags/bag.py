@@ -1,76 +1,49 @@
-"""Flight bags: rosbag2 folders, read without ROS."""
+"""Flight bags: recordings of ROS 2 and ROS 1, read without ROS."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import heapq
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.bags.limits import check_database, limited_reader
-from promptmid_core.bags.messages import NAVSAT_FIX, POSE_TYPES, pose_in, prior_from, stamp_ns
+from promptmid_core.bags import ros1, topics
+from promptmid_core.bags.given import Given, given_instead
+from promptmid_core.bags.messages import NAVSAT_FIX, pose_in, prior_from, stamp_ns
+from promptmid_core.bags.pictures import pictures_in
+from promptmid_core.bags.storage import METADATA, check_recording, custom_of, opened, reading
 from promptmid_core.bags.telemetry import typestore
+from promptmid_core.bags.topics import IMAGE_TYPES, TYPES, Recorded, Topics
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose, Prior
-from promptmid_core.yamlfile import no_yaml, read_yaml_text
 
 if TYPE_CHECKING:
     from promptmid_core.georaster import MapFrame
 
-METADATA, STORAGE = "metadata.yaml", (".mcap", ".db3", ".zstd")
-IMAGE_TYPES = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image")
+__all__ = ["IMAGE_TYPES", "METADATA", "TYPES", "FlightBag", "Recorded", "Topics", "open_bag"]
 
-
-@dataclass(frozen=True)
-class Topics:
-    """Names of the topics of a flight. The image topic, where not given, is the first of IMAGE_TOPICS that has messages."""
-
-    image: str | None = None
-    camera_info: str = "/camera_info"
-    odometry: str = "/odometry"
-    ground_truth: str = "/ground_truth"
-    prior_pose: str = "/prior_pose"
-    navsat: str = "/navsat"
-    imu: str = "/imu"
-    vehicle_odometry: str = "/vehicle_odometry"
-
-    def of(self, role: str) -> tuple[str, ...]:
-        """Return the names that the topic of a role, one of TYPES, may have, the preferred one first."""
-        name: str | None = getattr(self, role)
-        return IMAGE_TOPICS if name is None else (name,)
-
-
-FURTHEST_M = 1e9
-IMAGE_TOPICS = ("/image/compressed", "/image")
-TYPES: dict[str, tuple[str, ...]] = {
-    "image": IMAGE_TYPES,
-    "camera_info": ("sensor_msgs/msg/CameraInfo",),
-    "odometry": ("nav_msgs/msg/Odometry",),
-    "ground_truth": (*POSE_TYPES, NAVSAT_FIX),
-    "prior_pose": ("geometry_msgs/msg/PoseWithCovarianceStamped",),
-    "navsat": (NAVSAT_FIX,),
-    "imu": ("sensor_msgs/msg/Imu",),
-    "vehicle_odometry": ("px4_msgs/msg/VehicleOdometry",),
-}
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A topic as the bag's index tells it: the type of its messages and their number."""
-
-    kind: str
-    count: int
+NEEDED = {"image": "images", "camera_info": "camera_info (a file of camera_calibration may stand for it: --camera-info FILE)",
+          "odometry": "odometry"}
+FURTHEST_M, CDR = 1e9, "cdr"
 
 
 @dataclass(frozen=True)
 class FlightBag:
-    """A recorded flight. `recorded` holds every topic that is declared by its name; `custom` is the bag's own metadata."""
+    """A recorded flight. `recorded` holds every topic that is declared by its name; `custom` is the bag's own metadata.
+
+    `given`: what files tell in place of topics, by the name that they have in `recorded`; `start_ns`: when the first message was
+    recorded.
+    """
 
     path: Path
     recorded: dict[str, Recorded]
     names: Topics
     custom: dict[str, str] = field(default_factory=dict)
+    given: dict[str, Given] = field(default_factory=dict)
+    start_ns: int = 0
+    end_ns: int = 0
 
     @property
     def topics(self) -> dict[str, str]:
@@ -99,51 +72,62 @@ class FlightBag:
 
     @property
     def image_topic(self) -> str:
-        """The topic of the camera's images. Raises InputError where the bag has none."""
+        """The topic of the camera's images. Raises InputError where the bag has none, or several."""
         return self.topic("image")
 
+    def candidates(self, role: str) -> list[str]:
+        """Return the topics that a role, one of TYPES, may be taken from: none, one, or several to choose from by name."""
+        return topics.candidates(self.recorded, self.names, role)
+
     def topic(self, role: str) -> str:
-        """Return the name of the topic of a role, one of TYPES. Raises InputError where it has no messages or those of another
-        type."""
-        for name in self.names.of(role):
-            if name in self.topics:
-                self._check_type(name, role)
-                return name
-        raise self._missing(self.names.of(role), role)
+        """Return the name of the topic of a role, one of TYPES. Raises InputError where none or several may be it, or where it
+        has messages of another type."""
+        found = self.candidates(role)
+        if not found:
+            raise topics.missing(self.path, self.recorded, self.names, role)
+        if len(found) > 1:
+            raise topics.several(self.path, self.recorded, found, role)
+        if self.topics[found[0]] not in TYPES[role]:
+            raise InputError(f"{self.path}: topic {found[0]} is of type {self.topics[found[0]]}; {role} is taken from messages "
+                             f"of type {' or '.join(TYPES[role])}.")
+        return found[0]
+
+    def optional(self, role: str) -> str | None:
+        """Return the name of the topic of a role that a flight may do without; None where none or several may be it, unnamed.
+
+        Raises InputError as `topic` does where the one that is meant is not there, or has messages of another type.
+        """
+        return self.topic(role) if self.names.named(role) is not None or len(self.candidates(role)) == 1 else None
+
+    def check(self) -> None:
+        """Raise InputError where something that a flight cannot do without is missing, or may be several topics."""
+        # whether another source will do is for the parameters to say
+        needed = [role for role in NEEDED if role != "odometry" or not any(map(self.candidates, topics.PRIORS))]
+        absent = [role for role in needed if not self.candidates(role)]
+        if len(absent) > 1:
+            raise InputError(f"{self.path} has no {' and no '.join(NEEDED[role] for role in absent)}, which a flight needs; it "
+                             f"has {topics.listed(self.recorded, self.recorded)}.")
+        for role in needed:
+            self.topic(role)
+
+    def taken(self) -> list[str]:
+        """Return what each role is taken from, one a line."""
+        roles = {role: self.optional(role) for role in TYPES if role not in topics.PRIORS or self.names.named(role)}
+        return [f"{role.replace('_', ' ')}: {topics.listed(self.recorded, [name])}" for role, name in roles.items() if name]
 
     def messages(self, *topics: str) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, log time in ns, message) in the order of recording, of the given topics.
 
-        Without any: the images, camera_info and odometry that a localization needs. Raises InputError where one has no messages,
-        or has a role in the flight and messages of another type.
+        Without any: the images, camera_info and odometry that a localization needs. Raises InputError where one has no messages.
         """
         chosen = topics or tuple(self.topic(role) for role in ("image", "camera_info", "odometry"))
-        for name in chosen:
-            for role in self._roles(name) if name in self.topics else ():
-                self._check_type(name, role)
-        with _reader(self.path) as reader:
-            for connection, log_ns, data in self._stored(reader, chosen):
-                with _reading(self.path):
-                    content = reader.deserialize(data, connection.msgtype)
-                yield connection.topic, log_ns, content
+        yield from heapq.merge(*self._given(chosen), self._read(chosen), key=lambda entry: entry[1])
 
     def serialized(self, *topics: str) -> Iterator[tuple[str, int, bytes]]:
-        """Yield (topic, log time in ns, message as it is stored, in CDR) in the order of recording, of the given topics."""
-        with _reader(self.path) as reader:
-            for connection, log_ns, data in self._stored(reader, topics):
-                yield connection.topic, log_ns, bytes(data)
-
-    def _stored(self, reader: Any, topics: tuple[str, ...]) -> Iterator[tuple[Any, int, bytes]]:
-        for topic in topics:
-            if topic not in self.topics:
-                raise self._missing((topic,), next(iter(self._roles(topic)), None))
-        stored = reader.messages([connection for connection in reader.connections if connection.topic in topics])
-        while True:
-            with _reading(self.path):
-                entry = next(stored, None)
-            if entry is None:
-                return
-            yield entry
+        """Yield (topic, log time in ns, message in CDR) in the order of recording, of the given topics."""
+        packed = ((topic, log_ns, bytes(typestore().serialize_cdr(content, self.recorded[topic].kind)))
+                  for topic, log_ns, content in heapq.merge(*self._given(topics), key=lambda entry: entry[1]))
+        yield from heapq.merge(packed, self._read(topics, whole=False), key=lambda entry: entry[1])
 
     def count(self, topic: str) -> int:
         """Return the number of messages on a topic, as the bag's index tells it."""
@@ -154,8 +138,8 @@ class FlightBag:
 
         Raises InputError where it has places without attitude, which a map alone tells: `replay.truth` reads them.
         """
-        topic = self.names.ground_truth
-        if topic not in self.topics:
+        topic = self.optional("ground_truth")
+        if topic is None:
             return []
         if self.topics[topic] == NAVSAT_FIX:
             raise InputError(f"{self.path}: topic {topic} has places ({NAVSAT_FIX}), no poses.")
@@ -165,9 +149,42 @@ class FlightBag:
 
     def odometry(self) -> list[Prior]:
         """Return every prior of the bag, by stamp."""
-        with self._usable(self.names.odometry):
-            priors = [prior_from(m) for _, _, m in self.messages(self.topic("odometry"))]
+        topic = self.topic("odometry")
+        with self._usable(topic):
+            priors = [prior_from(m) for _, _, m in self.messages(topic)]
         return sorted(priors, key=lambda prior: prior.stamp_ns)
+
+    def _given(self, chosen: tuple[str, ...]) -> list[Iterator[tuple[str, int, Any]]]:
+        return [self.given[name].messages(name) for name in chosen if name in self.given]
+
+    def _read(self, chosen: tuple[str, ...], whole: bool = True) -> Iterator[tuple[str, int, Any]]:
+        """The messages of topics that are recorded, `whole` or as they are stored."""
+        wanted = [topic for topic in chosen if topic not in self.given]
+        for topic in wanted:
+            if topic not in self.topics:
+                raise InputError(f"{self.path} has no messages on {topic}; it has "
+                                 f"{topics.listed(self.recorded, self.recorded)}{topics.suggestion(topic, self.recorded)}.")
+        if not wanted:
+            return
+        with opened(self.path) as reader:
+            for connection in reader.connections if whole else ():
+                form = getattr(connection.ext, "serialization_format", CDR)
+                if connection.topic in wanted and form != CDR:
+                    raise InputError(f"{self.path}: the messages on {connection.topic} are stored as '{form}', not as '{CDR}'; "
+                                     "record them with an RMW that does.")
+            stored = reader.messages([connection for connection in reader.connections if connection.topic in wanted])
+            while True:
+                with reading(self.path):
+                    entry = next(stored, None)
+                    if entry is None:
+                        return
+                    connection, log_ns, data = entry
+                    content = bytes(data)
+                    if whole or not reader.is2:
+                        content = ros1.modern(reader.deserialize(data, connection.msgtype), connection.msgtype)
+                    if not whole and not reader.is2:
+                        content = bytes(typestore().serialize_cdr(content, self.recorded[connection.topic].kind))
+                yield connection.topic, log_ns, content
 
     @contextmanager
     def _usable(self, topic: str) -> Iterator[None]:
@@ -176,101 +193,25 @@ class FlightBag:
         except Refusal as refusal:
             raise InputError(f"{self.path}: a message on {topic} cannot be used: {refusal}") from refusal
 
-    def _roles(self, topic: str) -> list[str]:
-        return [role for role in TYPES if topic in self.names.of(role)]
-
-    def _check_type(self, topic: str, role: str) -> None:
-        if self.topics[topic] not in TYPES[role]:
-            raise InputError(f"{self.path}: topic {topic} is of type {self.topics[topic]}; {role} is taken from messages of type "
-                             f"{' or '.join(TYPES[role])}.")
-
-    def _missing(self, wanted: tuple[str, ...], role: str | None) -> InputError:
-        """What to raise where none of these topics has messages: with those that may be meant, or else with all."""
-        fitting = [name for name, topic in self.recorded.items() if role is not None and topic.kind in TYPES[role]]
-        if role is None or not any(self.recorded[name].count for name in fitting):
-            what, cure = self._listed(self.recorded), ""
-        else:
-            what, cure = self._listed(fitting), f"; name one with --{role.replace('_', '-')}-topic"
-        of_role = f" ({role})" if role is not None else ""
-        return InputError(f"{self.path} has no messages on {' or '.join(wanted)}{of_role}; it has {what}{cure}.")
-
-    def _listed(self, names: Collection[str]) -> str:
-        known = [(name, self.recorded[name]) for name in sorted(names)]
-        return ", ".join(f"{topic.count} on {name} ({topic.kind})" for name, topic in known) or "none"
-
 
 def open_bag(path: Path, names: Topics | None = None) -> FlightBag:
-    """Return a rosbag2 folder. Raises InputError where it is missing, unfinished or damaged."""
-    _check_folder(path)
+    """Return a recording, or a folder of images as one. Raises InputError where it is missing, unfinished or damaged, and where a
+    file that stands for a topic cannot be read."""
+    names = names or Topics()
+    pictures = pictures_in(path)
+    given = given_instead(names) | (pictures or {})
     recorded: dict[str, Recorded] = {}
-    with _reader(path) as reader:
-        custom = reader.readers[0].storage.metadata.custom or {}
-        if not isinstance(custom, dict):
-            raise InputError(f"{path}: custom_data in metadata.yaml is no list of names with their texts; correct or remove it.")
-        for connection in reader.connections:
-            before = recorded.get(connection.topic, Recorded(connection.msgtype, 0))
-            recorded[connection.topic] = Recorded(before.kind, before.count + int(connection.msgcount))
-    return FlightBag(path, recorded, names or Topics(), {str(key): str(value) for key, value in custom.items()})
-
-
-def _check_folder(path: Path) -> None:
-    """Raise InputError where there is no rosbag2 folder, or where its files are none that have an end."""
-    try:
-        if not path.is_dir():
-            found = "there is nothing of that name" if not path.is_symlink() else "it is a link to nothing"
-            if path.exists():
-                found = "it is a file" if path.is_file() else "it is no folder"
-            raise InputError(f"{path} is not a rosbag2 folder: {found}.")
-        if not (path / METADATA).is_file():
-            raise InputError(f"{path} has no {METADATA}: it is no rosbag2 folder or its recording was not finished; "
-                             f"`ros2 bag reindex {path}` restores a recording.")
-        for file in sorted(path.iterdir()):
-            if file.suffix in STORAGE and not file.is_file():
-                raise InputError(f"{file} is not a file; copy the bag again, with what its links lead to.")
-            if file.suffix in STORAGE or file.name == METADATA:
-                file.open("rb").close()
-        _check_metadata(path)
-    except OSError as error:
-        raise InputError(f"{error.filename or path} cannot be read ({error.strerror}); name a bag that you may read.") from error
-
-
-def _check_metadata(path: Path) -> None:
-    """Raise InputError where the metadata are beyond the limits of YAML files, or name what is no storage file in the folder."""
-    import yaml
-
-    cure = f"`ros2 bag reindex {path}` writes it anew"
-    try:
-        known = yaml.safe_load(read_yaml_text(path / METADATA, cure))
-    except (yaml.YAMLError, ValueError) as error:
-        raise no_yaml(path / METADATA, error, cure) from error
-    known = known.get("rosbag2_bagfile_information") if isinstance(known, dict) else None
-    names = known.get("relative_file_paths") if isinstance(known, dict) else None
-    for name in names if isinstance(names, list) else ():
-        file = path / PurePath(str(name)).name
-        # % and ? mean something in the names by which databases are opened
-        if file.suffix not in STORAGE or set(file.name) & set("%?#"):
-            raise InputError(f"{path / METADATA} names {name!r:.100} as a part of the bag, which is no file of a recording "
-                             f"({', '.join(STORAGE)}); {cure}")
-        if file.suffix == ".db3" and file.is_file():
-            check_database(file)
-
-
-@contextmanager
-def _reader(path: Path) -> Iterator[Any]:
-    with _reading(path):
-        reader = limited_reader()([path], default_typestore=typestore())
-        reader.open()
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Whatever the reader stumbles over in a damaged file is the file's fault."""
-    try:
-        yield
-    except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{path} cannot be read as a rosbag2 folder, it may be truncated or unfinished ({what}).") from error
+    custom: dict[str, str] = {}
+    if pictures is None:
+        check_recording(path)
+        with opened(path) as reader:
+            custom = custom_of(path, reader)
+            start_ns, end_ns = reader.start_time, reader.end_time
+            for connection in reader.connections:
+                before = recorded.get(connection.topic, Recorded(ros1.kind_of(connection.msgtype), 0))
+                recorded[connection.topic] = Recorded(before.kind, before.count + int(connection.msgcount))
+    else:
+        start_ns = min(each.first_ns for each in pictures.values())
+        end_ns = max(each.last_ns for each in pictures.values()) + 1
+    recorded |= {name: Recorded(each.kind, each.count) for name, each in given.items()}
+    return FlightBag(path, recorded, names, custom, given, start_ns, end_ns)

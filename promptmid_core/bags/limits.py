@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import re
 import sqlite3
 from contextlib import closing
@@ -9,9 +10,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
+from promptmid_core.bags.definitions import types_of
+from promptmid_core.bags.mcapindex import complete
 from promptmid_core.errors import InputError
 from promptmid_core.yamlfile import check_yaml
 
@@ -29,6 +32,7 @@ def limited_reader() -> type[AnyReader]:
     from rosbags.highlevel import AnyReader
 
     metadata, reader, storage = (import_module(f"rosbags.rosbag2.{name}") for name in ("metadata", "reader", "storage_mcap"))
+    ros1 = import_module("rosbags.rosbag1.reader")
     yaml, zstd, lz4 = metadata.YAML, reader.zstd, import_module("lz4.frame")
 
     class LimitedYaml(yaml):  # type: ignore[misc,valid-type]
@@ -36,19 +40,50 @@ def limited_reader() -> type[AnyReader]:
             check_yaml(stream)
             return super().load(stream)
 
-    def unzstd(data: bytes, _: int = 0) -> bytes:
+    def unzstd_all(data: bytes, _: int = 0) -> bytes:
         return _unpacked(data, zstd.ZstdDecompressor)
 
     limited: dict[tuple[Any, str], Any] = {
         (metadata, "YAML"): LimitedYaml, (reader, "YAML"): LimitedYaml,
         (storage, "DECOMPRESSORS"): storage.DECOMPRESSORS | {
-            "zstd": unzstd, "lz4": lambda data, _: _unpacked(data, lz4.LZ4FrameDecompressor)},
+            "zstd": unzstd_all, "lz4": lambda data, _: _unpacked(data, lz4.LZ4FrameDecompressor)},
+        (ros1, "decompressors"): ros1.decompressors | {
+            "bz2": lambda data: _unpacked(data, bz2.BZ2Decompressor),
+            "lz4": lambda data: _unpacked(data, lz4.LZ4FrameDecompressor)},
         (reader, "zstd"): SimpleNamespace(
-            decompress=unzstd, open=lambda file, mode: LimitedFile(zstd.open(file, mode), file)),
+            decompress=unzstd_all, open=lambda file, mode: LimitedFile(zstd.open(file, mode), file)),
     }
     for (module, name), value in limited.items():
         setattr(module, name, value)
-    return AnyReader
+
+    class LimitedReader(AnyReader):
+        def _open(self) -> None:
+            assert self.stack is not None
+            for each in self.readers:
+                self.stack.enter_context(each)
+                _join(each)
+            self.connections = [connection for each in self.readers for connection in each.connections]
+            self.typestore = types_of(self.connections)
+
+    return LimitedReader
+
+
+def _join(reader: Any) -> None:
+    """Let each file know all that it holds, and those of a folder have the topics of its metadata, also where the two tell their
+    qualities of service otherwise."""
+    folder = getattr(reader, "storage", None)
+    for file in (folder, *getattr(folder, "storages", ())):
+        complete(file)
+    told = {(each.topic, each.msgtype): each.ext for each in getattr(folder, "connections", ())}
+    for file in getattr(folder, "storages", ()):
+        file.connections = [each._replace(ext=told.get((each.topic, each.msgtype), each.ext)) for each in file.connections]
+
+
+def unzstd(packed: BinaryIO) -> LimitedFile:
+    """Return what a packed file holds, to be read within the limit."""
+    limited_reader()
+    unpacked: LimitedFile = import_module("rosbags.rosbag2.reader").zstd.open(packed, "rb")
+    return unpacked
 
 
 def _unpacked(data: bytes, frame: Any) -> bytes:

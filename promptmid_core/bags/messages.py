@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,10 @@ def pose_from(msg: Any) -> Pose:
 
 
 def pose_in(msg: Any) -> Pose:
-    """Return the pose that a message of one of POSE_TYPES carries. Raises Refusal PRIOR_INVALID as `pose_from` does."""
+    """Return the pose that a message of one of POSE_TYPES, or a TransformStamped, carries. Raises Refusal PRIOR_INVALID as
+    `pose_from` does."""
+    if hasattr(msg, "transform"):
+        return pose_from(SimpleNamespace(position=msg.transform.translation, orientation=msg.transform.rotation))
     return pose_from(msg.pose.pose if hasattr(msg.pose, "pose") else msg.pose)
 
 

@@ -71,6 +71,16 @@ def pose_with_covariance(stamp_ns: int, pose: Pose, covariance: Float64) -> Any:
     return message("geometry_msgs/msg/PoseWithCovarianceStamped", header(stamp_ns, MAP_FRAME), inner)
 
 
+def pose(stamp_ns: int, pose: Pose) -> Any:
+    """Return a PoseStamped of `base_link` in `map`."""
+    return message("geometry_msgs/msg/PoseStamped", header(stamp_ns, MAP_FRAME), _pose(pose))
+
+
+def point(stamp_ns: int, place: tuple[float, float, float]) -> Any:
+    """Return a PointStamped of `base_link` in `map`, m; z may be NaN."""
+    return message("geometry_msgs/msg/PointStamped", header(stamp_ns, MAP_FRAME), message("geometry_msgs/msg/Point", *place))
+
+
 def navsat_fix(stamp_ns: int, place: tuple[float, float, float], covariance: Float64) -> Any:
     """Return a NavSatFix of `base_link` at latitude, longitude in degrees and altitude; `covariance` (3, 3) east, north, up,
     known."""

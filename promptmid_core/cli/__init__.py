@@ -5,17 +5,33 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from contextlib import redirect_stdout
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
 
 from promptmid_core import __version__
-from promptmid_core.cli import bench, calibrate, demo, doctor, export, fault, map, plan, replay, report, scenario, simulate, train
-from promptmid_core.cli.parsing import Parser
+from promptmid_core.cli import (
+    bench,
+    calibrate,
+    completion,
+    demo,
+    doctor,
+    export,
+    fault,
+    map,
+    plan,
+    replay,
+    report,
+    scenario,
+    simulate,
+    train,
+)
+from promptmid_core.cli.parsing import STDOUT, Parser
 from promptmid_core.errors import InputError
 from promptmid_core.files import check_apart, check_target
 
-FAMILIES = (map, plan, simulate, replay, report, scenario, bench, train, calibrate, export, doctor, demo)
+FAMILIES = (map, plan, simulate, replay, report, scenario, bench, train, calibrate, export, doctor, demo, completion)
 FAILED, FAULT, INTERRUPTED = 1, 70, 130
 
 
@@ -57,14 +73,19 @@ def run(args: argparse.Namespace) -> int:
     targets: list[Path] = []
     for name, written in args.outputs.items():
         path: Path | None = getattr(args, name)
-        if path is not None:
+        if path is not None and path != STDOUT:
             targets += [path, *(path.with_name(path.name + ending) for ending in written.beside)]
             if not (written.is_kept and path.exists()):
                 check_target(path)
     given = (value for name, value in vars(args).items() if name not in args.outputs)
     every = chain.from_iterable(value if isinstance(value, list) else [value] for value in given)
     check_apart(targets, [value for value in every if isinstance(value, Path)])
-    return int(args.run(args) or 0)
+    if getattr(args, "json", None) != STDOUT:
+        return int(args.run(args) or 0)
+    # what people read goes where it disturbs no program that reads the JSON
+    args.stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        return int(args.run(args) or 0)
 
 
 def parser() -> argparse.ArgumentParser:

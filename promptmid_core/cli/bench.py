@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.output import Bar
+from promptmid_core.cli.output import Bar, tell_json
 from promptmid_core.cli.parsing import (
     BACKENDS,
     MODEL,
+    STDOUT,
     Output,
     command,
+    json_output,
     names,
     output,
     positive_count,
@@ -21,7 +23,7 @@ from promptmid_core.cli.parsing import (
     word,
 )
 from promptmid_core.errors import InputError
-from promptmid_core.files import check_target, write_json
+from promptmid_core.files import check_target
 from promptmid_core.runtime.threads import bound
 
 JOURNAL = ".journal.csv"  # what the name of --json is followed by
@@ -50,7 +52,7 @@ def add(commands: Any) -> None:
     option("--scale-percent", type=share_of(50), default=0.0, metavar="S", help="largest unknown scale error; default: 0")
     option("--trials", type=positive_count, default=300, metavar="N",
            help="trials in total, spread evenly over all pairs; default: 300")
-    option("--seed", type=int, default=1)
+    option("--seed", type=int, default=1, metavar="S", help="what the trials are drawn by; default: 1")
     option("--methods", type=names, default=["structural", "cfog"], metavar="A,B",
            help="the first is what the others are compared with; default: structural,cfog")
     option("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
@@ -60,7 +62,7 @@ def add(commands: Any) -> None:
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
     output(bench, "--trials-file", Output(is_kept=True), metavar="FILE.csv",
            help="frozen trials: read if it exists, else written")
-    output(bench, "--json", Output(beside=(JOURNAL,)), metavar="FILE")
+    json_output(bench, "a row a method and source", Output(beside=(JOURNAL,)))
     output(bench, "--plot", metavar="FILE.png", help="success against the error that is allowed")
     runtime = word(
         bench, "runtime", _runtime, "how long a frame takes on this machine, stage by stage",
@@ -77,8 +79,8 @@ def add(commands: Any) -> None:
     option("--size", type=size, default=(1920, 1080), metavar="WxH", help="of the camera images; default: 1920x1080")
     option("--patch", type=positive_count, default=256, metavar="P", help="side of the patch, map px; default: 256")
     option("--radius", type=positive_count, default=64, metavar="R", help="search radius, map px; default: 64")
-    option("--seed", type=int, default=1)
-    output(runtime, "--json", metavar="FILE")
+    option("--seed", type=int, default=1, metavar="S", help="what world and flight are made by; default: 1")
+    json_output(runtime, "the percentiles, stage by stage")
     cut = word(
         bench, "cut", _cut, "cut georeferenced rasters into the pairs that bench and train read",
         "promptmid bench cut world/optical.tif world/sar.tif pairs --landcover world/landcover.tif\n"
@@ -118,7 +120,7 @@ def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.descriptors.name import DescriptorName
 
     setting = Setting(args.patch, args.radius, args.yaw_deg, args.scale_percent, args.trials, args.seed)
-    journal = args.json.with_name(args.json.name + JOURNAL) if args.json else None
+    journal = args.json.with_name(args.json.name + JOURNAL) if args.json not in (None, STDOUT) else None
     if args.plot:
         check_target(args.plot, KINDS)
     named = [DescriptorName.parse(name) for name in args.methods if DescriptorName.is_meant(name)]
@@ -137,8 +139,7 @@ def _bench(args: argparse.Namespace) -> None:
         results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
     rows = scores.score(results, pairs, matchers, setting)
     print(scores.table(rows, left_out))
-    if args.json:
-        write_json(args.json, rows)
+    tell_json(args, rows)
     if journal:
         journal.unlink(missing_ok=True)
     if args.plot:
@@ -155,5 +156,4 @@ def _runtime(args: argparse.Namespace) -> None:
     with Bar("bench runtime", "frame") as progress:
         result = latency.measure(asked, progress)
     print(latency.table(result))
-    if args.json:
-        write_json(args.json, result)
+    tell_json(args, result)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.flown import add_settings, add_topics, flown_over, settings_of, topics_of
-from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import MODEL, command, group, output, positive_count
+from promptmid_core.cli.output import Bar, tell_json
+from promptmid_core.cli.parsing import MODEL, command, group, json_output, output, positive_count
 
 if TYPE_CHECKING:
     from promptmid_core.descriptors.calibration import Calibration
@@ -49,14 +49,14 @@ def _add_camera(kinds: Any) -> None:
                      "turns, show most")
     add_settings(fit)
     add_topics(fit, "image", "camera_info", "odometry")
-    output(fit, "--out", metavar="FILE.yaml", required=True)
-    output(fit, "--json", metavar="FILE")
+    output(fit, "--out", metavar="FILE.yaml", required=True, help="the calibration, for replay and node")
+    json_output(fit, "what was found, with standard deviations")
 
 
 def _camera(args: argparse.Namespace) -> None:
     from promptmid_core.calibration.camera.calibrate import calibrate
     from promptmid_core.calibration.camera.document import as_json, as_text, as_yaml
-    from promptmid_core.files import write_json, write_whole
+    from promptmid_core.files import write_whole
     from promptmid_core.localization.localizer import Localizer
 
     settings, topics = settings_of(args), topics_of(args)
@@ -66,8 +66,7 @@ def _camera(args: argparse.Namespace) -> None:
         found, fixes = calibrate(args.bags, localizer, settings.rig, topics=topics, progress=progress)
     values = as_json(found, list(zip(args.bags, fixes, strict=True)))
     write_whole(args.out, as_yaml(values))
-    if args.json:
-        write_json(args.json, values)
+    tell_json(args, values)
     print(as_text(values))
     print(f"{args.out}: for replay --camera-calibration, and the parameter camera_calibration")
 

@@ -23,9 +23,10 @@ def add(commands: Any) -> None:
     """Declare the commands of this family."""
     show = command(commands, "demo", _demo,
                    "from a simulated world to a report, in one command", "promptmid demo --out demo_out")
-    show.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR")
-    show.add_argument("--seed", type=int, default=1)
-    show.add_argument("--frames", type=int, default=120)
+    show.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR",
+                      help="gets world, map, flight and report; default: demo_out")
+    show.add_argument("--seed", type=int, default=1, metavar="S", help="what world and flight are made by; default: 1")
+    show.add_argument("--frames", type=int, default=120, metavar="N", help="images of the flight, one a second; default: 120")
 
 
 def _demo(args: argparse.Namespace) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.parsing import BACKENDS, command, positive_number, size
+from promptmid_core.cli.output import tell_json
+from promptmid_core.cli.parsing import BACKENDS, STDOUT, command, json_output, positive_number, size
 
 ILL = 1
 
@@ -25,8 +25,8 @@ def add(commands: Any) -> None:
     look.add_argument("--backend", choices=BACKENDS, default="auto", help="as the node's parameter; default: auto")
     look.add_argument("--image-size", type=size, metavar="WxH", help="with --map and --focal-px: of the camera's images, to tell "
                       "from which heights they fit the map")
-    look.add_argument("--focal-px", type=positive_number, metavar="F", help="focal length in pixels, k[0] of camera_info")
-    look.add_argument("--json", action="store_true", help="as JSON on stdout")
+    look.add_argument("--focal-px", type=positive_number, metavar="F", help="focal length in px, k[0] of camera_info")
+    json_output(look, "what was seen, with problems and cures", bare=True)
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -38,5 +38,7 @@ def _doctor(args: argparse.Namespace) -> int:
         raise InputError("--image-size and --focal-px are said of the camera over a map: give both, and --map")
     lens = Lens(args.image_size, args.focal_px) if args.image_size else None
     seen = doctor.examine(args.map, args.backend, lens=lens)
-    print(json.dumps(seen.as_json(), indent=2) if args.json else doctor.table(seen))
+    tell_json(args, seen.as_json())
+    if args.json != STDOUT:
+        print(doctor.table(seen))
     return ILL if seen.problems else 0

@@ -26,18 +26,18 @@ def add(commands: Any) -> None:
                       help="float16 keeps float32 where half precision overflows; default: float32")
     onnx.add_argument("--side-px", type=positive_count, metavar="N",
                       help=f"side of the image, the node's patch_px; default: {SIDE_PX}, or what the network takes alone")
-    output(onnx, "--out", Output(beside=(".data",)), required=True, metavar="FILE.onnx")
+    output(onnx, "--out", Output(beside=(".data",)), required=True, metavar="FILE.onnx", help="the network")
     engine = command(export, "tensorrt", _tensorrt, "an engine from an ONNX file, with TensorRT or TensorRT-RTX",
                      "promptmid export tensorrt compact16.onnx --compute-capability 8.6")
     engine.description = (
         "Without --out the engine lies where the node looks for it, ~/.cache/promptmid/engines or $PROMPTMID_ENGINES, and it\n"
         "reads engines from there alone. FILE.engine.json beside it says what it was made for. docs/runtime.md.")
-    engine.add_argument("onnx", type=Path, metavar="FILE.onnx")
+    engine.add_argument("onnx", type=Path, metavar="FILE.onnx", help="what 'promptmid export onnx' made")
     engine.add_argument("--compute-capability", type=_capability, metavar="M.N",
                         help="of the GPU that will run it; TensorRT-RTX can build without having it; default: the machine's GPU")
     engine.add_argument("--side-px", type=positive_count, default=SIDE_PX, metavar="N",
                         help=f"side of the image, the node's patch_px; default: {SIDE_PX}")
-    output(engine, "--out", Output(beside=(".json",)), metavar="FILE.engine")
+    output(engine, "--out", Output(beside=(".json",)), metavar="FILE.engine", help="default: where the node looks for it")
 
 
 def _capability(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 from promptmid_core.cli.mapaudit import add_audit
 from promptmid_core.cli.mapfetch import add_fetch
 from promptmid_core.cli.mappack import add_pack
-from promptmid_core.cli.output import Bar, say
-from promptmid_core.cli.parsing import CAMERA, FLAT_GROUND, MODEL, command, group, output, positive_count, positive_number
+from promptmid_core.cli.output import Bar, say, tell_json
+from promptmid_core.cli.parsing import (
+    CAMERA,
+    FLAT_GROUND,
+    MODEL,
+    command,
+    group,
+    json_output,
+    output,
+    positive_count,
+    positive_number,
+)
 from promptmid_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,22 +37,23 @@ def add(commands: Any) -> None:
     build = command(of_map, "build", _map_build, "a map from a SAR GeoTIFF, or from several",
                     "promptmid map build sar.tif la_map --dem dem.tif")
     build.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
-    build.add_argument("out", type=Path, metavar="OUT")
+    build.add_argument("out", type=Path, metavar="OUT", help="the folder of the map")
     _build_options(build, "promptmid", "float16")
     append = command(of_map, "append", _map_append, "a further region for a map, with a CRS of its own",
                      "promptmid map append east.tif la_map --name east")
     append.add_argument("sar", type=Path, nargs="+", metavar="SAR.tif", help="where several lie, the first of them counts")
-    append.add_argument("map", type=Path, metavar="MAP")
+    append.add_argument("map", type=Path, metavar="MAP", help="the map that gets the region")
     append.add_argument("--name", metavar="NAME", help="of the region; default: the first raster's name")
     _build_options(append, None, None)
     info = command(of_map, "info", _map_info, "what a map holds",
                    "promptmid map info la_map --camera camera_info.yaml\n  promptmid map info la_map --json")
-    info.add_argument("map", type=Path, metavar="MAP")
+    info.add_argument("map", type=Path, metavar="MAP", help="the map, with all its regions")
     info.add_argument("--camera", type=Path, metavar="FILE.yaml|BAG", help=f"{CAMERA}: tells the heights that it can be flown at")
-    info.add_argument("--json", action="store_true", help="as JSON on stdout")
+    json_output(info, "all of it", bare=True)
     verify = command(of_map, "verify", _map_verify, "compare every file with the manifest; prints the damaged ones",
                      "promptmid map verify la_map")
-    verify.add_argument("map", type=Path, metavar="MAP")
+    verify.add_argument("map", type=Path, metavar="MAP", help="the map, with all its regions")
+    json_output(verify, "damaged files and unfinished regions", bare=True)
     verify.add_argument("--repair", type=Path, nargs="+", metavar="SAR.tif",
                         help="make damaged files again from the map's own inputs; a mosaic's in any order")
     for name in ("landcover", "dem"):
@@ -92,11 +102,12 @@ def _sar_options(option: Any) -> None:
            help="what its values are; default: auto, and 'map info' tells what was taken and why")
     option("--band", type=positive_count, metavar="N", help="read this band alone")
     option("--combine", choices=("span",), help="join bands 1 and 2 by their total power")
-    option("--multilook", type=positive_count, default=1, metavar="N", help="mean intensity of N x N map pixels, N odd")
+    option("--multilook", type=positive_count, default=1, metavar="N",
+           help="mean intensity of N x N map pixels, N odd; default: 1")
     option("--speckle", choices=("lee", "none"), default="none", help="speckle filter; lee needs --looks; default: none")
     option("--looks", type=positive_number, metavar="N", help="equivalent number of looks")
     option("--terrain-corrected", choices=("yes", "no", "unknown"), default="unknown",
-           help="no: the error by the heights of --dem enters the map's registration uncertainty")
+           help="no: the error by the heights of --dem enters the map's registration uncertainty; default: unknown")
     option("--incidence-deg", type=positive_number, metavar="T", help="angle of incidence in the middle of the map")
     option("--look-deg", type=float, metavar="A", help="where the radar looks, clockwise from north; masks layover and shadow")
 
@@ -159,7 +170,7 @@ def _map_info(args: argparse.Namespace) -> None:
     band = band_of(reference, camera_at(args.camera), search) if args.camera else None
     if args.json:
         heights = {"heights_m": {"min": band.least, "max": band.most}} if band else {}
-        print(json.dumps(info | heights, indent=2))
+        tell_json(args, info | heights)
         return
     print(table(facts(reference, band.sentence if band else None)))
 
@@ -173,6 +184,7 @@ def _map_verify(args: argparse.Namespace) -> int:
             for name in repair_map(args.map, Sources(args.repair, args.landcover, args.dem), crew=Crew(progress=progress)):
                 print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
+    tell_json(args, {"whole": not damaged, "damaged": list(damaged), "unfinished_regions": list(unfinished_regions(args.map))})
     for name in damaged:
         print(name)
     if damaged:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptmid_core.cli.flown import add_settings, add_topics, flown_over, settings_of, topics_of
-from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import command, output, positive_number
+from promptmid_core.cli.output import Bar, tell_json
+from promptmid_core.cli.parsing import command, json_output, output, positive_number
 
 if TYPE_CHECKING:
     from promptmid_core.audit.audit import Held
@@ -33,14 +33,14 @@ def add_audit(of_map: Any) -> None:
         "sources and more it says of each how much of its errors the others foretell. With --write the map keeps the offset,\n"
         "in place of one that it has, and all fixes use it. How the scenes of a mosaic lie on one another was measured when it\n"
         "was built. Exits with 1 where the map lies further from the ground than --limit-px, has a seam, or is of other ground.")
-    run.add_argument("map", type=Path, metavar="MAP")
+    run.add_argument("map", type=Path, metavar="MAP", help="the map that is held against them")
     run.add_argument("--against", type=Path, nargs="+", default=[], metavar="RASTER.tif|BAG", help="rasters and flights whose "
                      "place is trusted; an error of them would be taken for one of the map; default: the map's own scenes alone")
     run.add_argument("--kind", choices=("optical", "sar"), help="what the rasters are; default: optical those of three bands")
     run.add_argument("--dem", type=Path, metavar="DEM.tif",
                      help="hold the map against the slopes that its radar saw bright and dim")
-    run.add_argument("--incidence-deg", type=positive_number, metavar="T", help="for --dem; default: that of the map")
-    run.add_argument("--look-deg", type=float, metavar="A", help="for --dem, clockwise from north; default: that of the map")
+    run.add_argument("--incidence-deg", type=positive_number, metavar="T", help="for --dem, degrees; default: that of the map")
+    run.add_argument("--look-deg", type=float, metavar="A", help="for --dem, degrees from north; default: that of the map")
     run.add_argument("--radius-px", type=positive_number, default=48.0, metavar="PX",
                      help="how far pieces of a raster are looked for, in map pixels; default: 48")
     run.add_argument("--limit-px", type=positive_number, default=1.0, metavar="PX",
@@ -48,7 +48,7 @@ def add_audit(of_map: Any) -> None:
     run.add_argument("--write", action="store_true", help="store the offset in the map")
     add_settings(run, of_map=False)
     add_topics(run, "image", "camera_info", "odometry", "ground_truth")
-    output(run, "--json", metavar="FILE")
+    json_output(run, "what was found, place by place")
     output(run, "--picture", metavar="FILE.png", help="the map with an arrow at each place")
 
 
@@ -58,7 +58,7 @@ def _audit(args: argparse.Namespace) -> int:
     from promptmid_core.audit.picture import drawn
     from promptmid_core.audit.sought import sought
     from promptmid_core.errors import InputError
-    from promptmid_core.files import write_json, write_whole
+    from promptmid_core.files import write_whole
 
     settings, topics = settings_of(args), topics_of(args)
     bags = [path for path in args.against if path.is_dir() or path.suffix in RECORDED]
@@ -83,8 +83,7 @@ def _audit(args: argparse.Namespace) -> int:
     if written:
         _write(found, reference)
     values = as_json(found, reference, written)
-    if args.json:
-        write_json(args.json, values)
+    tell_json(args, values)
     if args.picture:
         write_whole(args.picture, drawn(found, reference))
     print(as_text(values))

@@ -31,7 +31,7 @@ def add_fetch(of_map: Any) -> None:
     option("--date", metavar="A/B", help="days of acquisition, as 2024-05-01/2024-06-30")
     option("--lock", type=Path, metavar="FILE", help="taken where it exists, so that the same bytes come again, else written; "
            "default: DIR/lock.json")
-    option("--descriptor", metavar="NAME", default="promptmid", help="as for 'map build'")
+    option("--descriptor", metavar="NAME", default="promptmid", help="as for 'map build'; default: promptmid")
     option("--workers", type=positive_count, metavar="N", help="as for 'map build'")
 
 

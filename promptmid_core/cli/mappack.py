@@ -17,7 +17,7 @@ def add_pack(of_map: Any) -> None:
     output(pack, "file", metavar="FILE.zip", help="a Zarr zip store, uncompressed; what is there is replaced")
     unpack = command(of_map, "unpack", _unpack, "the map folder of such a file, verified on the way",
                      "promptmid map unpack la_map.zip la_map")
-    unpack.add_argument("packed", type=Path, metavar="FILE.zip")
+    unpack.add_argument("packed", type=Path, metavar="FILE.zip", help="what 'promptmid map pack' made")
     unpack.add_argument("out", type=Path, metavar="MAP", help="a folder that is new or empty")
 
 

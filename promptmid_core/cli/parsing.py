@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,8 @@ from promptmid_core.errors import shortened
 
 MODEL = "of promptmid:full: the profile.yaml that 'promptmid train aggregate' made of your checkpoints"
 BACKENDS = ("auto", "tensorrt", "onnxruntime", "torch")  # as runtime/backend.py knows them
+JSON, STDOUT = "--json", Path("-")
+MOST_S = 2e9  # since 1970, for the whole century
 NOT_PASSED = 3  # exit status of what was held against criteria and did not meet them
 CAMERA = "a camera, by the YAML that camera_calibration wrote or by a bag with its camera_info"
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
@@ -31,10 +34,37 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if args and args[0] in self.words:
             return self.words[args[0]].parse_known_args(args[1:], namespace)
+        if self._subparsers is None:
+            args = self._checked(list(args or ()))
         return super().parse_known_args(args, namespace)
+
+    def _checked(self, args: list[str]) -> list[str]:
+        """The words of a command, all of whose options are known; a bare --json takes but a .json."""
+        known = self._option_string_actions
+        for count, word in enumerate(args[:args.index("--")] if "--" in args else args):
+            name = word.partition("=")[0]
+            if word.startswith("--") and not any(option.startswith(name) for option in known):
+                self.error(f"unrecognized argument: {word}{_meant(name, known)}")
+            if word == JSON and (action := known.get(JSON)) is not None and action.nargs == "?":
+                following = args[count + 1] if count + 1 < len(args) else ""
+                if getattr(action, "bare", False) and not following.endswith(".json"):
+                    args[count] = f"{JSON}={STDOUT}"
+        return args
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {', '.join(choices)})"
+                                                 f"{_meant(str(value), choices)}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {shortened(message)}; see '{self.prog} --help'\n")
+
+
+def _meant(text: str, known: Iterable[str]) -> str:
+    """The end of a sentence that names what was likely meant; empty where nothing is alike."""
+    near = get_close_matches(text, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def group(commands: Any, name: str, text: str) -> Any:
@@ -75,6 +105,16 @@ def output(parser: argparse.ArgumentParser, name: str, written: Output = Output(
     """Add an option that names a file which the command writes, so that it is checked before the command runs."""
     action = parser.add_argument(name, type=Path, **options)
     parser.set_defaults(outputs=(parser.get_default("outputs") or {}) | {action.dest: written})
+
+
+def json_output(parser: argparse.ArgumentParser, what: str, written: Output = Output(), *, bare: bool = False) -> None:
+    """Add `--json [FILE]`: `what` as JSON into a file, or alone on stdout; `bare`: a word after it that is no file of JSON is an
+    argument of the command."""
+    output(parser, JSON, written, nargs="?", const=STDOUT, metavar="FILE",
+           help=f"{what} as JSON, into FILE; without FILE on stdout, where nothing else is printed then")
+    if bare:
+        action = parser._option_string_actions[JSON]
+        action.bare = True  # type: ignore[attr-defined]
 
 
 def positive_number(text: str) -> float:
@@ -118,6 +158,29 @@ def topic(text: str) -> str:
     if not text.strip("/"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a topic such as /camera/image_raw")
     return f"/{text.strip('/')}"
+
+
+def topic_or_file(endings: Sequence[str]) -> Callable[[str], str | Path]:
+    """For options that name a topic, or a file with one of these endings."""
+    def told(text: str) -> str | Path:
+        return Path(text) if text.lower().endswith(tuple(endings)) else topic(text)
+    return told
+
+
+def seconds(text: str) -> float:
+    """For options that are a time from a beginning on."""
+    value = float(text)
+    if not 0 <= value < MOST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 0")
+    return value
+
+
+def offset(text: str) -> float:
+    """For options that move times, seconds."""
+    value = float(text)
+    if not abs(value) < MOST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
 
 
 def size(text: str) -> tuple[int, int]:

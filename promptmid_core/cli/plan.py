@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.parsing import CAMERA, command, output, positive_number
+from promptmid_core.cli.output import tell_json
+from promptmid_core.cli.parsing import CAMERA, command, json_output, output, positive_number
 
 PAGES = (".html",)
 
@@ -27,11 +28,11 @@ def add(commands: Any) -> None:
     option("--route", type=Path, metavar="FILE", help="a .geojson with a line, a .plan of QGroundControl, or a .csv with columns "
            "lat, lon and, if need be, alt; default: anywhere over the map")
     output(plan, "--out", metavar="FILE.html", help="a page, with pictures; default: none")
-    output(plan, "--json", metavar="FILE", help="the figures; default: none")
+    json_output(plan, "the figures")
 
 
 def _plan(args: argparse.Namespace) -> None:
-    from promptmid_core.files import check_target, write_json
+    from promptmid_core.files import check_target
     from promptmid_core.localization.options import Options
     from promptmid_core.plan.camera import camera_at
     from promptmid_core.plan.page import verdict, write_plan
@@ -43,8 +44,7 @@ def _plan(args: argparse.Namespace) -> None:
     plan = make_plan(ReferenceMap.open(args.map), camera_at(args.camera), Options().search, args.route, args.height_m)
     _, headline, words = verdict(plan)
     print("\n".join([headline, *words]))
-    if args.json:
-        write_json(args.json, plan.to_dict())
+    tell_json(args, plan.to_dict())
     if args.out:
         write_plan(args.out, plan, args.command)
         print(f"plan: {args.out}")

@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptmid_core.cli.flown import TOPICS, add_settings, add_topics, flown_over, settings_of, topics_of
-from promptmid_core.cli.output import Bar
-from promptmid_core.cli.parsing import NOT_PASSED, command, output, positive_number
-from promptmid_core.files import write_json
+from promptmid_core.cli.flown import TOPICS, add_part, add_settings, add_topics, flown_over, settings_of, topics_of
+from promptmid_core.cli.output import Bar, say, tell_json
+from promptmid_core.cli.parsing import NOT_PASSED, command, json_output, output, positive_number
 
 if TYPE_CHECKING:
     from promptmid_core.localization.quest import Start
@@ -19,7 +18,8 @@ def add(commands: Any) -> None:
     """Declare the commands of this family."""
     run = command(commands, "replay", _replay, "a bag through the localizer, with figures and a report",
                   "promptmid replay bag --map la_map --json out.json --report out.html")
-    run.add_argument("bag", type=Path, metavar="BAG")
+    run.add_argument("bag", type=Path, metavar="BAG", help="a folder of rosbag2, a .mcap, .db3 or .bag file, or a folder of "
+                     "images with a CSV file; docs/replay.md")
     add_settings(run)
     run.add_argument("--camera-calibration", type=Path, metavar="FILE.yaml",
                      help="what 'promptmid calibrate camera' found of the camera")
@@ -32,10 +32,12 @@ def add(commands: Any) -> None:
     run.add_argument("--live", type=Path, metavar="DIR", help="compare with a live run: the folder that "
                      "promptmid_ros.rehearsal.live wrote")
     add_topics(run, *TOPICS)
-    output(run, "--json", metavar="FILE", help="the figures, with verdict and likely causes")
+    add_part(run)
+    json_output(run, "the figures, with verdict and likely causes,")
     output(run, "--report", metavar="FILE.html", help="a page that carries all of it, to move in")
     run.add_argument("--out", type=Path, metavar="DIR", help="a new folder of results for other programs: frames.csv and "
-                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, and summary.json")
+                     "frames.jsonl, fix.tum, prior.tum and truth.tum for evo, track.geojson for QGIS, outputs, a bag of the "
+                     "node's topics, and summary.json")
     run.add_argument("--criteria", type=Path, metavar="FILE.yaml", help="what the flight has to come to, a limit a line such as "
                      f"'fix_rate_least: 0.95'; where it does not, the exit status is {NOT_PASSED}; default: the usual criteria, "
                      "for which it is 0")
@@ -61,14 +63,19 @@ def _replay(args: argparse.Namespace) -> int:
     criteria = Criteria.read(args.criteria) if args.criteria else None
     start = _start(args)
     settings, topics = settings_of(args), topics_of(args)
+    bag = open_bag(args.bag, topics)
+    for line in bag.taken():
+        say(line)
+    bag.check()
     reference, descriptor = flown_over(args.map, [args.bag], settings, topics)
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
-    bag = open_bag(args.bag, topics)
     shots = Shots(reference, bag.count(bag.image_topic)) if args.report else None
     with Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, start=start, progress=progress,
                         watch=shots.add if shots else None)
+    if flight.truth_offset is not None:
+        say(str(flight.truth_offset))
     summary = summarise(flight)
     verdict, causes = judged(Course(flight.frames, summary), criteria), causes_of(flight, reference.terrain())
     told = headline(summary)
@@ -79,10 +86,9 @@ def _replay(args: argparse.Namespace) -> int:
     print("\n".join(["", *lines(verdict), *map(str, causes)]))
     figures = summary | {"verdict": verdict.to_dict(), "causes": [cause.to_dict() for cause in causes]}
     figures |= {"live": comparison.as_json(live)} if live else {}
-    if args.json:
-        write_json(args.json, figures)
+    tell_json(args, figures)
     if args.out:
-        write_results(args.out, flight, figures, reference)
+        write_results(args.out, flight, figures, reference, settings.rig.base_frame)
         print(f"results: {args.out}")
     if args.report:
         write_report(args.report, flight, summary, reference, verdict=verdict, causes=causes, shots=shots.kept if shots else None,

@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.cli.output import say
-from promptmid_core.cli.parsing import NOT_PASSED, command, group, output
+from promptmid_core.cli.output import say, tell_json
+from promptmid_core.cli.parsing import NOT_PASSED, STDOUT, command, group, json_output, output
 from promptmid_core.errors import InputError
-from promptmid_core.files import write_json
 
 
 def add(commands: Any) -> None:
@@ -19,9 +18,9 @@ def add(commands: Any) -> None:
     of_scenario = group(commands, "scenario", "scenes as files: a world, its map, a flight, and what it has to come to")
     run = command(of_scenario, "run", _run, "run scenarios and hold them against their criteria",
                   "promptmid scenario run config/scenarios/chequer-24px.yaml --json out.json --report out.html")
-    run.add_argument("files", type=Path, nargs="+", metavar="FILE.yaml")
-    output(run, "--json", metavar="FILE")
-    output(run, "--report", metavar="FILE.html")
+    run.add_argument("files", type=Path, nargs="+", metavar="FILE.yaml", help="scenarios, as docs/scenarios.md has them")
+    json_output(run, "results and criteria, one a scenario")
+    output(run, "--report", metavar="FILE.html", help="a page of all scenarios")
     run.add_argument("--work", type=Path, metavar="DIR", help="keeps worlds, maps and flights, so that they are made once; "
                      "default: a temporary folder")
     run.add_argument("--params", type=Path, metavar="FILE", help="parameters of the node, a file such as config/localizer.yaml; "
@@ -54,10 +53,12 @@ def _run(args: argparse.Namespace) -> int:
         for scenario in scenarios:
             results.append(play(scenario, stage, parameters, with_plots=args.report is not None))
             # after each, so that a run that is stopped has told what it came to
-            if args.json:
-                write_json(args.json, [as_json(played) for played in results])
+            if args.json != STDOUT:
+                tell_json(args, [as_json(played) for played in results])
             if results[-1].skipped:
                 say(f"{scenario.name} is skipped: {results[-1].skipped}")
+    if args.json == STDOUT:
+        tell_json(args, [as_json(played) for played in results])
     print(table(results))
     if args.report:
         write_report(args.report, results, args.command)

@@ -26,23 +26,23 @@ def add(commands: Any) -> None:
                     "promptmid simulate world --out world --seed 1\n"
                     "  promptmid simulate world --out near --seed 1 --gsd 1\n"
                     "  promptmid simulate world --out chequer --pattern chequer --pattern-px 24 --odd-one-in 10")
-    world.add_argument("--out", type=Path, required=True, metavar="DIR")
+    world.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that is new or empty")
     _add_settings(world, WORLD)
     flight = command(of_simulate, "flight", _simulate_flight, "a flight over an orthophoto, as a rosbag2 folder",
                      "promptmid simulate flight --optical optical.tif --out bag --frames 300 --seed 1 --footprint-px 512 \\\n"
                      "      --drift-px 40 --yaw-error-deg 3 --altitude-error-percent 2\n"
                      "  promptmid simulate flight --optical optical.tif --out ahead --camera-pitch-deg 30\n"
                      "  promptmid simulate flight --optical optical.tif --out jump --jump 20:60 --outage 40:10 --night")
-    flight.add_argument("--optical", type=Path, required=True, metavar="ORTHO.tif")
+    flight.add_argument("--optical", type=Path, required=True, metavar="ORTHO.tif", help="the orthophoto that is flown over")
     flight.add_argument("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
-    flight.add_argument("--out", type=Path, required=True, metavar="DIR")
+    flight.add_argument("--out", type=Path, required=True, metavar="DIR", help="the bag, a folder that is new or empty")
     flight.add_argument("--crs", metavar="EPSG:N", help="CRS of the map frame; default: the UTM zone of the orthophoto's centre")
     for name, settings in GROUPS.items():
         _add_settings(flight.add_argument_group(name), settings_of(settings))
     alter = command(of_simulate, "alter", _alter, "a SAR raster, parts of it shifted, replaced, turned, mirrored or shuffled",
                     "promptmid simulate alter sar.tif --out wrong.tif --way shift --part left --shift-px 30 0")
-    alter.add_argument("sar", type=Path, metavar="SAR.tif")
-    output(alter, "--out", required=True, metavar="FILE.tif")
+    alter.add_argument("sar", type=Path, metavar="SAR.tif", help="the raster that is altered")
+    output(alter, "--out", required=True, metavar="FILE.tif", help="the altered raster")
     alter.add_argument("--other", type=Path, metavar="SAR.tif",
                        help="of replace: where other ground comes from; default: the raster itself, mirrored")
     _add_settings(alter, ALTERATION)

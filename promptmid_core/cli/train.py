@@ -39,7 +39,7 @@ def _stage(stages: Any, name: str, run: Any, text: str, example: str, recipe: st
         option("--allow-download", action="store_true", help="checkpoints that are ids of a model hub may be fetched")
     if name == "aggregate":
         option("--without", type=names, default=[], metavar="A,B",
-               help="for ablations: diffusion or vision, a branch, or gate, which weighs the granularities")
+               help="for ablations: diffusion or vision, a branch, or gate, which weighs the granularities; default: none")
     option("--data", type=Path, nargs="+", required=True, metavar="DIR",
            help="folders with pairs.csv, or with optical.tif, sar.tif and landcover.tif of one place")
     option("--sources", type=names, metavar="A,B", help="of a data set of several sources; default: all")

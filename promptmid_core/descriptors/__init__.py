@@ -26,7 +26,7 @@ class Evidence(NamedTuple):
     margin: float
     surplus: float
     constant: float
-    refined: float = 0.9
+    refined: float = 0.63
 
 
 class Descriptor(Protocol):

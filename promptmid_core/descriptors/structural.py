@@ -18,7 +18,7 @@ from promptmid_core.geometry import ChannelGroup, DescriptorMap, Measure, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
 
 VERSION = 2
-EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21, refined=0.6)
+EVIDENCE = Evidence(0.49, 0.55, 1.25, -5.21, refined=0.42)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from promptmid_core.localization.independent import Repetition
 from promptmid_core.localization.parts import Parts
 from promptmid_core.localization.protection import Protection
 from promptmid_core.localization.quest import Sought
+from promptmid_core.localization.separation import Part
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 
@@ -64,7 +65,8 @@ class Beside:
 @dataclass(frozen=True)
 class GroundPoint:
     """Where the boresight meets the ground: `point` (3,) in `map`, and the `parts` of its error east and north; `sight` (3,):
-    along which it is seen, of length 1 in the axes of `base_link`; `inflation`: as that of a fix.
+    along which it is seen, of length 1 in the axes of `base_link`; `inflation`: as that of a fix; `separation`: where parts of
+    the frame by themselves have it.
 
     An error of the attitude moves the aircraft that sees this ground, and hardly the ground.
     """
@@ -73,6 +75,7 @@ class GroundPoint:
     parts: Parts
     sight: Float64
     inflation: float = 1.0
+    separation: tuple[Part, ...] = ()
 
     @property
     def covariance(self) -> Float64:

@@ -24,14 +24,15 @@ from promptmid_core.localization.integrity import check_described, check_patch, 
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
-from promptmid_core.localization.solve import Solution, moved_ground, solve, solve_jointly, ties_on_ground
+from promptmid_core.localization.separation import Part, alternate, sides
+from promptmid_core.localization.solve import Solution, moved_ground, parted, solve, solve_jointly, ties_on_ground
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.matching.blocks import BlockSurfaces, block_surfaces
 from promptmid_core.matching.joint import jointly
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
-from promptmid_core.matching.ties import tie_points
+from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts.prompt import Prompt
@@ -49,12 +50,14 @@ HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the f
 
 @dataclass(frozen=True)
 class Match:
-    """Tie points and the pose that they give. `agree` (N,): which of them agree with it; `side`: metres of the matched ground."""
+    """Tie points of blocks, and the pose that they give. `agree` (N,): which of them agree with it; `side`: metres of the matched
+    ground."""
 
     ties: TiePoints
     solution: Solution
     agree: Mask
     side: float
+    blocks: BlockSurfaces
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ class FrameMatcher:
                 move = solution.pose.position[:2] - start.position[:2]
                 agreement = Agreement(float(move[0]), float(move[1]), surplus(agree))
                 likely = expected.log_weight(move)
-                base = replace(base, match=Match(ties, solution, agree, side),
+                base = replace(base, match=Match(ties, solution, agree, side, blocks),
                                surface=replace(base.surface, agreement=agreement),
                                evidence=evidence(verification, agree, self.descriptor.evidence) + likely)
             tried.append(base)
@@ -236,11 +239,24 @@ class FrameMatcher:
 
     def halves(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> float:
         """Return how far apart, in metres on the ground, two halves of the tie points put the boresight."""
-        budget = self._budget(frame.camera, match.ties.found[:, :2])
-        # alternate blocks of a row, so that both halves see the whole patch
-        first, second = (self._solve(_pick(match.ties, slice(i, None, 2)), frame, start, prior, budget).pose for i in (0, 1))
-        apart = boresight_point(frame.camera, first, self.terrain) - boresight_point(frame.camera, second, self.terrain)
-        return float(np.linalg.norm(apart[:2]))
+        first, second = (self._parted(match, _pick(match.ties, half), start, frame, prior)
+                         for half in alternate(len(match.ties.seen)))
+        return float(np.linalg.norm(first.move - second.move))
+
+    def separation(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> tuple[Part, ...]:
+        """Return where sides of the patch, and groups of channels, by themselves put the ground that the boresight meets; a part
+        that holds no place by itself is left out."""
+        some = [_pick(match.ties, side) for side in sides(match.ties.seen[:, :2])]
+        some += [self._lifted(tie_points(group)) for group in match.blocks.groups]
+        found = []
+        for ties in some:
+            with suppress(Refusal):
+                if len(ties.seen) >= LEAST_BLOCKS:
+                    found.append(self._parted(match, ties, start, frame, prior))
+        return tuple(found)
+
+    def _parted(self, match: Match, ties: TiePoints, start: Pose, frame: Frame, prior: Prior) -> Part:
+        return parted(ties, frame.camera, start, match.solution, prior, self._budget(frame.camera, ties.found[:, :2]))
 
     def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:
         return self.windows.around(grid, level, margin_px(grid, extent, self.descriptor.stride))
@@ -250,8 +266,7 @@ class FrameMatcher:
         """The pose by tie points, or by all blocks together where the tie points do not hold it."""
         matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
         budget = self._budget(frame.camera, matches.found)
-        matches = replace(matches, found=self.reference.on_ground(matches.found)[0])
-        ties = ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
+        ties = self._lifted(matches)
         try:
             if len(matches) < LEAST_BLOCKS:
                 raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
@@ -268,6 +283,11 @@ class FrameMatcher:
             if worst > self.options.gates.agreement_px * gsd:
                 raise
         return replace(ties, weight=solution.weight), solution
+
+    def _lifted(self, matches: BlockMatches) -> TiePoints:
+        """Tie points on the terrain, where the map lies truly."""
+        matches = replace(matches, found=self.reference.on_ground(matches.found)[0])
+        return ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
 
     def _known(self, expected: Expectation) -> tuple[float, float]:
         """Standard deviations of heading and scale before a frame is looked at."""
@@ -305,7 +325,7 @@ def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:
     return level.prompt(round(float(col)), round(float(row)), grid.width, grid.height)
 
 
-def _pick(ties: TiePoints, which: slice) -> TiePoints:
+def _pick(ties: TiePoints, which: Mask) -> TiePoints:
     return TiePoints(ties.seen[which], ties.found[which], ties.covariance[which], ties.weight[which])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from promptmid_core.arrays import Float64
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.descriptors.tail import UNKNOWN
 from promptmid_core.errors import InputError, Refusal
@@ -20,6 +21,7 @@ from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.seek import Seeker
+from promptmid_core.localization.separation import Part, spread
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
 from promptmid_core.matching.window import COARSE_FACTOR
@@ -98,13 +100,16 @@ class Localizer:
             if best.match is None:
                 assert best.refusal is not None
                 raise best.refusal.anew()
-            solution = best.match.solution
+            separation = self._separation(best, best.match, expected, frame)
+            solution = best.match.solution.wider(spread(separation))
             lift = float(solution.pose.position[2] - expected.pose.position[2]), solution.height_variance
             candidate = replace(
                 candidate, pose=solution.pose, covariance=solution.covariance, parts=solution.place, lever=solution.lever,
                 observed=solution.observed, ties=best.match.ties, height=lift, scores=self._scores(best, best.match, scope))
             with clock("judge"):
-                candidate = replace(candidate, ground=self._judge(best, best.match, expected, scope, frame))
+                point = self._judge(best, best.match, expected, scope, frame)
+                sight = frame.camera.mount.rotation @ frame.camera.boresight()
+                candidate = replace(candidate, ground=GroundPoint(point, solution.ground, sight, separation=separation))
         except Refusal as refusal:
             return replace(candidate, reason=refusal.reason, sentence=str(refusal))
         return candidate
@@ -146,14 +151,19 @@ class Localizer:
         place = solution.pose.position[:2] - expected.reckoned
         return 1 - belief.probability(*place.tolist()) <= self.options.track.risk
 
-    def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> GroundPoint:
+    def _separation(self, best: Hypothesis, match: Match, expected: Expectation, frame: Frame) -> tuple[Part, ...]:
+        """Where parts of a frame by themselves have the ground; nothing where only all together hold the place."""
+        return self._matcher.separation(match, best.start, frame, expected.prior) if match.solution.holds_heading else ()
+
+    def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> Float64:
+        """Where the boresight meets the ground (3,). Raises the Refusal of the first gate that the match does not pass."""
         # a solution that looks past the ground has no place there
         point = boresight_point(frame.camera, match.solution.pose, self.terrain)
         check_place(best.peak)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
         if match.solution.holds_heading:
             check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
-        return GroundPoint(point, match.solution.ground, frame.camera.mount.rotation @ frame.camera.boresight())
+        return point
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:
         verification = best.verification

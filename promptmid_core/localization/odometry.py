@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from promptmid_core.arrays import Float64
+from promptmid_core.arrays import Float64, Int64
 from promptmid_core.bags.messages import prior_from, stamp_ns
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Pose, Prior
@@ -102,6 +102,13 @@ class Odometry:
         with self._came:
             odometry = self._buffer.at(stamp)
             return (odometry.motion or odometry).pose.position
+
+    def track(self) -> tuple[Int64, Float64]:
+        """Return the stamps (n,), ns, and the positions (n, 3), by the aircraft's motion alone, of the odometry that is kept."""
+        with self._came:
+            samples = self._buffer.samples
+        return (np.array([each.stamp_ns for each in samples], np.int64),
+                np.array([(each.motion or each).pose.position for each in samples]).reshape(-1, 3))
 
     def give(self, message: Any) -> None:
         """Take a pose by hand, to hold from the odometry of its stamp on, or from the newest where none is near its stamp.

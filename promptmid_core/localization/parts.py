@@ -29,9 +29,13 @@ class Parts:
         total = self.matching + self.ground + self.attitude + self.camera
         return np.asarray((total + total.T) / 2, np.float64)
 
+    def wider(self, covariance: Float64) -> Parts:
+        """Return the parts with so much more (2, 2) in that of the ground."""
+        return replace(self, ground=self.ground + covariance)
+
     def doubted(self, move: Float64) -> Parts:
         """Return the parts where the ground may as well lie a move (2,) aside."""
-        return replace(self, ground=self.ground + np.outer(move, move))
+        return self.wider(np.outer(move, move))
 
 
 @dataclass(frozen=True)

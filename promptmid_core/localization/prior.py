@@ -95,6 +95,11 @@ class PriorBuffer:
         self._first_refusal = self._first_refusal or refusal
 
     @property
+    def samples(self) -> tuple[Prior, ...]:
+        """What is kept, by stamp."""
+        return tuple(self._samples)
+
+    @property
     def newest_ns(self) -> int | None:
         return self._samples[-1].stamp_ns if self._samples else None
 

@@ -11,8 +11,10 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.descriptors.tail import Tail
 from promptmid_core.localization.parts import Parts
+from promptmid_core.localization.separation import Part
 
 SHARE = 1 / 3  # of the risk that each of matching, attitude and other places may take
+FAULTY = 1e-3  # probability, taken, that a side of the ground or a group of channels shows the frame a place that is not there
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,23 @@ class OtherPlaces:
         return float(self.distance[held].max()) if len(held) else 0.0
 
 
-def protected(ground: Parts, position: Parts, tail: Tail, risk: float, others: OtherPlaces) -> Protection:
+def protected(ground: Parts, position: Parts, tail: Tail, risk: float, others: OtherPlaces,
+              separation: Sequence[Part] = ()) -> Protection:
     """Return the protection of a fix whose ground point and position have these parts.
 
     A third of the risk goes to each of: matching and map, as far as the descriptor's errors went beyond their covariance;
     attitude and camera, as a normal error of two axes; other places. By the union bound the sum of the first two, or the farthest
     place if that is more, is exceeded with at most the whole risk.
+
+    That of matching holds where all of the frame is sound, and where all but one part of it is: then the rest of it has the
+    place, as far from the fix as the `separation` says (solution separation, Brown and McBurney 1988).
     """
     share = SHARE * risk
     normal, reach = sqrt(-2 * log(share)), others.reach(share)
     seen = tail.level(share) * _widest(ground.matching + ground.ground)
+    if separation:
+        without = tail.level(min(share / (FAULTY * len(separation)), 0.5))
+        seen = max(seen, *(part.length + without * _widest(part.covariance) for part in separation))
     aside, tilted = (_widest(each.attitude + each.camera) for each in (ground, position))
     return Protection(max(seen + normal * tilted, reach), max(seen + normal * aside, reach), tail.certified(share))
 

@@ -14,6 +14,7 @@ from promptmid_core.geometry.pose import skew
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, X_Y_YAW, TiePoints
 from promptmid_core.localization.parts import ErrorBudget, Parts
+from promptmid_core.localization.separation import Part
 from promptmid_core.matching.joint import Joint
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
@@ -52,6 +53,12 @@ class Solution:
     def holds_heading(self) -> bool:
         return "yaw" in self.observed
 
+    def wider(self, spread: Float64) -> Solution:
+        """Return the solution with a covariance (2, 2) more, of what the ground it was matched by may be wrong by."""
+        place, covariance = self.place.wider(spread), self.covariance.copy()
+        covariance[:2, :2] = place.total
+        return replace(self, place=place, ground=self.ground.wider(spread), covariance=covariance)
+
 
 def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
     """Correct `start` so that the camera sees the ties' `seen` directions at their `found` places.
@@ -64,25 +71,17 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: Er
     Raises Refusal TIE_POINTS_CLUSTERED where the ties do not hold x, y and yaw.
     """
     observed = _directions(ties.seen, camera, start)
-    nuisance = np.zeros((6, 6))
     mounted = np.diag([0.0, budget.tilt ** 2, budget.tilt ** 2])
     told = prior.covariance[np.ix_(NUISANCES, NUISANCES)]
-    nuisance[np.ix_(NUISANCES, NUISANCES)] = information_of(told + mounted)
+    nuisance = _nuisance(prior, budget)
     pull = prior.pose.correction_from(start)
     whiten = _whitening(ties, camera, start)
     weight, delta, sigma = np.ones(len(ties.seen)), np.zeros(6), np.inf
     for _ in range(ITERATIONS):
         residual, jacobian = _residuals(ties.found, observed, camera, start.corrected(delta), whiten)
-        sigma = _scale(residual)
-        squared = (residual ** 2).sum(axis=1) / (KERNEL * sigma) ** 2
-        weight = 1 / (1 + squared) ** 2
-        noise = budget.correlation * sigma ** 2
-        weighted = (jacobian * (weight / noise)[:, None, None]).reshape(-1, 6).T
-        seen = weighted @ jacobian.reshape(-1, 6)
+        seen, downhill, weight, sigma = _normal_equations(residual, jacobian, budget)
         information = seen + nuisance
-        gradient = weighted @ residual.ravel() + nuisance @ (delta - pull)
-        balanced, unit = _balanced(information)
-        step = -unit * np.linalg.solve(balanced + RIDGE * IDENTITY, unit * gradient)
+        step = _step(information, downhill + nuisance @ (delta - pull))
         delta = delta + step
         if np.abs(step[:2]).max() < 1e-4 and abs(step[5]) < 1e-8:
             break
@@ -104,6 +103,20 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: Er
     covariance[5, 5] += budget.turn ** 2
     return Solution(pose, covariance, place, ground, by_prior[:2, 1:], float(full[2, 2]), weight,
                     np.linalg.norm(residual, axis=1), sigma)
+
+
+def parted(ties: TiePoints, camera: Camera, start: Pose, solution: Solution, prior: Prior, budget: ErrorBudget) -> Part:
+    """Return where some tie points by themselves put the boresight's ground, from where a `solution` by all of them has it: by
+    one step of what `solve` does, since they lie near."""
+    seen_from = _directions(ties.seen, camera, start)
+    residual, jacobian = _residuals(ties.found, seen_from, camera, solution.pose, _whitening(ties, camera, start))
+    seen, downhill, _, _ = _normal_equations(residual, jacobian, budget)
+    nuisance = _nuisance(prior, budget)
+    information = seen + nuisance
+    step = _step(information, downhill - nuisance @ prior.pose.correction_from(solution.pose))
+    on_ground = ground_jacobian(camera, solution.pose, float(np.median(ties.found[:, 2])))
+    full = _covariance(information)
+    return Part(on_ground @ step, on_ground @ full @ seen @ full @ on_ground.T + budget.floor ** 2 * np.eye(2))
 
 
 def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, prior: Prior, *, terrain: Terrain,
@@ -131,6 +144,29 @@ def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, pri
     return Solution(exact.pose, covariance, place, ground, exact.lever, height ** 2 * float(joint.covariance[3, 3]),
                     np.ones(len(own.seen)), np.linalg.norm(residual, axis=1), _scale(residual) if len(residual) else 0.0,
                     OBSERVED[:2])
+
+
+def _nuisance(prior: Prior, budget: ErrorBudget) -> Float64:
+    """What the prior and the mount tell of z, roll and pitch: information (6, 6)."""
+    nuisance, mounted = np.zeros((6, 6)), np.diag([0.0, budget.tilt ** 2, budget.tilt ** 2])
+    nuisance[np.ix_(NUISANCES, NUISANCES)] = information_of(prior.covariance[np.ix_(NUISANCES, NUISANCES)] + mounted)
+    return nuisance
+
+
+def _normal_equations(residual: Float64, jacobian: Float64, budget: ErrorBudget) -> tuple[Float64, Float64, Float64, float]:
+    """The information (6, 6) and the gradient (6,) of residuals (N, 2) by a correction, their robust weights (N,) and scale."""
+    sigma = _scale(residual)
+    squared = (residual ** 2).sum(axis=1) / (KERNEL * sigma) ** 2
+    weight = 1 / (1 + squared) ** 2
+    noise = budget.correlation * sigma ** 2
+    weighted = (jacobian * (weight / noise)[:, None, None]).reshape(-1, 6).T
+    return weighted @ jacobian.reshape(-1, 6), weighted @ residual.ravel(), weight, sigma
+
+
+def _step(information: Float64, gradient: Float64) -> Float64:
+    balanced, unit = _balanced(information)
+    step: Float64 = -unit * np.linalg.solve(balanced + RIDGE * IDENTITY, unit * gradient)
+    return step
 
 
 def _parts(moved: Float64, shares: tuple[Float64, Float64, Float64], floor: float, late: Float64) -> Parts:

@@ -290,7 +290,8 @@ class Track:
         fix = self._told(self._independent(fix, ground, parts))
         places = [(pose.position[:2], probability) for pose, probability in fix.places]
         others = OtherPlaces.of(candidate.pose.position[:2], places, 2 * PLACE * kept.belief.cell, fix.elsewhere)
-        return replace(fix, protection=protected(ground.parts, parts, self._errors, self._options.errors.integrity_risk, others))
+        return replace(fix, protection=protected(ground.parts, parts, self._errors, self._options.errors.integrity_risk, others,
+                                                 ground.separation))
 
     def _independent(self, fix: Fix, ground: GroundPoint, parts: Parts) -> Fix:
         """A fix with what its covariances are multiplied by for a filter that takes fixes for independent."""

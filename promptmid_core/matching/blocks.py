@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,13 +22,19 @@ LEAST_SEEN = 0.5  # share of a block
 class BlockSurfaces:
     """Scores (N, 2 r + 1, 2 r + 1) of blocks by displacement in cells of `cell` metres, rows running south, on the map as `start`
     lays it under the patch; `seen` (N, 2): east, north of their centres as the prior sees them; `overlap`: how many blocks share
-    a piece of ground, on average."""
+    a piece of ground, on average; `by_group`: what each group of channels adds to the scores, where there are several."""
 
     seen: Float64
     scores: Float64
     start: Similarity
     cell: float
     overlap: float = 4.0
+    by_group: tuple[Float64, ...] = ()
+
+    @property
+    def groups(self) -> list[BlockSurfaces]:
+        """The same blocks by the scores of one group of channels alone, for each of several."""
+        return [replace(self, scores=scores, by_group=()) for scores in self.by_group]
 
 
 def block_surfaces(patch: DescriptorMap, window: DescriptorMap, start: Similarity) -> BlockSurfaces:
@@ -50,17 +56,19 @@ def block_surfaces(patch: DescriptorMap, window: DescriptorMap, start: Similarit
     used = np.asarray(tiles(patch.valid, block, step, count).mean(axis=(1, 2)) > LEAST_SEEN)
     pairs = list(zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True))
 
-    def scored(some: slice) -> Float32:
-        scores = np.zeros((int(used.sum()), 2 * RADIUS + 1, 2 * RADIUS + 1), np.float32)
+    def scored(some: slice) -> list[Float32]:
+        scores = []
         for (group, channels), (_, over) in pairs[some]:
             blocks = tiles(centred(channels, patch.valid), step, step, quarters)
             windows = Spectra.of(tiles(centred(over, around.valid), step + 2 * RADIUS, step, quarters), around_valid)
             surfaces = Sums.of(blocks, valid, windows).quartets(*quarters).surfaces()
-            scores += np.float32(group.weight) * surfaces.scores()[used]
+            scores.append(np.float32(group.weight) * surfaces.scores()[used])
         return scores
 
     half = len(pairs) // 2
-    scores = np.add(*together(lambda: scored(slice(half, None)), lambda: scored(slice(half))))
+    last, first = together(lambda: scored(slice(half, None)), lambda: scored(slice(half)))
+    by_group = tuple(each.astype(np.float64) for each in (*first, *last))
     rows, cols = np.mgrid[:count[0], :count[1]]
     x, y = grid.to_map(cols.ravel()[used] * step + (block - 1) / 2, rows.ravel()[used] * step + (block - 1) / 2)
-    return BlockSurfaces(np.column_stack([x, y]), scores.astype(np.float64), start, grid.gsd)
+    scores = np.add.reduce([*last, *first]).astype(np.float64) if pairs else np.zeros((len(x), 2 * RADIUS + 1, 2 * RADIUS + 1))
+    return BlockSurfaces(np.column_stack([x, y]), scores, start, grid.gsd, by_group=by_group if len(by_group) > 1 else ())

@@ -14,7 +14,8 @@ from promptmid_core.documents import parsed_json
 from promptmid_core.plan.texture import Texture
 
 SHIPPED = "matchability.json"
-FEATURES = ("log distinctness", "log likeness", "log cells")
+FEATURES = ("distinctness", "likeness", "size", "distinctness by size")
+USUAL_DISTINCTNESS, USUAL_CELLS = 0.005, 40.0
 LEAST_CONTRAST = 1e-5
 LEAST_LIKENESS, MOST_LIKENESS = 0.05, 0.98
 
@@ -41,7 +42,9 @@ class Matchability:
 
 
 def features(texture: Texture) -> Float64:
-    """Return FEATURES (3,) of a texture; its distinctness is the mean square by which its edges differ from those of the most
-    similar other place, but for a factor."""
+    """Return FEATURES (4,) of a texture, all logarithms. Its distinctness is the mean square by which its edges differ from those
+    of the most similar other place, but for a factor; that of much ground tells more, and of ground without any none more."""
     likeness = min(max(texture.likeness, LEAST_LIKENESS), MOST_LIKENESS)
-    return np.log([max(texture.contrast, LEAST_CONTRAST) * (1 - likeness), likeness, max(texture.cells, 1)])
+    distinctness, size = np.log([max(texture.contrast, LEAST_CONTRAST) * (1 - likeness) / USUAL_DISTINCTNESS,
+                                 max(texture.cells, 1) / USUAL_CELLS])
+    return np.array([distinctness, np.log(likeness), size, distinctness * size])

@@ -15,7 +15,7 @@ from promptmid_core.refmap import ReferenceMap
 CELL = 4  # pixels whose mean has little speckle left
 SMOOTH = 1.0  # cells
 DARKEST = 0.02  # of the median amplitude
-REACH = 15  # cells around a place in which it may be taken for another: 60 px, three sigma of a usual prior
+REACH = 24  # cells around a place in which it may be taken for another: 96 px, as far as searches from a usual prior go
 APART = 2.3  # cells from which on it is another place
 RIM = 3  # cells next to what is not known, whose edges are those of the rim
 LEAST_KNOWN = 0.5  # share of a place that has to be known

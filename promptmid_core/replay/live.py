@@ -226,12 +226,12 @@ def _placed(verdict: Verdict, poses: deque[Any], grounds: deque[Any]) -> Verdict
 
 def _ground(message: Any, verdict: Verdict) -> GroundPoint:
     """The ground point of a verdict; its line of sight as ~/match_diagnostics has it."""
-    told = verdict.values.get("line_of_sight", "")
+    told = [verdict.values.get(f"line_of_sight_{axis}", "") for axis in "xyz"]
     try:
-        sight = np.array(told.split(), np.float64).reshape(3)
+        sight = np.array(told, np.float64)
     except ValueError as error:
-        raise InputError(f"the recorded outputs have a line_of_sight '{told:.60}' at {verdict.stamp_ns} ns, not three "
-                         "numbers") from error
+        raise InputError(f"the recorded outputs have a line_of_sight_x, _y and _z of '{', '.join(told):.60}' at "
+                         f"{verdict.stamp_ns} ns, not three numbers") from error
     inflation, none = _factor(verdict, "inflation_ground"), np.zeros((2, 2))
     covariance = np.array(message.covariance, np.float64).reshape(6, 6)[:2, :2] / inflation
     return GroundPoint(pose_from(message.pose).position, Parts(none, covariance, none, none), sight, inflation)

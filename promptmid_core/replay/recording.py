@@ -11,6 +11,7 @@ import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
 from promptmid_core.bags.messages import stamp_ns
+from promptmid_core.bags.topics import PRIORS, TF, USUAL, Part
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
@@ -23,12 +24,12 @@ from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.priorform import ON_GRID
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.settings import DEFAULTS
-from promptmid_core.replay.truth import Truth
+from promptmid_core.replay.timing import TimeOffset, time_offset
+from promptmid_core.replay.truth import TF_STATIC, Truth
 
 WHOLE_FLIGHT_NS = 1 << 62
 NEAR_NS = 2_000_000_000
-INITIALPOSE, POSE_TYPE = "/initialpose", "geometry_msgs/msg/PoseWithCovarianceStamped"
-TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
+LATE_S = 0.05  # of a truth: what the times of frames and messages may be off by in any recording
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,10 @@ class Recording:
 
     def __init__(self, bag: FlightBag, frame: MapFrame, vertical_datum: str = UNKNOWN_DATUM, rig: Rig | None = None) -> None:
         self._bag = bag
-        self.image_count = bag.count(bag.image_topic)
+        self._part = bag.names.part
+        self.image_count = _count(bag, self._part)
         self.notes: list[str] = []
+        self.truth_offset: TimeOffset | None = None
         self._shift = self._shift_to(frame)
         rig = rig or Rig.read(DEFAULTS, TrackOptions())
         self._calibration = rig.calibration
@@ -93,8 +96,9 @@ class Recording:
         self._bad: list[Refusal] = []
         self._unstated: Counter[tuple[str, ...]] = Counter()
         self._late = 0
-        self._truth = Truth(bag, frame, vertical_datum, self._shift)
+        self._truth = Truth(bag, frame, vertical_datum, self._shift, rig.base_frame)
         self.notes += self._truth.notes
+        self._note_topics()
 
     def images(self) -> Iterator[RecordedImage]:
         """Yield the images in the order of recording, each when the intake knows what the node knew of it.
@@ -103,23 +107,28 @@ class Recording:
         """
         bag, intake = self._bag, self.intake
         odometry = Feed(bag, list(self._prior_topics), self._take_prior)
-        cameras = Feed(bag, [bag.names.camera_info], lambda _, message: intake.cameras.add(message))
-        transforms = Feed(bag, [TF_STATIC], self._take_transforms) if bag.topics.get(TF_STATIC) == TF_TYPE else None
-        by_hand = [INITIALPOSE] if bag.topics.get(INITIALPOSE) == POSE_TYPE else []
+        cameras = Feed(bag, [bag.topic("camera_info")], lambda _, message: intake.cameras.add(message))
+        transforms = Feed(bag, [TF_STATIC], self._take_transforms) if bag.topics.get(TF_STATIC) == TF else None
+        images, by_hand = bag.image_topic, bag.optional("initial_pose")
+        first_ns, last_ns = _span(bag, self._part)
         anew = False
-        for topic, bag_ns, message in bag.messages(bag.image_topic, *by_hand):
+        for topic, bag_ns, message in bag.messages(images, *([by_hand] if by_hand else [])):
+            if bag_ns >= last_ns:
+                break
             odometry.until(bag_ns)
             cameras.until(bag_ns)
-            if topic == INITIALPOSE:
-                anew = self._take_pose(message) or anew
+            if topic != images:
+                anew = self._take_pose(message, topic) or anew
+                continue
+            if bag_ns < first_ns:
                 continue
             stamp = stamp_ns(message.header)
-            last_ns = bag_ns
+            read_ns = bag_ns
             taken = self._calibration.taken_ns(stamp)
             while intake.odometry.heard_ns < taken and odometry.next_ns is not None:
-                last_ns = odometry.next_ns
+                read_ns = odometry.next_ns
                 odometry.one()
-            self._late += last_ns - bag_ns > self._wait_ns
+            self._late += read_ns - bag_ns > self._wait_ns
             # the first of all, wherever it is, and the image's own, which is not far
             while not intake.cameras.ready(stamp) and cameras.next_ns is not None and (
                     not intake.cameras.received or cameras.next_ns < bag_ns + NEAR_NS):
@@ -131,6 +140,7 @@ class Recording:
             yield RecordedImage(bag_ns, message, anew)
             anew = False
         self._note_odometry()
+        self._note_truth()
 
     def truth(self, stamp: int) -> Pose | None:
         """Return the true pose at a stamp; None where none was recorded around it."""
@@ -144,12 +154,12 @@ class Recording:
         elif odometry.unstated:
             self._unstated[odometry.unstated] += 1
 
-    def _take_pose(self, message: Any) -> bool:
+    def _take_pose(self, message: Any, topic: str) -> bool:
         """Whether a pose given by hand is taken."""
         try:
             self.intake.odometry.give(message)
         except Refusal as refusal:
-            self.notes.append(f"A pose on {INITIALPOSE} was not taken: {refusal}.")
+            self.notes.append(f"A pose on {topic} was not taken: {refusal}.")
             return False
         return True
 
@@ -180,6 +190,21 @@ class Recording:
         elif NOT_JOINED in source:
             self.notes.append(f"The camera was taken to look {source}.")
 
+    def _note_topics(self) -> None:
+        """Which topics have other names than the defaults and were not named."""
+        roles = [role for role in USUAL if role not in PRIORS or role in self.intake.source.topics]
+        found = {role: name for role in roles if self._bag.names.named(role) is None and (name := self._bag.optional(role))}
+        others = [f"{role.replace('_', ' ')} from {name}" for role, name in found.items() if name not in USUAL[role]]
+        if others:
+            self.notes.append(f"Taken by their type: {', '.join(others)}.")
+
+    def _note_truth(self) -> None:
+        self.truth_offset = time_offset(self._truth.track(), self.intake.odometry.track())
+        if self.truth_offset is not None and abs(self.truth_offset.seconds) > LATE_S:
+            wanted = self._bag.names.truth_offset_s + self.truth_offset.seconds
+            told = str(self.truth_offset)
+            self.notes.append(f"{told[0].upper()}{told[1:]}; --truth-offset-s {wanted:.2f} takes it out.")
+
     def _shift_to(self, frame: MapFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What takes a position from the bag's `map` frame to that of the reference map."""
         own = self._bag.map_frame
@@ -191,6 +216,25 @@ class Recording:
             raise InputError(f"{self._bag.path} was flown in {own.crs}, but the map is in {frame.crs}; give the map of that "
                              f"flight, or build this one again with --crs {own.crs}")
         return np.array([own.origin[0] - frame.origin[0], own.origin[1] - frame.origin[1], 0.0])
+
+
+def _span(bag: FlightBag, part: Part) -> tuple[int, int]:
+    """When the first image that is taken may have been recorded, and before when the last, ns."""
+    first = bag.start_ns + round(part.start_s * 1e9) if part.start_s else 0
+    return first, (first or bag.start_ns) + round(part.duration_s * 1e9) if part.duration_s else WHOLE_FLIGHT_NS
+
+
+def _count(bag: FlightBag, part: Part) -> int:
+    """How many images are taken, of a part about how many. Raises InputError where the part lies outside the bag."""
+    whole, count = max(bag.end_ns - bag.start_ns, 1), bag.count(bag.image_topic)
+    if part == Part():
+        return count
+    first, last = _span(bag, part)
+    first, last = max(first, bag.start_ns), min(last, bag.end_ns)
+    if first >= last:
+        raise InputError(f"{bag.path} lasts {whole / 1e9:.1f} s, and nothing of it is in the part that begins at "
+                         f"{part.start_s:g} s; choose --start within it")
+    return max(round(count * (last - first) / whole), 1)
 
 
 def _messages(count: int) -> str:

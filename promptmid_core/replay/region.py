@@ -13,7 +13,7 @@ from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.sources import Source
 from promptmid_core.refmap import read_regions
 from promptmid_core.refmap.format.header import Header
-from promptmid_core.replay.recording import INITIALPOSE, POSE_TYPE, same_crs
+from promptmid_core.replay.recording import same_crs
 
 
 def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path:
@@ -50,10 +50,10 @@ def _first_position(bag: FlightBag, rig: Rig) -> tuple[float, float]:
     odometry = Odometry(rig)
     source = Source(rig, odometry)
     roles = {bag.topic(role): role for role in source.topics}
-    by_hand = [INITIALPOSE] if bag.topics.get(INITIALPOSE) == POSE_TYPE else []
-    for topic, _, message in bag.messages(*roles, *by_hand):
+    by_hand = bag.optional("initial_pose")
+    for topic, _, message in bag.messages(*roles, *([by_hand] if by_hand else [])):
         try:
-            odometry.give(message) if topic == INITIALPOSE else source.add(roles[topic], message)
+            odometry.give(message) if topic == by_hand else source.add(roles[topic], message)
             x, y = odometry.at(odometry.heard_ns)[0].pose.position[:2]
         except Refusal:
             continue

@@ -25,6 +25,7 @@ from promptmid_core.localization.tilts import Understated
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Album, Example
 from promptmid_core.replay.recording import Recording
+from promptmid_core.replay.timing import TimeOffset
 
 # quantiles of the chi-square distribution with two degrees of freedom: 95 %, 50 %
 D2_95 = 5.99
@@ -69,7 +70,8 @@ class Flight:
     """A replayed flight: one of `frames` per image message, some with pictures, and what it was replayed against.
 
     `understated`: the roll and pitch that odometry states better than they are, at their worst; `suspicion`: how the camera
-    differs from what is told, by all fixes; both None where nothing is named.
+    differs from what is told, by all fixes; both None where nothing is named. `truth_offset`: that of the truth's clock, where
+    speeds and turns tell it.
     """
 
     frames: tuple[ReplayedFrame, ...]
@@ -84,18 +86,19 @@ class Flight:
     fingerprint: str
     understated: Understated | None = None
     suspicion: Suspicion | None = None
+    truth_offset: TimeOffset | None = None
 
 
 def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
            start: Start | None = None, progress: Callable[[int, int], None] | None = None,
            watch: Callable[[ReplayedFrame, Candidate], None] | None = None) -> Flight:
-    """Run every image of a rosbag2 folder through `localizer`, which starts afresh.
+    """Run every image of a recording, or the part of it that `topics` says, through `localizer`, which starts afresh.
 
-    `topics` names those of the bag; `rig` is that of the parameters' defaults where none is given; `start` says whether the
-    flight begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told (images done,
-    images in the bag), and `watch` of each frame, with the candidate as it was matched and whose arrays nobody keeps.
-    Apart from the wall times two runs give the same. A bad message costs its own frame only, which then has a reason. Raises
-    InputError where the bag cannot be read or has no images, or its `map` frame is not the reference map's.
+    `topics` names what the flight is taken from; `rig` is that of the parameters' defaults where none is given; `start` says
+    whether the flight begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told
+    (images done, images in the bag), and `watch` of each frame, with the candidate as it was matched and whose arrays nobody
+    keeps. Apart from the wall times two runs give the same. A bad message costs its own frame only, which then has a reason.
+    Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference map's.
     """
     localizer.reset()
     if start is not None and start.lost:
@@ -128,7 +131,7 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         tuple(frames), album.chosen(), tuple(notes), bag=str(bag), map=str(reference.path), crs=reference.frame.crs,
         gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=descriptor.name,
         fingerprint=descriptor.fingerprint, understated=recording.intake.odometry.tilts.worst,
-        suspicion=recording.intake.boresight.suspicion,
+        suspicion=recording.intake.boresight.suspicion, truth_offset=recording.truth_offset,
     )
 
 

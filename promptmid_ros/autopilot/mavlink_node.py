@@ -13,14 +13,15 @@ from promptmid_core.autopilot.address import address_of
 from promptmid_core.autopilot.options import MESSAGES, RATES_HZ, CarryOptions, MavlinkOptions, RelayOptions
 from promptmid_core.autopilot.relay import Relay
 from promptmid_core.errors import InputError
-from promptmid_ros import conversions
+from promptmid_core.outputs import contents
+from promptmid_core.outputs.keys import values_of
 from promptmid_ros.autopilot.declaring import declared
 from promptmid_ros.autopilot.hearing import hear
 from promptmid_ros.autopilot.link import Link
 from promptmid_ros.autopilot.output_keys import OUTPUT, Answered, Spoken
 from promptmid_ros.autopilot.speaker import Speaker
+from promptmid_ros.conversions import message as made
 from promptmid_ros.guard import Guard
-from promptmid_ros.keys import values_of
 from promptmid_ros.outputs import RELIABLE
 
 LISTEN_S = 0.01  # an autopilot takes the time that an answer is late by for the way
@@ -74,4 +75,5 @@ class MavlinkNode(Node):
             Answered(speaker.heard_s(), speaker.autopilot_apart_s, speaker.refused))
         name = self.get_fully_qualified_name().lstrip("/")
         summary = f"silent: {spoken.silence}" if spoken.silence else f"{spoken.message} is sent"
-        self._health.publish(conversions.diagnostics(now, f"{name}: output", "", summary, OUTPUT, values_of(OUTPUT, spoken)))
+        told = contents.diagnostics(now, f"{name}: output", "", summary, OUTPUT, values_of(OUTPUT, spoken))
+        self._health.publish(made(DiagnosticArray, told))

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from promptmid_core.autopilot.silence import MEANINGS, Silence
-from promptmid_ros.health import Value
-from promptmid_ros.keys import ABSENT, Absent, Key, Rule, above
+from promptmid_core.outputs.keys import ABSENT, Absent, Key, Rule, Value, above
 
 NOT_EMPTY = Rule("not empty", lambda value: bool(value))
 SOURCE = "camera matched to the map"

@@ -17,13 +17,14 @@ from promptmid_core.autopilot.options import AuxOptions, RelayOptions
 from promptmid_core.autopilot.relay import Relay
 from promptmid_core.autopilot.silence import Silence
 from promptmid_core.errors import InputError, Unavailable
-from promptmid_ros import conversions
+from promptmid_core.outputs import contents
+from promptmid_core.outputs.keys import values_of
+from promptmid_core.outputs.rates import Rate
 from promptmid_ros.autopilot.declaring import declared
 from promptmid_ros.autopilot.hearing import hear
 from promptmid_ros.autopilot.output_keys import OUTPUT, Spoken
+from promptmid_ros.conversions import message as made
 from promptmid_ros.guard import Guard
-from promptmid_ros.health import Rate
-from promptmid_ros.keys import values_of
 from promptmid_ros.outputs import RELIABLE
 
 # the newer first; before it PX4 took the message of its own estimate
@@ -98,4 +99,5 @@ class Px4AgpNode(Node):
                         self._sent, self._rate.hz(), relay.resets, relay.apart_s(now), relay.problem, self._guard.faults)
         name = self.get_fully_qualified_name().lstrip("/")
         summary = f"silent: {spoken.silence}" if spoken.silence else f"{spoken.message} is published"
-        self._health.publish(conversions.diagnostics(now, f"{name}: output", "", summary, OUTPUT, values_of(OUTPUT, spoken)))
+        told = contents.diagnostics(now, f"{name}: output", "", summary, OUTPUT, values_of(OUTPUT, spoken))
+        self._health.publish(made(DiagnosticArray, told))

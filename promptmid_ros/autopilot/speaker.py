@@ -16,8 +16,8 @@ from promptmid_core.autopilot.relay import Relay
 from promptmid_core.autopilot.silence import Silence
 from promptmid_core.autopilot.vision_position import vision_position
 from promptmid_core.errors import InputError
+from promptmid_core.outputs.rates import Rate
 from promptmid_ros.autopilot.link import Link
-from promptmid_ros.health import Rate
 
 ONBOARD_CONTROLLER, NO_AUTOPILOT, STATE_ACTIVE, MAVLINK_VERSION = 18, 8, 4, 3
 WARNING, INFO = 4, 6

@@ -9,24 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import NavSatFix, PointCloud2
 
 from promptmid_core.bags.writer import BagWriter
 from promptmid_core.errors import InputError
+from promptmid_core.outputs.topics import DIAGNOSTICS, HEALTH_TOPIC, TOPICS
+from promptmid_ros.conversions import kind_of
 
-OUTPUTS = {
-    "pose": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
-    "correction": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
-    "ground_point": (PoseWithCovarianceStamped, "geometry_msgs/msg/PoseWithCovarianceStamped"),
-    "navsat_fix": (NavSatFix, "sensor_msgs/msg/NavSatFix"),
-    "hypotheses": (PointCloud2, "sensor_msgs/msg/PointCloud2"),
-    "match_diagnostics": (DiagnosticArray, "diagnostic_msgs/msg/DiagnosticArray"),
-}
-HEALTH = "/diagnostics"
 DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -47,11 +37,10 @@ class Recorder:
 
     def __enter__(self) -> Recorder:
         self._bag.__enter__()
-        topics = {f"{self._localizer}/{name}": types for name, types in OUTPUTS.items()}
-        topics[HEALTH] = OUTPUTS["match_diagnostics"]
+        kinds = {f"{self._localizer}/{name}": topic.kind for name, topic in TOPICS.items()} | {HEALTH_TOPIC: DIAGNOSTICS}
         self._subscriptions = [
-            self._node.create_subscription(message, topic, self._writer(topic, kind), DEEP, raw=True)
-            for topic, (message, kind) in topics.items()
+            self._node.create_subscription(kind_of(kind), topic, self._writer(topic, kind), DEEP, raw=True)
+            for topic, kind in kinds.items()
         ]
         return self
 

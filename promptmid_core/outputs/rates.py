@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-Value = str | float | int | None
+from promptmid_core.outputs.keys import Value
 
 RATE_S, MINUTE_S = 10.0, 60.0
 GAPS = 100
@@ -75,6 +75,7 @@ class Verdicts:
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, str, float, float | None]] = deque()
         self._last_fix = self._since
+        self._given: set[str] = set()
         self.last_reason: str | None = None
         self.processed = 0
 
@@ -83,6 +84,7 @@ class Verdicts:
         with self._lock:
             self._recent.append((now, reason, processing_ms, latency_ms))
             self.last_reason = reason
+            self._given.add(reason)
             self.processed += 1
             if accepted:
                 self._last_fix = now
@@ -97,10 +99,11 @@ class Verdicts:
         latencies = [latency for _, _, _, latency in recent if latency is not None]
         settled = now - self._since >= RATE_S
         return {
+            "images_processed": self.processed,
             "fix_percent": 100.0 * reasons["fix"] / len(recent) if recent and settled else None,
             "last_fix_age_s": now - self._last_fix,
             "last_reason": self.last_reason,
-            "reasons": " ".join(f"{reason}:{count}" for reason, count in reasons.most_common()),
+            **{f"reason_{reason}": reasons[reason] for reason in sorted(self._given)},
             "processing_ms_p50": float(np.median([ms for _, _, ms, _ in recent])) if recent else None,
             "processing_ms_p95": float(np.percentile([ms for _, _, ms, _ in recent], 95)) if recent else None,
             "latency_ms_p95": float(np.percentile(latencies, 95)) if latencies else None,

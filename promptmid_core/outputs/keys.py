@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from promptmid_ros.health import Value
-
+Value = str | float | int | None
 OK, WARN, ERROR = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When a value is worth a level; `words` is the same for the reader."""
+    """When a value is worth a level; `words` is the same for the reader, and so is `limit` beside a value that breaks it."""
 
     words: str
     applies: Callable[[Value], bool]
+    limit: str = ""
 
 
 NEVER = Rule("-", lambda value: False)
@@ -32,28 +32,37 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a DiagnosticStatus: where its value comes from, what it means, and when it is worth a level.
+    """A key of a DiagnosticStatus: where its value comes from, what it means, when it is worth a level, and what helps then.
 
-    A value of None is published as 'unknown' and breaks no rule but `known`; ABSENT is not published.
+    A value is one number or one text. None is published as 'unknown' and breaks no rule but `known`; ABSENT is not published.
+    A key without a `cure` is one that the summary of its status tells of already.
     """
 
     value: Callable[[Any], Value | Absent]
     meaning: str
     warn: Rule = NEVER
     error: Rule = NEVER
+    cure: str = ""
 
     def level(self, value: Value) -> int:
         if self.error.applies(value):
             return ERROR
         return WARN if self.warn.applies(value) else OK
 
+    def said(self, name: str, value: Value) -> str:
+        """Return what is wrong with a value that is worth a level: the value, the limit that it breaks and the cure."""
+        rule = self.error if self.error.applies(value) else self.warn
+        return f"{name} is {text(value)}{rule.limit}: {self.cure}" if self.cure else ""
 
-def above(limit: float, unit: str = "") -> Rule:
-    return Rule(f"above {limit:g}{unit}", lambda value: isinstance(value, int | float) and value > limit)
+
+def above(limit: float) -> Rule:
+    words = f"above {limit:g}"
+    return Rule(words, lambda value: isinstance(value, int | float) and value > limit, f", {words}")
 
 
-def below(limit: float, unit: str = "") -> Rule:
-    return Rule(f"below {limit:g}{unit}", lambda value: isinstance(value, int | float) and value < limit)
+def below(limit: float) -> Rule:
+    words = f"below {limit:g}"
+    return Rule(words, lambda value: isinstance(value, int | float) and value < limit, f", {words}")
 
 
 def is_one_of(values: Collection[str]) -> Rule:
