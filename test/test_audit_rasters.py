@@ -22,7 +22,7 @@ from test_shifts import EAST, NORTH, PIXEL, land, taken
 from promptmid_core import cli
 from promptmid_core.audit.relief import relief_source, shading
 from promptmid_core.audit.seam import Seam, seam_of
-from promptmid_core.audit.sought import Piece, Sought
+from promptmid_core.audit.sought import RasterPiece, RasterSearch
 from promptmid_core.audit.verdict import not_found, verdict
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.format.parts import OverlapFacts
@@ -165,8 +165,8 @@ class TestRelief:
         assert not relief_source(flat, reference, 35.0, 80.0).read(100, 100, 64, 64).valid.any()
 
 
-def piece(east: float, north: float, right: float = 0.0, up: float = 0.0, sigma: float = 0.5) -> Piece:
-    return Piece(np.array([east, north]), np.array([right, up]), sigma)
+def piece(east: float, north: float, right: float = 0.0, up: float = 0.0, sigma: float = 0.5) -> RasterPiece:
+    return RasterPiece(np.array([east, north]), np.array([right, up]), sigma)
 
 
 class TestSeam:
@@ -198,7 +198,7 @@ class TestVerdict:
         assert verdict((), None, (OverlapFacts("sar", "sar2", 1.4, 0.0, 0.9),), 1.0, GSD).passed, "not surely"
 
     def test_ground_that_is_not_found(self) -> None:
-        missed = Piece(np.zeros(2))
-        raster = Sought("x.tif", (*[missed] * 8, piece(0, 0)), SimpleNamespace())
+        missed = RasterPiece(np.zeros(2))
+        raster = RasterSearch("x.tif", (*[missed] * 8, piece(0, 0)), SimpleNamespace())
         assert not_found([raster]) is not None
-        assert not_found([Sought("x.tif", (missed, piece(0, 0)), SimpleNamespace())]) is None
+        assert not_found([RasterSearch("x.tif", (missed, piece(0, 0)), SimpleNamespace())]) is None

@@ -13,7 +13,7 @@ from promptmid_core.geometry import boresight_point
 from promptmid_core.localization.fix import TiePoints
 from promptmid_core.localization.hypothesis import Match
 from promptmid_core.localization.protection import FAULTY, SHARE, OtherPlaces, protected
-from promptmid_core.localization.separation import Part, alternate, sides
+from promptmid_core.localization.separation import Separation, alternate, sides
 from promptmid_core.localization.solve import parted, solve
 from promptmid_core.matching.blocks import BlockSurfaces
 
@@ -31,7 +31,7 @@ class Seen:
         assert self.best.match is not None
         self.match = self.best.match
 
-    def separation(self, match: Match) -> tuple[Part, ...]:
+    def separation(self, match: Match) -> tuple[Separation, ...]:
         return self.over.matcher().separation(match, self.best.start, self.frame, self.prior)
 
 
@@ -87,7 +87,7 @@ def test_too_few_tie_points_tell_nothing(seen: Seen) -> None:
 
 
 def test_the_protection_level_reaches_as_far_as_the_sound_part_may_have_it() -> None:
-    near, far = Part(np.array([1.0, 0.0]), 4.0 * np.eye(2)), Part(np.array([0.0, 30.0]), 4.0 * np.eye(2))
+    near, far = Separation(np.array([1.0, 0.0]), 4.0 * np.eye(2)), Separation(np.array([0.0, 30.0]), 4.0 * np.eye(2))
     alone = protected(parts_of(3.0), parts_of(3.0), TAIL, 1e-3, NOWHERE)
     assert protected(parts_of(3.0), parts_of(3.0), TAIL, 1e-3, NOWHERE, [near]) == alone
     with_both = protected(parts_of(3.0), parts_of(3.0), TAIL, 1e-3, NOWHERE, [near, far])

@@ -15,8 +15,8 @@ from promptmid_core.audit.field import Field, field_of, foretold, grid_over
 from promptmid_core.audit.look import look
 from promptmid_core.audit.places import Places, Sightings, places_of
 from promptmid_core.audit.seam import Seam, seam_of
-from promptmid_core.audit.sought import Piece, Sought
-from promptmid_core.audit.verdict import Verdict, not_found, verdict
+from promptmid_core.audit.sought import RasterPiece, RasterSearch
+from promptmid_core.audit.verdict import MapVerdict, not_found, verdict
 from promptmid_core.bags.bag import Topics, open_bag
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
@@ -67,14 +67,14 @@ class Held:
     """A map held against all that there is: `sought` are the rasters, `pieces` the places that were found, `audit` the offset
     that they come to, None where nothing was found or only the map's own scenes were compared."""
 
-    sought: tuple[Sought, ...]
-    pieces: tuple[Piece, ...]
+    sought: tuple[RasterSearch, ...]
+    pieces: tuple[RasterPiece, ...]
     audit: Audit | None
     seam: Seam | None
-    verdict: Verdict
+    verdict: MapVerdict
 
 
-def held(reference: ReferenceMap, flights: Sequence[Sightings], rasters: Sequence[Sought], options: Options,
+def held(reference: ReferenceMap, flights: Sequence[Sightings], rasters: Sequence[RasterSearch], options: Options,
          limit_px: float) -> Held:
     """Return what `flights` and rasters say of a map, and whether it lies within `limit_px` of them. Raises InputError as
     `concluded` does."""
@@ -97,9 +97,9 @@ def registration_m(reference: ReferenceMap, options: Options) -> float:
     return max(options.errors.registration_sigma_px * reference.gsd, reference.registration_sigma_m)
 
 
-def _places(places: Places, covariance: Covariance) -> list[Piece]:
+def _places(places: Places, covariance: Covariance) -> list[RasterPiece]:
     sigmas = np.sqrt(covariance.noise / places.looks)
-    return [Piece(at, error, float(sigma)) for at, error, sigma in zip(places.at, places.error, sigmas, strict=True)]
+    return [RasterPiece(at, error, float(sigma)) for at, error, sigma in zip(places.at, places.error, sigmas, strict=True)]
 
 
 def flown(bags: Sequence[Path], reference: ReferenceMap, descriptor: Descriptor, options: Options, rig: Rig, *,

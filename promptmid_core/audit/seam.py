@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptmid_core.arrays import Float64
-from promptmid_core.audit.sought import Piece
+from promptmid_core.audit.sought import RasterPiece
 
 DIRECTIONS = 24
 LEAST_SIDE = 4  # pieces on either side
@@ -31,7 +31,7 @@ class Seam:
         return float(np.hypot(*self.apart))
 
 
-def seam_of(pieces: Sequence[Piece], gsd_m: float) -> Seam | None:
+def seam_of(pieces: Sequence[RasterPiece], gsd_m: float) -> Seam | None:
     """Return the straight line that best divides the pieces that were found into two of different shifts; None where none does so
     surely, and by a pixel or more."""
     found = [piece for piece in pieces if piece.shift is not None]

@@ -34,7 +34,7 @@ SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell a
 
 
 @dataclass(frozen=True)
-class Piece:
+class RasterPiece:
     """A piece of a raster: its `middle` (2,) in `map`, and how far beside it the map has the same ground: `shift` (2,) east and
     north with the standard deviation `sigma` an axis, all in metres; None where it was not found on the map."""
 
@@ -44,20 +44,20 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Sought:
+class RasterSearch:
     """The `pieces` of a raster, by `name`, and the `sightings` of those that were found."""
 
     name: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[RasterPiece, ...]
     sightings: Sightings
 
     @property
-    def found(self) -> list[Piece]:
+    def found(self) -> list[RasterPiece]:
         return [piece for piece in self.pieces if piece.shift is not None]
 
 
 def sought(raster: Source, reference: ReferenceMap, descriptor: Descriptor, radius_px: float,
-           progress: Callable[[int, int], None] | None = None) -> Sought:
+           progress: Callable[[int, int], None] | None = None) -> RasterSearch:
     """Look for the pieces of a raster on the map, up to `radius_px` from where it has them.
 
     A piece counts as found as a frame's match does: by the odds of its score and of the tie points that agree. Raises InputError
@@ -79,7 +79,7 @@ def sought(raster: Source, reference: ReferenceMap, descriptor: Descriptor, radi
     at, frame = np.concatenate(places), np.concatenate(numbers)
     all_of_it = np.ones(len(at), bool)
     sightings = Sightings(raster.name, at, np.concatenate(errors), np.zeros(len(at)), frame, all_of_it, len(corners))
-    return Sought(raster.name, tuple(pieces), sightings)
+    return RasterSearch(raster.name, tuple(pieces), sightings)
 
 
 def _corners(raster: Source, reference: ReferenceMap) -> Iterator[tuple[int, int, int]]:
@@ -99,12 +99,12 @@ def _corners(raster: Source, reference: ReferenceMap) -> Iterator[tuple[int, int
 
 
 def _looked_for(raster: Source, reference: ReferenceMap, descriptor: Descriptor, place: tuple[int, int, int],
-                radius_px: float) -> tuple[Piece, Float64, Float64]:
+                radius_px: float) -> tuple[RasterPiece, Float64, Float64]:
     """A piece with what it came to, and its tie points: places (N, 2) by the raster, errors (N, 2) of the map."""
     col, row, side = place
     nothing = np.zeros((0, 2))
     patch = raster.read(col, row, side, side)
-    missed = Piece(np.array([float(at) for at in patch.grid.to_map((side - 1) / 2, (side - 1) / 2)])), nothing, nothing
+    missed = RasterPiece(np.array([float(at) for at in patch.grid.to_map((side - 1) / 2, (side - 1) / 2)])), nothing, nothing
     if patch.valid.mean() < LEAST_VALID:
         return missed
     stride = reference.stride
@@ -136,4 +136,4 @@ def _looked_for(raster: Source, reference: ReferenceMap, descriptor: Descriptor,
         return missed
     spread = float(moves[agree].var(axis=0).mean())
     sigma = float(np.sqrt(spread * SHARED_GROUND / agree.sum()))
-    return Piece(missed[0].middle, shift, sigma), ties.seen[agree], moves[agree]
+    return RasterPiece(missed[0].middle, shift, sigma), ties.seen[agree], moves[agree]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptmid_core.audit.seam import Seam
-from promptmid_core.audit.sought import Piece, Sought
+from promptmid_core.audit.sought import RasterPiece, RasterSearch
 from promptmid_core.refmap.format.parts import OverlapFacts
 from promptmid_core.refmap.sar.registration import disagree
 
@@ -19,7 +19,7 @@ MOST_BEYOND = 0.25  # share of the places
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MapVerdict:
     """`word`: one of sound, moved, seam, not_found; and the `sentence` that says why."""
 
     word: str
@@ -30,17 +30,18 @@ class Verdict:
         return self.word == SOUND
 
 
-def not_found(sources: Sequence[Sought]) -> Verdict | None:
+def not_found(sources: Sequence[RasterSearch]) -> MapVerdict | None:
     """Return the verdict where a source is not the map's ground; None where all are."""
     for each in sources:
         if len(each.found) < LEAST_FOUND * len(each.pieces):
-            return Verdict(NOT_FOUND, f"{len(each.found)} of {len(each.pieces)} pieces of {each.name} are found on the map: it "
-                                      "shows other ground, lies further off than was looked (--radius-px), or cannot be compared")
+            return MapVerdict(NOT_FOUND, f"{len(each.found)} of {len(each.pieces)} pieces of {each.name} are found on the map: "
+                                         "it shows other ground, lies further off than was looked (--radius-px), or cannot be "
+                                         "compared")
     return None
 
 
-def verdict(pieces: Sequence[Piece], seam: Seam | None, overlaps: Sequence[OverlapFacts], limit_px: float,
-            gsd_m: float) -> Verdict:
+def verdict(pieces: Sequence[RasterPiece], seam: Seam | None, overlaps: Sequence[OverlapFacts], limit_px: float,
+            gsd_m: float) -> MapVerdict:
     """Return the verdict on a map by `pieces` of its ground that were found, a `seam` that divides them, and how its scenes lie
     on one another.
 
@@ -48,22 +49,23 @@ def verdict(pieces: Sequence[Piece], seam: Seam | None, overlaps: Sequence[Overl
     do.
     """
     if seam is not None and seam.length > limit_px * gsd_m:
-        return Verdict(SEAM, f"parts of the map lie {seam.length / gsd_m:.1f} px apart, across a line that runs "
+        return MapVerdict(SEAM, f"parts of the map lie {seam.length / gsd_m:.1f} px apart, across a line that runs "
                              f"{seam.heading_deg:.0f} degrees from north")
     apart = [each for each in overlaps if disagree(each.east_px, each.north_px, each.sigma_px)
              and np.hypot(each.east_px, each.north_px) > limit_px]
     if apart:
         most = max(np.hypot(each.east_px, each.north_px) for each in apart)
-        return Verdict(SEAM, f"scenes that the map was made of lie up to {most:.1f} px apart, {apart[0].second} and "
+        return MapVerdict(SEAM, f"scenes that the map was made of lie up to {most:.1f} px apart, {apart[0].second} and "
                              f"{apart[0].first} among them")
     if not pieces:
-        return Verdict(SOUND, f"its scenes lie within {max(limit_px, 1):g} px of one another")
+        return MapVerdict(SOUND, f"its scenes lie within {max(limit_px, 1):g} px of one another")
     shift = np.array([piece.shift for piece in pieces]) / gsd_m
     middle, length = np.median(shift, axis=0), np.hypot(*shift.T)
     if np.hypot(*middle) > limit_px:
-        return Verdict(MOVED, f"the map lies {np.hypot(*middle):.1f} px beside the ground: {middle[0]:+.1f} px east, "
+        return MapVerdict(MOVED, f"the map lies {np.hypot(*middle):.1f} px beside the ground: {middle[0]:+.1f} px east, "
                               f"{middle[1]:+.1f} px north")
     beyond = float((length > limit_px + SURELY * np.array([piece.sigma for piece in pieces]) / gsd_m).mean())
     if beyond > MOST_BEYOND:
-        return Verdict(MOVED, f"{beyond:.0%} of the map's places lie more than {limit_px:g} px beside the ground, each its way")
-    return Verdict(SOUND, f"the map lies {np.hypot(*middle):.1f} px beside the ground, within {limit_px:g} px")
+        return MapVerdict(MOVED, f"{beyond:.0%} of the map's places lie more than {limit_px:g} px beside the ground, each "
+                                 "its own way")
+    return MapVerdict(SOUND, f"the map lies {np.hypot(*middle):.1f} px beside the ground, within {limit_px:g} px")

@@ -17,7 +17,7 @@ from promptmid_core.localization.independent import Repetition
 from promptmid_core.localization.parts import Parts
 from promptmid_core.localization.protection import Protection
 from promptmid_core.localization.quest import Sought
-from promptmid_core.localization.separation import Part
+from promptmid_core.localization.separation import Separation
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 
@@ -75,7 +75,7 @@ class GroundPoint:
     parts: Parts
     sight: Float64
     inflation: float = 1.0
-    separation: tuple[Part, ...] = ()
+    separation: tuple[Separation, ...] = ()
 
     @property
     def covariance(self) -> Float64:

@@ -24,7 +24,7 @@ from promptmid_core.localization.integrity import check_described, check_patch, 
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
-from promptmid_core.localization.separation import Part, alternate, sides
+from promptmid_core.localization.separation import Separation, alternate, sides
 from promptmid_core.localization.solve import Solution, moved_ground, parted, solve, solve_jointly, ties_on_ground
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.matching.blocks import BlockSurfaces, block_surfaces
@@ -243,7 +243,7 @@ class FrameMatcher:
                          for half in alternate(len(match.ties.seen)))
         return float(np.linalg.norm(first.move - second.move))
 
-    def separation(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> tuple[Part, ...]:
+    def separation(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> tuple[Separation, ...]:
         """Return where sides of the patch, and groups of channels, by themselves put the ground that the boresight meets; a part
         that holds no place by itself is left out."""
         some = [_pick(match.ties, side) for side in sides(match.ties.seen[:, :2])]
@@ -255,7 +255,7 @@ class FrameMatcher:
                     found.append(self._parted(match, ties, start, frame, prior))
         return tuple(found)
 
-    def _parted(self, match: Match, ties: TiePoints, start: Pose, frame: Frame, prior: Prior) -> Part:
+    def _parted(self, match: Match, ties: TiePoints, start: Pose, frame: Frame, prior: Prior) -> Separation:
         return parted(ties, frame.camera, start, match.solution, prior, self._budget(frame.camera, ties.found[:, :2]))
 
     def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:

@@ -21,7 +21,7 @@ from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.seek import Seeker
-from promptmid_core.localization.separation import Part, spread
+from promptmid_core.localization.separation import Separation, spread
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
 from promptmid_core.matching.window import COARSE_FACTOR
@@ -151,7 +151,7 @@ class Localizer:
         place = solution.pose.position[:2] - expected.reckoned
         return 1 - belief.probability(*place.tolist()) <= self.options.track.risk
 
-    def _separation(self, best: Hypothesis, match: Match, expected: Expectation, frame: Frame) -> tuple[Part, ...]:
+    def _separation(self, best: Hypothesis, match: Match, expected: Expectation, frame: Frame) -> tuple[Separation, ...]:
         """Where parts of a frame by themselves have the ground; nothing where only all together hold the place."""
         return self._matcher.separation(match, best.start, frame, expected.prior) if match.solution.holds_heading else ()
 

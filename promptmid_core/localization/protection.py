@@ -11,7 +11,7 @@ import numpy as np
 from promptmid_core.arrays import Float64
 from promptmid_core.descriptors.tail import Tail
 from promptmid_core.localization.parts import Parts
-from promptmid_core.localization.separation import Part
+from promptmid_core.localization.separation import Separation
 
 SHARE = 1 / 3  # of the risk that each of matching, attitude and other places may take
 FAULTY = 1e-3  # probability, taken, that a side of the ground or a group of channels shows the frame a place that is not there
@@ -55,7 +55,7 @@ class OtherPlaces:
 
 
 def protected(ground: Parts, position: Parts, tail: Tail, risk: float, others: OtherPlaces,
-              separation: Sequence[Part] = ()) -> Protection:
+              separation: Sequence[Separation] = ()) -> Protection:
     """Return the protection of a fix whose ground point and position have these parts.
 
     A third of the risk goes to each of: matching and map, as far as the descriptor's errors went beyond their covariance;

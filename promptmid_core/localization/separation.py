@@ -13,7 +13,7 @@ SHARED = 0.5  # of the mean square of the separations, which the whole is off by
 
 
 @dataclass(frozen=True)
-class Part:
+class Separation:
     """`move` (2,): metres east and north from the ground point of all tie points to that of some; `covariance` (2, 2): of the
     latter, of what they and the map may be wrong by."""
 
@@ -25,7 +25,7 @@ class Part:
         return float(np.hypot(*self.move))
 
 
-def spread(parts: Sequence[Part]) -> Float64:
+def spread(parts: Sequence[Separation]) -> Float64:
     """Return what parts that disagree say of the error of all of them together: a covariance (2, 2) in m2."""
     moves = np.array([part.move for part in parts]).reshape(-1, 2)
     return np.asarray(SHARED * moves.T @ moves / max(len(moves), 1), np.float64)

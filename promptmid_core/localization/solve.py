@@ -14,7 +14,7 @@ from promptmid_core.geometry.pose import skew
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.fix import UNOBSERVED_VARIANCE, X_Y_YAW, TiePoints
 from promptmid_core.localization.parts import ErrorBudget, Parts
-from promptmid_core.localization.separation import Part
+from promptmid_core.localization.separation import Separation
 from promptmid_core.matching.joint import Joint
 from promptmid_core.matching.ties import BlockMatches
 from promptmid_core.reasons import Reason
@@ -105,7 +105,7 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: Er
                     np.linalg.norm(residual, axis=1), sigma)
 
 
-def parted(ties: TiePoints, camera: Camera, start: Pose, solution: Solution, prior: Prior, budget: ErrorBudget) -> Part:
+def parted(ties: TiePoints, camera: Camera, start: Pose, solution: Solution, prior: Prior, budget: ErrorBudget) -> Separation:
     """Return where some tie points by themselves put the boresight's ground, from where a `solution` by all of them has it: by
     one step of what `solve` does, since they lie near."""
     seen_from = _directions(ties.seen, camera, start)
@@ -116,7 +116,7 @@ def parted(ties: TiePoints, camera: Camera, start: Pose, solution: Solution, pri
     step = _step(information, downhill - nuisance @ prior.pose.correction_from(solution.pose))
     on_ground = ground_jacobian(camera, solution.pose, float(np.median(ties.found[:, 2])))
     full = _covariance(information)
-    return Part(on_ground @ step, on_ground @ full @ seen @ full @ on_ground.T + budget.floor ** 2 * np.eye(2))
+    return Separation(on_ground @ step, on_ground @ full @ seen @ full @ on_ground.T + budget.floor ** 2 * np.eye(2))
 
 
 def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, prior: Prior, *, terrain: Terrain,
