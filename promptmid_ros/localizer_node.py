@@ -136,8 +136,7 @@ class LocalizerNode(LifecycleNode):
 
     @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._deactivate()
-        self._clean_up()
+        self.on_error(state)
         self._lifecycle = "finalized"
         return SUCCESS
 

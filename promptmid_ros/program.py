@@ -24,8 +24,8 @@ The lifecycle node that matches camera images to the SAR map in the folder MAP a
 image/compressed (or image), camera_info, odometry and initialpose. Without autostart it waits for its transitions:
 ros2 lifecycle set /localizer configure. All parameters with their meanings and defaults: config/localizer.yaml, docs/ros.md.
 
-For several cameras name a namespace for each, localizer left right --ros-args ...: a node in each, all in one process, which has the map
-in memory once."""
+For several cameras name a namespace for each, localizer left right --ros-args ...: a node in each, all in one process, which
+has the map in memory once."""
 # a match in hand may take this long; what is left after it has nothing to lose
 PATIENCE_S = 1.0
 # Python's threads take turns; a service that is asked during a match waits several turns for its answer
