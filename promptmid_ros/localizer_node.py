@@ -35,6 +35,7 @@ from promptmid_core.outputs.keys import values_of
 from promptmid_core.outputs.match_keys import INTERNAL_ERROR, Judged
 from promptmid_core.outputs.rates import latency_ms
 from promptmid_ros.activation import Activation, Setup, open_localizer
+from promptmid_ros.common import Common
 from promptmid_ros.conversions import message
 from promptmid_ros.guard import Guard
 from promptmid_ros.inbox import Arrival
@@ -70,7 +71,8 @@ def told(transition: Callable[..., TransitionCallbackReturn]) -> Callable[..., T
 class LocalizerNode(LifecycleNode):
     """Configured it has a map, active it matches. Callbacks put down what they get; one worker thread does the work."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, common: Common | None = None, **options: Any) -> None:
+        self._common = common or Common()
         # first: the base class makes the services that lead to the transitions
         self._setup: Setup | None = None
         self._activation: Activation | None = None
@@ -89,7 +91,7 @@ class LocalizerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             settings = self._parameters_of_node.read()
-            localizer = open_localizer(settings, self._building)
+            localizer = open_localizer(settings, self._building, common=self._common)
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
             outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf, settings.match_image_hz)
@@ -134,8 +136,7 @@ class LocalizerNode(LifecycleNode):
 
     @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._deactivate()
-        self._clean_up()
+        self.on_error(state)
         self._lifecycle = "finalized"
         return SUCCESS
 
