@@ -9,6 +9,7 @@ from typing import Any
 
 from promptmid_core.descriptors import Descriptor, load
 from promptmid_core.errors import InputError
+from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.localizer import Localizer
@@ -41,6 +42,7 @@ class Setup:
     outputs: Outputs
     cameras: CameraInfos
     mounts: Mounts
+    geodetic: Geodetic
     hears_transforms: bool = False
     hears_latched: bool = False
     subscriptions: list[Any] = field(default_factory=list)
@@ -68,7 +70,7 @@ class Activation:
             setup.mounts.settle(time.monotonic() + SETTLE_S)
         self._setup, self._publish, self._fail = setup, publish, fail
         self.inbox: Inbox = Inbox()
-        self.intake: Intake = Intake(settings.rig, setup.cameras, setup.mounts)
+        self.intake: Intake = Intake(settings.rig, setup.cameras, setup.mounts, geodetic=setup.geodetic)
         self.worker: Worker = self._worker()
         self.watchdog: Watchdog = Watchdog(settings.upkeep)
         self._queues: Queues = Queues()

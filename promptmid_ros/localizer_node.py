@@ -7,13 +7,12 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -29,6 +28,7 @@ from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.rig import BY_TRANSFORMS
+from promptmid_core.localization.sources import TOPICS, stamp_of
 from promptmid_core.outputs import contents
 from promptmid_core.outputs.health_keys import HEALTH, Health
 from promptmid_core.outputs.keys import values_of
@@ -93,7 +93,7 @@ class LocalizerNode(LifecycleNode):
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
             outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf)
-            self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig))
+            self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig), geodetic)
             self._subscribe(self._setup)
         except InputError as error:
             self.get_logger().error(f"configure failed: {error}")
@@ -163,16 +163,21 @@ class LocalizerNode(LifecycleNode):
         setup.subscriptions += [
             subscribe(*image, self._guard(self._on_image), qos_profile_sensor_data),
             subscribe(CameraInfo, "camera_info", self._guard(setup.cameras.add), qos_profile_sensor_data),
-            subscribe(OdometryMessage, "odometry", self._guard(self._on_odometry), ODOMETRY_QOS),
             subscribe(PoseWithCovarianceStamped, "initialpose", self._guard(self._on_initialpose), RELIABLE),
         ]
-        transforms = _tf_message()
+        for topic, kind in TOPICS[setup.settings.rig.prior.source].items():
+            heard = message_type(kind)
+            if heard is None:
+                raise InputError(f"parameter prior_source is '{setup.settings.rig.prior.source}', but {kind.partition('/')[0]} "
+                                 "is not installed; install it or set another source")
+            setup.subscriptions.append(subscribe(heard, topic, self._guard(partial(self._on_prior, topic)), ODOMETRY_QOS))
+        transforms = message_type("tf2_msgs/msg/TFMessage")
         if transforms is not None:
             setup.subscriptions.append(subscribe(transforms, "/tf_static", self._guard(self._on_transforms), LATCHED))
             setup.hears_transforms = True
         elif setup.settings.rig.mounted_by == BY_TRANSFORMS:
-            raise InputError("parameter camera_mount is 'static_transforms', but tf2_msgs is not installed; install it or set "
-                             "camera_mount to 'parameters'")
+            raise InputError("parameter extrinsics is 'tf', but tf2_msgs is not installed; install it or set extrinsics to "
+                             "'parameters'")
 
     def _listen_to_latched(self) -> None:
         """Hear a camera that publishes its camera_info once, before anybody listens, as soon as there is one.
@@ -218,12 +223,12 @@ class LocalizerNode(LifecycleNode):
             except Refusal as refusal:
                 self.get_logger().error(str(refusal))
 
-    def _on_odometry(self, message: OdometryMessage) -> None:
+    def _on_prior(self, topic: str, message: Any) -> None:
         if self._activation is None or self._setup is None:
             return
         odometry = self._activation.intake.odometry
         self._activation.odometry_rate.count()
-        odometry.add(message)
+        self._activation.intake.source.add(topic, message)
         if odometry.refusal is not None:
             self.get_logger().warning(str(odometry.refusal), throttle_duration_sec=WARN_EVERY_S)
         elif odometry.unstated:
@@ -232,7 +237,7 @@ class LocalizerNode(LifecycleNode):
                 once=True)
         map_from_odom = odometry.map_from_odom
         if map_from_odom is not None:
-            self._setup.outputs.publish_transform(stamp_ns(message.header), map_from_odom)
+            self._setup.outputs.publish_transform(stamp_of(message), map_from_odom)
 
     def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
         if self._activation is None:
@@ -285,9 +290,10 @@ class LocalizerNode(LifecycleNode):
         self._publish_health(100 * done // max(total, 1))
 
 
-def _tf_message() -> Any | None:
-    """The type of /tf_static, None where tf2_msgs is not installed."""
+def message_type(kind: str) -> Any | None:
+    """Return the type of messages such as `tf2_msgs/msg/TFMessage`, None where its package is not installed."""
+    package, _, name = kind.partition("/msg/")
     try:
-        return import_module("tf2_msgs.msg").TFMessage
-    except ImportError:
+        return getattr(import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError):
         return None

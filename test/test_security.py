@@ -4,6 +4,7 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from small_maps import rasters
 
 from promptmid_core.descriptors.structural import Structural
+from promptmid_core.localization.priorform import SOURCES
 from promptmid_core.localization.settings import PARAMETERS
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_ros.autopilot.mavlink_node import MavlinkNode
@@ -58,10 +60,11 @@ def node(map_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalizerN
     rclpy.shutdown(context=context)
 
 
-def test_the_policy_allows_what_the_node_has_and_no_more(node: LocalizerNode) -> None:
+def test_the_policy_allows_what_the_node_has_and_no_more(node: LocalizerNode, monkeypatch: pytest.MonkeyPatch) -> None:
     published, heard, answered = set(), set(), set()
-    for transport in ("compressed", "raw"):
-        node.set_parameters([Parameter("image_transport", value=transport)])
+    monkeypatch.setitem(sys.modules, "px4_msgs.msg", SimpleNamespace(VehicleOdometry=OfTransforms))
+    for transport, source in product(("compressed", "raw"), SOURCES):
+        node.set_parameters([Parameter("image_transport", value=transport), Parameter("prior_source", value=source)])
         assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         own = (node.get_name(), node.get_namespace())
         published |= {name for name, _ in node.get_publisher_names_and_types_by_node(*own)}

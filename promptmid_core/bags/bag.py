@@ -101,16 +101,18 @@ class FlightBag:
 
     def check(self) -> None:
         """Raise InputError where something that a flight cannot do without is missing, or may be several topics."""
-        absent = [role for role in NEEDED if not self.candidates(role)]
+        # whether another source will do is for the parameters to say
+        needed = [role for role in NEEDED if role != "odometry" or not any(map(self.candidates, topics.PRIORS))]
+        absent = [role for role in needed if not self.candidates(role)]
         if len(absent) > 1:
             raise InputError(f"{self.path} has no {' and no '.join(NEEDED[role] for role in absent)}, which a flight needs; it "
                              f"has {topics.listed(self.recorded, self.recorded)}.")
-        for role in NEEDED:
+        for role in needed:
             self.topic(role)
 
     def taken(self) -> list[str]:
         """Return what each role is taken from, one a line."""
-        roles = {role: self.optional(role) for role in TYPES}
+        roles = {role: self.optional(role) for role in TYPES if role not in topics.PRIORS or self.names.named(role)}
         return [f"{role.replace('_', ' ')}: {topics.listed(self.recorded, [name])}" for role, name in roles.items() if name]
 
     def messages(self, *topics: str) -> Iterator[tuple[str, int, Any]]:

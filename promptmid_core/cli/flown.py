@@ -26,6 +26,13 @@ TOPICS = {
                      "file in TUM (.tum, .txt) or CSV (.csv)", "/ground_truth"),
     "initial_pose": ("--initial-pose", "--initial-pose-topic", "a pose given by hand, for odometry in odom: a topic of the bag",
                      "/initialpose"),
+    "prior_pose": ("--prior-pose", "--prior-pose-topic", "the prior where prior_source is pose: a topic of the bag",
+                   "/prior_pose"),
+    "navsat": ("--navsat", "--navsat-topic", "the place of the prior where prior_source is navsat_imu: a topic of the bag",
+               "/navsat"),
+    "imu": ("--imu", "--imu-topic", "the attitude of the prior where prior_source is navsat_imu: a topic of the bag", "/imu"),
+    "vehicle_odometry": ("--vehicle-odometry", "--vehicle-odometry-topic",
+                         "the prior where prior_source is vehicle_odometry: a topic of the bag", "/vehicle_odometry"),
 }
 FILES = {"camera_info": (".yaml", ".yml"), "ground_truth": (".csv", ".tum", ".txt")}
 SETTINGS = ("region", "descriptor", "backend", "network", "camera_calibration")

@@ -13,6 +13,7 @@ from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.bags.size import Size
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Prior
+from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.anchor import Anchor
 from promptmid_core.localization.boresight import Boresight
 from promptmid_core.localization.cameras import CameraInfos
@@ -24,6 +25,7 @@ from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.sources import Source
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.reasons import Reason
 
@@ -50,14 +52,16 @@ class Intake:
     What the rig's calibration knows of the camera is applied here: a frame has the camera as it is and the time at which it was
     taken, and so has all that follows from it. `boresight`: whether the fixes so far let that camera be as it is told.
 
-    Messages are those of rclpy or of a bag, read by the names of their fields. `shift` (3,) is added to poses given in `map`.
+    Messages are those of rclpy or of a bag, read by the names of their fields. `shift` (3,) is added to poses given in `map`;
+    `geodetic`: where the map lies on the Earth, which some sources of the prior call for.
     """
 
     def __init__(self, rig: Rig, cameras: CameraInfos | None = None, mounts: Mounts | None = None, *,
-                 shift: Float64 | None = None, buffer: PriorBuffer | None = None) -> None:
+                 shift: Float64 | None = None, buffer: PriorBuffer | None = None, geodetic: Geodetic | None = None) -> None:
         self.cameras = cameras or CameraInfos()
         self.mounts = mounts or Mounts(rig)
         self.odometry = Odometry(rig, shift, buffer)
+        self.source = Source(rig, self.odometry, geodetic, shift)
         self.boresight = Boresight()
         self._calibration = rig.calibration
         self._frozen = FrozenImages()

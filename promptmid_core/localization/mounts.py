@@ -75,6 +75,10 @@ class Mounts:
             return rig.mount
         with self._came:
             pose = self._pose(frame_id)
+            ring = () if pose is not None else self._ring(_named(frame_id)) or self._ring(_named(rig.base_frame))
+        if ring:
+            raise Refusal(Reason.CAMERA_MOUNT_UNKNOWN, f"static transforms between '{rig.base_frame}' and '{frame_id}' form a "
+                                                       f"loop, {' under '.join(ring)}; correct /tf_static")
         if pose is not None:
             self.source = f"static transforms from {rig.base_frame} to {frame_id}"
             return pose
@@ -83,12 +87,22 @@ class Mounts:
                            if self._parents else "straight down: neither parameters nor static transforms tell")
             return rig.mount
         raise Refusal(Reason.CAMERA_MOUNT_UNKNOWN, f"no static transforms join '{rig.base_frame}' and '{frame_id}', the frame of "
-                                                   "the images; publish them on /tf_static, or set camera_mount to 'parameters'")
+                                                   "the images; publish them on /tf_static, or set extrinsics to 'parameters'")
 
     def _pose(self, frame_id: str) -> Pose | None:
         ours, theirs = self._way_up(_named(self._rig.base_frame)), self._way_up(_named(frame_id))
         shared = next((frame for frame in theirs if frame in ours), None)
         return None if shared is None or frame_id == "" else ours[shared].inverse() @ theirs[shared]
+
+    def _ring(self, frame_id: str) -> tuple[str, ...]:
+        """The frames of the loop that the way up from a frame ends in; none where it ends."""
+        way = [frame_id]
+        while way[-1] in self._parents:
+            parent, _ = self._parents[way[-1]]
+            if parent in way:
+                return (*way[way.index(parent):], parent)
+            way.append(parent)
+        return ()
 
     def _way_up(self, frame_id: str) -> dict[str, Pose]:
         """The frames above a frame, itself the first, each with the frame's pose in it."""

@@ -63,10 +63,20 @@ class Odometry:
                 self.refusal, self._other = None, ""
                 self._settle()
             except Refusal as refusal:
-                self.refusal = refusal.anew()
-                self._buffer.refuse(stamp, self.refusal)
+                self._refuse(stamp, refusal)
             self._heard_ns = stamp
             self._came.notify_all()
+
+    def refuse(self, stamp: int, refusal: Refusal) -> None:
+        """Remember why a message of this stamp, from which odometry was to be made, cannot be used."""
+        with self._came:
+            self._refuse(stamp, refusal)
+            self._heard_ns = stamp
+            self._came.notify_all()
+
+    def _refuse(self, stamp: int, refusal: Refusal) -> None:
+        self.refusal = refusal.anew()
+        self._buffer.refuse(stamp, self.refusal)
 
     def wait(self, stamp: int, seconds: float) -> None:
         """Wait until odometry of a time after `stamp` has come, but no longer than this."""

@@ -16,10 +16,13 @@ from promptmid_core.localization.anchor import Drift
 from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.parameter import option, parameters_of
+from promptmid_core.localization.priorform import PriorForm
 
 AUTO, BY_PARAMETERS, BY_TRANSFORMS = "auto", "parameters", "static_transforms"
 STRAIGHT = [0.0, 0.0, 0.0]
 MOUNTS = (AUTO, BY_PARAMETERS, BY_TRANSFORMS)
+TF = "tf"
+EXTRINSICS = {AUTO: AUTO, BY_PARAMETERS: BY_PARAMETERS, TF: BY_TRANSFORMS}
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,11 @@ class RigOptions:
     """The parameters of the rig beside DefaultSigmas."""
 
     base_frame: str = option("base_link", "child_frame_id that the odometry has to have; its pose is what is published.")
-    camera_mount: str = option(AUTO, "What tells how the camera is mounted: 'parameters', the two below; 'static_transforms', "
-                               "those of /tf_static from base_frame to the frame of the images, an optical frame (x right, y "
-                               "down, z forward); 'auto' for the parameters where one of them is set, else for static transforms "
-                               "where they join the two frames, else straight down.")
+    extrinsics: str = option(AUTO, "What tells how the camera is mounted: 'parameters', the two below; 'tf', the static "
+                             "transforms of /tf_static from base_frame to the frame of the images, an optical frame (x right, y "
+                             "down, z forward); 'auto' for the parameters where one of them is set, else for static transforms "
+                             "where they join the two frames, else straight down.")
+    camera_mount: str = option("", "The older name of extrinsics, with 'static_transforms' for 'tf'; empty where that says it.")
     camera_position_m: list[float] = option(STRAIGHT, "Where the camera is in base_frame: x forward, y left, z up, in "
                                             "metres.")
     camera_rpy_deg: list[float] = option(STRAIGHT, "How the camera's housing is turned in base_frame: fixed-axis roll, "
@@ -70,19 +74,30 @@ class Rig:
     sigmas: DefaultSigmas = field(default_factory=DefaultSigmas)
     drift: Drift = field(default_factory=lambda: Drift(0.05, float(np.deg2rad(1.0)) / 1000))
     calibration: CameraCalibration = field(default_factory=CameraCalibration)
+    prior: PriorForm = field(default_factory=PriorForm)
 
     @staticmethod
     def read(values: Mapping[str, Any], track: TrackOptions) -> Rig:
         """Return the rig among the checked values of all parameters. Raises InputError where one cannot be."""
         if not values["base_frame"]:
             raise InputError("parameter base_frame is empty; name the child_frame_id of the odometry, such as 'base_link'")
-        by = values["camera_mount"]
-        if by not in MOUNTS:
-            raise InputError(f"parameter camera_mount is '{by}', not one of {', '.join(MOUNTS)}")
+        by = _mounted_by(values["extrinsics"], values["camera_mount"])
         position, rpy = values["camera_position_m"], values["camera_rpy_deg"]
         if by == AUTO and any((*position, *rpy)):
             by = BY_PARAMETERS
         mount = Pose(np.array(position), rotation_rpy(*np.deg2rad(rpy))) @ NADIR
         sigmas = DefaultSigmas(**{name: values[name] for name in parameters_of(DefaultSigmas)})
         drift = Drift(track.odometry_drift, float(np.deg2rad(track.yaw_drift_deg_per_km)) / 1000)
-        return Rig(values["base_frame"], by, mount, sigmas, drift)
+        return Rig(values["base_frame"], by, mount, sigmas, drift, prior=PriorForm.read(values))
+
+
+def _mounted_by(extrinsics: str, camera_mount: str) -> str:
+    """One of MOUNTS, by either of the two parameters. Raises InputError where one is none or they contradict each other."""
+    if extrinsics not in EXTRINSICS:
+        raise InputError(f"parameter extrinsics is '{extrinsics}', not one of {', '.join(EXTRINSICS)}")
+    if camera_mount not in ("", *MOUNTS):
+        raise InputError(f"parameter camera_mount is '{camera_mount}', not one of {', '.join(MOUNTS)}")
+    by = EXTRINSICS[extrinsics]
+    if camera_mount and by not in (AUTO, camera_mount):
+        raise InputError(f"parameter extrinsics is '{extrinsics}' and camera_mount, its older name, '{camera_mount}'; set one")
+    return camera_mount or by

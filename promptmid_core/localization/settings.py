@@ -15,6 +15,7 @@ from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.options import PARAMETERS as OPTIONS
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.parameter import Parameter, parameters_of
+from promptmid_core.localization.priorform import PriorOptions
 from promptmid_core.localization.rig import DefaultSigmas, Rig, RigOptions
 from promptmid_core.localization.upkeep import Upkeep
 from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
@@ -53,6 +54,7 @@ PARAMETERS: dict[str, Parameter] = {
     "most_fix_age_ms": Parameter(1500, "How old an image may be, in milliseconds by the node's clock, when its fix is published; "
                                  "an older fix is refused as fix_late, and counts for the belief alone. 0 for no limit; without "
                                  "effect where stamps are more than a minute off the clock, as those of a bag are.", 0, 60000),
+    **parameters_of(PriorOptions),
     **parameters_of(RigOptions),
     **parameters_of(DefaultSigmas),
     **OPTIONS,

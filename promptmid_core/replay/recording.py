@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,17 @@ import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
 from promptmid_core.bags.messages import stamp_ns
-from promptmid_core.bags.topics import TF, USUAL, Part
+from promptmid_core.bags.topics import PRIORS, TF, USUAL, Part
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
+from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.mounts import NOT_JOINED
 from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.prior import PriorBuffer
+from promptmid_core.localization.priorform import ON_GRID
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.settings import DEFAULTS
 from promptmid_core.replay.timing import TimeOffset, time_offset
@@ -44,17 +46,17 @@ class RecordedImage:
 
 
 class Feed:
-    """The messages of a topic in the order of recording, given on one by one to `take`."""
+    """The messages of topics in the order of recording, given on one by one to `take`, each with its topic."""
 
-    def __init__(self, bag: FlightBag, topic: str, take: Callable[[Any], None]) -> None:
-        self._messages, self._take = bag.messages(topic), take
+    def __init__(self, bag: FlightBag, topics: Sequence[str], take: Callable[[str, Any], None]) -> None:
+        self._messages, self._take = bag.messages(*topics), take
         self._next = next(self._messages, None)
 
     def one(self) -> bool:
         """Give on the next message; whether there was one."""
         if self._next is None:
             return False
-        self._take(self._next[2])
+        self._take(self._next[0], self._next[2])
         self._next = next(self._messages, None)
         return True
 
@@ -87,7 +89,10 @@ class Recording:
         rig = rig or Rig.read(DEFAULTS, TrackOptions())
         self._calibration = rig.calibration
         self._wait_ns = DEFAULTS["prior_wait_ms"] * 1_000_000
-        self.intake = Intake(rig, shift=self._shift, buffer=PriorBuffer(keep_ns=WHOLE_FLIGHT_NS))
+        geodetic = None if rig.prior.source in ON_GRID else Geodetic(frame, vertical_datum)
+        self.intake = Intake(rig, shift=self._shift, buffer=PriorBuffer(keep_ns=WHOLE_FLIGHT_NS), geodetic=geodetic)
+        # what the bag calls the topics that the source is heard on
+        self._prior_topics = {bag.topic(role): role for role in self.intake.source.topics}
         self._bad: list[Refusal] = []
         self._unstated: Counter[tuple[str, ...]] = Counter()
         self._late = 0
@@ -101,9 +106,9 @@ class Recording:
         That is all that was recorded before it, and of odometry and camera_info what the node waits for.
         """
         bag, intake = self._bag, self.intake
-        odometry = Feed(bag, bag.topic("odometry"), self._take_odometry)
-        cameras = Feed(bag, bag.topic("camera_info"), intake.cameras.add)
-        transforms = Feed(bag, TF_STATIC, self._take_transforms) if bag.topics.get(TF_STATIC) == TF else None
+        odometry = Feed(bag, list(self._prior_topics), self._take_prior)
+        cameras = Feed(bag, [bag.topic("camera_info")], lambda _, message: intake.cameras.add(message))
+        transforms = Feed(bag, [TF_STATIC], self._take_transforms) if bag.topics.get(TF_STATIC) == TF else None
         images, by_hand = bag.image_topic, bag.optional("initial_pose")
         first_ns, last_ns = _span(bag, self._part)
         anew = False
@@ -141,9 +146,9 @@ class Recording:
         """Return the true pose at a stamp; None where none was recorded around it."""
         return self._truth.at(stamp, lambda at: self.intake.odometry.at(at)[0])
 
-    def _take_odometry(self, message: Any) -> None:
+    def _take_prior(self, topic: str, message: Any) -> None:
         odometry = self.intake.odometry
-        odometry.add(message)
+        self.intake.source.add(self._prior_topics[topic], message)
         if odometry.refusal is not None:
             self._bad.append(odometry.refusal)
         elif odometry.unstated:
@@ -158,7 +163,7 @@ class Recording:
             return False
         return True
 
-    def _take_transforms(self, message: Any) -> None:
+    def _take_transforms(self, topic: str, message: Any) -> None:
         try:
             self.intake.mounts.add(message)
         except Refusal as refusal:
@@ -187,7 +192,8 @@ class Recording:
 
     def _note_topics(self) -> None:
         """Which topics have other names than the defaults and were not named."""
-        found = {role: name for role in USUAL if self._bag.names.named(role) is None and (name := self._bag.optional(role))}
+        roles = [role for role in USUAL if role not in PRIORS or role in self.intake.source.topics]
+        found = {role: name for role in roles if self._bag.names.named(role) is None and (name := self._bag.optional(role))}
         others = [f"{role.replace('_', ' ')} from {name}" for role, name in found.items() if name not in USUAL[role]]
         if others:
             self.notes.append(f"Taken by their type: {', '.join(others)}.")

@@ -8,7 +8,9 @@ from pathlib import Path
 from promptmid_core.bags.bag import FlightBag
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.localization.odometry import Odometry
+from promptmid_core.localization.priorform import ON_GRID
 from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.sources import Source
 from promptmid_core.refmap import read_regions
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.replay.recording import same_crs
@@ -30,7 +32,11 @@ def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path
         there = ", ".join(f"{region.name} in {region.crs}" for region in regions)
         raise InputError(f"{bag.path} was flown in {own.crs}, and {path} has {there}; append a region with --crs {own.crs}")
     if len(fitting) > 1:
-        x, y = _first_position(bag, rig or Rig())
+        rig = rig or Rig()
+        if rig.prior.source not in ON_GRID:
+            raise InputError(f"{path} has several regions in one CRS, and prior_source '{rig.prior.source}' does not tell the "
+                             "one; name it with --region")
+        x, y = _first_position(bag, rig)
         fitting = [region for region in fitting if _lies_in(path / region.path, x, y, own.origin if own else region.origin)]
     if len(fitting) != 1:
         names = ", ".join(region.name for region in fitting or regions)
@@ -42,10 +48,12 @@ def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path
 def _first_position(bag: FlightBag, rig: Rig) -> tuple[float, float]:
     """x and y in the bag's frame `map`, of the first odometry that can be used, or of a pose given by hand for it."""
     odometry = Odometry(rig)
+    source = Source(rig, odometry)
+    roles = {bag.topic(role): role for role in source.topics}
     by_hand = bag.optional("initial_pose")
-    for topic, _, message in bag.messages(bag.topic("odometry"), *([by_hand] if by_hand else [])):
+    for topic, _, message in bag.messages(*roles, *([by_hand] if by_hand else [])):
         try:
-            odometry.give(message) if topic == by_hand else odometry.add(message)
+            odometry.give(message) if topic == by_hand else source.add(roles[topic], message)
             x, y = odometry.at(odometry.heard_ns)[0].pose.position[:2]
         except Refusal:
             continue
