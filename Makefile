@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo certify soak faults fuzz hours loop scale mutation weights calibrate test check test-long test-full evo lint ruff mypy layers lock licences sbom clean
+.PHONY: help install demo certify soak cameras faults fuzz hours loop scale mutation weights calibrate test check test-long test-full evo lint ruff mypy layers lock licences sbom clean
 
 export PYTHON
 
@@ -8,6 +8,7 @@ help:
 	@echo 'make demo      a simulated flight over a simulated SAR map, from nothing to an HTML report in demo_out'
 	@echo 'make certify   decoys flown at some 150 places: false fixes, their bound, honest hypotheses; goes on where it was stopped; hours'
 	@echo 'make soak      minutes of full-HD images at 30 Hz into the node: memory, drops, service calls, latency; SECONDS=300 each'
+	@echo 'make cameras   two cameras at 10 Hz over one map in one process: memory of the second, crosstalk; SECONDS=600 with one, then with two'
 	@echo 'make faults    some 80 faults done to the node in flight: images, clocks, odometry, maps, system; a quarter of an hour on two cores'
 	@echo 'make fuzz      hostile messages, images, maps, documents, and messages into the running node; SECONDS=60 each'
 	@echo 'make hours     eight simulated hours as fast as the node judges: memory, threads, handles, latency; HOURS=8, an hour on two cores'
@@ -43,6 +44,11 @@ soak: SECONDS ?= 300
 soak: export OMP_NUM_THREADS = 1
 soak: install
 	.venv/bin/python -m benchmarks.soak --seconds $(SECONDS) --out soak_out
+
+cameras: SECONDS ?= 600
+cameras: export OMP_NUM_THREADS = 1
+cameras: install
+	.venv/bin/python -m benchmarks.cameras --seconds $(SECONDS) --out cameras_out
 
 ROUNDS ?= 500
 faults: export OMP_NUM_THREADS = 1
@@ -159,4 +165,4 @@ sbom: install
 	.venv/bin/python .ci/sbom.py "$(ENVIRONMENT)" sbom.json
 
 clean:
-	rm -rf .venv sbom.json demo_out evo_out full_out certify_out soak_out faults_out fuzz_out hours_out loop_out scale_out mutation_out weights_out calibrate_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv sbom.json demo_out evo_out full_out certify_out soak_out cameras_out faults_out fuzz_out hours_out loop_out scale_out mutation_out weights_out calibrate_out build install log promptmid_ros.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

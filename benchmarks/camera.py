@@ -65,15 +65,15 @@ def round_trip(bag: Path, raw: bool) -> tuple[list[Event], int]:
 
 
 class Camera:
-    """Publishes the rounds of a flight, raw or compressed, until it is stopped."""
+    """Publishes the rounds of a flight, raw or compressed, until it is stopped; `above`: the namespace of its topics."""
 
-    def __init__(self, node: Node, events: list[Event], round_ns: int, raw: bool) -> None:
+    def __init__(self, node: Node, events: list[Event], round_ns: int, raw: bool, above: str = "") -> None:
         self._events, self._round_ns = events, round_ns
         self._image = "/image" if raw else COMPRESSED
         self._publishers = {
-            self._image: node.create_publisher(Image if raw else CompressedImage, self._image, qos_profile_sensor_data),
-            INFO: node.create_publisher(CameraInfo, INFO, RELIABLE),
-            ODOMETRY: node.create_publisher(Odometry, ODOMETRY, RELIABLE),
+            topic: node.create_publisher(kind, above + topic, quality) for topic, kind, quality in (
+                (self._image, Image if raw else CompressedImage, qos_profile_sensor_data),
+                (INFO, CameraInfo, RELIABLE), (ODOMETRY, Odometry, RELIABLE))
         }
         self.sent = 0
         self.late_ms: list[float] = []
@@ -105,6 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.camera", description=__doc__)
     parser.add_argument("bag", type=Path, metavar="BAG", help="of promptmid simulate flight")
     parser.add_argument("--raw", action="store_true", help="sensor_msgs/Image instead of CompressedImage")
+    parser.add_argument("--namespace", default="", metavar="NAMESPACE", help="of the topics, as /left; default: none")
     args = parser.parse_args(argv)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -117,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("camera", start_parameter_services=False)
-    camera = Camera(node, events, round_ns, args.raw)
+    camera = Camera(node, events, round_ns, args.raw, args.namespace)
     camera.run(stop)
     node.destroy_node()
     rclpy.try_shutdown()

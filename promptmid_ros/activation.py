@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptmid_core.descriptors import Descriptor, load
+from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.cameras import CameraInfos
@@ -18,7 +18,8 @@ from promptmid_core.localization.settings import Settings
 from promptmid_core.outputs.health_keys import Active, Configured
 from promptmid_core.outputs.match_keys import Judged
 from promptmid_core.outputs.rates import Rate, StampGaps, Verdicts
-from promptmid_core.refmap import ReferenceMap, region_path
+from promptmid_core.refmap import region_path
+from promptmid_ros.common import Common
 from promptmid_ros.guard import Ended
 from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.outputs import Outputs
@@ -112,16 +113,18 @@ class Activation:
 
 
 def open_localizer(settings: Settings, progress: Callable[[int, int], None] | None = None,
-                   loaded: Descriptor | None = None) -> Localizer:
+                   loaded: Descriptor | None = None, common: Common | None = None) -> Localizer:
     """Return a localizer that is ready to match; `progress` is told of an engine being built.
 
-    A descriptor that is `loaded` already is used where the map was built with it. Raises InputError where map, descriptor or
-    backend cannot be used.
+    A descriptor that is `loaded` already is used where the map was built with it. What `common` has is shared, without it all is
+    opened anew. Raises InputError where map, descriptor or backend cannot be used.
     """
     if settings.map is None:
         raise InputError("parameter map is empty; name the folder of a map")
-    reference = ReferenceMap.open(region_path(settings.map, settings.region), prefetch=True)
+    common = common or Common()
+    reference = common.reference(region_path(settings.map, settings.region))
     if loaded is not None and reference.fingerprint == loaded.fingerprint:
         return Localizer(reference, loaded, settings.options)
-    descriptor = load(settings.descriptor or reference.descriptor_name, wanted=replace(settings.wanted, progress=progress))
+    descriptor = common.descriptor(settings.descriptor or reference.descriptor_name, replace(settings.wanted, progress=progress),
+                                   reference.fingerprint)
     return Localizer(reference, descriptor, settings.options)

@@ -36,6 +36,7 @@ from promptmid_core.outputs.keys import values_of
 from promptmid_core.outputs.match_keys import INTERNAL_ERROR, Judged
 from promptmid_core.outputs.rates import latency_ms
 from promptmid_ros.activation import Activation, Setup, open_localizer
+from promptmid_ros.common import Common
 from promptmid_ros.conversions import message
 from promptmid_ros.guard import Guard
 from promptmid_ros.inbox import Arrival
@@ -71,7 +72,8 @@ def told(transition: Callable[..., TransitionCallbackReturn]) -> Callable[..., T
 class LocalizerNode(LifecycleNode):
     """Configured it has a map, active it matches. Callbacks put down what they get; one worker thread does the work."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, common: Common | None = None, **options: Any) -> None:
+        self._common = common or Common()
         # first: the base class makes the services that lead to the transitions
         self._setup: Setup | None = None
         self._activation: Activation | None = None
@@ -90,10 +92,10 @@ class LocalizerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             settings = self._parameters_of_node.read()
-            localizer = open_localizer(settings, self._building)
+            localizer = open_localizer(settings, self._building, common=self._common)
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
-            outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf)
+            outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf, settings.match_image_hz)
             self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig), geodetic)
             self._subscribe(self._setup)
         except InputError as error:
@@ -135,8 +137,7 @@ class LocalizerNode(LifecycleNode):
 
     @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._deactivate()
-        self._clean_up()
+        self.on_error(state)
         self._lifecycle = "finalized"
         return SUCCESS
 
@@ -268,8 +269,9 @@ class LocalizerNode(LifecycleNode):
         latency = latency_ms(self.get_clock().now().nanoseconds, outcome.fix.stamp_ns)
         fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
         activation.last = replace(outcome, fix=fix)
-        activation.told = setup.outputs.publish(
-            Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped))
+        judged = Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped,
+                        camera=outcome.frame.camera if outcome.frame else None)
+        activation.told = setup.outputs.publish(judged, setup.localizer.reference)
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 
     def _fail(self, arrival: Arrival, trace: str) -> None:
@@ -277,7 +279,7 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().error(f"an image could not be processed: {trace}", throttle_duration_sec=WARN_EVERY_S)
         if self._activation is not None and self._setup is not None:
             self._setup.outputs.publish(Judged(stamp_ns(arrival.message.header), None, dropped=arrival.dropped,
-                                               failure=trace.strip().splitlines()[-1]))
+                                               failure=trace.strip().splitlines()[-1]), self._setup.localizer.reference)
             self._activation.verdicts.add(INTERNAL_ERROR, False, (time.monotonic() - arrival.came) * 1e3, None)
 
     def _watch(self) -> None:

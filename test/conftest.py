@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+# each process of a run has a domain of its own, so that no node meets the namesake of another process; those from 215 on have
+# ports beyond the ephemeral ones
+os.environ.setdefault("ROS_DOMAIN_ID", str(215 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 18))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
 # before any logger of the package is made: launch's pytest plugin, where it is installed, sets a class whose loggers hand nothing
 # on, so that caplog stays empty
 logging.setLoggerClass(logging.Logger)

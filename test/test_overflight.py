@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from overflight import Overflight, overflight  # noqa: F401
 
+from promptmid_core.localization.separation import spread
 from promptmid_core.reasons import Reason
 
 OFF = (60.0, -45.0, 25.0, 8e-4, -6e-4, 0.01)
@@ -33,7 +34,9 @@ def test_a_frame_comes_to_what_is_known_of_it(overflight: Overflight, place: tup
     sigmas = np.sqrt(np.diag(found.covariance))
     assert sigmas[5] == pytest.approx(known.pop("yaw_sigma"), rel=0.01)
     # registration, and roll and pitch from this height
-    assert sigmas[:2] == pytest.approx(np.hypot(3.0, overflight.height * 1e-3 + 0.6), rel=0.1)
+    assert found.ground is not None
+    sigmas = np.sqrt(sigmas[:2] ** 2 - np.diag(spread(found.ground.separation)))
+    assert sigmas == pytest.approx(np.hypot(3.0, overflight.height * 1e-3 + 0.6), rel=0.1)
     # what the frame says of all places is highest where it is
     best = int(found.surface.scores.argmax())
     assert (found.surface.east[best], found.surface.north[best]) == pytest.approx(

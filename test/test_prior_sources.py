@@ -21,7 +21,7 @@ from promptmid_core.localization.options import TrackOptions
 from promptmid_core.localization.priorform import PriorForm
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.settings import DEFAULTS
-from promptmid_core.localization.sources import Source
+from promptmid_core.localization.sources import PriorSource
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import replay
 
@@ -36,7 +36,7 @@ def rig(**values: Any) -> Rig:
 
 def heard(its: Rig, *told: tuple[str, Any]) -> Odometry:
     odometry = Odometry(its)
-    source = Source(its, odometry, Geodetic(FRAME, "unknown"))
+    source = PriorSource(its, odometry, Geodetic(FRAME, "unknown"))
     for topic, message in told:
         source.add(topic, message)
     return odometry
@@ -134,7 +134,7 @@ def test_settings_that_are_none_or_contradict_each_other_are_told() -> None:
     assert rig(extrinsics="tf").mounted_by == rig(camera_mount="static_transforms").mounted_by == "static_transforms"
     assert rig().prior == PriorForm()
     with pytest.raises(InputError, match="needs a map"):
-        Source(rig(prior_source="navsat_imu"), Odometry(rig()))
+        PriorSource(rig(prior_source="navsat_imu"), Odometry(rig()))
 
 
 def test_a_loop_of_transforms_is_refused_with_its_frames() -> None:

@@ -58,13 +58,14 @@ def pictures_in(path: Path) -> dict[str, Given] | None:
 
 
 def _table_in(path: Path) -> Path | None:
-    if path.suffix == CSV and path.is_file():
-        return path
-    if not path.is_dir() or (path / METADATA).exists():
-        return None
     try:
+        if path.suffix == CSV and path.is_file():
+            return path
+        if not path.is_dir() or (path / METADATA).exists():
+            return None
         files = sorted(path.iterdir())
     except OSError:
+        # what may not be read is told by who reads recordings
         return None
     tables = [file for file in files if file.suffix == CSV]
     if not tables or any(file.suffix in (*STORAGE, ROS1) for file in files):

@@ -184,14 +184,15 @@ def _map_verify(args: argparse.Namespace) -> int:
             for name in repair_map(args.map, Sources(args.repair, args.landcover, args.dem), crew=Crew(progress=progress)):
                 print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
-    tell_json(args, {"whole": not damaged, "damaged": list(damaged), "unfinished_regions": list(unfinished_regions(args.map))})
+    unfinished = [] if damaged else list(unfinished_regions(args.map))
+    tell_json(args, {"whole": not damaged, "damaged": list(damaged), "unfinished_regions": unfinished})
     for name in damaged:
         print(name)
     if damaged:
         print(f"{args.map}: {len(damaged)} damaged or missing; copy the map again, or add --repair SAR.tif, for a region to "
               "the command with its own folder", file=sys.stderr)
         return DAMAGED
-    for name in unfinished_regions(args.map):
+    for name in unfinished:
         print(f"{args.map}: region {name} is unfinished and not part of the map; give its 'promptmid map append' again",
               file=sys.stderr)
     print(f"{args.map}: whole", file=sys.stderr)

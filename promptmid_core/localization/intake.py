@@ -26,7 +26,7 @@ from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
 from promptmid_core.localization.quest import Anywhere
 from promptmid_core.localization.rig import Rig
-from promptmid_core.localization.sources import Source
+from promptmid_core.localization.sources import PriorSource
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.reasons import Reason
 
@@ -65,8 +65,8 @@ class Intake:
         self.cameras = cameras or CameraInfos()
         self.mounts = mounts or Mounts(rig)
         self.odometry = Odometry(rig, shift, buffer)
-        self.source = Source(rig, self.odometry, geodetic, shift)
         self.height = Height(rig.prior)
+        self.source = PriorSource(rig, self.odometry, geodetic, shift)
         self.boresight = Boresight()
         self._calibration = rig.calibration
         self._frozen = FrozenImages()

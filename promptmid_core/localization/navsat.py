@@ -23,7 +23,7 @@ MOST_WAITING = 1000  # attitudes that wait for the place after them
 BACK_NS = 1_000_000_000  # a place so far before the last one is of a clock that was set anew
 
 
-class Place(NamedTuple):
+class NavsatPlace(NamedTuple):
     """Where the aircraft was in `map`: `position` (3,) and its `covariance` (3, 3) along the map's axes."""
 
     stamp_ns: int
@@ -36,7 +36,7 @@ class NavsatImu:
 
     def __init__(self, rig: Rig, earth: Geodetic) -> None:
         self._rig, self._earth = rig, earth
-        self._places: deque[Place] = deque(maxlen=2)
+        self._places: deque[NavsatPlace] = deque(maxlen=2)
         self._attitudes: deque[Any] = deque(maxlen=MOST_WAITING)
 
     def add(self, topic: str, message: Any) -> list[Any]:
@@ -53,7 +53,7 @@ class NavsatImu:
             self._attitudes.append(message)
         return self._told()
 
-    def _add_place(self, place: Place) -> None:
+    def _add_place(self, place: NavsatPlace) -> None:
         last = self._places[-1] if self._places else None
         if last is not None and place.stamp_ns <= last.stamp_ns:
             if last.stamp_ns - place.stamp_ns < BACK_NS:
@@ -74,7 +74,7 @@ class NavsatImu:
                 told.append(self._odometry(stamp, attitude, first, last))
         return told
 
-    def _odometry(self, stamp: int, attitude: Any, first: Place, last: Place) -> Any:
+    def _odometry(self, stamp: int, attitude: Any, first: NavsatPlace, last: NavsatPlace) -> Any:
         share = (stamp - first.stamp_ns) / (last.stamp_ns - first.stamp_ns)
         position = (1 - share) * first.position + share * last.position
         zero = SimpleNamespace(x=0.0, y=0.0, z=0.0)
@@ -86,7 +86,7 @@ class NavsatImu:
         covariance[3:, 3:] = turn @ np.array(attitude.orientation_covariance, np.float64).reshape(3, 3) @ turn.T
         return formed.odometry(stamp, "map", self._rig.base_frame, Pose(position, turn @ told.rotation), covariance)
 
-    def _place(self, message: Any) -> Place:
+    def _place(self, message: Any) -> NavsatPlace:
         latitude, longitude, altitude = place_from(message)
         x, y, z = self._earth.position(latitude, longitude, altitude)
         if not np.isfinite([x, y]).all():
@@ -102,4 +102,4 @@ class NavsatImu:
         # covariance type 0: not known, which zeros say
         stated = np.array(message.position_covariance, np.float64).reshape(3, 3) * bool(message.position_covariance_type)
         turn = rotation_rpy(0.0, 0.0, self._earth.convergence(x, y))
-        return Place(stamp_ns(message.header), np.array([x, y, z]), turn @ stated @ turn.T)
+        return NavsatPlace(stamp_ns(message.header), np.array([x, y, z]), turn @ stated @ turn.T)

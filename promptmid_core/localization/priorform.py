@@ -19,7 +19,7 @@ NOWHERE = [0.0, 0.0, 0.0]
 
 
 @dataclass(frozen=True)
-class PriorOptions:
+class PriorParameters:
     """The parameters of the prior's form."""
 
     prior_source: str = option(ODOMETRY, "Which messages tell the prior: 'odometry' (nav_msgs/Odometry), 'pose' (prior_pose, "

@@ -15,7 +15,7 @@ from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.options import PARAMETERS as OPTIONS
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.parameter import Parameter, parameters_of
-from promptmid_core.localization.priorform import PriorOptions
+from promptmid_core.localization.priorform import PriorParameters
 from promptmid_core.localization.rig import DefaultSigmas, Rig, RigOptions
 from promptmid_core.localization.upkeep import Upkeep
 from promptmid_core.runtime.backend import AUTO, BACKENDS, Wanted
@@ -54,13 +54,15 @@ PARAMETERS: dict[str, Parameter] = {
     "most_fix_age_ms": Parameter(1500, "How old an image may be, in milliseconds by the node's clock, when its fix is published; "
                                  "an older fix is refused as fix_late, and counts for the belief alone. 0 for no limit; without "
                                  "effect where stamps are more than a minute off the clock, as those of a bag are.", 0, 60000),
-    **parameters_of(PriorOptions),
+    **parameters_of(PriorParameters),
     **parameters_of(RigOptions),
     **parameters_of(DefaultSigmas),
     **OPTIONS,
     "autostart": Parameter(False, "Configure and activate the node when its process starts; where that fails it ends with "
                            "status 1. Read at the start only."),
     "publish_tf": Parameter(False, "Publish the transform map -> odom, where odometry is given in odom."),
+    "match_image_hz": Parameter(1.0, "How often ~/match_image is drawn at most, in pictures a second, where somebody subscribes.",
+                                0.01, 30),
     "snapshot_dir": Parameter("", "Folder that ~/save_snapshot writes to; empty for 'promptmid_snapshots' in the ROS log "
                               "folder."),
     **parameters_of(Upkeep),
@@ -82,6 +84,7 @@ class Settings:
     rig: Rig
     options: Options
     publish_tf: bool
+    match_image_hz: float
     snapshots: Path | None
     upkeep: Upkeep
 
@@ -104,7 +107,7 @@ class Settings:
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
             values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], rig, options,
-            values["publish_tf"], _path(values["snapshot_dir"]), Upkeep.read(values))
+            values["publish_tf"], values["match_image_hz"], _path(values["snapshot_dir"]), Upkeep.read(values))
 
 
 def parameter_files(words: Sequence[str]) -> list[Path]:

@@ -26,7 +26,7 @@ TOPICS: dict[str, dict[str, str]] = {
 }
 
 
-class Source:
+class PriorSource:
     """Brings the messages of a rig's source into the form of odometry, and gives them to that.
 
     `shift` (3,) is what odometry in `map` is moved by on its way into the map that flies: a place that was found on that map's

@@ -14,7 +14,8 @@ Work = tuple[Sequence[ChunkReader], Window]
 
 
 class Prefetch:
-    """Brings the window that comes next into the cache: as far on from the last one as that was from the one before.
+    """Brings the window that comes next into the cache: as far on from the last one as that was from the one before, of each
+    thread that asks by itself, as several cameras fly over one map.
 
     One window at a time: while one is being read, those that would come after it are left to their own query. The thread is a
     daemon of Python and ends with this object: a read from a disk that has died holds up no end of a process.
@@ -24,7 +25,7 @@ class Prefetch:
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
-        self._last: Window | None = None
+        self._asked = threading.local()
         threading.Thread(target=_read, args=(self._work, self._idle), name="prefetch", daemon=True).start()
 
     def __del__(self) -> None:
@@ -32,7 +33,8 @@ class Prefetch:
 
     def passed(self, readers: Sequence[ChunkReader], window: Window) -> None:
         """Told of every window that was asked for."""
-        last, self._last = self._last, window
+        last: Window | None = getattr(self._asked, "last", None)
+        self._asked.last = window
         if last is None or last[2:] != window[2:] or last[:2] == window[:2]:
             return
         row, col, height, width = window

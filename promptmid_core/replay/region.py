@@ -10,7 +10,7 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.priorform import ON_GRID
 from promptmid_core.localization.rig import Rig
-from promptmid_core.localization.sources import Source
+from promptmid_core.localization.sources import PriorSource
 from promptmid_core.refmap import read_regions
 from promptmid_core.refmap.format.header import Header
 from promptmid_core.replay.recording import same_crs
@@ -48,7 +48,7 @@ def region_of_flight(path: Path, bag: FlightBag, rig: Rig | None = None) -> Path
 def _first_position(bag: FlightBag, rig: Rig) -> tuple[float, float]:
     """x and y in the bag's frame `map`, of the first odometry that can be used, or of a pose given by hand for it."""
     odometry = Odometry(rig)
-    source = Source(rig, odometry)
+    source = PriorSource(rig, odometry)
     roles = {bag.topic(role): role for role in source.topics}
     by_hand = bag.optional("initial_pose")
     for topic, _, message in bag.messages(*roles, *([by_hand] if by_hand else [])):

@@ -61,4 +61,4 @@ def _started(name: str, usage: str, load: Callable[[], Callable[..., Any]], args
     except InputError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    return run(make_node, args)
+    return run(lambda: [make_node()], args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def open_engine(onnx: Path, side_px: int, allow_build: bool = False, progress: P
 
 
 class EngineNetwork:
-    """An engine on the first CUDA device, for images of one size. One call at a time.
+    """An engine on the first CUDA device, for images of one size. Threads that call it at once take turns.
 
     It can be sent to another process, which reads the engine anew.
     """
@@ -74,6 +75,7 @@ class EngineNetwork:
         self._open()
 
     def _open(self) -> None:
+        self._turn = Lock()
         data = engines.read(self._onnx, self._key, self._command)
         log = Log()
         self._runtime = trt.Runtime(log)
@@ -103,12 +105,13 @@ class EngineNetwork:
         if image.shape != self._key.image:
             raise InputError(f"the engine of {self._onnx} is for images of {self._key.image}, not {image.shape}; build one for "
                              "that size, or choose another backend")
-        for name, values in zip(INPUTS, (image, modality, prompt), strict=True):
-            self._buffers.send(name, values)
-        if not self._context.execute_async_v3(int(self._buffers.stream)):
-            raise RuntimeError(f"{FLAVOUR} could not run the engine of {self._onnx}")
-        for name in OUTPUTS:
-            self._buffers.fetch(name)
-        self._buffers.wait()
-        descriptors, confidence = (self._buffers.host[name].copy() for name in OUTPUTS)
+        with self._turn:
+            for name, values in zip(INPUTS, (image, modality, prompt), strict=True):
+                self._buffers.send(name, values)
+            if not self._context.execute_async_v3(int(self._buffers.stream)):
+                raise RuntimeError(f"{FLAVOUR} could not run the engine of {self._onnx}")
+            for name in OUTPUTS:
+                self._buffers.fetch(name)
+            self._buffers.wait()
+            descriptors, confidence = (self._buffers.host[name].copy() for name in OUTPUTS)
         return descriptors, confidence
