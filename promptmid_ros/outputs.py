@@ -18,8 +18,8 @@ from promptmid_core.outputs.match_keys import Judged
 from promptmid_core.outputs.publication import Publication
 from promptmid_core.outputs.topics import TOPICS
 from promptmid_ros.conversions import kind_of, message
+from promptmid_ros.qualities import overridable
 
-RELIABLE = QoSProfile(depth=10)
 TF_PERIOD_NS = 50_000_000
 
 
@@ -30,7 +30,7 @@ class Outputs:
         self._node, self._publication = node, Publication(geodetic, base_frame, node.get_fully_qualified_name())
         tf_message = _tf_message() if publish_tf else None
         make = node.create_lifecycle_publisher
-        self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", QoSProfile(depth=topic.depth))
+        self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", **overridable(QoSProfile(depth=topic.depth)))
                             for name, topic in TOPICS.items()}
         self._tf = make(tf_message, "/tf", QoSProfile(depth=100)) if tf_message else None
         self._tf_message = tf_message
