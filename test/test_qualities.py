@@ -24,7 +24,7 @@ from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_ros.localizer_node import LocalizerNode
 from promptmid_ros.qualities import check_overrides
 
-IMAGE, POSE = "qos_overrides./image/compressed.subscription", "qos_overrides./localizer/pose.publisher"
+IMAGE, POSE = "qos_overrides./qualities/image/compressed.subscription", "qos_overrides./qualities/localizer/pose.publisher"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def map_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(**given: Any) -> Iterator[LocalizerNode]:
     context = rclpy.Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = LocalizerNode(context=context, parameter_overrides=[Parameter(name, value=value) for name, value in given.items()])
+    # others ask the graph about /localizer
+    node = LocalizerNode(context=context, namespace="qualities",
+                         parameter_overrides=[Parameter(name, value=value) for name, value in given.items()])
     yield node
     node.destroy_node()
     rclpy.shutdown(context=context)
@@ -52,10 +54,11 @@ def test_those_that_are_given_hold_and_the_others_stay(map_path: Path) -> None:
         for _ in range(2):
             assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
             found = qualities(node)
-            assert found["/image/compressed"].depth == 1 and found["/localizer/pose"].depth == 100
-            assert found["/image/compressed"].reliability is ReliabilityPolicy.RELIABLE
-            assert found["/camera_info"].reliability is ReliabilityPolicy.BEST_EFFORT and found["/camera_info"].depth == 5
-            assert found["/odometry"].depth == 200 and found["/localizer/ground_point"].depth == 10
+            assert found["/qualities/image/compressed"].depth == 1 and found["/qualities/localizer/pose"].depth == 100
+            assert found["/qualities/image/compressed"].reliability is ReliabilityPolicy.RELIABLE
+            camera_info = found["/qualities/camera_info"]
+            assert camera_info.reliability is ReliabilityPolicy.BEST_EFFORT and camera_info.depth == 5
+            assert found["/qualities/odometry"].depth == 200 and found["/qualities/localizer/ground_point"].depth == 10
             assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
 
 
