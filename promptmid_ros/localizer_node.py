@@ -17,7 +17,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Range
 
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.descriptors.calibration import uncalibrated
@@ -27,6 +27,7 @@ from promptmid_core.localization.attitude import metres_per_tenth
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
+from promptmid_core.localization.priorform import OFF
 from promptmid_core.localization.rig import BY_TRANSFORMS
 from promptmid_core.localization.sources import TOPICS, stamp_of
 from promptmid_core.outputs import contents
@@ -92,7 +93,7 @@ class LocalizerNode(LifecycleNode):
             localizer = open_localizer(settings, self._building, common=self._common)
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
-            outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf)
+            outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf, settings.match_image_hz)
             self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig), geodetic)
             self._subscribe(self._setup)
             tell_unused(self)
@@ -171,6 +172,8 @@ class LocalizerNode(LifecycleNode):
                 raise InputError(f"parameter prior_source is '{setup.settings.rig.prior.source}', but {kind.partition('/')[0]} "
                                  "is not installed; install it or set another source")
             setup.subscriptions.append(subscribe(heard, topic, self._guard(partial(self._on_prior, topic)), ODOMETRY_QOS))
+        if setup.settings.rig.prior.height_along != OFF:
+            setup.subscriptions.append(subscribe(Range, "height", self._guard(self._on_height), ODOMETRY_QOS))
         transforms = message_type("tf2_msgs/msg/TFMessage")
         if transforms is not None:
             setup.subscriptions.append(subscribe(transforms, "/tf_static", self._guard(self._on_transforms), LATCHED))
@@ -239,6 +242,13 @@ class LocalizerNode(LifecycleNode):
         if map_from_odom is not None:
             self._setup.outputs.publish_transform(stamp_of(message), map_from_odom)
 
+    def _on_height(self, message: Range) -> None:
+        if self._activation is not None:
+            height = self._activation.intake.height
+            height.add(message)
+            if height.fault:
+                self.get_logger().warning(f"height is not taken: {height.fault}", throttle_duration_sec=WARN_EVERY_S)
+
     def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
         if self._activation is None:
             return
@@ -258,8 +268,9 @@ class LocalizerNode(LifecycleNode):
         latency = latency_ms(self.get_clock().now().nanoseconds, outcome.fix.stamp_ns)
         fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
         activation.last = replace(outcome, fix=fix)
-        activation.told = setup.outputs.publish(
-            Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped))
+        judged = Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped,
+                        camera=outcome.frame.camera if outcome.frame else None)
+        activation.told = setup.outputs.publish(judged, setup.localizer.reference)
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 
     def _fail(self, arrival: Arrival, trace: str) -> None:
@@ -267,7 +278,7 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().error(f"an image could not be processed: {trace}", throttle_duration_sec=WARN_EVERY_S)
         if self._activation is not None and self._setup is not None:
             self._setup.outputs.publish(Judged(stamp_ns(arrival.message.header), None, dropped=arrival.dropped,
-                                               failure=trace.strip().splitlines()[-1]))
+                                               failure=trace.strip().splitlines()[-1]), self._setup.localizer.reference)
             self._activation.verdicts.add(INTERNAL_ERROR, False, (time.monotonic() - arrival.came) * 1e3, None)
 
     def _watch(self) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.odometry import MAP, ODOM
 from promptmid_core.outputs import contents
+from promptmid_core.outputs.live import Live
 from promptmid_core.outputs.match_keys import Judged
 from promptmid_core.outputs.publication import Publication
-from promptmid_core.outputs.topics import TOPICS
+from promptmid_core.outputs.topics import TOPICS, VIEWS, Topic
+from promptmid_core.refmap import ReferenceMap
 from promptmid_ros.conversions import kind_of, message
 from promptmid_ros.qualities import overridable
 
@@ -26,18 +29,20 @@ TF_PERIOD_NS = 50_000_000
 class Outputs:
     """The publishers of a configured node. Raises InputError where a transform is asked for and tf2_msgs is not installed."""
 
-    def __init__(self, node: LifecycleNode, geodetic: Geodetic, base_frame: str, publish_tf: bool) -> None:
+    def __init__(self, node: LifecycleNode, geodetic: Geodetic, base_frame: str, publish_tf: bool, match_image_hz: float) -> None:
         self._node, self._publication = node, Publication(geodetic, base_frame, node.get_fully_qualified_name())
+        self._live = Live(match_image_hz)
         tf_message = _tf_message() if publish_tf else None
         make = node.create_lifecycle_publisher
-        self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", **overridable(QoSProfile(depth=topic.depth)))
-                            for name, topic in TOPICS.items()}
+        self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", **overridable(_qos(topic)))
+                            for name, topic in (TOPICS | VIEWS).items()}
         self._tf = make(tf_message, "/tf", QoSProfile(depth=100)) if tf_message else None
         self._tf_message = tf_message
         self._tf_ns = 0
 
-    def publish(self, judged: Judged) -> Judged:
-        """Every image's diagnostics, what else a fix brings, and where somebody listens what is made on demand.
+    def publish(self, judged: Judged, reference: ReferenceMap) -> Judged:
+        """Every image's diagnostics, what else a fix brings, and where somebody listens what is made on demand; last, of the map
+        that the image was matched with, the views.
 
         Returns what was told.
         """
@@ -45,6 +50,12 @@ class Outputs:
             judged = replace(judged, north=self._publication.north(judged.fix))
         for name, content in self._publication.of(judged, self._heard):
             self._publishers[name].publish(message(kind_of(TOPICS[name].kind), content))
+        try:
+            for name, content in self._live.of(judged, reference, self._heard):
+                self._publishers[name].publish(message(kind_of(VIEWS[name].kind), content))
+        except Exception:
+            # the verdict is out and stands: what is only looked at takes nothing from it
+            self._node.get_logger().error(f"a view could not be made: {traceback.format_exc()}", throttle_duration_sec=5.0)
         return judged
 
     def publish_transform(self, stamp_ns: int, map_from_odom: Pose) -> None:
@@ -64,6 +75,11 @@ class Outputs:
 
     def _heard(self, name: str) -> bool:
         return self._publishers[name].get_subscription_count() > 0
+
+
+def _qos(topic: Topic) -> QoSProfile:
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE
+    return QoSProfile(depth=topic.depth, durability=durability)
 
 
 def _tf_message() -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptmid_core.geometry import Prior
+from promptmid_core.geometry import Prior, Terrain
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.intake import Intake
@@ -107,6 +107,10 @@ class Worker:
     def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         """Return where the localizer in use expects a frame."""
         return self._localizer.expect(frame, prior)
+
+    @property
+    def terrain(self) -> Terrain:
+        return self._localizer.terrain
 
     def match(self, frame: Frame, prior: Prior, expect: Expect) -> Candidate:
         """Match with the localizer in use."""

@@ -4,21 +4,26 @@ import json
 import math
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, Flight, Localizer
+from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, WAIT_S, Flight, Localizer
 from lifecycle_msgs.srv import GetState
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from simulated import Scene
 
 from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
 from promptmid_core.descriptors import load
 from promptmid_core.geometry import Pose
+from promptmid_core.outputs.topics import VIEWS
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.world.options import WorldOptions
 from promptmid_core.simulation.world.simulate import simulate_world
+from promptmid_ros.conversions import kind_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
@@ -101,6 +106,38 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         assert float(verdicts[-1]["grid_convergence_deg"]) == pytest.approx(convergence, abs=1e-3)
         assert navsat.position_covariance_type == 3
         assert navsat.header.frame_id == "base_link"
+        _look(localizer, flight)
+
+
+def _look(localizer: Localizer, flight: Flight) -> None:
+    """Each view comes once somebody subscribes, and the map, which is latched, also to who comes after it was sent."""
+    heard: dict[str, list[Any]] = {name: [] for name in VIEWS}
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+    def subscribe(name: str, put: Callable[[Any], None]) -> None:
+        qos = latched if VIEWS[name].latched else QoSProfile(depth=10)
+        localizer.node.create_subscription(kind_of(VIEWS[name].kind), f"{localizer.name}/{name}", put, qos)
+
+    def until(true: Callable[[], Any], meanwhile: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + 2 * WAIT_S
+        while not true():
+            assert time.monotonic() < deadline, localizer.log()
+            meanwhile()
+
+    for name, messages in heard.items():
+        subscribe(name, messages.append)
+    until(lambda: all(heard.values()), lambda: flight.show(localizer))
+    footprint, trail = heard["footprint"][0].markers
+    assert len(footprint.points) == 5 and len(trail.points) >= 2
+    assert heard["match_image"][0].encoding == "rgb8" and any(heard["match_image"][0].data)
+    surroundings = heard["map"][0]
+    assert len(surroundings.data) == surroundings.info.width * surroundings.info.height
+    assert max(surroundings.data) == 100 and len(heard["map"]) == 1
+
+    late: list[Any] = []
+    subscribe("map", late.append)
+    until(lambda: late, lambda: time.sleep(0.02))
+    assert late[0].header.stamp == surroundings.header.stamp
 
 
 def _prior(flight: Flight) -> Pose:

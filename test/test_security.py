@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from small_maps import rasters
 
 from promptmid_core.descriptors.structural import Structural
-from promptmid_core.localization.priorform import SOURCES
+from promptmid_core.localization.priorform import DOWNWARD, SOURCES
 from promptmid_core.localization.settings import PARAMETERS
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_ros.autopilot.mavlink_node import MavlinkNode
@@ -54,7 +54,8 @@ def node(map_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalizerN
     context = rclpy.Context()
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(map_path)),
-                                                               Parameter("publish_tf", value=True)])
+                                                               Parameter("publish_tf", value=True),
+                                                               Parameter("height_along", value=DOWNWARD)])
     yield node
     node.destroy_node()
     rclpy.shutdown(context=context)

@@ -112,7 +112,7 @@ class FlightBag:
 
     def taken(self) -> list[str]:
         """Return what each role is taken from, one a line."""
-        roles = {role: self.optional(role) for role in TYPES if role not in topics.PRIORS or self.names.named(role)}
+        roles = {role: self.optional(role) for role in TYPES if role not in topics.BY_PARAMETER or self.names.named(role)}
         return [f"{role.replace('_', ' ')}: {topics.listed(self.recorded, [name])}" for role, name in roles.items() if name]
 
     def messages(self, *topics: str) -> Iterator[tuple[str, int, Any]]:

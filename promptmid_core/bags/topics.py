@@ -24,18 +24,20 @@ TYPES: dict[str, tuple[str, ...]] = {
     "navsat": (NAVSAT_FIX,),
     "imu": ("sensor_msgs/msg/Imu",),
     "vehicle_odometry": ("px4_msgs/msg/VehicleOdometry",),
+    "height": ("sensor_msgs/msg/Range",),
 }
 # what a prior may come from in place of odometry, where the parameter prior_source says so
 PRIORS = ("prior_pose", "navsat", "imu", "vehicle_odometry")
+BY_PARAMETER = (*PRIORS, "height")  # taken where parameters ask for it
 # a tree of transforms may hold a truth, or the filter's own belief, and a point is often a click: only who names it knows
 BY_NAME_ALONE = (TF, POINT)
 IMAGE_TOPICS = ("/image/compressed", "/image")
 USUAL = {"image": IMAGE_TOPICS, "camera_info": ("/camera_info",), "odometry": ("/odometry",),
             "ground_truth": ("/ground_truth",), "initial_pose": ("/initialpose",), "prior_pose": ("/prior_pose",),
-            "navsat": ("/navsat",), "imu": ("/imu",), "vehicle_odometry": ("/vehicle_odometry",)}
+            "navsat": ("/navsat",), "imu": ("/imu",), "vehicle_odometry": ("/vehicle_odometry",), "height": ("/height",)}
 OPTIONS = {"image": "--image", "camera_info": "--camera-info", "odometry": "--odometry", "ground_truth": "--truth",
            "initial_pose": "--initial-pose", "prior_pose": "--prior-pose", "navsat": "--navsat", "imu": "--imu",
-           "vehicle_odometry": "--vehicle-odometry"}
+           "vehicle_odometry": "--vehicle-odometry", "height": "--height"}
 COMPRESSED, DEPTH, OWN = "/compressed", "compressedDepth", "match_diagnostics"
 
 
@@ -63,6 +65,7 @@ class Topics:
     navsat: str | None = None
     imu: str | None = None
     vehicle_odometry: str | None = None
+    height: str | None = None
     part: Part = Part()
     truth_offset_s: float = 0.0
 
@@ -141,7 +144,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
 
 def _of_others(topics: Mapping[str, str], names: Topics, role: str) -> set[str]:
     """What is taken already: by name, by its default name, and for the truth what alone can be the odometry."""
-    others = [other for other in TYPES if other != role and (other not in PRIORS or names.named(other))]
+    others = [other for other in TYPES if other != role and (other not in BY_PARAMETER or names.named(other))]
     taken = {name for other in others for name in names.of(other) if topics.get(name) in TYPES[other]}
     if role == "ground_truth" and not taken & set(names.of("odometry")):
         recorded = {name: Recorded(kind, 1) for name, kind in topics.items()}

@@ -33,6 +33,7 @@ TOPICS = {
     "imu": ("--imu", "--imu-topic", "the attitude of the prior where prior_source is navsat_imu: a topic of the bag", "/imu"),
     "vehicle_odometry": ("--vehicle-odometry", "--vehicle-odometry-topic",
                          "the prior where prior_source is vehicle_odometry: a topic of the bag", "/vehicle_odometry"),
+    "height": ("--height", "--height-topic", "ranges, where height_along is set: a topic of the bag", "/height"),
 }
 FILES = {"camera_info": (".yaml", ".yml"), "ground_truth": (".csv", ".tum", ".txt")}
 SETTINGS = ("region", "descriptor", "backend", "network", "camera_calibration")

@@ -106,13 +106,15 @@ class DeadReckoning:
 class Prior:
     """Where the filter believes `base_link` is: time in ns, pose in `map`, covariance (6, 6) in ROS order.
 
-    `motion`: the same pose by the aircraft's motion alone, None where nothing is known of that.
+    `motion`: the same pose by the aircraft's motion alone, None where nothing is known of that; `ranged`: whether its height is
+    that above the ground by a range.
     """
 
     stamp_ns: int
     pose: Pose
     covariance: Float64
     motion: DeadReckoning | None = None
+    ranged: bool = False
 
     @property
     def way(self) -> DeadReckoning:

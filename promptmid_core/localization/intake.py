@@ -12,7 +12,7 @@ from promptmid_core.bags.images import image_from, image_from_compressed
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.bags.size import Size
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Prior
+from promptmid_core.geometry import Prior, Terrain
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.anchor import Anchor
 from promptmid_core.localization.boresight import Boresight
@@ -20,6 +20,7 @@ from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.frozen import FrozenImages
+from promptmid_core.localization.height import Height
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
@@ -32,6 +33,9 @@ from promptmid_core.reasons import Reason
 
 class Localizing(Protocol):
     """What the intake needs of a Localizer."""
+
+    @property
+    def terrain(self) -> Terrain: ...
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere: ...
     def match(self, frame: Frame, prior: Prior, expect: Callable[[Frame, Prior], Expectation | Anywhere]) -> Candidate: ...
@@ -47,7 +51,7 @@ class Localized:
 
 
 class Intake:
-    """Holds what the images to come need: camera_info, how the camera is mounted, odometry. For use by several threads.
+    """Holds what the images to come need: camera_info, how the camera is mounted, odometry, ranges. For use by several threads.
 
     What the rig's calibration knows of the camera is applied here: a frame has the camera as it is and the time at which it was
     taken, and so has all that follows from it. `boresight`: whether the fixes so far let that camera be as it is told.
@@ -61,6 +65,7 @@ class Intake:
         self.cameras = cameras or CameraInfos()
         self.mounts = mounts or Mounts(rig)
         self.odometry = Odometry(rig, shift, buffer)
+        self.height = Height(rig.prior)
         self.source = PriorSource(rig, self.odometry, geodetic, shift)
         self.boresight = Boresight()
         self._calibration = rig.calibration
@@ -82,6 +87,8 @@ class Intake:
             with clock("decode"):
                 frame = self.frame(message)
             prior, anchor = self.odometry.at(stamp)
+            if self.height.on:
+                prior = self.height.applied(prior, frame.camera, self.odometry, localizer.terrain)
             place = self.odometry.place(stamp)
             candidate = localizer.match(frame, prior, localizer.expect)
             candidate = self._frozen.judged(candidate, frame.image, place, prior.motion.doubt if prior.motion else 0.0)

@@ -41,13 +41,13 @@ class Kept:
     """What is known after a frame.
 
     `map_from_motion`: where the frame of dead reckoning lies in `map`, without the correction that `belief` is about; `motion`
-    and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the
-    last frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected
-    by; `unheld`: frames since a place was held, `unseen`: of those the last ones that show nothing that could be one; `score`:
-    of the place held, and its `usual` one; `drift` (2,): of dead reckoning, in m/s; `held` (2,): the correction of the last
-    fix, None before the first and where the way since is in doubt; `dispute`: what parts of the map disagree on; `standing`: the
-    likeliest place, None before the first look; `by_fixes`, `by_points`: a filter that takes all fixes for
-    independent, or all ground points.
+    and `stamp_ns` of the frame; `fixed_m`, `fixed_ns`: how far had been flown at the last fix, and when; `known_m`: at the last
+    frame whose place was known; `heading`, `height`: how well both are known; `lift` metres that the height is corrected by, of
+    priors whose height is by a range or, not `ranged`, of others; `unheld`: frames since a place was held, `unseen`: of those the
+    last ones that show nothing that could be one; `score`: of the place held, and its `usual` one; `drift` (2,): of dead
+    reckoning, in m/s; `held` (2,): the correction of the last fix, None before the first and where the way since is in doubt;
+    `dispute`: what parts of the map disagree on; `standing`: the likeliest place, None before the first look; `by_fixes`,
+    `by_points`: a filter that takes all fixes for independent, or all ground points.
     """
 
     belief: Belief
@@ -60,6 +60,7 @@ class Kept:
     heading: Correction
     height: Correction
     lift: float = 0.0
+    ranged: bool = False
     unheld: int = 0
     unseen: int = 0
     score: float = 0.0
@@ -72,6 +73,10 @@ class Kept:
     standing: Likeliest | None = None
     by_fixes: Follower = NOTHING
     by_points: Follower = NOTHING
+
+    def lift_of(self, ranged: bool) -> float:
+        """Return the lift of a prior whose height is by a range or not: of another kind than those before it is not known."""
+        return self.lift if self.ranged == ranged else 0.0
 
     def joins(self, motion: DeadReckoning) -> bool:
         """Return whether dead reckoning joins what is known to a later motion."""

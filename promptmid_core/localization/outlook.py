@@ -75,7 +75,7 @@ class Outlook:
         spread = 0.0 if self.reference.has_dem else self.options.track.ground_sigma_m ** 2
         covariance = prior.covariance.copy()
         covariance[2, 2] += spread
-        lift = kept.lift if kept else 0.0
+        lift = kept.lift_of(prior.ranged) if kept else 0.0
         prior = replace(prior, pose=_lifted(prior.pose, lift), covariance=covariance)
         cell = COARSE_FACTOR * self.reference.stride * level_of(frame, prior.pose, self.reference, self.terrain).gsd
         map_from_motion = kept.map_at(prior.stamp_ns) if kept else prior.map_from_motion

@@ -61,6 +61,8 @@ PARAMETERS: dict[str, Parameter] = {
     "autostart": Parameter(False, "Configure and activate the node when its process starts; where that fails it ends with "
                            "status 1. Read at the start only."),
     "publish_tf": Parameter(False, "Publish the transform map -> odom, where odometry is given in odom."),
+    "match_image_hz": Parameter(1.0, "How often ~/match_image is drawn at most, in pictures a second, where somebody subscribes.",
+                                0.01, 30),
     "snapshot_dir": Parameter("", "Folder that ~/save_snapshot writes to; empty for 'promptmid_snapshots' in the ROS log "
                               "folder."),
     **parameters_of(Upkeep),
@@ -82,6 +84,7 @@ class Settings:
     rig: Rig
     options: Options
     publish_tf: bool
+    match_image_hz: float
     snapshots: Path | None
     upkeep: Upkeep
 
@@ -104,7 +107,7 @@ class Settings:
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
             values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], rig, options,
-            values["publish_tf"], _path(values["snapshot_dir"]), Upkeep.read(values))
+            values["publish_tf"], values["match_image_hz"], _path(values["snapshot_dir"]), Upkeep.read(values))
 
 
 def parameter_files(words: Sequence[str]) -> list[Path]:

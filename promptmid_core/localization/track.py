@@ -122,7 +122,7 @@ class Track:
         if kept is not None:
             # what a filter was told before it was lost it has not forgotten
             begun = replace(begun, by_fixes=kept.by_fixes, by_points=kept.by_points)
-        self._kept, self._quest, self._start = replace(begun, lift=lift), None, None
+        self._kept, self._quest, self._start = replace(begun, lift=lift, ranged=candidate.prior.ranged), None, None
         return Spot(float(correction[0]), float(correction[1]), sought.probability)
 
     def _seen(self, candidate: Candidate) -> Spot:
@@ -270,7 +270,8 @@ class Track:
         held = np.array([place.east, place.north])
         self._kept = replace(
             kept, drift=kept.drift_by(held, candidate.stamp_ns), fixed_ns=candidate.stamp_ns, fixed_m=kept.motion.flown,
-            known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, lift=kept.lift + lift, unheld=0,
+            known_m=kept.motion.flown, map_from_motion=about @ kept.map_from_motion, unheld=0,
+            lift=kept.lift_of(candidate.prior.ranged) + lift, ranged=candidate.prior.ranged,
             heading=Correction(heading, float(told[5, 5])),
             height=Correction(spread, float(told[2, 2])), score=score, usual=max(0.97 * kept.usual, score), held=held)
         self.state = State.TRACKING

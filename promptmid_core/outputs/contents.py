@@ -22,6 +22,8 @@ Content = dict[str, Any]
 # as sensor_msgs has them
 STATUS_FIX, COVARIANCE_KNOWN = 0, 3
 FIELD_TYPES = {"f4": 7, "f8": 8}
+# geometry_msgs/Pose of what is given in `map`
+UNMOVED: Content = {"position": {"x": 0.0, "y": 0.0, "z": 0.0}, "orientation": {"x": 0.0, "y": 0.0, "z": 0.0, "w": 1.0}}
 # RViz shows clouds whose x, y and z are float32; of a probability near 1 that would leave too few digits
 HYPOTHESIS = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("yaw", "f4"), ("probability", "f8")])
 

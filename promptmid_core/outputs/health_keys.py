@@ -177,6 +177,10 @@ HEALTH = {
                                 "is more than twice what their covariance allows; else empty ([ros](ros.md#odometry)).",
                                 warn=NOT_EMPTY,
                                 cure="state the roll and pitch of the odometry with the covariance that they are worth"),
+    "height_fault": Key(_active(lambda active: active.intake.height.fault),
+                        "Why the last range on `height` did not tell the height above the ground, with value and limit; empty "
+                        "where it did, and with `height_along` off ([ros](ros.md#height-above-the-ground)).", warn=NOT_EMPTY,
+                        cure="look at the range finder, its limits and stamps, and at height_along; off does without"),
     "boresight_suspect": Key(_active(lambda active: str(active.intake.boresight.suspicion or "")),
                              "How the camera seems to be mounted, or its images timed, otherwise than told, by the fixes since "
                              "activation; else empty ([calibration](calibration.md#the-live-hint)).", warn=NOT_EMPTY,

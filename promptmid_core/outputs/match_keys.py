@@ -8,6 +8,7 @@ from math import degrees, pi
 
 import numpy as np
 
+from promptmid_core.geometry import Camera
 from promptmid_core.georaster.geodetic import North
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import Fix, GroundPoint, State
@@ -40,7 +41,7 @@ class Judged:
     """An image with its verdict, as `~/match_diagnostics` tells of it; without a `fix` the program failed on it.
 
     `processing_ms`: from its arrival to the verdict; `latency_ms`: from its stamp; `dropped`: images that were dropped since the
-    one before; `north`: of the grid, where it was matched.
+    one before; `north`: of the grid, where it was matched; `camera`: that took it, where that is known.
     """
 
     stamp_ns: int
@@ -50,6 +51,7 @@ class Judged:
     dropped: int = 0
     failure: str = ""
     north: North | None = None
+    camera: Camera | None = None
 
     @property
     def summary(self) -> str:

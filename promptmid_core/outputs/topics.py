@@ -27,4 +27,10 @@ TOPICS = {
     "hypotheses": Topic("sensor_msgs/msg/PointCloud2", on_demand=True),
     "match_diagnostics": Topic(DIAGNOSTICS, depth=50),
 }
+# to look at live, and in no record of a flight
+VIEWS = {
+    "footprint": Topic("visualization_msgs/msg/MarkerArray", on_demand=True),
+    "match_image": Topic("sensor_msgs/msg/Image", depth=1, on_demand=True),
+    "map": Topic("nav_msgs/msg/OccupancyGrid", depth=1, latched=True, on_demand=True),
+}
 HEALTH_TOPIC = "/diagnostics"

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from promptmid_core.arrays import Float32, Float64, Mask, UInt8
-from promptmid_core.geometry import Grid, Pose
-from promptmid_core.localization.fix import Candidate
+from promptmid_core.arrays import UInt8
+from promptmid_core.outputs.sidebyside import draw_ties, laid, rgb, tinted
 from promptmid_core.plots import uri
-from promptmid_core.preview.overview import grey
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.examples import Example
 
@@ -28,111 +26,21 @@ class MatchPictures:
     blend: str
 
 
-@dataclass(frozen=True)
-class SideBySide:
-    """A frame beside the map on the grid of its patch, (H, W) each: `optical` and `sar`, in grey where the match puts the frame,
-    and the pixels (N, 2) of its tie points in either, with their `weight` (N,)."""
-
-    optical: UInt8
-    sar: UInt8
-    seen: Float64
-    found: Float64
-    weight: Float64
-
-
-def laid(candidate: Candidate, reference: ReferenceMap) -> SideBySide | None:
-    """Lay a frame beside the map; None where it was refused before it could be laid on the ground."""
-    if candidate.patch is None or candidate.prior is None:
-        return None
-    patch = candidate.patch
-    from_pose = candidate.laid or candidate.prior.pose
-    found = candidate.pose if candidate.pose is not None else from_pose
-    middle = patch.grid.to_map((patch.grid.width - 1) / 2, (patch.grid.height - 1) / 2)
-    affine = _moved(patch.grid, from_pose, found, float(reference.terrain().height(*middle)))
-    sar, sar_valid = _sar_under(patch.grid, affine, reference)
-    image = np.asarray(patch.image)
-    optical = grey(cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image, patch.valid)
-    seen = on_map = np.empty((0, 2))
-    weight = np.empty(0)
-    if candidate.ties is not None and len(candidate.ties.weight):
-        weight = candidate.ties.weight
-        seen = np.column_stack(patch.grid.to_pixel(candidate.ties.seen[:, 0], candidate.ties.seen[:, 1]))
-        on_map = np.column_stack(patch.grid.to_pixel(candidate.ties.found[:, 0], candidate.ties.found[:, 1]))
-        back = cv2.invertAffineTransform(affine)
-        on_map = on_map @ back[:, :2].T + back[:, 2]
-    return SideBySide(optical, grey(sar, sar_valid), seen, on_map, weight)
-
-
 def match_pictures(example: Example, reference: ReferenceMap) -> MatchPictures | None:
     """Return the pictures of an example; None where its frame was refused before it could be laid on the ground."""
     both = laid(example.candidate, reference)
     if both is None:
         return None
     rows, cols = np.indices(both.optical.shape) // CHECK_PX
-    blend = np.where(((rows + cols) % 2 == 0)[..., None], _tinted(both.sar), _rgb(both.optical))
-    optical, sar = _enlarged(_rgb(both.optical)), _enlarged(_tinted(both.sar))
-    _draw_ties(optical, both.seen, both.weight)
-    _draw_ties(sar, both.found, both.weight)
+    blend = np.where(((rows + cols) % 2 == 0)[..., None], tinted(both.sar), rgb(both.optical))
+    optical, sar = _enlarged(rgb(both.optical)), _enlarged(tinted(both.sar))
+    draw_ties(optical, both.seen, both.weight, ZOOM)
+    draw_ties(sar, both.found, both.weight, ZOOM)
     return MatchPictures(_png(optical), _png(sar), _png(_enlarged(blend)))
-
-
-def _moved(grid: Grid, laid: Pose, found: Pose, ground_z: float) -> Float64:
-    """The affine (2, 3) from pixels of a patch laid out with `laid` to the pixels of the same grid where `found` puts them.
-
-    A ground point keeps its direction in the body; the ground under the patch is taken as level at `ground_z`.
-    """
-    corners = np.array([[0.0, 0.0], [grid.width - 1.0, 0.0], [0.0, grid.height - 1.0]])
-    x, y = grid.to_map(corners[:, 0], corners[:, 1])
-    ground = np.column_stack([x, y, np.full(3, ground_z)])
-    rays = (ground - laid.position) @ laid.rotation @ found.rotation.T
-    points = found.position + rays * ((ground_z - found.position[2]) / rays[:, 2])[:, None]
-    pixels = np.column_stack(grid.to_pixel(points[:, 0], points[:, 1]))
-    affine: Float64 = cv2.getAffineTransform(corners.astype(np.float32), pixels.astype(np.float32)).astype(np.float64)
-    return affine
-
-
-def _sar_under(grid: Grid, affine: Float64, reference: ReferenceMap) -> tuple[Float32, Mask]:
-    """The SAR map resampled to where `affine` puts each pixel of `grid`, and where it has data."""
-    right, bottom = grid.width - 1, grid.height - 1
-    corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]]) @ affine[:, :2].T + affine[:, 2]
-    col, row = reference.grid.to_pixel(*grid.to_map(corners[:, 0], corners[:, 1]))
-    left, top = int(np.floor(col.min())) - 2, int(np.floor(row.min())) - 2
-    window = reference.image(left, top, int(np.ceil(col.max())) + 3 - left, int(np.ceil(row.max())) + 3 - top)
-    # patch pixel -> where it is on its own grid -> metres -> pixel of the window
-    scale = grid.gsd / window.grid.gsd
-    shift = window.grid.to_pixel(grid.x, grid.y)
-    chain = np.column_stack([affine[:, :2] * scale, affine[:, 2] * scale + np.array([float(shift[0]), float(shift[1])])])
-    size, flags = (grid.width, grid.height), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    image = cv2.warpAffine(window.image.astype(np.float32) * window.valid, chain, size, flags=flags)
-    valid = cv2.warpAffine(window.valid.astype(np.float32), chain, size, flags=flags)
-    return np.asarray(image, np.float32), valid > 0.999
-
-
-def _draw_ties(image: UInt8, pixels: Float64, weight: Float64) -> None:
-    if not len(weight):
-        return
-    colours = cv2.applyColorMap(np.clip(weight * 255, 0, 255).astype(np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
-    for (x, y), colour in zip(pixels, colours, strict=True):
-        if not (np.isfinite(x) and np.isfinite(y)):
-            continue
-        centre = round((x + 0.5) * ZOOM - 0.5), round((y + 0.5) * ZOOM - 0.5)
-        cv2.circle(image, centre, 7, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(image, centre, 5, tuple(int(c) for c in colour), -1, cv2.LINE_AA)
 
 
 def _enlarged(image: UInt8) -> UInt8:
     return np.ascontiguousarray(np.repeat(np.repeat(image, ZOOM, axis=0), ZOOM, axis=1))
-
-
-def _rgb(image: UInt8) -> UInt8:
-    return np.repeat(image[..., None], 3, axis=2)
-
-
-def _tinted(image: UInt8) -> UInt8:
-    """Grey to a warm duotone, so that the two sensors can be told apart in the checkerboard."""
-    share = image[..., None].astype(np.float32) / 255
-    dark, light = np.array([38.0, 22.0, 10.0]), np.array([255.0, 238.0, 214.0])
-    return np.asarray(dark + share * (light - dark), np.uint8)
 
 
 def _png(image: UInt8) -> str:

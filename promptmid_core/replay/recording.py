@@ -11,7 +11,7 @@ import numpy as np
 
 from promptmid_core.bags.bag import FlightBag
 from promptmid_core.bags.messages import stamp_ns
-from promptmid_core.bags.topics import PRIORS, TF, USUAL, Part
+from promptmid_core.bags.topics import BY_PARAMETER, TF, USUAL, Part
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import Pose
 from promptmid_core.georaster import UNKNOWN_DATUM, MapFrame
@@ -93,6 +93,8 @@ class Recording:
         self.intake = Intake(rig, shift=self._shift, buffer=PriorBuffer(keep_ns=WHOLE_FLIGHT_NS), geodetic=geodetic)
         # what the bag calls the topics that the source is heard on
         self._prior_topics = {bag.topic(role): role for role in self.intake.source.topics}
+        self._ranges = bag.optional("height") if self.intake.height.on else None
+        self._heights_unused: list[str] = []
         self._bad: list[Refusal] = []
         self._unstated: Counter[tuple[str, ...]] = Counter()
         self._late = 0
@@ -108,6 +110,7 @@ class Recording:
         bag, intake = self._bag, self.intake
         odometry = Feed(bag, list(self._prior_topics), self._take_prior)
         cameras = Feed(bag, [bag.topic("camera_info")], lambda _, message: intake.cameras.add(message))
+        heights = Feed(bag, [self._ranges], self._take_height) if self._ranges else None
         transforms = Feed(bag, [TF_STATIC], self._take_transforms) if bag.topics.get(TF_STATIC) == TF else None
         images, by_hand = bag.image_topic, bag.optional("initial_pose")
         first_ns, last_ns = _span(bag, self._part)
@@ -117,6 +120,8 @@ class Recording:
                 break
             odometry.until(bag_ns)
             cameras.until(bag_ns)
+            if heights is not None:
+                heights.until(bag_ns)
             if topic != images:
                 anew = self._take_pose(message, topic) or anew
                 continue
@@ -138,6 +143,8 @@ class Recording:
                 while not intake.mounts.known(message.header.frame_id) and transforms.one():
                     pass
             yield RecordedImage(bag_ns, message, anew)
+            if intake.height.fault:
+                self._heights_unused.append(intake.height.fault)
             anew = False
         self._note_odometry()
         self._note_truth()
@@ -153,6 +160,9 @@ class Recording:
             self._bad.append(odometry.refusal)
         elif odometry.unstated:
             self._unstated[odometry.unstated] += 1
+
+    def _take_height(self, topic: str, message: Any) -> None:
+        self.intake.height.add(message)
 
     def _take_pose(self, message: Any, topic: str) -> bool:
         """Whether a pose given by hand is taken."""
@@ -173,6 +183,9 @@ class Recording:
         if self._bad:
             count = len(self._bad)
             self.notes.append(f"{count} odometry {_messages(count)} could not be used; the first: {self._bad[0]}.")
+        if self._heights_unused:
+            self.notes.append(f"At {len(self._heights_unused)} of the images something was wrong with the ranges on height; the "
+                              f"first: {self._heights_unused[0]}.")
         for axes, count in self._unstated.items():
             self.notes.append(f"{count} odometry {_messages(count)} stated no covariance of {', '.join(axes)}; the parameters "
                               "default_sigma_* were taken.")
@@ -192,7 +205,8 @@ class Recording:
 
     def _note_topics(self) -> None:
         """Which topics have other names than the defaults and were not named."""
-        roles = [role for role in USUAL if role not in PRIORS or role in self.intake.source.topics]
+        asked = (*self.intake.source.topics, *(["height"] if self._ranges else []))
+        roles = [role for role in USUAL if role not in BY_PARAMETER or role in asked]
         found = {role: name for role in roles if self._bag.names.named(role) is None and (name := self._bag.optional(role))}
         others = [f"{role.replace('_', ' ')} from {name}" for role, name in found.items() if name not in USUAL[role]]
         if others:

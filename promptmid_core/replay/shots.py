@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from promptmid_core.arrays import UInt8
-from promptmid_core.localization.belief import Surface
 from promptmid_core.localization.fix import Candidate
+from promptmid_core.outputs.sidebyside import laid
+from promptmid_core.outputs.surfaces import drawn
 from promptmid_core.plots import uri
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.replay.pictures import laid
 from promptmid_core.replay.run import ReplayedFrame
 
 # characters of all pictures in the page, and what one frame may have of them at the side that it is drawn with
@@ -84,26 +84,10 @@ def shot_of(candidate: Candidate, reference: ReferenceMap, side: int) -> Shot | 
     at = (np.column_stack([both.seen, both.found]) + 0.5) * scale - 0.5
     ties = [[round(float(value), 1) for value in row] + [round(float(weight), 2)]
             for row, weight in zip(at, both.weight, strict=True) if np.isfinite(row).all()]
-    surface, span = (None, []) if candidate.surface is None else _surface(candidate.surface)
-    return Shot(_small(both.optical, size), _small(both.sar, size), surface, span, ties, *size)
-
-
-def _surface(surface: Surface) -> tuple[str | None, list[float]]:
-    """The best score in each cell of the places that were compared, north up, and their bounds."""
-    east, north, scores = surface.east, surface.north, surface.scores
-    known = np.isfinite(scores)
-    if not known.any():
-        return None, []
-    east, north, scores = east[known], north[known], scores[known]
-    side = int(np.clip(np.sqrt(len(scores)), 1, OF_SURFACE))
-    span = [float(value) for value in (east.min(), north.min(), east.max(), north.max())]
-    cells = np.full((side, side), np.nan)
-    col, row = (np.minimum(((values - low) / max(high - low, 1e-9) * side).astype(int), side - 1)
-                for values, low, high in ((east, span[0], span[2]), (-north, -span[3], -span[1])))
-    np.fmax.at(cells, (row, col), scores)
-    low, high = float(np.nanmin(cells)), float(np.nanmax(cells))
-    drawn = np.nan_to_num((cells - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
-    return _jpeg(drawn), [round(value, 1) for value in span]
+    surface = None if candidate.surface is None else drawn(candidate.surface, OF_SURFACE)
+    span = [round(value, 1) for value in surface[1]] if surface else []
+    return Shot(_small(both.optical, size), _small(both.sar, size), _jpeg(surface[0]) if surface else None, span, ties,
+                *size)
 
 
 def _small(image: UInt8, size: tuple[int, int]) -> str:

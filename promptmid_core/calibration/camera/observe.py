@@ -48,6 +48,7 @@ class Unsure:
 
     def __init__(self, localizer: Localizer, tilt: float) -> None:
         self._localizer, self._tilt = localizer, tilt
+        self.terrain = localizer.terrain
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         return self._localizer.expect(frame, prior)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from promptmid_core.geometry import Camera, Pose
+from promptmid_core.geometry import Pose
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.georaster.geodetic import Geodetic
+from promptmid_core.outputs.markers import seen_ground
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.replay.results.row import row_of
 from promptmid_core.replay.run import Flight, ReplayedFrame
@@ -43,16 +44,6 @@ def write_globe(folder: Path, flight: Flight, reference: ReferenceMap) -> None:
         features += _footprint(frame, geodetic, terrain, {"kind": "footprint", **told})
     (folder / "track.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}, allow_nan=False) + "\n",
                                           encoding="utf-8")
-
-
-def seen_ground(camera: Camera, pose: Pose, terrain: Terrain) -> list[np.ndarray[Any, np.dtype[np.float64]]] | None:
-    """Return where the corners (3,) of an image meet the ground, counter-clockwise from above or clockwise; None where one does
-    not."""
-    right, bottom = camera.width - 1.0, camera.height - 1.0
-    eye = pose @ camera.mount
-    rays = camera.rays(np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])) @ eye.rotation.T
-    points, hit = terrain.intersect(eye.position, rays)
-    return list(points) if hit.all() else None
 
 
 def _footprint(frame: ReplayedFrame, geodetic: Geodetic, terrain: Terrain, told: dict[str, Any]) -> list[dict[str, Any]]:
