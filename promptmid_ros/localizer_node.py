@@ -268,8 +268,7 @@ class LocalizerNode(LifecycleNode):
         latency = latency_ms(self.get_clock().now().nanoseconds, outcome.fix.stamp_ns)
         fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
         activation.last = replace(outcome, fix=fix)
-        judged = Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped,
-                        camera=outcome.frame.camera if outcome.frame else None)
+        judged = Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped, camera=outcome.camera)
         activation.told = setup.outputs.publish(judged, setup.localizer.reference)
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 

@@ -18,6 +18,7 @@ from promptmid_core.outputs import contents
 from promptmid_core.outputs.live import Live
 from promptmid_core.outputs.match_keys import Judged
 from promptmid_core.outputs.publication import Publication
+from promptmid_core.outputs.story import Story
 from promptmid_core.outputs.topics import TOPICS, VIEWS, Topic
 from promptmid_core.refmap import ReferenceMap
 from promptmid_ros.conversions import kind_of, message
@@ -31,7 +32,7 @@ class Outputs:
 
     def __init__(self, node: LifecycleNode, geodetic: Geodetic, base_frame: str, publish_tf: bool, match_image_hz: float) -> None:
         self._node, self._publication = node, Publication(geodetic, base_frame, node.get_fully_qualified_name())
-        self._live = Live(match_image_hz)
+        self._live, self._story = Live(match_image_hz), Story()
         tf_message = _tf_message() if publish_tf else None
         make = node.create_lifecycle_publisher
         self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", **overridable(_qos(topic)))
@@ -42,7 +43,7 @@ class Outputs:
 
     def publish(self, judged: Judged, reference: ReferenceMap) -> Judged:
         """Every image's diagnostics, what else a fix brings, and where somebody listens what is made on demand; last, of the map
-        that the image was matched with, the views.
+        that the image was matched with, the views. The log gets what is new in the flight.
 
         Returns what was told.
         """
@@ -50,6 +51,9 @@ class Outputs:
             judged = replace(judged, north=self._publication.north(judged.fix))
         for name, content in self._publication.of(judged, self._heard):
             self._publishers[name].publish(message(kind_of(TOPICS[name].kind), content))
+        turn = self._story.of(judged)
+        if turn is not None:
+            self._node.get_logger().info(turn)
         try:
             for name, content in self._live.of(judged, reference, self._heard):
                 self._publishers[name].publish(message(kind_of(VIEWS[name].kind), content))

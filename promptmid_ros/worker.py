@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptmid_core.geometry import Prior, Terrain
+from promptmid_core.geometry import Camera, Prior, Terrain
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.intake import Intake
@@ -29,6 +29,10 @@ class Outcome:
     fix: Fix
     frame: Frame | None
     processing_ms: float
+
+    @property
+    def camera(self) -> Camera | None:
+        return self.frame.camera if self.frame is not None else None
 
 
 class Abandoned(Exception):

@@ -106,6 +106,8 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         assert float(verdicts[-1]["grid_convergence_deg"]) == pytest.approx(convergence, abs=1e-3)
         assert navsat.position_covariance_type == 3
         assert navsat.header.frame_id == "base_link"
+        first = f"m in map by the fix, image of {stamps[0] // 10**9}.{stamps[0] % 10**9:09d}: the first fix"
+        assert "SEARCHING at " in localizer.log() and first in localizer.log()
         _look(localizer, flight)
 
 

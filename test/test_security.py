@@ -1,5 +1,6 @@
 """What config/sros2.policy.xml allows is what the running node has, no more and no less; docs/security.md names it all."""
 
+import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -29,6 +30,8 @@ from promptmid_ros.autopilot.px4_agp_node import Px4AgpNode
 from promptmid_ros.localizer_node import LocalizerNode
 
 POLICY = Path(__file__).resolve().parent.parent / "config" / "sros2.policy.xml"
+# the graph tells of any node of a name: those of another run of the tests must not be in it
+DOMAIN = 101 + os.getpid() % 100
 RULES = {("topics", "publish"), ("topics", "subscribe"), ("services", "reply")}
 
 
@@ -52,7 +55,7 @@ def node(map_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalizerN
     """With all that its parameters can open; transforms are not in the wheels of ROS 2, and any type has a graph's names."""
     monkeypatch.setitem(sys.modules, "tf2_msgs.msg", SimpleNamespace(TFMessage=OfTransforms))
     context = rclpy.Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], context=context, domain_id=DOMAIN, signal_handler_options=SignalHandlerOptions.NO)
     node = LocalizerNode(context=context, parameter_overrides=[Parameter("map", value=str(map_path)),
                                                                Parameter("publish_tf", value=True),
                                                                Parameter("height_along", value=DOWNWARD)])
@@ -86,7 +89,7 @@ def test_the_policy_and_the_page_have_what_tells_an_autopilot_and_no_more(name: 
     # px4_msgs is not in the wheels of ROS 2, and any type has a graph's names
     monkeypatch.setitem(sys.modules, "px4_msgs.msg", SimpleNamespace(AuxGlobalPosition=OfTransforms))
     context = rclpy.Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], context=context, domain_id=DOMAIN, signal_handler_options=SignalHandlerOptions.NO)
     its = Px4AgpNode if name == "px4_agp" else MavlinkNode
     given = Parameter("message_version", value=1) if name == "px4_agp" else Parameter("mavlink_url", value="udpout:127.0.0.1:9")
     node = its(context=context, parameter_overrides=[given])
