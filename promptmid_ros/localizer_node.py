@@ -16,7 +16,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Range
 
 from promptmid_core.bags.messages import stamp_ns
@@ -40,16 +40,13 @@ from promptmid_ros.common import Common
 from promptmid_ros.conversions import message
 from promptmid_ros.guard import Guard
 from promptmid_ros.inbox import Arrival
-from promptmid_ros.outputs import RELIABLE, Outputs
+from promptmid_ros.outputs import Outputs
 from promptmid_ros.parameters import Parameters
+from promptmid_ros.qualities import LATCHED, ODOMETRY_QOS, RELIABLE, check_overrides, subscribed, tell_unused
 from promptmid_ros.services import Services
 from promptmid_ros.worker import Outcome
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-# best effort connects to reliable publishers too; a second of odometry at 200 Hz
-ODOMETRY_QOS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
-# what is published once, before anybody listens
-LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WARN_EVERY_S, LATCHED_EVERY_S = 5.0, 0.25
 # a match in hand is given so long when the node is deactivated
 PATIENCE_S = 2.0
@@ -92,12 +89,14 @@ class LocalizerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             settings = self._parameters_of_node.read()
+            check_overrides(self)
             localizer = open_localizer(settings, self._building, common=self._common)
             reference = localizer.reference
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
             outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf, settings.match_image_hz)
             self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig), geodetic)
             self._subscribe(self._setup)
+            tell_unused(self)
         except InputError as error:
             self.get_logger().error(f"configure failed: {error}")
             self._clean_up()
@@ -160,7 +159,7 @@ class LocalizerNode(LifecycleNode):
         return self._activation is None or self._activation.worker.stop(seconds)
 
     def _subscribe(self, setup: Setup) -> None:
-        subscribe = self.create_subscription
+        subscribe = partial(subscribed, self)
         image = (CompressedImage, "image/compressed") if setup.settings.compressed else (Image, "image")
         setup.subscriptions += [
             subscribe(*image, self._guard(self._on_image), qos_profile_sensor_data),

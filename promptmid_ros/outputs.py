@@ -22,8 +22,8 @@ from promptmid_core.outputs.story import Story
 from promptmid_core.outputs.topics import TOPICS, VIEWS, Topic
 from promptmid_core.refmap import ReferenceMap
 from promptmid_ros.conversions import kind_of, message
+from promptmid_ros.qualities import overridable
 
-RELIABLE = QoSProfile(depth=10)
 TF_PERIOD_NS = 50_000_000
 
 
@@ -35,7 +35,7 @@ class Outputs:
         self._live, self._story = Live(match_image_hz), Story()
         tf_message = _tf_message() if publish_tf else None
         make = node.create_lifecycle_publisher
-        self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", _qos(topic))
+        self._publishers = {name: make(kind_of(topic.kind), f"~/{name}", **overridable(_qos(topic)))
                             for name, topic in (TOPICS | VIEWS).items()}
         self._tf = make(tf_message, "/tf", QoSProfile(depth=100)) if tf_message else None
         self._tf_message = tf_message

@@ -1,14 +1,18 @@
 """What docs/diagnostics.md says is what the code does; rates and losses are what they are."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
 from promptmid_core.descriptors.structural import Structural
-from promptmid_core.localization.fix import Candidate, Fix, State
+from promptmid_core.localization.fix import Candidate, Fix, GroundPoint, State
+from promptmid_core.localization.parts import Parts
+from promptmid_core.localization.separation import Separation
 from promptmid_core.outputs import rates
 from promptmid_core.outputs.contents import diagnostics
 from promptmid_core.outputs.health_keys import HEALTH, Health
@@ -16,9 +20,12 @@ from promptmid_core.outputs.keys import ERROR, NEVER, OK, WARN, level, text, val
 from promptmid_core.outputs.match_keys import MATCH, SETUP_REASONS, Judged
 from promptmid_core.outputs.rates import Rate, StampGaps, Verdicts, latency_ms
 from promptmid_core.reasons import Reason
+from promptmid_ros.autopilot.output_keys import OUTPUT
+from promptmid_ros.autopilot.page import tables
 from promptmid_ros.diagnostics import document
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "diagnostics.md"
+ROS_PAGE = DOCS.parent / "ros.md"
 SECOND = 1_000_000_000
 
 
@@ -33,6 +40,19 @@ def test_what_is_worth_a_level_says_what_helps_but_for_what_the_summary_tells() 
     unhelpful = {name for keys in (MATCH, HEALTH) for name, key in keys.items()
                  if (key.warn is not NEVER or key.error is not NEVER) and not key.cure}
     assert unhelpful == {"verdict", "reason"}
+    for name, key in OUTPUT.items():
+        worth = key.warn is not NEVER or key.error is not NEVER
+        assert bool(key.cure) == worth and f"| `{name}` | {key.meaning} | " in ROS_PAGE.read_text(), name
+    assert tables() in ROS_PAGE.read_text(), "run: python -m promptmid_ros.autopilot.page"
+    assert OUTPUT["stamps_behind_s"].said("stamps_behind_s", 3.2).startswith("stamps_behind_s is 3.2, above 1 either way: synch")
+
+
+def test_the_largest_separation_of_a_fix_is_told() -> None:
+    fix = verdict(Reason.FIX, State.TRACKING)
+    assert "separation_m" not in values_of(MATCH, Judged(SECOND, fix))
+    parts = tuple(Separation(np.array(move), np.eye(2)) for move in ((1.0, 1.0), (3.0, -4.0)))
+    ground = GroundPoint(np.zeros(3), Parts(*np.tile(np.eye(2), (4, 1, 1))), np.array([0.0, 0.0, -1.0]), separation=parts)
+    assert values_of(MATCH, Judged(SECOND, replace(fix, ground=ground)))["separation_m"] == 5.0
 
 
 def verdict(reason: Reason, state: State) -> Fix:

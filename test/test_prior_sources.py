@@ -185,3 +185,19 @@ def test_a_flight_has_the_same_priors_whichever_messages_tell_them(tmp_path: Pat
             assert one is not None and other is not None
             assert other.pose.position == pytest.approx(one.pose.position, abs=0.02), source
             assert other.pose.yaw == pytest.approx(one.pose.yaw, abs=1e-4), source
+
+
+@pytest.mark.parametrize(("apart_s", "words"), [
+    (3.2, "3.2 s after it: where that stays so, the clock of odometry is ahead of that of the image"),
+    (-3.2, "3.2 s before it: where that stays so, the clock of the image is ahead of that of odometry")])
+def test_clocks_that_are_seconds_apart_are_told_with_the_amount(apart_s: float, words: str) -> None:
+    odometry = Odometry(rig())
+    for topic, _, message in messages(2):
+        if topic == "/odometry":
+            odometry.add(message)
+    with pytest.raises(Refusal, match=words) as told:
+        odometry.at(odometry.heard_ns - round(apart_s * 1e9))
+    assert told.value.reason is Reason.PRIOR_MISSING
+    with pytest.raises(Refusal) as late:
+        odometry.at(odometry.heard_ns + 300_000_000)
+    assert "clock" not in str(late.value)

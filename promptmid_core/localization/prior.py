@@ -18,6 +18,7 @@ from promptmid_core.localization.reckoning import Reckoner, Twist
 from promptmid_core.reasons import Reason
 
 MOST_GAP_NS = 500_000_000
+MOST_APART_S = 1.0
 # a stamp so far from the newest is a stray, or where the next one is near it the clock was set anew
 MOST_BACK_NS, MOST_AHEAD_NS, NEAR_NS = 1_000_000_000, 30_000_000_000, 1_000_000_000
 
@@ -125,13 +126,23 @@ class PriorBuffer:
             off = (self._samples[0].stamp_ns - stamp_ns) if after == 0 else (stamp_ns - self._samples[-1].stamp_ns)
             side = "after" if after == 0 else "before"
             raise Refusal(Reason.PRIOR_MISSING, f"the nearest odometry is {off / 1e6:.0f} ms {side} the image; "
-                                                "it must bracket the image")
+                                                f"it must bracket the image{self._apart(stamp_ns)}")
         first, last = self._samples[after - 1], self._samples[after]
         if last.stamp_ns - first.stamp_ns > MOST_GAP_NS:
             gap = (last.stamp_ns - first.stamp_ns) / 1e6
             raise Refusal(Reason.PRIOR_MISSING, f"odometry has a gap of {gap:.0f} ms around the image; "
                                                 f"at most {MOST_GAP_NS / 1e6:.0f} ms is bridged")
         return interpolate(first, last, stamp_ns)
+
+    def _apart(self, stamp_ns: int) -> str:
+        """By how much the clocks of odometry and image may differ, where that is more than an image waits."""
+        apart = (self._samples[-1].stamp_ns - stamp_ns) / 1e9
+        if abs(apart) <= MOST_APART_S:
+            return ""
+        ahead, behind = ("odometry", "the image") if apart > 0 else ("the image", "odometry")
+        side = "after" if apart > 0 else "before"
+        return (f"; the newest odometry is stamped {abs(apart):.1f} s {side} it: where that stays so, the clock "
+                f"of {ahead} is ahead of that of {behind} by so much; synchronise them")
 
 
 def check_prior(prior: Prior) -> None:

@@ -97,12 +97,16 @@ def _hypotheses(fix: Fix) -> Value:
     return sum(probability > TELLING for _, probability in fix.places)
 
 
-def _ground(get: Callable[[GroundPoint], Value]) -> Callable[[Judged], Value | Absent]:
+def _ground(get: Callable[[GroundPoint], Value | Absent]) -> Callable[[Judged], Value | Absent]:
     def read(fix: Fix) -> Value | Absent:
         ground = fix.ground
         return ABSENT if ground is None else get(ground)
 
     return _of(read)
+
+
+def _separation(ground: GroundPoint) -> Value | Absent:
+    return max((part.length for part in ground.separation), default=ABSENT)
 
 
 def _part(name: str) -> Callable[[Judged], Value | Absent]:
@@ -206,6 +210,8 @@ MATCH = {
                    warn=above(100), cure="fixes say little here; state the attitude better, or fly lower or over richer ground"),
     "sigma_ground_m": Key(_ground(lambda ground: float(np.sqrt(np.trace(ground.covariance)))),
                           "The same of `~/ground_point`, in which errors of the attitude have no part."),
+    "separation_m": Key(_ground(_separation), "Metres between the ground point and the one that some of the tie points by "
+                        "themselves give, of the parts that differ most; left out where no parts were asked."),
     "sigma_matching_m": Key(_part("matching"), "The part of `sigma_m` that is new with each image."),
     "sigma_place_m": Key(_part("ground"), "The part that belongs to the ground, by what it looks like on both sides and by "
                          "the map: another fix shares it as far as it shows the same ground, 1 / e of it after `repeats_m`."),

@@ -22,7 +22,7 @@ from promptmid_ros.autopilot.output_keys import OUTPUT, Answered, Spoken
 from promptmid_ros.autopilot.speaker import Speaker
 from promptmid_ros.conversions import message as made
 from promptmid_ros.guard import Guard
-from promptmid_ros.outputs import RELIABLE
+from promptmid_ros.qualities import RELIABLE
 
 LISTEN_S = 0.01  # an autopilot takes the time that an answer is late by for the way
 

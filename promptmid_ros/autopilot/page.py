@@ -25,8 +25,8 @@ def tables() -> str:
                             for name, each in parameters_of(group).items()}.items():
         of = ", ".join(f"`{program}`" for program, groups in PROGRAMS.items() if any(name in parameters_of(g) for g in groups))
         rows.append(f"| `{name}` | {of} | {_default(parameter)} | {parameter.meaning}{_bounds(parameter)} |")
-    keys = ["| key | meaning | warn | error |", "|---|---|---|---|", *(
-        f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} |" for name, key in OUTPUT.items())]
+    keys = ["| key | meaning | warn | error | what helps |", "|---|---|---|---|---|", *(
+        f"| `{name}` | {key.meaning} | {key.warn.words} | {key.error.words} | {key.cure} |" for name, key in OUTPUT.items())]
     silences = ["| `silent` | meaning |", "|---|---|", *(f"| `{silence}` | {meaning} |" for silence, meaning in MEANINGS.items())]
     return "\n\n".join("\n".join(table) for table in (rows, keys, silences)) + "\n"
 

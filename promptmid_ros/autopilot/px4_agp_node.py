@@ -25,7 +25,7 @@ from promptmid_ros.autopilot.hearing import hear
 from promptmid_ros.autopilot.output_keys import OUTPUT, Spoken
 from promptmid_ros.conversions import message as made
 from promptmid_ros.guard import Guard
-from promptmid_ros.outputs import RELIABLE
+from promptmid_ros.qualities import RELIABLE
 
 # the newer first; before it PX4 took the message of its own estimate
 KINDS = ("AuxGlobalPosition", "VehicleGlobalPosition")
