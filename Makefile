@@ -17,7 +17,7 @@ help:
 	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
 	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
 	@echo 'make calibrate what scores say of places, fitted anew for the descriptors that are shipped; LOOKS=21 a ground, half an hour on two idle cores'
-	@echo 'make test      the test suite, all that is not marked long; about 9 minutes on two idle cores'
+	@echo 'make test      the test suite, all that is not marked long; about 10 minutes on two idle cores'
 	@echo 'make test-long the test suite with what is marked long: the same in more cases; a minute more'
 	@echo 'make check     ruff, and the tests that are not marked slow; under 2 minutes on two idle cores'
 	@echo 'make evo       evo, which is GPL, in a folder of its own, and the test that it finds the position error of a replay'

@@ -58,14 +58,18 @@ def test_where_nothing_is_known_it_is_empty() -> None:
 
 
 class Node:
-    """Makes publishers that keep what they are given, each heard by so many."""
+    """Makes publishers that keep what they are given, that of hypotheses heard by so many, and keeps what it logs."""
 
     def __init__(self, listeners: int) -> None:
-        self.listeners, self.sent, self.qos = listeners, {}, {}
+        self.listeners, self.sent, self.qos, self.logged = listeners, {}, {}, []
 
-    def create_lifecycle_publisher(self, kind: Any, topic: str, qos: Any) -> Any:
-        self.sent[topic], self.qos[topic] = [], qos
-        return SimpleNamespace(publish=self.sent[topic].append, get_subscription_count=lambda: self.listeners)
+    def create_lifecycle_publisher(self, kind: Any, topic: str, qos_profile: Any, **more: Any) -> Any:
+        self.sent[topic], self.qos[topic] = [], qos_profile
+        heard = self.listeners if topic == "~/hypotheses" else 0
+        return SimpleNamespace(publish=self.sent[topic].append, get_subscription_count=lambda: heard)
+
+    def get_logger(self) -> Any:
+        return SimpleNamespace(info=self.logged.append)
 
     def get_fully_qualified_name(self) -> str:
         return "/localizer"
@@ -84,9 +88,10 @@ def test_one_cloud_a_judged_frame_is_made_for_who_listens() -> None:
     geodetic: Any = Geodetic(MapFrame("EPSG:32611", (650_000.0, 3_700_000.0)), "unknown")
     for listeners in (0, 1):
         node: Any = Node(listeners)
-        outputs = Outputs(node, geodetic, "base_link", False)
-        outputs.publish(judged(places=PLACES))
-        outputs.publish(judged(pose=None, covariance=None, places=()))
+        outputs = Outputs(node, geodetic, "base_link", False, 1.0)
+        nothing: Any = None  # no view is made of the map, as nobody listens to one
+        outputs.publish(judged(places=PLACES), nothing)
+        outputs.publish(judged(pose=None, covariance=None, places=()), nothing)
         assert [cloud.width for cloud in node.sent["~/hypotheses"]] == [2, 0] * listeners
         assert (len(node.sent["~/match_diagnostics"]), len(node.sent["~/pose"])) == (2, 1)
         assert node.qos["~/hypotheses"].depth == node.qos["~/pose"].depth == 10

@@ -88,7 +88,7 @@ def test_a_signal_while_configuring_ends_the_process(scene: Scene, tmp_path: Pat
     harm = f"""
 import pathlib, time
 import promptmid_ros.localizer_node as node
-def hung(*given):
+def hung(*given, **named):
     pathlib.Path({str(began)!r}).touch()
     time.sleep(1e6)
 node.open_localizer = hung

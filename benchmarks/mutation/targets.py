@@ -66,6 +66,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/localization/parts.py": ("test_solve.py",),
     "promptmid_core/localization/prior.py": ROAD,
     "promptmid_core/localization/protection.py": ("test_protection.py",),
+    "promptmid_core/localization/height.py": ("test_height.py",),
     "promptmid_core/localization/separation.py": ("test_separation.py",),
     "promptmid_core/localization/sources.py": ("test_prior_sources.py",),
     "promptmid_core/localization/priorform.py": ("test_prior_sources.py", "test_parameters.py"),
