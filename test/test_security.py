@@ -85,7 +85,7 @@ def test_the_policy_allows_what_the_node_has_and_no_more(node: LocalizerNode, mo
 
 @pytest.mark.parametrize("name", ["mavlink", "px4_agp"])
 def test_the_policy_and_the_page_have_what_tells_an_autopilot_and_no_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pymavlink")
+    pytest.importorskip("pymavlink", reason="pymavlink is not installed")
     # px4_msgs is not in the wheels of ROS 2, and any type has a graph's names
     monkeypatch.setitem(sys.modules, "px4_msgs.msg", SimpleNamespace(AuxGlobalPosition=OfTransforms))
     context = rclpy.Context()

@@ -14,7 +14,7 @@ from promptmid_core.audit.source import Source
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Measure
-from promptmid_core.localization.integrity import evidence
+from promptmid_core.localization.integrity import SHARED_GROUND, evidence
 from promptmid_core.matching.blocks import RADIUS, block_surfaces
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
@@ -30,7 +30,6 @@ MOST_PIECES = 400
 LEAST_VALID = 0.6
 AGREE_PX = 2.0  # tie points so near their median belong to it
 LEAST_TIES = 6
-SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
 
 
 @dataclass(frozen=True)
