@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptmid_core.bags.camerafile import read_camera
 from promptmid_core.bags.messages import camera_from
 from promptmid_core.bags.telemetry import CAMERA_FRAME, header, message
 from promptmid_core.documents import read_yaml
@@ -29,8 +30,8 @@ def camera_of(path: Path, topic: str | None = None) -> Camera:
     """
     from promptmid_core.bags.bag import Topics, open_bag
 
-    if path.suffix in YAML:
-        return camera_from(read_camera_info(path))
+    if path.suffix.lower() in YAML and path.is_file():
+        return read_camera(path)
     bag = open_bag(path, Topics(camera_info=topic))
     first: Refusal | None = None
     for _, _, info in bag.messages(bag.topic("camera_info")):

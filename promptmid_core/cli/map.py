@@ -159,15 +159,15 @@ def _tell(path: Path, built: ReferenceMap) -> None:
 
 
 def _map_info(args: argparse.Namespace) -> None:
+    from promptmid_core.bags.camera import camera_of
     from promptmid_core.localization.options import Options
-    from promptmid_core.plan.camera import camera_at
     from promptmid_core.plan.heights import band_of
     from promptmid_core.preview.facts import facts, table
     from promptmid_core.refmap import ReferenceMap, map_info
 
     info, search = map_info(args.map), Options().search
     reference = ReferenceMap.open(args.map)
-    band = band_of(reference, camera_at(args.camera), search) if args.camera else None
+    band = band_of(reference, camera_of(args.camera), search) if args.camera else None
     if args.json:
         heights = {"heights_m": {"min": band.least, "max": band.most}} if band else {}
         tell_json(args, info | heights)

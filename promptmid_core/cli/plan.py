@@ -32,16 +32,16 @@ def add(commands: Any) -> None:
 
 
 def _plan(args: argparse.Namespace) -> None:
+    from promptmid_core.bags.camera import camera_of
     from promptmid_core.files import check_target
     from promptmid_core.localization.options import Options
-    from promptmid_core.plan.camera import camera_at
     from promptmid_core.plan.page import verdict, write_plan
     from promptmid_core.plan.plan import make_plan
     from promptmid_core.refmap import ReferenceMap
 
     if args.out:
         check_target(args.out, PAGES)
-    plan = make_plan(ReferenceMap.open(args.map), camera_at(args.camera), Options().search, args.route, args.height_m)
+    plan = make_plan(ReferenceMap.open(args.map), camera_of(args.camera), Options().search, args.route, args.height_m)
     _, headline, words = verdict(plan)
     print("\n".join([headline, *words]))
     tell_json(args, plan.to_dict())
