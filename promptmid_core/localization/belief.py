@@ -113,7 +113,7 @@ class Belief:
         # by axes of their own: the inverse of a narrow ellipse has no sign to trust
         values, vectors = np.linalg.eigh(spread)
         distance2 = ((at @ vectors) ** 2 / np.maximum(values, cell ** 2 / 4)).sum(axis=-1)
-        past = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
+        past = 1 / (1 + distance2 / TAIL) ** (TAIL / 2 + 1)
         # what the distribution has beyond the rim
         rim = float((1 + (HALF * cell) ** 2 / values[-1] / TAIL) ** -(TAIL / 2))
         beyond = 1 - (1 - ELSEWHERE) * (1 - rim)
