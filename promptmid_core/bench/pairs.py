@@ -15,6 +15,7 @@ import numpy as np
 from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.bags.images import decoded
 from promptmid_core.bench.checkpoints import fitted_affine
+from promptmid_core.bench.dates import Dated, dated
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.files import read_regular
 from promptmid_core.prompts.prompt import LAND_USES
@@ -41,7 +42,7 @@ class Pair:
     """An optical and a SAR image of one place.
 
     `affine` (2, 3) takes optical pixels (x, y) to SAR pixels, integers at pixel centres; `gsd_m` is that of the SAR image;
-    `score_px`: the error up to which its truth can judge a match.
+    `dated`: the place that it shows, and when; `score_px`: the error up to which its truth can judge a match.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Pair:
     gsd_m: float | None
     landuse: str | None
     affine: Affine
+    dated: Dated
     score_px: float = SCORE_PX
 
 
@@ -180,7 +182,8 @@ def _pair(folder: Path, source: str, name: str, row: Row, landuse: str, affine: 
     for kind, path in (("optical", optical), ("SAR", sar)):
         if not path.is_file():
             raise InputError(f"{where} names the {kind} image {path}, which does not exist; correct the path or take the row out")
-    return Pair(source, name, optical, sar, _gsd(row["gsd_m"], where), landuse or None, affine, score_px)
+    return Pair(source, name, optical, sar, _gsd(row["gsd_m"], where), landuse or None, affine,
+                dated(source, name), score_px)
 
 
 def _gsd(text: str, where: str) -> float | None:
