@@ -14,9 +14,11 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Range
 
@@ -30,6 +32,7 @@ from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.priorform import OFF
 from promptmid_core.localization.rig import BY_TRANSFORMS
+from promptmid_core.localization.settings import Settings
 from promptmid_core.localization.sources import TOPICS, stamp_of
 from promptmid_core.outputs import contents
 from promptmid_core.outputs.health_keys import HEALTH, Health
@@ -79,7 +82,7 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "unconfigured"
         super().__init__("localizer", **options)
         self._guard = Guard(self.get_logger().error)
-        self._parameters_of_node = Parameters(self, lambda: self._setup is not None)
+        self._parameters_of_node = Parameters(self, lambda: self._setup.settings if self._setup else None, self._take)
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period, look in ((1.0, self._watch), (1.0, self._publish_health), (LATCHED_EVERY_S, self._listen_to_latched)):
@@ -152,6 +155,13 @@ class LocalizerNode(LifecycleNode):
         self._clean_up()
         return SUCCESS
 
+    def set_parameters_atomically(self, parameter_list: list[Parameter[Any]]) -> SetParametersResult:
+        """In flight what rclpy refuses in its own words, another type or a number out of range, is refused in ours."""
+        sentence = "" if self._setup is None else self._parameters_of_node.refusal(parameter_list)
+        if sentence:
+            return SetParametersResult(successful=False, reason=sentence)
+        return super().set_parameters_atomically(parameter_list)
+
     def start(self) -> bool:
         """Configure and activate with `autostart`, and return whether the node may go on. What failed has been logged."""
         if not self._parameters_of_node.autostart:
@@ -203,6 +213,13 @@ class LocalizerNode(LifecycleNode):
             add = self._guard(setup.cameras.add)
             setup.subscriptions.append(self.create_subscription(CameraInfo, "camera_info", add, LATCHED))
             setup.hears_latched = True
+
+    def _take(self, settings: Settings) -> None:
+        """Go by settings that differ in parameters that may change in flight."""
+        assert self._setup is not None
+        self._setup.take(settings)
+        if self._activation is not None:
+            self._activation.take(settings)
 
     def _deactivate(self) -> None:
         activation, self._activation = self._activation, None
