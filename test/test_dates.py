@@ -5,12 +5,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from optional import lacking
 from pair_folders import write_pairs
 
 from promptmid_core.bench.dates import ACROSS, Dated, across_dates, dated
 from promptmid_core.bench.pairs import read_pairs
-from promptmid_core.training.recipe import Recipe
-from promptmid_core.training.scenes import read_scenes
+
+LACKING = lacking("torch", "accelerate", "safetensors")
+if not LACKING:
+    from promptmid_core.training.recipe import Recipe
+    from promptmid_core.training.scenes import read_scenes
 
 
 def test_what_names_say() -> None:
@@ -31,6 +35,8 @@ def test_every_other_date_of_a_place(tmp_path: Path) -> None:
     assert (first.source, first.optical, first.sar, first.dated.days) == (ACROSS, one.optical, two.sar, 192)
     assert (second.optical, second.sar, second.dated.days) == (two.optical, one.sar, 172)
     assert first.id != second.id
+    kept = across_dates([one, replace(two, source="other"), elsewhere], source=None)
+    assert [pair.source for pair in kept] == ["pairs", "other"]
 
 
 def test_another_truth_is_another_grid(tmp_path: Path) -> None:
@@ -38,6 +44,7 @@ def test_another_truth_is_another_grid(tmp_path: Path) -> None:
     assert across_dates([one, replace(two, affine=two.affine + 1)]) == []
 
 
+@pytest.mark.skipif(bool(LACKING), reason=f"not installed: {LACKING}; no training")
 def test_what_is_held_back_is_held_back_at_all_dates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promptmid_core.bench.pairs.dated", lambda source, name: Dated("a" if name in ("p0", "p1") else name))
     scenes = read_scenes([write_pairs(tmp_path / "pairs", 3)])

@@ -195,13 +195,13 @@ def test_two_trained_profiles_of_one_name_are_two_rows(tmp_path: Path) -> None:
     for folder in folders:
         shutil.copytree(COMPACT, folder)
     names = [f"promptmid:{folder}" for folder in folders] + ["promptmid", f"promptmid:{folders[0]}/gradient+learned"]
-    assert [matcher.name for matcher in load_methods(names)] == [*names[:2], "promptmid:compact", names[3]]
+    assert [matcher.name for matcher in load_methods(names)] == names
 
 
 def test_what_the_prompt_says_is_a_row_of_its_own(folders: dict[str, list[Pair]]) -> None:
     matchers = load_methods(["promptmid", "cfog"], ["right", "neutral", "wrong"])
     assert [matcher.name for matcher in matchers] == [
-        "promptmid:compact", "promptmid:compact neutral prompt", "promptmid:compact wrong prompt", "cfog"]
+        "promptmid", "promptmid neutral prompt", "promptmid wrong prompt", "cfog"]
     pair = replace(folders["easy"][0], landuse="cropland")
     image = np.random.default_rng(0).integers(1, 255, (96, 96), np.uint8)
     patch = Patch(np.repeat(image[16:80, 16:80, None], 3, 2), np.ones((64, 64), bool), pair.landuse)

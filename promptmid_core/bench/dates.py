@@ -48,16 +48,16 @@ def dated(source: str, name: str) -> Dated:
     return Dated(f"{source} {name}")
 
 
-def across_dates(pairs: Sequence[Pair]) -> list[Pair]:
+def across_dates(pairs: Sequence[Pair], source: str | None = ACROSS) -> list[Pair]:
     """Return every optical image of a place beside every SAR image of another pair of that place whose truth is the same affine;
-    all are of the source `across-dates`. Places seen once give none."""
+    all are of `source`, or where it is None, each of that of its optical image. Places seen once give none."""
     places: dict[str, list[Pair]] = {}
     for pair in pairs:
         places.setdefault(pair.dated.place, []).append(pair)
-    return [_crossed(one, other) for seen in places.values() for one in seen for other in seen
+    return [_crossed(one, other, source or one.source) for seen in places.values() for one in seen for other in seen
             if one is not other and one.affine.tolist() == other.affine.tolist()]
 
 
-def _crossed(one: Pair, other: Pair) -> Pair:
-    return replace(one, source=ACROSS, id=f"{one.source} {one.id} {other.source} {other.id}", sar=other.sar,
+def _crossed(one: Pair, other: Pair, source: str) -> Pair:
+    return replace(one, source=source, id=f"{one.source} {one.id} {other.source} {other.id}", sar=other.sar,
                    dated=replace(one.dated, sar=other.dated.sar))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ ALIGNED, CHECKPOINTS = "pixel-aligned", "checkpoint-pairs"
 # published as aligned, which they are not
 UNREGISTERED = "s1s2-"
 MOST_BYTES = 2**30  # of the file of an image
+CURE = "write it again as PNG or take its row out"
 SCORE_PX, CHECKPOINT_SCORE_PX = 5.0, 10.0
 # what the labels of published pairs mean among the land uses that prompts tell apart
 LABELS = {"agri": "cropland", "farmland": "cropland", "barrenland": "bare land", "urban": "built-up area"}
@@ -119,6 +121,12 @@ def _images(optical: Path, sar: Path) -> Images:
 def read_images(pair: Pair) -> Images:
     """Return both images of a pair. Raises InputError where one cannot be read or has other than 8-bit pixels."""
     return _images(pair.optical, pair.sar)
+
+
+def content_of(pair: Pair) -> tuple[int, int]:
+    """Return the CRC-32 of the files of the optical and the SAR image. Raises InputError where one cannot be read."""
+    optical, sar = (crc32(read_regular(path, MOST_BYTES, CURE)) for path in (pair.optical, pair.sar))
+    return optical, sar
 
 
 def _rows(table: Path) -> tuple[Sequence[str], list[tuple[str, Row]]]:
@@ -213,8 +221,7 @@ def _check_sources(table: Path, sources: Sequence[str] | None, known: set[str]) 
 
 def _image(path: Path, grey: bool) -> UInt8:
     """The pixels of a file, (H, W) or (H, W, 3) RGB; colour ones made `grey` where that is asked for."""
-    cure = "write it again as PNG or take its row out"
-    content = read_regular(path, MOST_BYTES, cure)
+    content = read_regular(path, MOST_BYTES, CURE)
     try:
         pixels = decoded(content)
         if pixels is None:
@@ -223,9 +230,9 @@ def _image(path: Path, grey: bool) -> UInt8:
                 pixels = pixels[..., 2::-1]
     except (cv2.error, Refusal) as error:
         raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image ({' '.join(str(error).split())}); "
-                         f"{cure}") from error
+                         f"{CURE}") from error
     if pixels is None:
-        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; {cure}")
+        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; {CURE}")
     if pixels.dtype != np.uint8:
         raise InputError(f"{path} has {pixels.dtype} pixels, the bench reads 8-bit images; convert it, e.g. with "
                          "'gdal_translate -ot Byte -scale'")

@@ -60,6 +60,8 @@ def add(commands: Any) -> None:
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
     option("--backend", choices=BACKENDS, default="auto", help="what runs networks; default: the best there is")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
+    option("--across-dates", action="store_true",
+           help="each optical image of a place against its SAR images of all dates; success by the days between them")
     output(bench, "--trials-file", Output(is_kept=True), metavar="FILE.csv",
            help="frozen trials: read if it exists, else written")
     json_output(bench, "a row a method and source", Output(beside=(JOURNAL,)))
@@ -113,6 +115,7 @@ def _bench(args: argparse.Namespace) -> None:
     from promptmid_core.bench import run as bench
     from promptmid_core.bench import scores
     from promptmid_core.bench.curves import KINDS, write_curves
+    from promptmid_core.bench.dates import across_dates
     from promptmid_core.bench.matchers import load_methods
     from promptmid_core.bench.pairs import read_pairs
     from promptmid_core.bench.trialfile import read_trials, write_trials
@@ -128,6 +131,12 @@ def _bench(args: argparse.Namespace) -> None:
         raise InputError("--model describes promptmid:full, which --methods does not name; leave it out or name it")
     matchers = load_methods(args.methods, args.prompt, args.backend, args.model)
     pairs = read_pairs(args.pairs, args.sources)
+    if args.across_dates:
+        crossed = across_dates(pairs, source=None)
+        if not crossed:
+            raise InputError(f"{args.pairs} shows no place at several dates; leave --across-dates out, or name sources that do "
+                             "with --sources (docs/bench.md says how names tell places and days)")
+        pairs += crossed
     left_out: dict[str, int] = {}
     if not (args.trials_file and args.trials_file.exists()):
         trials, left_out = draw(pairs, setting)
@@ -137,7 +146,7 @@ def _bench(args: argparse.Namespace) -> None:
         trials = read_trials(args.trials_file, pairs, setting)
     with Bar("bench", "match") as progress:
         results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
-    rows = scores.score(results, pairs, matchers, setting)
+    rows = scores.score(results, pairs, matchers, setting, by_days=args.across_dates)
     print(scores.table(rows, left_out))
     tell_json(args, rows)
     if journal:
