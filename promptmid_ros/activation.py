@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from promptmid_core.descriptors import Descriptor
@@ -48,6 +49,12 @@ class Setup:
     hears_latched: bool = False
     subscriptions: list[Any] = field(default_factory=list)
 
+    def take(self, settings: Settings) -> None:
+        """Go by settings that differ in parameters that may change in flight alone."""
+        self.settings = settings
+        self.localizer.take(settings.options)
+        self.outputs.use(settings.match_image_hz)
+
     @property
     def backend(self) -> tuple[str, str]:
         """What runs the network of the descriptor, and why."""
@@ -59,7 +66,7 @@ class Setup:
     @property
     def health(self) -> Configured:
         """What `/diagnostics` tells of it."""
-        return Configured(self.localizer, self.backend)
+        return Configured(self.localizer, self.backend, datetime.now(UTC).date())
 
 
 class Activation:
@@ -87,6 +94,12 @@ class Activation:
         """What `/diagnostics` tells of it."""
         return Active(self.intake, self.images, self.gaps, self.odometry_rate, self.verdicts.values(), self.told,
                       self.inbox.received, self.inbox.dropped, self.watchdog.replaced, self.watchdog.problem)
+
+    def take(self, settings: Settings) -> None:
+        """Go by the settings that the setup has taken, from the next image on."""
+        self.intake.use(settings.rig)
+        self.worker.take(settings)
+        self.watchdog.upkeep = settings.upkeep
 
     def watch(self) -> str:
         """Put another worker in the place of one that hangs, and return what that hung in; empty where it is at work.

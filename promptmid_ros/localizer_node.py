@@ -7,15 +7,18 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial, wraps
 from importlib import import_module
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Range
 
@@ -29,12 +32,14 @@ from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
 from promptmid_core.localization.priorform import OFF
 from promptmid_core.localization.rig import BY_TRANSFORMS
+from promptmid_core.localization.settings import Settings
 from promptmid_core.localization.sources import TOPICS, stamp_of
 from promptmid_core.outputs import contents
 from promptmid_core.outputs.health_keys import HEALTH, Health
 from promptmid_core.outputs.keys import values_of
 from promptmid_core.outputs.match_keys import INTERNAL_ERROR, Judged
 from promptmid_core.outputs.rates import latency_ms
+from promptmid_core.refmap.age import UNKNOWN_AGE, aged
 from promptmid_ros.activation import Activation, Setup, open_localizer
 from promptmid_ros.common import Common
 from promptmid_ros.conversions import message
@@ -77,7 +82,7 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "unconfigured"
         super().__init__("localizer", **options)
         self._guard = Guard(self.get_logger().error)
-        self._parameters_of_node = Parameters(self, lambda: self._setup is not None)
+        self._parameters_of_node = Parameters(self, lambda: self._setup.settings if self._setup else None, self._take)
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period, look in ((1.0, self._watch), (1.0, self._publish_health), (LATCHED_EVERY_S, self._listen_to_latched)):
@@ -112,6 +117,10 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().info(f"the network runs on {runs_on}: {why}")
         if localizer.descriptor.calibration is None:
             self.get_logger().warning(uncalibrated(localizer.descriptor.calibration_file))
+        age, cautions = aged(reference, datetime.now(UTC).date(), settings.options.errors.registration_sigma_px)
+        self.get_logger().info(f"the map was taken on {age.taken}" if age else UNKNOWN_AGE)
+        for caution in cautions:
+            self.get_logger().warning(caution)
         return super().on_configure(state)
 
     @told
@@ -145,6 +154,13 @@ class LocalizerNode(LifecycleNode):
         self._deactivate()
         self._clean_up()
         return SUCCESS
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter[Any]]) -> SetParametersResult:
+        """In flight what rclpy refuses in its own words, another type or a number out of range, is refused in ours."""
+        sentence = "" if self._setup is None else self._parameters_of_node.refusal(parameter_list)
+        if sentence:
+            return SetParametersResult(successful=False, reason=sentence)
+        return super().set_parameters_atomically(parameter_list)
 
     def start(self) -> bool:
         """Configure and activate with `autostart`, and return whether the node may go on. What failed has been logged."""
@@ -197,6 +213,13 @@ class LocalizerNode(LifecycleNode):
             add = self._guard(setup.cameras.add)
             setup.subscriptions.append(self.create_subscription(CameraInfo, "camera_info", add, LATCHED))
             setup.hears_latched = True
+
+    def _take(self, settings: Settings) -> None:
+        """Go by settings that differ in parameters that may change in flight."""
+        assert self._setup is not None
+        self._setup.take(settings)
+        if self._activation is not None:
+            self._activation.take(settings)
 
     def _deactivate(self) -> None:
         activation, self._activation = self._activation, None

@@ -62,6 +62,10 @@ class Outputs:
             self._node.get_logger().error(f"a view could not be made: {traceback.format_exc()}", throttle_duration_sec=5.0)
         return judged
 
+    def use(self, match_image_hz: float) -> None:
+        """Draw pictures of matches so often from now on."""
+        self._live.match_image_hz = match_image_hz
+
     def publish_transform(self, stamp_ns: int, map_from_odom: Pose) -> None:
         """At the odometry's stamps, at most twenty times a second."""
         if self._tf is None or self._tf_message is None or 0 <= stamp_ns - self._tf_ns < TF_PERIOD_NS:

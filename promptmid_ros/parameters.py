@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -20,16 +20,20 @@ from promptmid_core.errors import InputError
 from promptmid_core.localization.parameter import Parameter
 from promptmid_core.localization.settings import PARAMETERS, Settings, check_names, names_node, parameter_files, read_sections
 
+LIVE = "may be set in flight; holds from the next image on"
+READ = "read once, before the flight"
+
 
 class Parameters:
     """Declares the parameters of a node and reads them.
 
     A value that was given at the start and cannot be declared does not end the process: `read` tells it, until another is set.
-    `in_use` says whether the node goes by its settings, so that setting one would be without effect.
+    `in_use` gives the settings that the node goes by, None where it goes by none; `change` is called with others where one is set
+    that may change in flight.
     """
 
-    def __init__(self, node: Node, in_use: Callable[[], bool]) -> None:
-        self._node, self._in_use = node, in_use
+    def __init__(self, node: Node, in_use: Callable[[], Settings | None], change: Callable[[Settings], None]) -> None:
+        self._node, self._in_use, self._change = node, in_use, change
         self._unusable: dict[str, str] = {}
         for name, parameter in PARAMETERS.items():
             described = descriptor(name, parameter)
@@ -40,7 +44,7 @@ class Parameters:
             if name in self._unusable:
                 node.declare_parameter(name, parameter.default, described, ignore_override=True)
         node.add_on_set_parameters_callback(self._asked)
-        node.add_post_set_parameters_callback(self._mended)
+        node.add_post_set_parameters_callback(self._set)
 
     def read(self) -> Settings:
         """Return the settings.
@@ -50,7 +54,7 @@ class Parameters:
         for sentence in self._unusable.values():
             raise InputError(sentence)
         check_names(self._given(), "the command line or parameter file")
-        settings = Settings.read({name: _plain(self._node.get_parameter(name).value) for name in PARAMETERS})
+        settings = Settings.read(self._values())
         useless = self._meant_for_others()
         if settings.map is None:
             raise InputError("; ".join([
@@ -63,6 +67,32 @@ class Parameters:
     def autostart(self) -> bool:
         """Whether the node takes itself to active; so it tries with a value that is none, for `read` tells what is wrong."""
         return "autostart" in self._unusable or bool(self._node.get_parameter("autostart").value)
+
+    def refusal(self, parameters: Sequence[RosParameter[Any]]) -> str:
+        """Return one sentence why these may not be set now, empty where they may."""
+        names, settings = [each.name for each in parameters], self._in_use()
+        if "autostart" in names:
+            return "autostart is read when the process starts; set it there"
+        if settings is None:
+            return ""
+        fixed = next((name for name in names if name in PARAMETERS and not PARAMETERS[name].live), None)
+        if fixed is not None:
+            lifecycle = f"ros2 lifecycle set {self._node.get_fully_qualified_name()}"
+            return (f"{fixed} is read when the node is configured, and does not change in flight: '{lifecycle} deactivate' and "
+                    "'cleanup', set the parameter, then 'configure' and 'activate'")
+        try:
+            self._changed(settings, parameters)
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def _changed(self, settings: Settings, parameters: Sequence[RosParameter[Any]]) -> Settings:
+        """The settings once these are set. Raises InputError as `read` does."""
+        given = {each.name: _plain(each.value) for each in parameters if each.name in PARAMETERS}
+        return Settings.read(self._values() | given, settings.rig.calibration)
+
+    def _values(self) -> dict[str, Any]:
+        return {name: _plain(self._node.get_parameter(name).value) for name in PARAMETERS}
 
     def _given(self) -> list[str]:
         """The names of what was given for this node at its start."""
@@ -82,23 +112,23 @@ class Parameters:
         return sentences
 
     def _asked(self, parameters: list[RosParameter[Any]]) -> SetParametersResult:
-        """Refuse what could have no effect."""
-        for parameter in parameters:
-            if parameter.name == "autostart":
-                return SetParametersResult(successful=False, reason="autostart is read when the process starts; set it there")
-            if parameter.name in PARAMETERS and self._in_use():
-                return SetParametersResult(successful=False, reason=f"{parameter.name} is read when the node is configured; "
-                                           "deactivate and clean it up, set the parameter, and configure it again")
-        return SetParametersResult(successful=True)
+        sentence = self.refusal(parameters)
+        return SetParametersResult(successful=not sentence, reason=sentence)
 
-    def _mended(self, parameters: list[RosParameter[Any]]) -> None:
+    def _set(self, parameters: list[RosParameter[Any]]) -> None:
         for parameter in parameters:
             self._unusable.pop(parameter.name, None)
+        settings, own = self._in_use(), [each for each in parameters if each.name in PARAMETERS]
+        if settings is not None and own:
+            self._change(self._changed(settings, own))
+            told = ", ".join(f"{each.name} is {each.value}" for each in own)
+            self._node.get_logger().info(f"{told}: set in flight, and so from the next image on")
 
 
 def descriptor(name: str, parameter: Parameter) -> ParameterDescriptor:
     """Return what ROS tools are told of a parameter."""
-    described = ParameterDescriptor(name=name, description=parameter.meaning)
+    when = LIVE if parameter.live else READ
+    described = ParameterDescriptor(name=name, description=parameter.meaning, additional_constraints=when)
     if parameter.least is not None and parameter.most is not None:
         if isinstance(parameter.default, int):
             described.integer_range = [IntegerRange(from_value=int(parameter.least), to_value=int(parameter.most), step=0)]
@@ -110,19 +140,21 @@ def descriptor(name: str, parameter: Parameter) -> ParameterDescriptor:
 
 def document() -> str:
     """Return the content of config/localizer.yaml."""
-    lines = ["# Parameters of the node localizer, with their defaults. `map` has to be set."]
+    lines = ["# Parameters of the node localizer, with their defaults. `map` has to be set. Those marked (live) may be set in",
+             "# flight and hold from the next image on; all others are read by configure, autostart when the process starts."]
     lines += ["/**/localizer:", "  ros__parameters:"]
     for name, parameter in PARAMETERS.items():
         bounds = "" if parameter.least is None else f" {parameter.least:g} to {parameter.most:g}."
-        lines += [f"    # {line}" for line in textwrap.wrap(parameter.meaning + bounds, 100)]
+        live = "(live) " if parameter.live else ""
+        lines += [f"    # {line}" for line in textwrap.wrap(live + parameter.meaning + bounds, 100)]
         # a JSON value is a YAML value
         lines.append(f"    {name}: {json.dumps(parameter.default)}")
     return "\n".join(lines) + "\n"
 
 
 def _plain(value: Any) -> Any:
-    """A parameter's value as Python has it: rclpy gives arrays for lists."""
-    return value if isinstance(value, bool | int | float | str) else [float(each) for each in value]
+    """A parameter's value as Python has it: rclpy gives arrays for lists, and None for none."""
+    return value if value is None or isinstance(value, bool | int | float | str) else list(value)
 
 
 if __name__ == "__main__":

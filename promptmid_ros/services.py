@@ -71,6 +71,8 @@ class Services:
             return _answer(response, False, f"the old map stays: the program failed: {self._guard.last}; the log has the trace")
         if setup is not self._setup():
             return _answer(response, False, "the node was cleaned up meanwhile")
+        # parameters may have been set meanwhile
+        localizer.take(setup.settings.options)
         setup.localizer = localizer
         activation = self._activation()
         if activation is not None:

@@ -17,7 +17,7 @@ class Watchdog:
     """
 
     def __init__(self, upkeep: Upkeep) -> None:
-        self._upkeep = upkeep
+        self.upkeep = upkeep
         self._looked = 0.0
         self._waited = 0.0
         self._in_a_row = 0
@@ -34,7 +34,7 @@ class Watchdog:
         apart, self._looked = now - self._looked, now
         before = self._waited if waited_s > apart else 0.0
         self._waited = min(waited_s, max(before + min(apart, LOOKS_APART_S) - queued_s, 0.0))
-        return self._waited > self._upkeep.verdict_timeout_s
+        return self._waited > self.upkeep.verdict_timeout_s
 
     def ends(self, problem: str, judged: int) -> bool:
         """Return whether the process has to end, rather than get another worker, for one that hung.
@@ -45,4 +45,4 @@ class Watchdog:
         self.replaced += 1
         self._in_a_row = self._in_a_row + 1 if judged <= self._judged + 1 else 1
         self._judged = judged
-        return self._upkeep.on_verdict_timeout == EXIT or self._in_a_row > MOST_IN_A_ROW
+        return self.upkeep.on_verdict_timeout == EXIT or self._in_a_row > MOST_IN_A_ROW

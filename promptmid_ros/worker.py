@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from promptmid_core.localization.fix import Candidate, Fix, Frame
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.localizer import Expect, Localizer
 from promptmid_core.localization.quest import Anywhere
+from promptmid_core.localization.settings import Settings
 from promptmid_ros.inbox import Arrival, Inbox
 
 PACKAGES = ("promptmid_core", "promptmid_ros")
@@ -50,6 +52,7 @@ class Worker:
         self._inbox, self._intake, self._localizer = inbox, intake, localizer
         self._wait_s, self._publish, self._fail = wait_s, publish, fail
         self._next: Localizer | None = None
+        self._settings: deque[Settings] = deque()
         self._reset = self._relocalize = False
         self._stopping = False
         self._hand: Arrival | None = None
@@ -90,6 +93,10 @@ class Worker:
     def use(self, localizer: Localizer) -> None:
         """Match with another localizer from the next image on."""
         self._next = localizer
+
+    def take(self, settings: Settings) -> None:
+        """Go by the options and the wait of other settings from the next image on; the track stays."""
+        self._settings.append(settings)
 
     def waited_s(self) -> float:
         """Return for how long an image has been waiting for its verdict, in hand or in the inbox; 0 where none is."""
@@ -139,6 +146,10 @@ class Worker:
     def _judge(self, arrival: Arrival) -> None:
         if self._next is not None:
             self._localizer, self._next = self._next, None
+        while self._settings:
+            settings = self._settings.popleft()
+            self._localizer.take(settings.options)
+            self._wait_s = settings.prior_wait_s
         if self._reset:
             self._reset = False
             self._localizer.reset()

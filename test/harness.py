@@ -31,7 +31,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import QoSProfile, qos_profile_sensor_data  # noqa: E402
 from rclpy.serialization import deserialize_message  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix, PointCloud2  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix, PointCloud2, Range  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from promptmid_core.bags.bag import open_bag  # noqa: E402
@@ -46,7 +46,7 @@ CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEA
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 SHUTDOWN = {"unconfigured": Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, "active": Transition.TRANSITION_ACTIVE_SHUTDOWN}
 TYPES = {"image/compressed": CompressedImage, "image": Image, "camera_info": CameraInfo, "odometry": Odometry,
-         "initialpose": PoseWithCovarianceStamped}
+         "initialpose": PoseWithCovarianceStamped, "height": Range}
 OUTPUTS = {"pose": PoseWithCovarianceStamped, "ground_point": PoseWithCovarianceStamped,
            "correction": PoseWithCovarianceStamped, "navsat_fix": NavSatFix, "hypotheses": PointCloud2}
 WAIT_S = 30.0
@@ -141,7 +141,7 @@ class Localizer:
         done = bool(self._told(self._asking().transition(transition, WAIT_S), "change_state"))
         if done and transition == CLEANUP:
             # or connect() would take for its next subscriptions those that are gone
-            self._until(lambda: not any(publisher.get_subscription_count() for publisher in self._publishers.values()))
+            self.until(lambda: not any(publisher.get_subscription_count() for publisher in self._publishers.values()))
         return done
 
     def _asking(self) -> Questions:
@@ -160,15 +160,16 @@ class Localizer:
         self.connect()
         return self
 
-    def connect(self) -> None:
-        """Until the node hears what is published here, and what it publishes is heard."""
+    def connect(self, *topics: str) -> None:
+        """Until the node hears what is published here, `topics` too, and what it publishes is heard."""
         self._asking()
         heard = {topic: publisher.get_subscription_count for topic, publisher in self._publishers.items()}
-        self._until(lambda: all(heard[topic]() for topic in ("camera_info", "odometry", "initialpose"))
+        self.until(lambda: all(heard[topic]() for topic in ("camera_info", "odometry", "initialpose", *topics))
                     and (heard["image"]() or heard["image/compressed"]())
                     and self.node.count_publishers(f"{self.name}/match_diagnostics"))
 
-    def _until(self, true: Callable[[], Any]) -> None:
+    def until(self, true: Callable[[], Any]) -> None:
+        """Until that is so, asked again and again."""
         deadline = time.monotonic() + WAIT_S
         while not true():
             assert time.monotonic() < deadline, self.log()

@@ -11,8 +11,11 @@ from refusals import refused
 from simulated import Flown
 
 from promptmid_core.descriptors import load
+from promptmid_core.errors import InputError
 from promptmid_core.geometry import DescriptorMap, Patch, Prior, boresight_point
+from promptmid_core.localization.fix import Fix, State
 from promptmid_core.localization.localizer import Localizer
+from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import scope_of
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES, Prompt
@@ -44,6 +47,33 @@ def test_frame_that_no_level_suits_is_refused(flown: Flown) -> None:
     candidate = flown.localizer.match(frame, replace(prior, pose=pose))
     assert candidate.reason is Reason.FRAME_TOO_COARSE
     assert f"{2 * flown.reference.gsd:.2f} m" in candidate.sentence
+
+
+def test_options_change_between_frames_and_the_belief_stays(flown: Flown) -> None:
+    def shown(localizer: Localizer, index: int) -> Fix:
+        return localizer.track(localizer.match(flown.frames[index], flown.priors[index], localizer.expect))
+
+    plain, changed = (flown.localizer.anew() for _ in range(2))
+    for index in range(2):
+        assert shown(plain, index).accepted and shown(changed, index).accepted
+    changed.take(Options.of(risk=1e-9, least_contrast=255.0, most_radius_px=25.0))
+    refused = shown(changed, 2)
+    assert refused.reason is Reason.LOW_TEXTURE and "less than 255.0" in refused.sentence
+    assert refused.state is State.TRACKING and refused.places[0][1] > 0.999
+    changed.take(Options())
+    assert changed.options == plain.options
+    there, here = shown(plain, 3), shown(changed, 3)
+    assert here.accepted and here.inflation > 1
+    assert here.pose is not None and there.pose is not None
+    assert here.pose.position == pytest.approx(there.pose.position, abs=0.3 * flown.reference.gsd)
+
+
+def test_what_a_belief_is_built_on_cannot_change(flown: Flown) -> None:
+    localizer = flown.localizer.anew()
+    for name, value in (("patch_px", 128), ("ground_height_m", 10.0), ("independent_fixes", False)):
+        with pytest.raises(InputError, match=f"parameter {name} cannot change in flight, from .* to {value}"):
+            localizer.take(Options.of(risk=1e-5, **{name: value}))
+        assert localizer.options == Options()
 
 
 def test_two_runs_are_bit_identical(flown: Flown) -> None:

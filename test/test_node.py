@@ -5,15 +5,19 @@ import math
 import re
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, WAIT_S, Flight, Localizer
+from harness import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, SHUTDOWN, WAIT_S, Flight, Localizer, stamped
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Range
 from simulated import Scene
 
 from promptmid_core.bags.messages import pose_from, prior_from, stamp_ns
@@ -109,6 +113,7 @@ def test_an_image_brings_a_fix_and_all_outputs(scene: Scene, flight: Flight, tmp
         first = f"m in map by the fix, image of {stamps[0] // 10**9}.{stamps[0] % 10**9:09d}: the first fix"
         assert "SEARCHING at " in localizer.log() and first in localizer.log()
         _look(localizer, flight)
+        _tune(localizer, flight)
 
 
 def _look(localizer: Localizer, flight: Flight) -> None:
@@ -140,6 +145,36 @@ def _look(localizer: Localizer, flight: Flight) -> None:
     subscribe("map", late.append)
     until(lambda: late, lambda: time.sleep(0.02))
     assert late[0].header.stamp == surroundings.header.stamp
+
+
+def _tune(localizer: Localizer, flight: Flight) -> None:
+    """A parameter set in flight counts from the next image on, and the track stays; what cannot be is refused, and changes
+    nothing."""
+    def setting(**values: Any) -> Any:
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        if len(parameters) == 1:
+            return localizer.ask("set_parameters", SetParameters.Request(parameters=parameters)).results[0]
+        return localizer.ask("set_parameters_atomically", SetParametersAtomically.Request(parameters=parameters)).result
+
+    assert setting(least_contrast=255.0).successful
+    verdict = flight.show(localizer)
+    assert (verdict["reason"], verdict["state"]) == ("low_texture", "TRACKING")
+    assert "less than 255.0" in verdict.message
+    assert setting(least_contrast=1.5, risk=1e-2).successful
+    verdict = flight.show(localizer)
+    # of a track that began anew the first fix is published as it is
+    assert (verdict["reason"], verdict["state"]) == ("fix", "TRACKING") and float(verdict["inflation"]) > 1
+    assert "least_contrast is 1.5, risk is 0.01: set in flight, and so from the next image on" in localizer.log()
+    for values, sentence in [
+            ({"patch_px": 128}, f"is read when the node is configured, and does not change in flight: 'ros2 lifecycle set "
+                                f"{localizer.name} deactivate' and 'cleanup', set the parameter, then 'configure' and "),
+            ({"risk": 5.0}, "parameter risk is 5.0; it has to be a number with a decimal point from 1e-09 to 0.1"),
+            ({"risk": 1}, "parameter risk is 1; it has to be a number with a decimal point from 1e-09 to 0.1"),
+            ({"least_radius_px": 300.0}, "parameter least_radius_px is 300, more than the 256 of most_radius_px"),
+            ({"least_contrast": 255.0, "region": "other"}, "region is read when the node is configured")]:
+        refused = setting(**values)
+        assert not refused.successful and sentence in refused.reason, refused
+    assert flight.show(localizer)["reason"] == "fix"
 
 
 def _prior(flight: Flight) -> Pose:
@@ -284,7 +319,7 @@ def test_services_are_answered_while_an_image_is_matched(scene: Scene, flight: F
 
 
 def test_relocalize_searches_the_map(scene: Scene, flight: Flight, tmp_path: Path) -> None:
-    with Localizer(tmp_path, map=scene.map_path, snapshot_dir=tmp_path / "shots") as localizer:
+    with Localizer(tmp_path, map=scene.map_path, snapshot_dir=tmp_path / "shots", height_along="down") as localizer:
         assert not localizer.trigger("relocalize").success
         assert not localizer.trigger("save_snapshot").success
         assert not localizer.trigger("reload_map").success
@@ -309,6 +344,31 @@ def test_relocalize_searches_the_map(scene: Scene, flight: Flight, tmp_path: Pat
         with np.load(saved / "arrays.npz") as arrays:
             assert arrays["patch"].shape[:2] == (256, 256)
             assert len(arrays["seen"]) == len(arrays["found"]) > 6
+        _range(localizer, flight, scene)
+
+
+def _range(localizer: Localizer, flight: Flight, scene: Scene) -> None:
+    """Of odometry that is 60 m too high and says that it may be, a range to the ground makes a prior at the right height."""
+    true, off, sigma = _prior(flight).position, 60.0, 100.0
+    range_m = float(true[2] - scene.reference().terrain().height(*true[:2]))
+    wrong = deepcopy(flight.odometry)
+    for message in wrong:
+        message.pose.pose.position.z += off
+        message.pose.covariance[14] = sigma**2
+
+    def prior_at_image() -> dict[str, Any]:
+        stamp = flight.next()
+        localizer.publish("height", stamped(Range(min_range=1.0, max_range=9000.0, range=range_m, variance=4.0), stamp))
+        flight.send(localizer, stamp, odometry=wrong)
+        assert localizer.verdict(stamp)["reason"] == "fix"
+        saved = Path(localizer.trigger("save_snapshot").message)
+        prior: dict[str, Any] = json.loads((saved / "verdict.json").read_text())["prior"]
+        return prior
+
+    localizer.connect("height")
+    # another topic: on a busy machine a range may come after its image
+    localizer.until(lambda: abs(prior_at_image()["position"][2] - true[2]) < 5.0)
+    assert localizer.await_health()["height_fault"] == ""
 
 
 def test_a_map_is_reloaded_or_the_old_one_stays(scene: Scene, flight: Flight, tmp_path: Path) -> None:

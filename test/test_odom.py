@@ -12,7 +12,7 @@ from promptmid_core.localization.anchor import Anchor, Drift
 from promptmid_core.localization.fix import Candidate, Fix, State
 from promptmid_core.localization.odometry import Odometry
 from promptmid_core.localization.prior import PriorBuffer
-from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.rig import DefaultSigmas, Rig
 from promptmid_core.reasons import Reason
 
 
@@ -96,6 +96,19 @@ class TestOdom:
         assert odometry.at(START + SECOND)[0].pose.position == pytest.approx(flown(START).position)
 
 
+    def test_its_drift_may_change_while_a_fix_is_made_with_it(self) -> None:
+        odometry = self.odometry()
+        odometry.give(by_hand(START + SECOND, flown(START + SECOND), COVARIANCE))
+        before, anchor = odometry.at(START + 19 * SECOND // 10)
+        odometry.use(replace(Rig(), drift=Drift(0.5, 0.0)))
+        after, _ = odometry.at(START + 19 * SECOND // 10)
+        way = np.linalg.norm(flown(START + 19 * SECOND // 10).position - flown(START + SECOND).position)
+        assert after.covariance[0, 0] - before.covariance[0, 0] == pytest.approx((0.5**2 - 0.05**2) * way**2, rel=0.05)
+        found = flown(START + SECOND).corrected(np.array([7.0, 0, 0, 0, 0, 0]))
+        odometry.take(fix(START + SECOND, found, COVARIANCE, before), anchor)
+        assert odometry.at(START + SECOND)[0].pose.position[0] == pytest.approx(found.position[0])
+
+
 class TestCircle:
     """A circle of 1 km radius flown in `odom`: the displacement shrinks on the way back, what was flown does not."""
 
@@ -145,6 +158,15 @@ def test_a_fix_from_before_the_clock_was_set_anew_moves_nothing() -> None:
 def fix(stamp: int, pose: Pose, covariance: np.ndarray, before: Prior) -> Fix:
     candidate = Candidate(stamp, before, Reason.FIX, "", pose, covariance)
     return Fix(stamp, State.TRACKING, Reason.FIX, "", pose, covariance, ("x", "y", "yaw"), candidate)
+
+
+def test_sigmas_that_are_not_stated_may_change() -> None:
+    odometry, unknown = Odometry(Rig()), np.zeros((6, 6))
+    odometry.add(message(START, "map", flown(START), covariance=unknown))
+    odometry.use(replace(Rig(), sigmas=DefaultSigmas(default_sigma_xy_m=7.0)))
+    odometry.add(message(START + SECOND // 10, "map", flown(START + SECOND // 10), covariance=unknown))
+    before, after = (odometry.at(stamp)[0].covariance[0, 0] for stamp in (START, START + SECOND // 10))
+    assert (before, after) == (pytest.approx(30.0**2), pytest.approx(7.0**2))
 
 
 def test_grown_covariance_is_what_was_added_since() -> None:

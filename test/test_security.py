@@ -94,6 +94,8 @@ def test_the_policy_and_the_page_have_what_tells_an_autopilot_and_no_more(name: 
     given = Parameter("message_version", value=1) if name == "px4_agp" else Parameter("mavlink_url", value="udpout:127.0.0.1:9")
     node = its(context=context, parameter_overrides=[given])
     assert node.start()
+    refused, = node.set_parameters([Parameter("sensor_id", value=3)])
+    assert not refused.successful and refused.reason == "sensor_id is read when the process starts; set it there"
     own = (node.get_name(), node.get_namespace())
     published, heard, answered = (sorted(each for each, _ in ask(*own)) for ask in (
         node.get_publisher_names_and_types_by_node, node.get_subscriber_names_and_types_by_node,

@@ -1,5 +1,6 @@
 """Trials of the pair benchmark: what a method is given, and where the truth lies in it."""
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,24 @@ def test_trials_are_seeded_and_spread_evenly(pairs: list[Pair]) -> None:
     shifts = np.array([trial.shift for trial in trials])
     assert np.abs(shifts).max() <= 10
     assert {trial.yaw for trial in trials} == {0.0}
+
+
+def test_what_a_pair_is_called_does_not_change_its_trials(pairs: list[Pair], tmp_path: Path) -> None:
+    folder = shutil.copytree(pairs[0].optical.parents[1], tmp_path / "of another name")
+    table = folder / "pairs.csv"
+    table.write_text(table.read_text().replace("\np", "\nplace-"))
+    setting = Setting(patch=32, radius=10, trials=9)
+
+    def drawn(of: list[Pair]) -> list[Trial]:
+        return [replace(trial, source="", pair="") for trial in draw(of, setting)[0]]
+
+    assert drawn(read_pairs(folder)) == drawn(pairs)
+
+
+def test_a_pair_that_is_there_twice_gives_other_trials_the_second_time(pairs: list[Pair]) -> None:
+    twice = [pairs[0], replace(pairs[0], id="again"), pairs[1]]
+    places = {(trial.centre, trial.shift) for trial in draw(twice, Setting(patch=32, radius=10, trials=12))[0]}
+    assert len(places) == 12
 
 
 def test_a_draw_does_not_depend_on_other_sources(pairs: list[Pair]) -> None:

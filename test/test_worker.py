@@ -14,6 +14,7 @@ from promptmid_core.geometry import Prior
 from promptmid_core.localization.fix import Candidate, Frame
 from promptmid_core.localization.intake import Intake
 from promptmid_core.localization.rig import Rig
+from promptmid_core.localization.settings import DEFAULTS, Settings
 from promptmid_core.reasons import Reason
 from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.worker import Outcome, Worker
@@ -92,6 +93,37 @@ def test_the_track_is_forgotten_and_the_localizer_replaced_between_images() -> N
     at.inbox.put(image(stamps(2)[1]))
     wait_for(lambda: len(at.done) == 2)
     assert (first.seen, second.seen) == (1, 1)
+    assert at.worker.stop(5)
+
+
+def test_settings_are_taken_between_images_and_never_in_the_middle_of_one() -> None:
+    at = make(localizer := Moody(pause=0.2))
+    taken: list[tuple[Any, int, bool]] = []
+    busy = threading.Event()
+
+    def match(*given: Any) -> Candidate:
+        busy.set()
+        try:
+            return Moody.match(localizer, *given)
+        finally:
+            busy.clear()
+
+    localizer.match = match  # type: ignore[method-assign]
+    localizer.take = lambda options: taken.append((options, threading.get_ident(), busy.is_set()))  # type: ignore[attr-defined]
+    at.worker.start()
+    at.inbox.put(image(stamps(1)[0]))
+    wait_for(busy.is_set)
+    settings = [Settings.read(DEFAULTS | {"risk": risk}) for risk in (1e-2, 1e-4)]
+    for each in settings:
+        at.worker.take(each)
+    assert taken == []
+    wait_for(lambda: len(at.done) == 1)
+    assert taken == []
+    localizer.seen = 5
+    at.inbox.put(image(stamps(2)[1]))
+    wait_for(lambda: len(at.done) == 2)
+    assert [(options.track.risk, middle) for options, _, middle in taken] == [(1e-2, False), (1e-4, False)]
+    assert {thread for _, thread, _ in taken} != {threading.get_ident()}
     assert at.worker.stop(5)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from promptmid_core.arrays import Float64, UInt8
 from promptmid_core.bags.images import decoded
 from promptmid_core.bench.checkpoints import fitted_affine
+from promptmid_core.bench.dates import Dated, dated
 from promptmid_core.errors import InputError, Refusal
 from promptmid_core.files import read_regular
 from promptmid_core.prompts.prompt import LAND_USES
@@ -30,6 +32,7 @@ ALIGNED, CHECKPOINTS = "pixel-aligned", "checkpoint-pairs"
 # published as aligned, which they are not
 UNREGISTERED = "s1s2-"
 MOST_BYTES = 2**30  # of the file of an image
+CURE = "write it again as PNG or take its row out"
 SCORE_PX, CHECKPOINT_SCORE_PX = 5.0, 10.0
 # what the labels of published pairs mean among the land uses that prompts tell apart
 LABELS = {"agri": "cropland", "farmland": "cropland", "barrenland": "bare land", "urban": "built-up area"}
@@ -41,7 +44,7 @@ class Pair:
     """An optical and a SAR image of one place.
 
     `affine` (2, 3) takes optical pixels (x, y) to SAR pixels, integers at pixel centres; `gsd_m` is that of the SAR image;
-    `score_px`: the error up to which its truth can judge a match.
+    `dated`: the place that it shows, and when; `score_px`: the error up to which its truth can judge a match.
     """
 
     source: str
@@ -51,6 +54,7 @@ class Pair:
     gsd_m: float | None
     landuse: str | None
     affine: Affine
+    dated: Dated
     score_px: float = SCORE_PX
 
 
@@ -119,6 +123,12 @@ def read_images(pair: Pair) -> Images:
     return _images(pair.optical, pair.sar)
 
 
+def content_of(pair: Pair) -> tuple[int, int]:
+    """Return the CRC-32 of the files of the optical and the SAR image. Raises InputError where one cannot be read."""
+    optical, sar = (crc32(read_regular(path, MOST_BYTES, CURE)) for path in (pair.optical, pair.sar))
+    return optical, sar
+
+
 def _rows(table: Path) -> tuple[Sequence[str], list[tuple[str, Row]]]:
     """The header, and each row with the words that name it in an error."""
     try:
@@ -180,7 +190,8 @@ def _pair(folder: Path, source: str, name: str, row: Row, landuse: str, affine: 
     for kind, path in (("optical", optical), ("SAR", sar)):
         if not path.is_file():
             raise InputError(f"{where} names the {kind} image {path}, which does not exist; correct the path or take the row out")
-    return Pair(source, name, optical, sar, _gsd(row["gsd_m"], where), landuse or None, affine, score_px)
+    return Pair(source, name, optical, sar, _gsd(row["gsd_m"], where), landuse or None, affine,
+                dated(source, name), score_px)
 
 
 def _gsd(text: str, where: str) -> float | None:
@@ -210,8 +221,7 @@ def _check_sources(table: Path, sources: Sequence[str] | None, known: set[str]) 
 
 def _image(path: Path, grey: bool) -> UInt8:
     """The pixels of a file, (H, W) or (H, W, 3) RGB; colour ones made `grey` where that is asked for."""
-    cure = "write it again as PNG or take its row out"
-    content = read_regular(path, MOST_BYTES, cure)
+    content = read_regular(path, MOST_BYTES, CURE)
     try:
         pixels = decoded(content)
         if pixels is None:
@@ -220,9 +230,9 @@ def _image(path: Path, grey: bool) -> UInt8:
                 pixels = pixels[..., 2::-1]
     except (cv2.error, Refusal) as error:
         raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image ({' '.join(str(error).split())}); "
-                         f"{cure}") from error
+                         f"{CURE}") from error
     if pixels is None:
-        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; {cure}")
+        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; {CURE}")
     if pixels.dtype != np.uint8:
         raise InputError(f"{path} has {pixels.dtype} pixels, the bench reads 8-bit images; convert it, e.g. with "
                          "'gdal_translate -ot Byte -scale'")

@@ -12,6 +12,7 @@ from promptmid_core.arrays import Float64, Mask
 from promptmid_core.bench.matchers import Matcher
 from promptmid_core.bench.pairs import Pair, by_source
 from promptmid_core.bench.run import Result
+from promptmid_core.bench.strata import DAYS, apart, resolution, shares
 from promptmid_core.bench.trials import Setting
 
 Row = dict[str, Any]
@@ -19,25 +20,34 @@ Row = dict[str, Any]
 THRESHOLDS_PX = (1, 3, 5, 10)
 REPLICATES = 2000
 SAME_GSD = 1.1
+STRATA = {"landuse": "land use", "by_gsd": "ground resolution", "by_days": "days between the images"}
 
 
-def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[Matcher], setting: Setting) -> list[Row]:
+def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[Matcher], setting: Setting, *,
+          by_days: bool = False) -> list[Row]:
     """Return one row per source and method, ready for JSON; null where there is nothing to say.
 
     `success`: share of trials with an error of at most so many px; `interval95`: its bootstrap interval over pairs, which is what
-    a new place would vary by. `median_px`, `rmse_px` are over the trials within `score_px`; `fix_rate`: share that the method's
-    gate accepts; `false_fix_rate`: share of all trials accepted with an error above `score_px`. `versus` holds the difference and
-    the ratio of the success at 5 px to the first method's, paired over trials.
+    a new place would vary by: pairs of one optical image are drawn together, and of a single one its trials. `median_px`,
+    `rmse_px` are over the trials within `score_px`; `fix_rate`: share that the method's gate accepts; `false_fix_rate`: share of
+    all trials accepted with an error above `score_px`. `landuse`, `by_gsd` and, where it is asked for, `by_days` hold the success
+    within `score_px` by stratum. `versus` holds the difference and the ratio of the success at 5 px to the first method's, paired
+    over trials.
     """
     rows = []
     for source, group in by_source(pairs):
         of_source = [result for result in results if result.trial.source == source]
         first = None
+        known = {pair.id: pair for pair in group}
         for matcher in matchers:
             chosen = [result for result in of_source if result.method == matcher.name]
             errors = np.array([result.error_px for result in chosen])
-            places = np.unique([result.trial.pair for result in chosen], return_inverse=True)[1]
+            places = np.unique([str(known[result.trial.pair].optical) for result in chosen], return_inverse=True)[1]
+            if not places.any():  # one place says nothing of others, but its trials of themselves
+                places = np.arange(len(chosen))
             row = _row(source, matcher, chosen, errors, places, group, setting)
+            if by_days:
+                row |= _by_days(errors <= row["score_px"], [known[result.trial.pair].dated.days for result in chosen])
             if first is None:
                 first = matcher.name, errors
             else:
@@ -75,10 +85,11 @@ def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
                 low, high = versus["interval95"]
                 lines.append(f"  {row['method']} less {method} within 5 px: {versus['difference5']:+.3f} "
                              f"[{low:+.3f}, {high:+.3f}]{_ratio(versus)}")
-        for row in of_source:
-            if row["landuse"]:
-                lines.append(f"  {row['method']} within {row['score_px']:g} px by land use: "
-                             + ", ".join(f"{name} {value:.3f}" for name, value in row["landuse"].items()))
+        for key, what in STRATA.items():
+            lines += [f"  {row['method']} within {row['score_px']:g} px by {what}: {_listed(row[key])}"
+                      for row in of_source if row.get(key)]
+        if head.get("undated"):
+            lines.append(f"  {head['undated']} trials are of images whose days are not known, and left out of those by days")
         lines += [f"  median and rmse of the trials within {head['score_px']:g} px; a false fix is accepted and beyond that", ""]
     lines += ["accepted as a fix:", *(f"  {name}: {gate}" for name, gate in {row["method"]: row["gate"] for row in rows}.items())]
     return "\n".join(lines)
@@ -89,13 +100,13 @@ def _row(source: str, matcher: Matcher, results: Sequence[Result], errors: Float
     limit = pairs[0].score_px
     good = errors[errors <= limit]
     accepted = np.array([result.answer is not None and result.answer.accepted for result in results])
-    landuse = {pair.id: pair.landuse for pair in pairs}
-    classes = np.array([landuse[result.trial.pair] or "" for result in results])
+    known = {pair.id: pair for pair in pairs}
+    tried = [known[result.trial.pair] for result in results]
     return {
         "source": source,
         "method": matcher.name,
         "trials": len(results),
-        "pairs": int(places.max()) + 1,
+        "pairs": len({pair.id for pair in tried}),
         "patch_px": setting.patch,
         "radius_px": setting.radius,
         "yaw_deg": setting.yaw_deg,
@@ -111,8 +122,14 @@ def _row(source: str, matcher: Matcher, results: Sequence[Result], errors: Float
         "fix_rate": _rounded(accepted.mean()),
         "false_fix_rate": _rounded((accepted & (errors > limit)).mean()),
         "seconds_median": _rounded(np.median([result.seconds for result in results])),
-        "landuse": {str(name): _rounded((errors[classes == name] <= limit).mean()) for name in np.unique(classes) if name},
+        "landuse": _rounded_each(shares(errors <= limit, [pair.landuse for pair in tried])),
+        "by_gsd": _rounded_each(shares(errors <= limit, [resolution(pair.gsd_m) for pair in tried])),
     }
+
+
+def _by_days(success: Mask, days: Sequence[int | None]) -> Row:
+    found = _rounded_each(shares(success, [apart(each) for each in days]))
+    return {"by_days": {name: found.get(name) for name in DAYS}, "undated": days.count(None)}
 
 
 def _versus(these: Mask, those: Mask, places: NDArray[np.intp], seed: int) -> Row:
@@ -150,6 +167,14 @@ def _gsd(pairs: Sequence[Pair]) -> float | None:
 
 def _rounded(value: float | np.floating) -> float:
     return round(float(value), 6)
+
+
+def _rounded_each(values: dict[str, float]) -> dict[str, float]:
+    return {name: _rounded(value) for name, value in values.items()}
+
+
+def _listed(values: dict[str, float | None]) -> str:
+    return ", ".join(f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in values.items())
 
 
 def _number(value: float | None, width: int) -> str:

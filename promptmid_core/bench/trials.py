@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zlib import crc32
 
 import cv2
 import numpy as np
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float64, Mask, UInt8
 from promptmid_core.bench.matchers.matcher import Patch, Reach, Window, rotation
-from promptmid_core.bench.pairs import Pair, by_source, read_images
+from promptmid_core.bench.pairs import Pair, by_source, content_of, read_images
 from promptmid_core.errors import InputError
 
 MOST_NODATA = 0.01  # share of black pixels that a patch may have
 TRIES = 200  # draws of a trial before its pair counts as one without a place for it
 COARSER = 1.5  # optical pixels per patch pixel from which on they are averaged, since a bare look-up would alias
+
+
+class NoPlace(InputError):
+    """No pair of a source has room for a trial."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +83,22 @@ def truth(pair: Pair, trial: Trial) -> Float64:
 def draw(pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], dict[str, int]]:
     """`setting.trials` trials in total, evenly over all pairs; and per source how many pairs have no place for a trial.
 
-    What is drawn of a pair depends on nothing but the seed and its name. Raises InputError where a source is left without a
-    trial.
+    What is drawn of a pair depends on nothing but the seed and the content of its files, not on what it or its folder is called;
+    where a source has the same images twice, other trials are drawn of the second. Raises InputError where a source is left
+    without a trial.
     """
-    streams = {i: np.random.default_rng([setting.seed, crc32(pair.source.encode()), crc32(pair.id.encode())])
-               for i, pair in enumerate(pairs)}
+    streams: dict[int, np.random.Generator] = {}
+    met: Counter[tuple[str, tuple[int, int]]] = Counter()
     order = [int(i) for i in np.random.default_rng(setting.seed).permutation(len(pairs))]
     drawn: dict[int, list[Trial]] = {i: [] for i in order}
     # again with the pairs that are left, until none turns out to have no place for a trial
     while order and sum(map(len, drawn.values())) < setting.trials:
         for k, i in enumerate(order):
             wanted = setting.trials // len(order) + (k < setting.trials % len(order))
+            if wanted and i not in streams:
+                content = content_of(pairs[i])
+                streams[i] = np.random.default_rng([setting.seed, *content, met[pairs[i].source, content]])
+                met[pairs[i].source, content] += 1
             while len(drawn[i]) < wanted:
                 trial = _draw_trial(pairs[i], setting, streams[i])
                 if trial is None:
@@ -101,7 +110,7 @@ def draw(pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], dict[str
     for source, group in by_source(pairs):
         kept = [i for i in drawn if pairs[i].source == source]
         if not kept:
-            raise InputError(f"no pair of source {source} has room for a patch of {setting.patch} px in a window of "
+            raise NoPlace(f"no pair of source {source} has room for a patch of {setting.patch} px in a window of "
                              f"{setting.upright_px} px with at most {MOST_NODATA:.0%} nodata; take a smaller --patch or --radius")
         if not any(drawn[i] for i in kept):
             raise InputError(f"{setting.trials} trials on {len(drawn)} pairs leave source {source} without one; "

@@ -47,6 +47,10 @@ class Height:
         self._contrary = 0
         self.on = form.height_along != OFF
 
+    def use(self, form: PriorForm) -> None:
+        """Take what `form` says of the sigmas of ranges and of the ground, from now on."""
+        self._form = form
+
     @property
     def fault(self) -> str:
         return self._unusable or self._unused

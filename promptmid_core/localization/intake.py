@@ -71,6 +71,11 @@ class Intake:
         self._calibration = rig.calibration
         self._frozen = FrozenImages()
 
+    def use(self, rig: Rig) -> None:
+        """Take what `rig` says of sigmas and of drift, for messages from now on; all else stays as it was told at first."""
+        self.odometry.use(rig)
+        self.height.use(rig.prior)
+
     def localize(self, message: Any, localizer: Localizing, wait_s: float = 0.0) -> Localized:
         """Return the verdict on an image message, waiting so long for what belongs to it.
 

@@ -15,7 +15,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, GroundPoint
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible
-from promptmid_core.localization.options import Options
+from promptmid_core.localization.options import PARAMETERS, Options
 from promptmid_core.localization.overrule import overruled
 from promptmid_core.localization.prior import check_prior
 from promptmid_core.localization.quest import Anywhere, Start
@@ -49,17 +49,14 @@ class Localizer:
         if _compared(*told) != _compared(*own):
             raise InputError(f"{reference.path} has channels that its descriptor {descriptor.name} does not make, although the "
                              "fingerprint is the same; build the map again")
-        cell, patch_px = reference.stride * COARSE_FACTOR, (options or Options()).search.patch_px
+        options = options or Options()
+        cell, patch_px = reference.stride * COARSE_FACTOR, options.search.patch_px
         if patch_px % (2 * cell):
             raise InputError(f"parameter patch_px is {patch_px}, not a multiple of {2 * cell} as the map's descriptor needs")
         self.reference = reference
         self.descriptor = descriptor
-        self.options = options or Options()
-        self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(self.options.track.ground_height_m)
-        windows = Windows(self.options.gates.least_map_valid)
-        self._matcher = FrameMatcher(reference, self.terrain, descriptor, self.options, windows)
-        self.seeker = Seeker(reference, self.terrain, self.options,
-                              Closely(reference, self.terrain, descriptor, self.options, self._matcher))
+        self.terrain = reference.terrain() if reference.has_dem else Terrain.flat(options.track.ground_height_m)
+        self._equip(options)
         self._track = self._new_track()
 
     @property
@@ -122,6 +119,19 @@ class Localizer:
         """Return a localizer of the same map, descriptor and options that shares nothing that changes but the map's cache."""
         return Localizer(self.reference, self.descriptor, self.options)
 
+    def take(self, options: Options) -> None:
+        """Go by other options from the next frame on; what is believed of the flight stays.
+
+        Raises InputError where a parameter differs that cannot change in flight, and then changes nothing.
+        """
+        now = self.options.values
+        fixed = next((name for name, value in options.values.items() if value != now[name] and not PARAMETERS[name].live), None)
+        if fixed is not None:
+            raise InputError(f"parameter {fixed} cannot change in flight, from {now[fixed]} to {options.values[fixed]}; make "
+                             "another localizer")
+        self._equip(options)
+        self._track.take(options)
+
     def reset(self) -> None:
         """Forget the flight so far, as after a jump of the clock or a new prior by hand."""
         self._track = self._new_track()
@@ -134,6 +144,13 @@ class Localizer:
     def relocalize(self) -> None:
         """Look for the next frames on all of the map, whatever is believed."""
         self._track.relocalize()
+
+    def _equip(self, options: Options) -> None:
+        """What depends on the options and remembers nothing of the flight."""
+        self.options = options
+        map_and_ground = self.reference, self.terrain
+        self._matcher = FrameMatcher(*map_and_ground, self.descriptor, options, Windows(options.gates.least_map_valid))
+        self.seeker = Seeker(*map_and_ground, options, Closely(*map_and_ground, self.descriptor, options, self._matcher))
 
     def _new_track(self) -> Track:
         calibration = self.descriptor.calibration

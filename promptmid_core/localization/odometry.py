@@ -126,16 +126,24 @@ class Odometry:
             self._given = given
             self._settle()
 
+    def use(self, rig: Rig) -> None:
+        """Take what `rig` says of sigmas that odometry does not state, and of its drift, from now on."""
+        with self._came:
+            self._rig = rig
+            self._anchor = self._anchor and replace(self._anchor, drift=rig.drift)
+
     def take(self, fix: Fix, anchor: Anchor | None) -> None:
         """Move `odom` by an accepted fix, unless another pose was given since its prior was made with `anchor`."""
         with self._came:
-            if anchor is None or anchor is not self._anchor or fix.pose is None or fix.covariance is None:
+            held = self._anchor
+            # the same but for its drift, which may be another by now
+            if anchor is None or held is None or anchor.at is not held.at or fix.pose is None or fix.covariance is None:
                 return
             try:
                 odometry = self._buffer.at(fix.stamp_ns)
             except Refusal:
                 return  # the clock was set anew while the image was matched
-            self._anchor = anchor.moved(fix.pose, fix.covariance, odometry, _flown(odometry))
+            self._anchor = held.moved(fix.pose, fix.covariance, odometry, _flown(odometry))
 
     @property
     def map_from_odom(self) -> Pose | None:

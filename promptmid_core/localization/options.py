@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera
 from promptmid_core.localization.camera_calibration import CameraCalibration
-from promptmid_core.localization.parameter import Parameter, made, option, parameters_of
+from promptmid_core.localization.parameter import Parameter, made, option, parameters_of, tunable
 from promptmid_core.localization.parts import ErrorBudget
 
 
@@ -21,41 +21,41 @@ class SearchOptions:
     matched on."""
 
     patch_px: int = option(256, "Side of the ground patch that is matched, in map pixels.", 64, 1024)
-    sigmas: float = option(3.0, "How many standard deviations of heading, height and tilt the search covers.", 1, 10)
-    least_radius_px: float = option(24.0, "Smallest search radius, in map pixels, however sure the place is.", 4, 2048)
-    most_radius_px: float = option(256.0, "Largest search radius, in map pixels.", 24, 2048)
+    sigmas: float = tunable(3.0, "How many standard deviations of heading, height and tilt the search covers.", 1, 10)
+    least_radius_px: float = tunable(24.0, "Smallest search radius, in map pixels, however sure the place is.", 4, 2048)
+    most_radius_px: float = tunable(256.0, "Largest search radius, in map pixels.", 24, 2048)
 
 
 @dataclass(frozen=True)
 class GateOptions:
     """What one frame must pass; integrity.py names each gate with its reason."""
 
-    dark_level: float = option(6.0, "Grey level (of 255) up to which a pixel is black; an image that is nine tenths black is "
-                               "refused.", 0, 255)
-    bright_level: float = option(249.0, "Grey level from which on a pixel is saturated.", 0, 255)
-    least_valid: float = option(0.15, "Least share of the patch that the image has to cover.", 0, 1)
-    least_map_valid: float = option(0.5, "Least share of the search window that the map has to have data on.", 0, 1)
-    least_contrast: float = option(1.5, "Least standard deviation of the ground's grey levels.", 0, 255)
-    agreement_px: float = option(2.5, "How far a tie point may lie from the solution to agree with it, in map pixels.", 0.1, 50)
-    least_ties: int = option(6, "Least number of tie points that agree.", 3, 1000)
-    least_surplus: float = option(0.15, "How many more of them than by chance, in standard deviations.", -10, 50)
-    least_spread: float = option(0.10, "Least spread of the agreeing tie points in their narrow direction, as a share of the "
-                                 "patch.", 0, 1)
-    halves_px: float = option(5.0, "How far apart two halves of the tie points may put the ground, in map pixels.", 0.1, 1000)
+    dark_level: float = tunable(6.0, "Grey level (of 255) up to which a pixel is black; an image that is nine tenths black is "
+                                "refused.", 0, 255)
+    bright_level: float = tunable(249.0, "Grey level from which on a pixel is saturated.", 0, 255)
+    least_valid: float = tunable(0.15, "Least share of the patch that the image has to cover.", 0, 1)
+    least_map_valid: float = tunable(0.5, "Least share of the search window that the map has to have data on.", 0, 1)
+    least_contrast: float = tunable(1.5, "Least standard deviation of the ground's grey levels.", 0, 255)
+    agreement_px: float = tunable(2.5, "How far a tie point may lie from the solution to agree with it, in map pixels.", 0.1, 50)
+    least_ties: int = tunable(6, "Least number of tie points that agree.", 3, 1000)
+    least_surplus: float = tunable(0.15, "How many more of them than by chance, in standard deviations.", -10, 50)
+    least_spread: float = tunable(0.10, "Least spread of the agreeing tie points in their narrow direction, as a share of the "
+                                  "patch.", 0, 1)
+    halves_px: float = tunable(5.0, "How far apart two halves of the tie points may put the ground, in map pixels.", 0.1, 1000)
 
 
 @dataclass(frozen=True)
 class TrackOptions:
     """How sure the frames together must be of a place, and how far the odometry drifts between them."""
 
-    risk: float = option(1e-3, "Probability, by the model, that a fix is of a wrong place: a place is a fix when it holds all "
-                         "but this.", 1e-9, 0.1)
-    odometry_drift: float = option(0.05, "How far the odometry drifts, one standard deviation, as a share of the way "
-                                   "flown.", 0, 1)
-    yaw_drift_deg_per_km: float = option(1.0, "How far its heading drifts, one standard deviation, in degrees for each km "
-                                         "flown.", 0, 90)
-    ground_sigma_m: float = option(150.0, "How far the ground may lie from ground_height_m, one standard deviation, where the "
-                                   "map has no DEM.", 0, 5000)
+    risk: float = tunable(1e-3, "Probability, by the model, that a fix is of a wrong place: a place is a fix when it holds all "
+                          "but this.", 1e-9, 0.1)
+    odometry_drift: float = tunable(0.05, "How far the odometry drifts, one standard deviation, as a share of the way "
+                                    "flown.", 0, 1)
+    yaw_drift_deg_per_km: float = tunable(1.0, "How far its heading drifts, one standard deviation, in degrees for each km "
+                                          "flown.", 0, 90)
+    ground_sigma_m: float = tunable(150.0, "How far the ground may lie from ground_height_m, one standard deviation, where the "
+                                    "map has no DEM.", 0, 5000)
     ground_height_m: float = option(0.0, "Height of the ground above the datum of the odometry's z, where the map has no DEM; "
                                     "the match finds it more exactly.", -500, 9000)
 
@@ -64,23 +64,24 @@ class TrackOptions:
 class ErrorOptions:
     """What the covariance of a fix is made of beside its residuals."""
 
-    registration_sigma_px: float = option(0.3, "Standard deviation of the map's own place, in map pixels of level 0, unless the "
-                                          "map states a larger one.", 0, 20)
-    correlation: float = option(4.0, "Factor on the tie points' covariance, as neighbouring blocks share ground and err "
-                                "together.", 1, 100)
-    mount_sigma_deg: float = option(0.0, "Standard deviation of the camera's mount about each axis, in degrees: what "
-                                    "camera_rpy_deg or the static transform may be wrong by.", 0, 10)
-    principal_point_sigma_px: float = option(0.0, "Standard deviation of the principal point of camera_info along each axis, in "
-                                             "pixels of the image.", 0, 1000)
-    camera_delay_sigma_s: float = option(0.0, "Standard deviation of the time between an image and its stamp, in seconds.", 0, 10)
+    registration_sigma_px: float = tunable(0.3, "Standard deviation of the map's own place, in map pixels of level 0, unless the "
+                                           "map states a larger one.", 0, 20)
+    correlation: float = tunable(4.0, "Factor on the tie points' covariance, as neighbouring blocks share ground and err "
+                                 "together.", 1, 100)
+    mount_sigma_deg: float = tunable(0.0, "Standard deviation of the camera's mount about each axis, in degrees: what "
+                                     "camera_rpy_deg or the static transform may be wrong by.", 0, 10)
+    principal_point_sigma_px: float = tunable(0.0, "Standard deviation of the principal point of camera_info along each axis, in "
+                                              "pixels of the image.", 0, 1000)
+    camera_delay_sigma_s: float = tunable(0.0, "Standard deviation of the time between an image and its stamp, in seconds.",
+                                          0, 10)
 
     integrity_risk: float = option(1e-3, "Probability with which the error of a fix may exceed its protection level.", 1e-7, 0.1)
     independent_fixes: bool = option(True, "Whether what is published is for filters that take each fix for independent of all "
                                      "others, as plain Kalman filters do: its covariance is then larger than that of the fix by "
                                      "itself, by what its errors share with those before.")
-    attitude_correlation_s: float = option(86400.0, "How long the errors of the prior's roll and pitch stay alike in the "
-                                           "aircraft's axes, in seconds: 0 for noise that is new with each image, a day where it "
-                                           "is not known.", 0, 86400)
+    attitude_correlation_s: float = tunable(86400.0, "How long the errors of the prior's roll and pitch stay alike in the "
+                                            "aircraft's axes, in seconds: 0 for noise that is new with each image, a day where "
+                                            "it is not known.", 0, 86400)
 
     def calibrated(self, camera: CameraCalibration) -> ErrorOptions:
         """Return the options for a camera whose calibration knows its mount and its delay no better than it says."""
@@ -122,6 +123,11 @@ class Options:
             raise InputError(f"parameter least_radius_px is {values['least_radius_px']:g}, more than the "
                              f"{values['most_radius_px']:g} of most_radius_px")
         return Options(**{name: made(group, values) for name, group in GROUPS.items()})
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the parameters by their names."""
+        return {name: value for group in asdict(self).values() for name, value in group.items()}
 
 
 PARAMETERS: dict[str, Parameter] = {name: parameter for group in GROUPS.values()

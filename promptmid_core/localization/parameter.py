@@ -15,12 +15,13 @@ WANTED = {bool: "true or false", int: "a whole number", float: "a number with a 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: its default, what it means, and for a number its least and most value."""
+    """A parameter: its default, what it means, for a number its least and most value, and whether it may change in flight."""
 
     default: Any
     meaning: str
     least: float | None = None
     most: float | None = None
+    live: bool = False
 
     @property
     def wanted(self) -> str:
@@ -42,10 +43,16 @@ class Parameter:
 
 
 def option(default: Any, meaning: str, least: float | None = None, most: float | None = None) -> Any:
-    """Return the field of a dataclass that is a parameter of the same name."""
+    """Return the field of a dataclass that is a parameter of the same name, read once."""
     metadata = {"parameter": Parameter(default, meaning, least, most)}
     return field(default_factory=default.copy, metadata=metadata) if isinstance(default, list) else field(
         default=default, metadata=metadata)
+
+
+def tunable(default: Any, meaning: str, least: float | None = None, most: float | None = None) -> Any:
+    """Return the field of a dataclass that is a parameter of the same name, which may change in flight: whatever follows from it
+    is made anew for each image."""
+    return field(default=default, metadata={"parameter": Parameter(default, meaning, least, most, live=True)})
 
 
 def parameters_of(group: type[Any]) -> dict[str, Parameter]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.localization.parameter import option
+from promptmid_core.localization.parameter import option, tunable
 
 ODOMETRY, POSE, NAVSAT_IMU, VEHICLE_ODOMETRY = "odometry", "pose", "navsat_imu", "vehicle_odometry"
 SOURCES = (ODOMETRY, POSE, NAVSAT_IMU, VEHICLE_ODOMETRY)
@@ -35,8 +35,8 @@ class PriorParameters:
     height_along: str = option(OFF, "Along what the ranges on the topic height (sensor_msgs/Range) are measured, which then tell "
                                "the height above the ground: 'boresight', from the camera along the middle of its image; 'down', "
                                "from base_frame straight down, as a radar altimeter does; 'off' to take none.")
-    height_sigma_m: float = option(2.0, "Standard deviation of these ranges where the messages state no variance, in metres.",
-                                   0.01, 500)
+    height_sigma_m: float = tunable(2.0, "Standard deviation of these ranges where the messages state no variance, in metres.",
+                                    0.01, 500)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.localization.anchor import Drift
 from promptmid_core.localization.camera_calibration import CameraCalibration
 from promptmid_core.localization.options import TrackOptions
-from promptmid_core.localization.parameter import option, parameters_of
+from promptmid_core.localization.parameter import option, parameters_of, tunable
 from promptmid_core.localization.priorform import PriorForm
 
 AUTO, BY_PARAMETERS, BY_TRANSFORMS = "auto", "parameters", "static_transforms"
@@ -29,11 +29,11 @@ EXTRINSICS = {AUTO: AUTO, BY_PARAMETERS: BY_PARAMETERS, TF: BY_TRANSFORMS}
 class DefaultSigmas:
     """What is taken for the standard deviations of odometry that states none: a covariance of zeros means unknown."""
 
-    default_sigma_xy_m: float = option(30.0, "Standard deviation of x and of y taken for odometry whose covariance of them is "
-                                       "zero, which means unknown, in metres; 0 to refuse such odometry.", 0, 10000)
-    default_sigma_z_m: float = option(10.0, "The same of z, in metres.", 0, 10000)
-    default_sigma_tilt_deg: float = option(1.0, "The same of roll and of pitch, in degrees.", 0, 90)
-    default_sigma_yaw_deg: float = option(3.0, "The same of yaw, in degrees.", 0, 180)
+    default_sigma_xy_m: float = tunable(30.0, "Standard deviation of x and of y taken for odometry whose covariance of them is "
+                                        "zero, which means unknown, in metres; 0 to refuse such odometry.", 0, 10000)
+    default_sigma_z_m: float = tunable(10.0, "The same of z, in metres.", 0, 10000)
+    default_sigma_tilt_deg: float = tunable(1.0, "The same of roll and of pitch, in degrees.", 0, 90)
+    default_sigma_yaw_deg: float = tunable(3.0, "The same of yaw, in degrees.", 0, 180)
 
     def variances(self) -> Float64:
         """Return the variances (6,) in ROS order, in square metres and radians."""

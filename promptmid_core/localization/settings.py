@@ -50,10 +50,12 @@ PARAMETERS: dict[str, Parameter] = {
     "network": Parameter("", "ONNX file that 'promptmid export onnx' made, run instead of the profile's own; empty for that."),
     "allow_build": Parameter(False, "Build the TensorRT engine while configuring where there is none, which takes minutes."),
     "image_transport": Parameter(COMPRESSED, "'compressed' to subscribe to image/compressed, 'raw' to subscribe to image."),
-    "prior_wait_ms": Parameter(100, "How long an image waits for odometry of a later stamp, in milliseconds.", 0, 2000),
+    "prior_wait_ms": Parameter(100, "How long an image waits for odometry of a later stamp, in milliseconds.", 0, 2000,
+                               live=True),
     "most_fix_age_ms": Parameter(1500, "How old an image may be, in milliseconds by the node's clock, when its fix is published; "
                                  "an older fix is refused as fix_late, and counts for the belief alone. 0 for no limit; without "
-                                 "effect where stamps are more than a minute off the clock, as those of a bag are.", 0, 60000),
+                                 "effect where stamps are more than a minute off the clock, as those of a bag are.", 0, 60000,
+                                 live=True),
     **parameters_of(PriorParameters),
     **parameters_of(RigOptions),
     **parameters_of(DefaultSigmas),
@@ -62,7 +64,7 @@ PARAMETERS: dict[str, Parameter] = {
                            "status 1. Read at the start only."),
     "publish_tf": Parameter(False, "Publish the transform map -> odom, where odometry is given in odom."),
     "match_image_hz": Parameter(1.0, "How often ~/match_image is drawn at most, in pictures a second, where somebody subscribes.",
-                                0.01, 30),
+                                0.01, 30, live=True),
     "snapshot_dir": Parameter("", "Folder that ~/save_snapshot writes to; empty for 'promptmid_snapshots' in the ROS log "
                               "folder."),
     **parameters_of(Upkeep),
@@ -89,8 +91,11 @@ class Settings:
     upkeep: Upkeep
 
     @staticmethod
-    def read(values: Mapping[str, Any]) -> Settings:
-        """Return the settings of the values of all parameters. Raises InputError where one cannot be or contradicts another."""
+    def read(values: Mapping[str, Any], calibration: CameraCalibration | None = None) -> Settings:
+        """Return the settings of the values of all parameters. Raises InputError where one cannot be or contradicts another.
+
+        A `calibration` that was read before stands for the file that camera_calibration names.
+        """
         for name, value in values.items():
             PARAMETERS[name].check(name, value)
         if values["image_transport"] not in (COMPRESSED, RAW):
@@ -100,10 +105,12 @@ class Settings:
         options = Options.read(values)
         wanted = Wanted(values["backend"], network=_path(values["network"]), side_px=options.search.patch_px,
                         allow_build=values["allow_build"])
-        rig, calibrated = Rig.read(values, options.track), _path(values["camera_calibration"])
-        if calibrated is not None:
-            rig = replace(rig, calibration=CameraCalibration.read(calibrated))
-            options = replace(options, errors=options.errors.calibrated(rig.calibration))
+        rig, file = Rig.read(values, options.track), _path(values["camera_calibration"])
+        if calibration is None and file is not None:
+            calibration = CameraCalibration.read(file)
+        if calibration is not None:
+            rig = replace(rig, calibration=calibration)
+            options = replace(options, errors=options.errors.calibrated(calibration))
         return Settings(
             _path(values["map"]), values["region"], values["descriptor"], wanted, values["image_transport"] == COMPRESSED,
             values["prior_wait_ms"] / 1e3, values["most_fix_age_ms"], rig, options,

@@ -47,8 +47,8 @@ class Track:
 
     def __init__(self, options: Options, reference: ReferenceMap, terrain: Terrain, likelihood: Likelihood,
                  errors: Tail = UNKNOWN) -> None:
-        self._options, self._reference, self._likelihood, self._errors = options, reference, likelihood, errors
-        self._outlook = Outlook(options, reference, terrain)
+        self._reference, self._terrain, self._likelihood, self._errors = reference, terrain, likelihood, errors
+        self.take(options)
         self._stamps = Stamps()
         self._kept: Kept | None = None
         self._quest: Quest | None = None
@@ -59,6 +59,10 @@ class Track:
     def seeks(self) -> bool:
         """Whether the next frame is looked for on all of the map."""
         return self._quest is not None or self.state is State.LOST
+
+    def take(self, options: Options) -> None:
+        """Go by these options; what is believed stays."""
+        self._options, self._outlook = options, Outlook(options, self._reference, self._terrain)
 
     def lose(self, start: Start) -> None:
         """Know nothing but the motion, and what `start` tells."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptmid_core.errors import InputError
-from promptmid_core.localization.parameter import made, option
+from promptmid_core.localization.parameter import made, option, tunable
 
 REPLACE, EXIT = "replace", "exit"
 
@@ -16,17 +16,18 @@ REPLACE, EXIT = "replace", "exit"
 class Upkeep:
     """The parameters of the node's upkeep."""
 
-    verdict_timeout_s: float = option(10.0, "How long an image may wait for its verdict, in seconds, before the thread that "
-                                      "matches counts as hung; time in which a thread of the node stands in line for a processor "
-                                      "does not count. A search over unknown headings on a slow computer may take that long.",
-                                      1, 3600)
+    verdict_timeout_s: float = tunable(10.0, "How long an image may wait for its verdict, in seconds, before the thread that "
+                                       "matches counts as hung; time in which a thread of the node stands in line for a "
+                                       "processor does not count. A search over unknown headings on a slow computer may take "
+                                       "that long.",
+                                       1, 3600)
     on_verdict_timeout: str = option(REPLACE, "What is done then: 'replace' puts another thread in its place, and ends the "
                                      "process with status 1 where that hangs three times in a row; 'exit' ends the process with "
                                      "status 1 at once.")
-    service_timeout_s: float = option(30.0, "How long ~/reload_map and ~/save_snapshot may take, in seconds, before they are "
-                                      "answered with a failure.", 1, 3600)
-    snapshots_most: int = option(100, "How many snapshots snapshot_dir may hold; no more are saved.", 1, 100000)
-    snapshots_most_mb: int = option(1000, "How many megabytes they may take together.", 1, 1000000)
+    service_timeout_s: float = tunable(30.0, "How long ~/reload_map and ~/save_snapshot may take, in seconds, before they are "
+                                       "answered with a failure.", 1, 3600)
+    snapshots_most: int = tunable(100, "How many snapshots snapshot_dir may hold; no more are saved.", 1, 100000)
+    snapshots_most_mb: int = tunable(1000, "How many megabytes they may take together.", 1, 1000000)
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Upkeep:

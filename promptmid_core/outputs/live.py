@@ -27,9 +27,9 @@ class Live:
     """Makes the views of a flight, at most `match_image_hz` pictures a second by `clock`, which counts seconds."""
 
     def __init__(self, match_image_hz: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._period_s, self._clock = 1.0 / match_image_hz, clock
+        self.match_image_hz, self._clock = match_image_hz, clock
         self._trail: deque[Float64] = deque(maxlen=TRAIL)
-        self._next_s = -np.inf
+        self._drawn_s = -np.inf
         self._sent: tuple[ReferenceMap, Float64] | None = None
 
     def of(self, judged: Judged, reference: ReferenceMap, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Content]]:
@@ -67,9 +67,9 @@ class Live:
 
     def _picture(self, judged: Judged, fix: Fix, reference: ReferenceMap) -> Content | None:
         now = self._clock()
-        if now < self._next_s:
+        if now < self._drawn_s + 1.0 / self.match_image_hz:
             return None
-        self._next_s = now + self._period_s
+        self._drawn_s = now
         return image_content(fix.stamp_ns, match_picture(fix, judged.summary, reference))
 
 

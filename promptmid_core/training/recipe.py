@@ -19,10 +19,11 @@ FOLDER = Path(__file__).parent / "recipes"
 class Recipe:
     """`network`: fields of StudentShape; `pretrained`: whether its encoder begins from ImageNet; `cycles` follow each other, each
     from the averaged weights of the one before; `sources`: share of the samples by source, 1 where not named; `validation`: by
-    source the names of scenes held back, or `all`; `weight`: of the network's score beside the structural ones; `evidence`: what
-    scores say of a match, as examples/fit_evidence.py finds it with the trained network; `geometry`: fields of Geometry;
-    `prompt_strength`: how many times what a prompt says beyond the neutral one counts; `teaching`: of the teacher's part in the
-    loss of 'distill'; `lora_rank`: of the adapters of 'promptdm', 0 to train all weights."""
+    source the names of scenes held back, or `all`, and with them whatever shows the same places at other dates; `weight`: of the
+    network's score beside the structural ones; `evidence`: what scores say of a match, as examples/fit_evidence.py finds it with
+    the trained network; `geometry`: fields of Geometry; `prompt_strength`: how many times what a prompt says beyond the neutral
+    one counts; `teaching`: of the teacher's part in the loss of 'distill'; `lora_rank`: of the adapters of 'promptdm', 0 to train
+    all weights."""
 
     network: dict[str, Any]
     cycles: tuple[Schedule, ...]
@@ -55,8 +56,9 @@ class Recipe:
 
     def divided(self, scenes: Sequence[TrainingScene]) -> tuple[list[TrainingScene], list[TrainingScene]]:
         """Return what is learnt from, and what is held back. Raises InputError where nothing is left to learn from."""
-        held = [scene for scene in scenes if self._holds(scene)]
-        learnt = [scene for scene in scenes if not self._holds(scene)]
+        places = {scene.place for scene in scenes if self._holds(scene)}
+        held = [scene for scene in scenes if scene.place in places]
+        learnt = [scene for scene in scenes if scene.place not in places]
         if not learnt:
             raise InputError("the recipe holds every scene back for validation; give more data with --data")
         return learnt, held

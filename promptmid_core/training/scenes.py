@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float32, Mask, UInt8
+from promptmid_core.bench.dates import across_dates
 from promptmid_core.bench.pairs import Pair, landuse_of, read_images, read_pairs, several
 from promptmid_core.errors import InputError
 from promptmid_core.georaster import map_frame, resample
@@ -23,11 +24,11 @@ WORLD_FILES = ("optical.tif", "sar.tif")
 @dataclass(frozen=True)
 class TrainingScene:
     """`optical` (H, W, 3) uint8; `sar` (H, W) float32 amplitude with median 1; `valid` (H, W): both are known; `landuse` (H, W)
-    uint8 ids of LAND_USES, 0 unknown; `region`: scenes that validation must not share with training."""
+    uint8 ids of LAND_USES, 0 unknown; `place`: the same at all dates of a place, and not shared by training and validation."""
 
     source: str
     name: str
-    region: str
+    place: str
     optical: UInt8
     sar: Float32
     valid: Mask
@@ -37,13 +38,15 @@ class TrainingScene:
 def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -> list[TrainingScene]:
     """Return the scenes of pair folders (`pairs.csv`) and of folders with `optical.tif`, `sar.tif` and, optionally,
     `landcover.tif` in classes of ESA WorldCover, as `promptmid simulate world` writes them. Of a data set of several sources only
-    the named ones are read. Raises InputError where a folder is neither."""
+    the named ones are read. A place that the pairs of a folder show at several dates gives scenes of the source `across-dates`
+    too: the optical image of one date beside the SAR image of another. Raises InputError where a folder is neither."""
     scenes = []
     for folder in folders:
         if all((folder / name).is_file() for name in WORLD_FILES):
             scenes.append(_of_rasters(folder))
         elif (folder / "pairs.csv").is_file():
-            scenes += [_of_pair(pair) for pair in read_pairs(folder, sources if several(folder) else None)]
+            pairs = read_pairs(folder, sources if several(folder) else None)
+            scenes += [_of_pair(pair) for pair in [*pairs, *across_dates(pairs)]]
         else:
             raise InputError(f"{folder} is no training data; name a folder with pairs.csv, or with optical.tif and sar.tif")
     if not scenes:
@@ -71,8 +74,7 @@ def _of_pair(pair: Pair) -> TrainingScene:
     optical, grey = images.optical[:height, :width], grey[:height, :width]
     landuse = landuse_of(pair.landuse)
     number = LAND_USES.index(landuse) + 1 if landuse else 0
-    # where a table names no region, its land use is the best guess of what belongs together
-    return TrainingScene(pair.source, pair.id, f"{pair.source} {pair.landuse or ''}".strip(), optical,
+    return TrainingScene(pair.source, pair.id, pair.dated.place, optical,
                          np.asarray(grey / np.float32(images.sar_median), np.float32), optical.any(axis=2) & (grey > 0),
                          np.full((height, width), number, np.uint8))
 

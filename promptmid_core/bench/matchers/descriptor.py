@@ -48,10 +48,7 @@ class DescriptorMatcher(SurfaceMatcher):
 
     def __init__(self, name: DescriptorName, telling: Telling = Telling.RIGHT, backend: str = "auto",
                  model: Path | None = None) -> None:
-        self._descriptor, self._store, self._telling = _opened(name, backend, model), name.store, telling
-        # profiles that were trained may have one name; their folders differ
-        shown = name if name.folder else DescriptorName.whole(self._descriptor.name)
-        self._shown = replace(shown, group=name.group, store=name.store)
+        self._descriptor, self._store, self._telling, self._asked = _opened(name, backend, model), name.store, telling, name
         self.stride = self._descriptor.stride
         known = [known.name for known in self._descriptor.groups(Modality.SAR)]
         self._only = name.group.split("+") if name.group else known
@@ -63,7 +60,7 @@ class DescriptorMatcher(SurfaceMatcher):
 
     @property
     def name(self) -> str:
-        return f"{self._shown}" + f" {self._telling} prompt" * (self._telling is not Telling.RIGHT)
+        return f"{self._asked}" + f" {self._telling} prompt" * (self._telling is not Telling.RIGHT)
 
     def surface(self, patch: Patch, window: Window) -> NDArray[np.floating]:
         amplitude = np.asarray(window.image / np.float32(window.median), np.float32)
