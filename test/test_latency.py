@@ -24,7 +24,7 @@ def test_a_flight_is_timed_stage_by_stage(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "perf_counter", time.process_time)
     out = tmp_path / "runtime.json"
     command = ["bench", "runtime", "--descriptor", "structural", "--frames", "6", "--size", "640x360", "--patch", "128"]
-    assert main([*command, "--radius", "32", "--json", str(out)]) == 0
+    assert main([*command, "--radius", "32", "--limits", "--json", str(out)]) == 0
     result = json.loads(out.read_text())
     assert result["frames"] == 6
     assert 1 <= result["frames_fixed"] <= 6
@@ -35,6 +35,11 @@ def test_a_flight_is_timed_stage_by_stage(tmp_path: Path, monkeypatch: pytest.Mo
         assert 0 < times["p50"] <= times["p95"] <= times["p99"]
     # nothing of note happens between the stages
     assert sum(stage["p50"] for stage in result["stages"].values()) > 0.7 * result["frame_ms"]["p50"]
+    assert set(result["limits"]) == set(result["stages"])
+    # whatever the machine: no stage is done before its operations are
+    assert all(each["ms"] > each["limit_ms"] for each in result["limits"].values())
+    assert result["limits"]["verify"]["limit_ms"] > 0.1
+    assert result["fixes_per_second"] > 0 and result["rss_mb"] > 50
     assert result["device"]["cores"] >= 1
     assert result["versions"]["numpy"]
     shown = capsys.readouterr().out

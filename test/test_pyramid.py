@@ -196,3 +196,11 @@ def test_a_map_is_let_go_at_once(reference: ReferenceMap) -> None:
         assert threading.active_count() <= before - 2  # what reads ahead, on both levels
     finally:
         gc.enable()
+
+
+def test_halves_are_read_to_the_last_bit() -> None:
+    """All of the numbers that there are, the smallest ones and both zeros among them."""
+    halves = np.arange(2 ** 16, dtype=np.uint16).view(np.float16).reshape(4, 128, 128)
+    finite = np.isfinite(halves)
+    assert np.array_equal(decoded(halves, ())[finite].view(np.uint32), halves.astype(np.float32)[finite].view(np.uint32))
+    assert decoded(halves[:0], ()).shape == (0, 128, 128)

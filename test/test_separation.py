@@ -14,7 +14,7 @@ from promptmid_core.localization.fix import TiePoints
 from promptmid_core.localization.hypothesis import Match
 from promptmid_core.localization.protection import FAULTY, SHARE, OtherPlaces, protected
 from promptmid_core.localization.separation import Separation, alternate, sides
-from promptmid_core.localization.solve import parted, solve
+from promptmid_core.localization.solve import Left, solve
 from promptmid_core.matching.blocks import BlockSurfaces
 
 NOWHERE = OtherPlaces(np.zeros(0), np.zeros(0), 0.0)
@@ -51,7 +51,8 @@ def test_one_step_finds_what_a_whole_solution_by_a_part_does(seen: Seen) -> None
     for mask in (*sides(ties.seen[:, :2]), *alternate(len(ties.seen))):
         whole = solve(some(ties, mask), seen.frame.camera, seen.best.start, seen.prior, budget)
         there = boresight_point(seen.frame.camera, whole.pose, seen.over.view.terrain)
-        part = parted(some(ties, mask), seen.frame.camera, seen.best.start, solution, seen.prior, budget)
+        left = Left.of(ties, seen.frame.camera, seen.best.start, solution, seen.prior, budget)
+        part = left.parted(mask, budget)
         assert part.move == pytest.approx((there - here)[:2], abs=0.25 * seen.best.gsd)
         # no surer than that one, which is refined by the whole patch and has the smaller residuals
         own, refined = (float(np.trace(each)) for each in (part.covariance, whole.ground.matching + whole.ground.ground))

@@ -74,7 +74,7 @@ def add(commands: Any) -> None:
     runtime = word(
         bench, "runtime", _runtime, "how long a frame takes on this machine, stage by stage",
         "promptmid bench runtime --frames 200 --json runtime.json\n"
-        "  promptmid bench runtime --descriptor structural --backend auto --frames 100")
+        "  promptmid bench runtime --descriptor structural --backend auto --frames 100 --limits")
     runtime.description = (
         "Makes a world, its map and a flight, compresses the camera images to JPEG, and takes each from its bytes to the\n"
         "content of the messages as the node does. Percentiles are of the frames that end in a fix. docs/performance.md")
@@ -87,6 +87,7 @@ def add(commands: Any) -> None:
     option("--patch", type=positive_count, default=256, metavar="P", help="side of the patch, map px; default: 256")
     option("--radius", type=positive_count, default=64, metavar="R", help="search radius, map px; default: 64")
     option("--seed", type=int, default=1, metavar="S", help="what world and flight are made by; default: 1")
+    option("--limits", action="store_true", help="also how fast each stage could be on this machine: docs/performance.md")
     json_output(runtime, "the percentiles, stage by stage")
     cut = word(
         bench, "cut", _cut, "cut georeferenced rasters into the pairs that bench and train read",
@@ -184,7 +185,8 @@ def _runtime(args: argparse.Namespace) -> None:
     bound()
     from promptmid_core.doctor import latency
 
-    asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed)
+    asked = latency.Load(args.descriptor, args.backend, args.frames, args.size, args.patch, args.radius, args.seed,
+                         args.limits)
     with Bar("bench runtime", "frame") as progress:
         result = latency.measure(asked, progress)
     print(latency.table(result))

@@ -14,18 +14,27 @@ import numpy as np
 
 from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
+from promptmid_core.descriptors import Descriptor
 from promptmid_core.descriptors import load as load_descriptor
+from promptmid_core.descriptors.promptmid import PromptMid
+from promptmid_core.doctor.limits import Looked, limits, work
+from promptmid_core.doctor.limits import table as limits_table
 from promptmid_core.doctor.machine import device, versions
+from promptmid_core.doctor.rates import Rates, Work
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.fix import Fix
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
-from promptmid_core.localization.stopwatch import Stopwatch
+from promptmid_core.localization.stopwatch import Stopwatch, by_processor
+from promptmid_core.matching.parallel import in_turn
+from promptmid_core.outputs.rates import memory_mb
+from promptmid_core.prompts.prompt import Modality, Prompt
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.replay.recording import RecordedImage, Recording
-from promptmid_core.runtime.backend import AUTO, Wanted
+from promptmid_core.runtime.backend import AUTO, Wanted, onnx_file
+from promptmid_core.runtime.operations import operations
 from promptmid_core.simulation.flight.options import FlightOptions
 from promptmid_core.simulation.flight.simulate import simulate_flight
 from promptmid_core.simulation.world.options import WorldOptions
@@ -42,7 +51,7 @@ PERCENTILES = (50, 95, 99)
 @dataclass(frozen=True)
 class Load:
     """What is measured: a descriptor, whose network `backend` runs, with `frames` images of `size` (width, height), patches of
-    `patch_px` and a search of `radius_px`."""
+    `patch_px` and a search of `radius_px`; `limits`: whether it is told how fast each stage could be."""
 
     descriptor: str = "promptmid"
     backend: str = AUTO
@@ -51,16 +60,19 @@ class Load:
     patch_px: int = 256
     radius_px: int = 64
     seed: int = 1
+    limits: bool = False
 
 
 @dataclass(frozen=True)
 class TimedFrame:
-    """One frame: wall and processor ms of the whole, wall ms of each stage, and whether it ended in a fix."""
+    """One frame: wall and processor ms of the whole, wall ms of each stage, whether it ended in a fix, and what it was compared
+    with."""
 
     fixed: bool
     ms: float
     cpu_ms: float
     stage_ms: Mapping[str, float]
+    looked: Looked | None = None
 
 
 def measure(load: Load, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -73,21 +85,35 @@ def measure(load: Load, progress: Callable[[int, int], None] | None = None) -> d
         reference, recording, images = _flight(Path(folder), load)
         options = Options.of(patch_px=load.patch_px, least_radius_px=float(load.radius_px),
                              most_radius_px=2.0 * load.radius_px)
-        frames = timed(Localizer(reference, flying, options), recording, images, load.frames, progress)
+        localizer = Localizer(reference, flying, options)
+        frames = timed(localizer, recording, images, load.frames, progress)
+        alone: list[TimedFrame] = []
+        if load.limits:
+            with in_turn(), by_processor():
+                alone = [frame for frame in timed(localizer, recording, images, len(images), None) if frame.fixed]
     fixed = [frame for frame in frames if frame.fixed]
     if not fixed:
         raise InputError(f"none of {len(frames)} frames ended in a fix, so there is no time to tell; measure more frames, larger "
                          "patches or another seed")
-    stages = dict.fromkeys(stage for frame in fixed for stage in frame.stage_ms)
-    return {
+    names = dict.fromkeys(stage for frame in fixed for stage in frame.stage_ms)
+    stages = {stage: percentiles([frame.stage_ms.get(stage, 0.0) for frame in fixed]) for stage in names}
+    image_bytes = int(np.median([len(image.message.data) for image in images]))
+    result: dict[str, Any] = {
         "frame_ms": percentiles([frame.ms for frame in fixed]), "cpu_ms": percentiles([frame.cpu_ms for frame in fixed]),
-        "stages": {stage: percentiles([frame.stage_ms.get(stage, 0.0) for frame in fixed]) for stage in stages},
+        "stages": stages, "fixes_per_second": round(1e3 * len(fixed) / sum(frame.ms for frame in frames), 3),
+        "rss_mb": round(memory_mb() or 0.0, 1),
         "frames": len(frames), "frames_fixed": len(fixed), "warm_up": WARM_UP, "descriptor": flying.name,
         "fingerprint": flying.fingerprint, "backend": flying.choice.runs_on if flying.choice else None,
         "backend_why": flying.choice.why if flying.choice else None, "image_px": list(load.size), "image_format": "jpeg",
-        "image_bytes": int(np.median([len(image.message.data) for image in images])), "patch_px": load.patch_px,
+        "image_bytes": image_bytes, "patch_px": load.patch_px,
         "radius_px": load.radius_px, "seed": load.seed, "device": device(), "versions": versions(),
     }
+    if alone:
+        looked = sorted((frame.looked for frame in alone if frame.looked), key=lambda each: each.window)
+        wanted = work(looked[len(looked) // 2], flying, (*load.size, image_bytes), _network(flying, load.patch_px))
+        took = {stage: percentiles([frame.stage_ms.get(stage, 0.0) for frame in alone])["p50"] for stage in names}
+        result["limits"] = limits(took, wanted, Rates.measured())
+    return result
 
 
 def timed(localizer: Localizer, recording: Recording, images: Sequence[RecordedImage], count: int,
@@ -107,7 +133,8 @@ def timed(localizer: Localizer, recording: Recording, images: Sequence[RecordedI
             with clock("messages"):
                 contents(fix, geodetic)
             ms, cpu_ms = (time.perf_counter() - started) * 1e3, (time.process_time() - cpu) * 1e3
-            frames.append(TimedFrame(fix.accepted, ms, cpu_ms, fix.candidate.stage_ms | clock.ms))
+            frames.append(TimedFrame(fix.accepted, ms, cpu_ms, fix.candidate.stage_ms | clock.ms,
+                                     Looked.of(fix.candidate, localizer)))
             if progress and i >= WARM_UP:
                 progress(i + 1 - WARM_UP, count)
     finally:
@@ -144,7 +171,20 @@ def table(result: Mapping[str, Any]) -> str:
         lines.insert(1, f"network on {result['backend']}: {result['backend_why']}")
     for name, row in {**result["stages"], "frame": result["frame_ms"], "processor time": result["cpu_ms"]}.items():
         lines.append(f"{name:16}" + "".join(f"{value:8.1f}" for value in row.values()))
+    lines.append(f"{result['fixes_per_second']:.1f} fixes a second, {result['rss_mb']:.0f} MB resident")
+    if "limits" in result:
+        lines += ["processor time of each stage, and what its operations and bytes would take at the rates of one core:",
+                  limits_table(result["limits"])]
     return "\n".join(lines)
+
+
+def _network(descriptor: Descriptor, side_px: int) -> Work:
+    """What the network of a descriptor has to do for an image; nothing where it has none."""
+    if not isinstance(descriptor, PromptMid):
+        return Work()
+    profile = descriptor.profile
+    multiplied, moved = operations(onnx_file(profile, None), side_px, profile.embedding(Prompt(Modality.OPTICAL)))
+    return Work(multiplied=multiplied, moved=moved)
 
 
 def _flight(folder: Path, load: Load) -> tuple[ReferenceMap, Recording, list[RecordedImage]]:

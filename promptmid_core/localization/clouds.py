@@ -47,8 +47,11 @@ def _covered(patch: Patch) -> Mask:
         light &= bright - np.asarray(reduce(cv2.min, channels), np.float32) <= WHITE * bright
     light &= _spread(bright) <= ROUGH * bright
     side = max(min(bright.shape) // LARGE, 3)
+    large = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
     clouds = cv2.morphologyEx(light.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    clouds = cv2.morphologyEx(clouds, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    if np.count_nonzero(clouds) < large.sum() / 4:  # a quarter of the least lies in a corner
+        return np.zeros(patch.valid.shape, bool)
+    clouds = cv2.morphologyEx(clouds, cv2.MORPH_OPEN, large)
     rim = 2 * (RIM + SMOOTH) + 1
     return np.asarray(cv2.dilate(clouds, np.ones((rim, rim), np.uint8)) > 0)
 

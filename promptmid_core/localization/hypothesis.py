@@ -25,7 +25,7 @@ from promptmid_core.localization.options import Options
 from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
 from promptmid_core.localization.separation import Separation, alternate, sides
-from promptmid_core.localization.solve import Solution, moved_ground, parted, solve, solve_jointly, ties_on_ground
+from promptmid_core.localization.solve import Left, Solution, moved_ground, solve, solve_jointly, ties_on_ground
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.matching.blocks import BlockSurfaces, block_surfaces
 from promptmid_core.matching.joint import jointly
@@ -256,24 +256,29 @@ class FrameMatcher:
 
     def halves(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> float:
         """Return how far apart, in metres on the ground, two halves of the tie points put the boresight."""
-        first, second = (self._parted(match, _pick(match.ties, half), start, frame, prior)
-                         for half in alternate(len(match.ties.seen)))
+        part = self._parts_of(match.ties, match, start, frame, prior)
+        first, second = (part(half) for half in alternate(len(match.ties.seen)))
         return float(np.linalg.norm(first.move - second.move))
 
     def separation(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> tuple[Separation, ...]:
         """Return where sides of the patch, and groups of channels, by themselves put the ground that the boresight meets; a part
         that holds no place by itself is left out."""
-        some = [_pick(match.ties, side) for side in sides(match.ties.seen[:, :2])]
-        some += [self._lifted(tie_points(group)) for group in match.blocks.groups]
+        own = self._parts_of(match.ties, match, start, frame, prior)
+        parts = [(own, side) for side in sides(match.ties.seen[:, :2])]
+        for group in match.blocks.groups:
+            ties = self._lifted(tie_points(group))
+            parts.append((self._parts_of(ties, match, start, frame, prior), np.ones(len(ties.seen), bool)))
         found = []
-        for ties in some:
+        for part, some in parts:
             with suppress(Refusal):
-                if len(ties.seen) >= LEAST_BLOCKS:
-                    found.append(self._parted(match, ties, start, frame, prior))
+                if some.sum() >= LEAST_BLOCKS:
+                    found.append(part(some))
         return tuple(found)
 
-    def _parted(self, match: Match, ties: TiePoints, start: Pose, frame: Frame, prior: Prior) -> Separation:
-        return parted(ties, frame.camera, start, match.solution, prior, self._budget(frame, ties.found[:, :2]))
+    def _parts_of(self, ties: TiePoints, match: Match, start: Pose, frame: Frame, prior: Prior) -> Callable[[Mask], Separation]:
+        """What tells where some of the tie points by themselves put the ground."""
+        left = Left.of(ties, frame.camera, start, match.solution, prior, self._budget(frame, ties.found[:, :2]))
+        return lambda some: left.parted(some, self._budget(frame, ties.found[some, :2]))
 
     def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:
         return self.windows.around(grid, level, margin_px(grid, extent, self.descriptor.stride))
@@ -341,10 +346,6 @@ def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:
     """The prompt of the land use under the patch."""
     col, row = level.grid.to_pixel(grid.x, grid.y)
     return level.prompt(round(float(col)), round(float(row)), grid.width, grid.height)
-
-
-def _pick(ties: TiePoints, which: Mask) -> TiePoints:
-    return TiePoints(ties.seen[which], ties.found[which], ties.covariance[which], ties.weight[which])
 
 
 def lever(found: Similarity, start: Pose) -> Callable[[Float64], Float64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promptmid_core.arrays import Float64
+from promptmid_core.arrays import Float64, Mask
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import Camera, Pose, Prior
 from promptmid_core.geometry.covariance import information_of
@@ -105,18 +105,37 @@ def solve(ties: TiePoints, camera: Camera, start: Pose, prior: Prior, budget: Er
                     np.linalg.norm(residual, axis=1), sigma)
 
 
-def parted(ties: TiePoints, camera: Camera, start: Pose, solution: Solution, prior: Prior, budget: ErrorBudget) -> Separation:
-    """Return where some tie points by themselves put the boresight's ground, from where a `solution` by all of them has it: by
-    one step of what `solve` does, since they lie near."""
-    seen_from = _directions(ties.seen, camera, start)
-    residual, jacobian = _residuals(ties.found, seen_from, camera, solution.pose, _whitening(ties, camera, start))
-    seen, downhill, _, _ = _normal_equations(residual, jacobian, budget)
-    nuisance = _nuisance(prior, budget)
-    information = seen + nuisance
-    step = _step(information, downhill - nuisance @ prior.pose.correction_from(solution.pose))
-    on_ground = ground_jacobian(camera, solution.pose, float(np.median(ties.found[:, 2])))
-    full = _covariance(information)
-    return Separation(on_ground @ step, on_ground @ full @ seen @ full @ on_ground.T + budget.floor ** 2 * np.eye(2))
+@dataclass(frozen=True)
+class Left:
+    """What a solution leaves of tie points: residuals (N, 2), their Jacobian (N, 2, 6), the ground's heights (N,), what the prior
+    tells (6, 6) and how it pulls (6,)."""
+
+    residual: Float64
+    jacobian: Float64
+    heights: Float64
+    nuisance: Float64
+    pull: Float64
+    camera: Camera
+    pose: Pose
+
+    @staticmethod
+    def of(ties: TiePoints, camera: Camera, start: Pose, solution: Solution, prior: Prior, budget: ErrorBudget) -> Left:
+        """Return what a `solution` leaves of tie points that were seen from `start`, by all of them or not."""
+        residual, jacobian = _residuals(ties.found, _directions(ties.seen, camera, start), camera, solution.pose,
+                                        _whitening(ties, camera, start))
+        nuisance = _nuisance(prior, budget)
+        return Left(residual, jacobian, ties.found[:, 2], nuisance, nuisance @ prior.pose.correction_from(solution.pose), camera,
+                    solution.pose)
+
+    def parted(self, some: Mask, budget: ErrorBudget) -> Separation:
+        """Return where some of the tie points by themselves put the boresight's ground, from where the solution has it: by one
+        step of what `solve` does, since they lie near. Raises Refusal TIE_POINTS_CLUSTERED where they hold no place."""
+        seen, downhill, _, _ = _normal_equations(self.residual[some], self.jacobian[some], budget)
+        information = seen + self.nuisance
+        step = _step(information, downhill - self.pull)
+        on_ground = ground_jacobian(self.camera, self.pose, float(np.median(self.heights[some])))
+        full = _covariance(information)
+        return Separation(on_ground @ step, on_ground @ full @ seen @ full @ on_ground.T + budget.floor ** 2 * np.eye(2))
 
 
 def solve_jointly(joint: Joint, own: TiePoints, camera: Camera, start: Pose, prior: Prior, *, terrain: Terrain,

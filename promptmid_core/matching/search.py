@@ -60,15 +60,13 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
     cell = seen.grid.gsd
     radius = int(np.ceil(extent.radius / cell))
     reach = max((min(seen.grid.shape) - BLOCK) / 2, 1.0) * cell
-    # how far turn and scale move a block's centre at most, and one cell to interpolate
-    swing = int(np.hypot(extent.scale, np.sqrt(1 + extent.scale) * extent.yaw) * np.hypot(*seen.grid.shape) / 2) + 2
     yaws, scales = _steps(extent.yaw, cell / reach), _steps(extent.scale, cell / reach)
 
     def scored(measure: Measure) -> Float32 | None:
         scores = np.zeros((len(yaws), len(scales), 2 * radius + 1, 2 * radius + 1), np.float32)
         for group, channels in seen.parts(measure):
             correlated = measure is Measure.CORRELATION
-            layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK, radius + swing)
+            layout = Layout.of(seen.grid.shape, BLOCK if correlated else BROAD_BLOCK, radius + swing(extent, seen.grid.shape))
             blocks = _Blocks.cut(channels, seen.valid, layout)
             if not len(blocks.centres):
                 return None
@@ -83,6 +81,12 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
         return []
     # holes may leave no block that is large enough to learn a relation from
     return _peaks(edges if colours is None else edges + colours, yaws, scales, cell, _centre(patch))
+
+
+def swing(extent: Extent, shape: tuple[int, int]) -> int:
+    """Return how many cells turn and scale move the centre of a block at most, of a patch of `shape` cells; and one or two to
+    interpolate."""
+    return int(np.hypot(extent.scale, np.sqrt(1 + extent.scale) * extent.yaw) * np.hypot(*shape) / 2) + 2
 
 
 @dataclass(frozen=True)
