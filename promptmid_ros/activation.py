@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from promptmid_core.descriptors import Descriptor
@@ -65,7 +66,7 @@ class Setup:
     @property
     def health(self) -> Configured:
         """What `/diagnostics` tells of it."""
-        return Configured(self.localizer, self.backend)
+        return Configured(self.localizer, self.backend, datetime.now(UTC).date())
 
 
 class Activation:

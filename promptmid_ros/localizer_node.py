@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial, wraps
 from importlib import import_module
 from typing import Any
@@ -38,6 +39,7 @@ from promptmid_core.outputs.health_keys import HEALTH, Health
 from promptmid_core.outputs.keys import values_of
 from promptmid_core.outputs.match_keys import INTERNAL_ERROR, Judged
 from promptmid_core.outputs.rates import latency_ms
+from promptmid_core.refmap.age import UNKNOWN_AGE, aged
 from promptmid_ros.activation import Activation, Setup, open_localizer
 from promptmid_ros.common import Common
 from promptmid_ros.conversions import message
@@ -115,6 +117,10 @@ class LocalizerNode(LifecycleNode):
         self.get_logger().info(f"the network runs on {runs_on}: {why}")
         if localizer.descriptor.calibration is None:
             self.get_logger().warning(uncalibrated(localizer.descriptor.calibration_file))
+        age, cautions = aged(reference, datetime.now(UTC).date(), settings.options.errors.registration_sigma_px)
+        self.get_logger().info(f"the map was taken on {age.taken}" if age else UNKNOWN_AGE)
+        for caution in cautions:
+            self.get_logger().warning(caution)
         return super().on_configure(state)
 
     @told

@@ -84,6 +84,7 @@ def test_the_same_lock_file_gives_the_same_map(whole_world: World, tmp_path: Pat
     assert maps[0] == maps[1] and made[0]["files"] == made[1]["files"] and made[0]["content"] == made[1]["content"]
     reference = ReferenceMap.open(tmp_path / "one" / "map")
     assert reference.gsd == 20 and reference.has_dem and reference.has_landuse and len(reference.header.scenes) == 2
+    assert reference.header.acquired == ("2024-05-01T14:00:00Z",) and "--acquired 2024-05-01T14:00:00Z" in told.err
     assert not (tmp_path / "one" / "parts").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Camera, Grid
 from promptmid_core.georaster.geodetic import Geodetic
-from promptmid_core.localization.options import SearchOptions
+from promptmid_core.localization.options import Options, SearchOptions
 from promptmid_core.plan.heights import band_of
 from promptmid_core.plan.matchability import Matchability
 from promptmid_core.plan.plan import make_plan
@@ -30,6 +31,7 @@ from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 
 CAMERA = Camera(800, 600, np.array([[720.0, 0, 399.5], [0, 720.0, 299.5], [0, 0, 1]]))
+DAY = date(2026, 1, 1)
 PLACES = [(-3000.0, -3000.0), (0.0, 0.0), (3000.0, 1000.0)]
 
 
@@ -77,7 +79,7 @@ def test_one_command_makes_a_page_and_the_figures(scene: Scene, route: Callable[
 
 
 def test_a_height_that_is_too_low_is_said_first(scene: Scene, route: Callable[..., Path]) -> None:
-    plan = make_plan(scene.reference(), CAMERA, SearchOptions(), route(), 600.0)
+    plan = make_plan(scene.reference(), CAMERA, Options(), DAY, route(), 600.0)
     assert plan.trouble.startswith("too low") and plan.good_share == 0
     assert {piece.probability for piece in plan.pieces} == {0.0}
 
@@ -97,9 +99,9 @@ def test_a_route_off_the_map_is_refused_in_one_sentence(scene: Scene, route: Cal
 
 
 def test_heights_are_those_above_the_ground_below(scene: Scene, route: Callable[..., Path]) -> None:
-    reference, search = scene.reference(), SearchOptions()
-    level = make_plan(reference, CAMERA, search, route(altitude=3000.0)).way
-    above = make_plan(reference, CAMERA, search, route(), 2500.0).way
+    reference, options = scene.reference(), Options()
+    level = make_plan(reference, CAMERA, options, DAY, route(altitude=3000.0)).way
+    above = make_plan(reference, CAMERA, options, DAY, route(), 2500.0).way
     assert level is not None and above is not None
     terrain = reference.terrain()
     assert level.height == pytest.approx(3000.0 - np.asarray(terrain.height(*level.points.T)), abs=0.01)

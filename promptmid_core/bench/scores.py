@@ -28,10 +28,11 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
     """Return one row per source and method, ready for JSON; null where there is nothing to say.
 
     `success`: share of trials with an error of at most so many px; `interval95`: its bootstrap interval over pairs, which is what
-    a new place would vary by; pairs of one optical image are drawn together. `median_px`, `rmse_px` are over the trials within
-    `score_px`; `fix_rate`: share that the method's gate accepts; `false_fix_rate`: share of all trials accepted with an error
-    above `score_px`. `landuse`, `by_gsd` and, where it is asked for, `by_days` hold the success within `score_px` by stratum.
-    `versus` holds the difference and the ratio of the success at 5 px to the first method's, paired over trials.
+    a new place would vary by: pairs of one optical image are drawn together, and of a single one its trials. `median_px`,
+    `rmse_px` are over the trials within `score_px`; `fix_rate`: share that the method's gate accepts; `false_fix_rate`: share of
+    all trials accepted with an error above `score_px`. `landuse`, `by_gsd` and, where it is asked for, `by_days` hold the success
+    within `score_px` by stratum. `versus` holds the difference and the ratio of the success at 5 px to the first method's, paired
+    over trials.
     """
     rows = []
     for source, group in by_source(pairs):
@@ -42,6 +43,8 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
             chosen = [result for result in of_source if result.method == matcher.name]
             errors = np.array([result.error_px for result in chosen])
             places = np.unique([str(known[result.trial.pair].optical) for result in chosen], return_inverse=True)[1]
+            if not places.any():  # one place says nothing of others, but its trials of themselves
+                places = np.arange(len(chosen))
             row = _row(source, matcher, chosen, errors, places, group, setting)
             if by_days:
                 row |= _by_days(errors <= row["score_px"], [known[result.trial.pair].dated.days for result in chosen])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import tell_json
-from promptmid_core.cli.parsing import BACKENDS, STDOUT, command, json_output, positive_number, size
+from promptmid_core.cli.parsing import BACKENDS, FLOWN, STDOUT, command, day, json_output, positive_number, size
 
 ILL = 1
 
@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
     look.add_argument("--image-size", type=size, metavar="WxH", help="with --map and --focal-px: of the camera's images, to tell "
                       "from which heights they fit the map")
     look.add_argument("--focal-px", type=positive_number, metavar="F", help="focal length in px, k[0] of camera_info")
+    look.add_argument("--date", type=day, metavar="DAY", help=f"with --map, to tell how old it is then: {FLOWN}")
     json_output(look, "what was seen, with problems and cures", bare=True)
 
 
@@ -37,7 +38,7 @@ def _doctor(args: argparse.Namespace) -> int:
     if bool(args.image_size) != bool(args.focal_px) or (args.image_size and not args.map):
         raise InputError("--image-size and --focal-px are said of the camera over a map: give both, and --map")
     lens = Lens(args.image_size, args.focal_px) if args.image_size else None
-    seen = doctor.examine(args.map, args.backend, lens=lens)
+    seen = doctor.examine(args.map, args.backend, lens=lens, flown=args.date)
     tell_json(args, seen.as_json())
     if args.json != STDOUT:
         print(doctor.table(seen))

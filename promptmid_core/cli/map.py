@@ -21,6 +21,7 @@ from promptmid_core.cli.parsing import (
     output,
     positive_count,
     positive_number,
+    time_of_acquisition,
 )
 from promptmid_core.errors import InputError
 
@@ -109,6 +110,8 @@ def _sar_options(option: Any) -> None:
     option("--terrain-corrected", choices=("yes", "no", "unknown"), default="unknown",
            help="no: the error by the heights of --dem enters the map's registration uncertainty; default: unknown")
     option("--incidence-deg", type=positive_number, metavar="T", help="angle of incidence in the middle of the map")
+    option("--acquired", type=time_of_acquisition, metavar="DAY",
+           help="when it was taken, UTC, as 2023-05-01 or 2023-05-01T12:00:00Z; default: as its metadata tell")
     option("--look-deg", type=float, metavar="A", help="where the radar looks, clockwise from north; masks layover and shadow")
 
 
@@ -140,7 +143,7 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
     from promptmid_core.refmap.sar import SarProduct
 
     product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
-                         args.terrain_corrected, args.incidence_deg, args.look_deg)
+                         args.terrain_corrected, args.incidence_deg, args.look_deg, args.acquired)
     return BuildOptions(load(with_model(descriptor, args.model), threads=1), product, args.landcover_table, args.embeddings,
                         args.crs, args.gsd, args.levels, args.store)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ def _fetch(args: argparse.Namespace) -> None:
     out = args.out / "map"
     say(shlex.join(_build(found, out, args.descriptor)))
     product = SarProduct(scale="intensity", terrain_corrected="yes") if found.is_gamma0 else SarProduct()
+    product = replace(product, acquired=found.acquired)
     options = BuildOptions(descriptor, product, gsd=found.request.gsd)
     with Bar("map", "tile") as progress:
         crew = Crew(workers=args.workers, progress=progress)
@@ -78,4 +80,5 @@ def _build(found: Fetched, out: Path, descriptor: str) -> list[str]:
     line += ["--descriptor", descriptor] if descriptor != "promptmid" else []
     line += ["--landcover", str(found.landcover)] if found.landcover else []
     line += ["--dem", str(found.dem)] if found.dem else []
+    line += ["--acquired", found.acquired] if found.acquired else []
     return [*line, *(["--sar-scale", "intensity", "--terrain-corrected", "yes"] if found.is_gamma0 else [])]

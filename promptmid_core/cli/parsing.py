@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ JSON, STDOUT = "--json", Path("-")
 MOST_S = 2e9  # since 1970, for the whole century
 NOT_PASSED = 3  # exit status of what was held against criteria and did not meet them
 CAMERA = "a camera, by the YAML that camera_calibration wrote or by a bag with its camera_info"
+FLOWN = "the day of the flight, UTC; default: today"
 FLAT_GROUND = "ground heights; without it the ground is flat at z = 0"
 
 
@@ -181,6 +183,24 @@ def offset(text: str) -> float:
     if not abs(value) < MOST_S:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
     return value
+
+
+def time_of_acquisition(text: str) -> str:
+    """For options that say when an image was taken."""
+    from promptmid_core.products.acquisition import in_utc
+
+    try:
+        return in_utc(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no day or time, such as 2023-05-01 or 2023-05-01T12:00:00Z") from error
+
+
+def day(text: str) -> date:
+    """For options that name a day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no day such as 2023-05-01") from error
 
 
 def size(text: str) -> tuple[int, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from promptmid_core.cli.output import tell_json
-from promptmid_core.cli.parsing import CAMERA, command, json_output, output, positive_number
+from promptmid_core.cli.parsing import CAMERA, FLOWN, command, day, json_output, output, positive_number
 
 PAGES = (".html",)
 
@@ -27,6 +28,7 @@ def add(commands: Any) -> None:
            "below it; default: the route's own altitudes, else where a frame fills what is matched")
     option("--route", type=Path, metavar="FILE", help="a .geojson with a line, a .plan of QGroundControl, or a .csv with columns "
            "lat, lon and, if need be, alt; default: anywhere over the map")
+    option("--date", type=day, metavar="DAY", help=f"to tell how old the map is then: {FLOWN}")
     output(plan, "--out", metavar="FILE.html", help="a page, with pictures; default: none")
     json_output(plan, "the figures")
 
@@ -41,7 +43,8 @@ def _plan(args: argparse.Namespace) -> None:
 
     if args.out:
         check_target(args.out, PAGES)
-    plan = make_plan(ReferenceMap.open(args.map), camera_of(args.camera), Options().search, args.route, args.height_m)
+    plan = make_plan(ReferenceMap.open(args.map), camera_of(args.camera), Options(), args.date or datetime.now(UTC).date(),
+                     args.route, args.height_m)
     _, headline, words = verdict(plan)
     print("\n".join([headline, *words]))
     tell_json(args, plan.to_dict())

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,9 @@ class Examination:
 
 
 def examine(reference: Path | None = None, backend: str = "auto", environment: Mapping[str, str] | None = None,
-            lens: Lens | None = None) -> Examination:
-    """Look at everything, and go on where something is wrong; `reference` is the map that is to be flown, `lens` the camera."""
+            lens: Lens | None = None, flown: date | None = None) -> Examination:
+    """Look at everything, and go on where something is wrong; `reference` is the map that is to be flown, `lens` the camera,
+    `flown` the day of the flight, by default today."""
     environment = os.environ if environment is None else environment
     seen = Examination({"device": device(), "versions": versions()})
     if sys.version_info < LEAST_PYTHON:
@@ -52,7 +54,7 @@ def examine(reference: Path | None = None, backend: str = "auto", environment: M
     _examine_security(seen, environment, rmw)
     _examine_proj(seen)
     _examine_runtimes(seen)
-    descriptor = _examine_map(seen, reference, lens)
+    descriptor = _examine_map(seen, reference, lens, flown or datetime.now(UTC).date())
     _examine_weights(seen, descriptor)
     _examine_backend(seen, descriptor, backend)
     return seen
@@ -148,13 +150,14 @@ def _examine_weights(seen: Examination, name: str) -> None:
     seen.found["hashes_checked"] = all(checked)
 
 
-def _examine_map(seen: Examination, path: Path | None, lens: Lens | None) -> str:
+def _examine_map(seen: Examination, path: Path | None, lens: Lens | None, flown: date) -> str:
     """The name of the descriptor that the map was built with, or of the default one."""
     from promptmid_core.descriptors import load
     from promptmid_core.doctor.heights import attitude_at, heights_of, narrow
     from promptmid_core.localization.localizer import Localizer
     from promptmid_core.localization.options import Options
     from promptmid_core.refmap import ReferenceMap, little_data
+    from promptmid_core.refmap.age import UNKNOWN_AGE, aged
 
     name = "promptmid"
     if path is None:
@@ -167,6 +170,9 @@ def _examine_map(seen: Examination, path: Path | None, lens: Lens | None) -> str
             "gsd_m": round(reference.gsd, 3), "levels": reference.levels, "descriptor": name,
             "fingerprint": reference.fingerprint}
         seen.found["attitude_m_per_tenth_deg"] = attitude_at()
+        age, told = aged(reference, flown, Options().errors.registration_sigma_px)
+        seen.found["age"] = age.to_dict() if age else UNKNOWN_AGE
+        seen.warnings += told
         patch_px = Options().search.patch_px
         if lens is not None:
             seen.found["height_m"] = heights_of(reference, patch_px, lens)

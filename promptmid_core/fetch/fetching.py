@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from promptmid_core.fetch.selecting import select
 from promptmid_core.fetch.window import Asset, blocks, fetch_window, pixel_hash
 from promptmid_core.files import make_folder, replacing, writing
 from promptmid_core.georaster.proj import transformer
+from promptmid_core.products.acquisition import in_utc
 from promptmid_core.refmap.format.lock import locked
 
 CHOSEN, LOCK, WINDOWS, PARTS = "chosen.json", "lock.json", "windows", "parts"
@@ -34,13 +36,15 @@ Progress = Callable[[int, int], None]
 class Fetched:
     """Files for a map: SAR rasters in their order, land cover and heights where there are any.
 
-    `seen` is the share of the box that has SAR pixels; `is_gamma0` whether all of it is terrain-corrected intensity.
+    `acquired` is when the first of the SAR images was taken, None where the catalogue does not tell; `seen` is the share of the
+    box that has SAR pixels; `is_gamma0` whether all of it is terrain-corrected intensity.
     """
 
     request: Request
     sar: tuple[Path, ...]
     landcover: Path | None
     dem: Path | None
+    acquired: str | None
     seen: float
     is_gamma0: bool
     lock: Path
@@ -79,8 +83,17 @@ def fetch(request: Request | None, out: Path, lock: Path | None = None, progress
             selection.hashed(hashes).write(lock)
         shutil.rmtree(out / PARTS, ignore_errors=True)
     scenes = {file: window for window, file in zip(selection.windows, files, strict=True) if window.kind == SAR}
-    return Fetched(selection.request, tuple(scenes), merged[COVER], merged[HEIGHTS], _seen(list(scenes), selection.request.box),
-                   all(window.collection == GAMMA0 for window in scenes.values()), lock)
+    is_gamma0 = all(window.collection == GAMMA0 for window in scenes.values())
+    return Fetched(selection.request, tuple(scenes), merged[COVER], merged[HEIGHTS], _acquired(scenes.values()),
+                   _seen(list(scenes), selection.request.box), is_gamma0, lock)
+
+
+def _acquired(windows: Iterable[LockedWindow]) -> str | None:
+    known = []
+    for window in windows:
+        with suppress(ValueError):
+            known.append(in_utc(window.when))
+    return min(known, default=None)
 
 
 def _begun(out: Path, known: Selection | None, request: Request | None, account: Account) -> Selection:

@@ -12,7 +12,7 @@ import numpy as np
 from promptmid_core.arrays import Float64, Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, boresight_point, orthorectify
+from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.apart import Apart, apart
@@ -38,6 +38,7 @@ from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.age import changed_px
 
 WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; beyond it the patch is described again
 REFINED_PEAKS = 2
@@ -256,7 +257,7 @@ class FrameMatcher:
         return tuple(found)
 
     def _parted(self, match: Match, ties: TiePoints, start: Pose, frame: Frame, prior: Prior) -> Separation:
-        return parted(ties, frame.camera, start, match.solution, prior, self._budget(frame.camera, ties.found[:, :2]))
+        return parted(ties, frame.camera, start, match.solution, prior, self._budget(frame, ties.found[:, :2]))
 
     def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:
         return self.windows.around(grid, level, margin_px(grid, extent, self.descriptor.stride))
@@ -265,7 +266,7 @@ class FrameMatcher:
                 expected: Expectation) -> tuple[TiePoints, Solution]:
         """The pose by tie points, or by all blocks together where the tie points do not hold it."""
         matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
-        budget = self._budget(frame.camera, matches.found)
+        budget = self._budget(frame, matches.found)
         ties = self._lifted(matches)
         try:
             if len(matches) < LEAST_BLOCKS:
@@ -276,7 +277,7 @@ class FrameMatcher:
             joint = jointly(blocks, *self._known(expected))
             if joint is None:
                 raise
-            budget = self._budget(frame.camera, joint.found)
+            budget = self._budget(frame, joint.found)
             joint = replace(joint, found=self.reference.on_ground(joint.found)[0])
             solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain, budget=budget)
             worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
@@ -308,12 +309,13 @@ class FrameMatcher:
         move_of = lever(found, start)
         return lambda move: move_of(move) - beside
 
-    def _budget(self, camera: Camera, points: Float64) -> ErrorBudget:
-        """What a solution may be wrong by that found the ground at points (N, 2) of the map."""
+    def _budget(self, frame: Frame, points: Float64) -> ErrorBudget:
+        """What a solution may be wrong by that found the ground of a frame at points (N, 2) of the map."""
         own = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
         left = self.reference.on_ground(points)[1]
         floor = min(float(np.sqrt(np.mean(left ** 2))), own) if len(points) else own
-        return self.options.errors.budget(self.descriptor.evidence.refined, floor, camera)
+        changed = changed_px(self.reference.header.acquired, frame.stamp_ns) * self.reference.gsd
+        return self.options.errors.budget(self.descriptor.evidence.refined, float(np.hypot(floor, changed)), frame.camera)
 
     def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
         return solve(ties, frame.camera, start, prior, budget)

@@ -13,9 +13,10 @@ from promptmid_core.arrays import Float64
 class Parts:
     """Covariances (2, 2) in m2, of east and north, that add up to that of a place.
 
-    `matching`: new with each image; `ground`: of what the ground looks like on both sides and of the map, which another fix
-    shares as far as it shows the same ground; `attitude`: of the prior's roll, pitch and height, which stay alike for a time;
-    `camera`: of the mount, the principal point and the stamps' delay, which are always the same.
+    `matching`: new with each image; `ground`: of what the ground looks like on both sides, of what has changed there since the
+    map was taken, and of the map, which another fix shares as far as it shows the same ground; `attitude`: of the prior's roll,
+    pitch and height, which stay alike for a time; `camera`: of the mount, the principal point and the stamps' delay, which are
+    always the same.
     """
 
     matching: Float64
@@ -42,10 +43,10 @@ class Parts:
 class ErrorBudget:
     """What a solution may be wrong by beside what its tie points show.
 
-    `correlation`: factor on the covariance of tie points that share ground; `floor`: metres, of the map's own place, an axis;
-    `refined`: share of the variance of a place by tie points that is left when all of the patch has refined it; `tilt`, `turn`:
-    radians, of how the camera is mounted, about a level axis and about the vertical; `delay`: seconds, of when an image was
-    taken. All but the first and third are standard deviations.
+    `correlation`: factor on the covariance of tie points that share ground; `floor`: metres an axis, of the map's own place and
+    of what has changed there; `refined`: share of the variance of a place by tie points that is left when all of the patch has
+    refined it; `tilt`, `turn`: radians, of how the camera is mounted, about a level axis and about the vertical; `delay`:
+    seconds, of when an image was taken. All but the first and third are standard deviations.
     """
 
     correlation: float

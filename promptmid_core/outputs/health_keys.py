@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from promptmid_core.localization.attitude import metres_per_tenth_at
 from promptmid_core.localization.fix import State
@@ -15,6 +16,7 @@ from promptmid_core.outputs.keys import ABSENT, UNKNOWN, Absent, Key, Rule, Valu
 from promptmid_core.outputs.match_keys import FASTER, FIND, INTERNAL_ERROR, MATCH, SETUP_REASONS, STATES, Judged
 from promptmid_core.outputs.rates import Rate, StampGaps, memory_mb
 from promptmid_core.reasons import Reason
+from promptmid_core.refmap.age import FAR_DAYS, Age, age_of
 
 NOT_EMPTY = Rule("not empty", lambda value: bool(value))
 CALIBRATED, NOT_CALIBRATED = "calibrated", "not calibrated"
@@ -22,10 +24,16 @@ CALIBRATED, NOT_CALIBRATED = "calibrated", "not calibrated"
 
 @dataclass(frozen=True)
 class Configured:
-    """What flies once a node is configured; `backend`: what runs the network of the descriptor, and why."""
+    """What flies once a node is configured; `backend`: what runs the network of the descriptor, and why; the day `today`."""
 
     localizer: Localizer
     backend: tuple[str, str]
+    today: date
+
+    @property
+    def age(self) -> Age | None:
+        """That of the map, where it is known."""
+        return age_of(self.localizer.reference.header.acquired, self.today)
 
 
 @dataclass(frozen=True)
@@ -194,6 +202,13 @@ HEALTH = {
     "map_crs": Key(_configured(lambda setup: setup.localizer.reference.frame.crs), "CRS of the map."),
     "map_origin_east_m": Key(_origin(0), "Easting of the origin of the frame `map` in it."),
     "map_origin_north_m": Key(_origin(1), "Its northing."),
+    "map_age_days": Key(_configured(lambda setup: setup.age.days if setup.age else None),
+                        "Days between the SAR image of the map and today, by the clock of the machine; unknown where nothing "
+                        "tells when it was taken ([age](map.md#age-and-season))."),
+    "map_season_days": Key(_configured(lambda setup: setup.age.season_days if setup.age else None),
+                           "How many days the two are apart within the year.", warn=above(FAR_DAYS),
+                           cure="fewer images match in another season, and worse: fly with a map of the season, or set "
+                           "registration_sigma_px as the log says"),
     "gsd_m": Key(_configured(lambda setup: setup.localizer.reference.gsd), "Metres per map pixel."),
     "descriptor": Key(_configured(lambda setup: setup.localizer.reference.descriptor_name), "Descriptor of map and node."),
     "fingerprint": Key(_configured(lambda setup: setup.localizer.reference.fingerprint),

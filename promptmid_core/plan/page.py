@@ -13,6 +13,7 @@ from promptmid_core.pages.page import rendered
 from promptmid_core.plan.figures import map_picture, profile_picture
 from promptmid_core.plan.plan import FAIR, GOOD, MissionPlan
 from promptmid_core.refmap import map_info
+from promptmid_core.refmap.age import UNKNOWN_AGE
 
 CLASSES = (("bad", "not likely to localize"), ("warn", "may localize"), ("good", "likely to localize"))
 MOST_STRETCHES = 40
@@ -42,6 +43,7 @@ def verdict(plan: MissionPlan) -> tuple[str, str, list[str]]:
         words.append(f"Level flight stays within that over all of {flown} from {plan.altitudes[0]:.0f} to "
                      f"{plan.altitudes[1]:.0f} m above the datum of the map's heights." if plan.altitudes else
                      f"No level flight stays within that over all of {flown}: its ground rises and falls too much.")
+    words += _of_age(plan)
     if plan.trouble:
         return "bad", f"{plan.height:.0f} m above ground is {plan.trouble}.", words
     level = "good" if share >= GOOD else "warn" if share >= FAIR else "bad"
@@ -49,6 +51,15 @@ def verdict(plan: MissionPlan) -> tuple[str, str, list[str]]:
     if off:
         words.append(f"{len(off)} of {len(plan.pieces)} pieces of the route lie outside of that ({off[0].trouble}).")
     return level, f"From {plan.height:.0f} m, {share:.0%} of the {where} is likely to localize.", words
+
+
+def _of_age(plan: MissionPlan) -> list[str]:
+    """What the day of the flight says of the map."""
+    age = plan.age
+    if age is None:
+        return [f"{UNKNOWN_AGE[0].upper()}{UNKNOWN_AGE[1:]}."]
+    return [f"On {age.flown} the map, taken on {age.taken}, is {age.days} days away, and {age.season_days} days of the year in "
+            "season.", *(f"Caution: {sentence}." for sentence in plan.cautions)]
 
 
 def _stretches(plan: MissionPlan) -> Iterator[dict[str, Any]]:

@@ -28,7 +28,7 @@ def facts(reference: ReferenceMap, flown: str | None = None) -> dict[str, str]:
         "SAR": f"{_scenes(info)}, values read as {info['amplitude']['scale']}",
         **{f"scene {scene['name']}": f"{scene['share']:.1%} of the map, gain {scene['gain_db']:+.2f} dB"
            for scene in info["scenes"]},
-        "taken": ", ".join(info["acquired"]) or "unknown",
+        "taken": _taken(info),
         **{name.replace("_", " "): _known(fact) for name, fact in info["facts"].items()},
         "place": _place(info),
         "heights": _heights(reference, info),
@@ -58,6 +58,12 @@ def _north(degrees: float) -> str:
 
 def _scenes(info: dict[str, Any]) -> str:
     return f"{len(info['scenes'])} scenes" if info["scenes"] else "one raster"
+
+
+def _taken(info: dict[str, Any]) -> str:
+    if not info["acquired"]:
+        return "unknown; 'promptmid map build --acquired DAY' tells"
+    return f"{', '.join(info['acquired'])} ({'option --acquired' if info['sar'].get('acquired') else 'metadata'})"
 
 
 def _known(fact: dict[str, Any]) -> str:

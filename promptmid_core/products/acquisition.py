@@ -9,6 +9,27 @@ from typing import Any
 
 from promptmid_core.errors import InputError
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def is_time(text: str) -> bool:
+    """Return whether a text is a time as an acquisition has it."""
+    try:
+        return datetime.strptime(text, TIME).strftime(TIME) == text
+    except ValueError:
+        return False
+
+
+def in_utc(text: str) -> str:
+    """Return a date or time of ISO 8601, of UTC where it names no zone, as an acquisition has it. Raises ValueError where it is
+    none."""
+    try:
+        read = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        told = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+    return told.strftime(TIME)
+
 
 @dataclass(frozen=True)
 class Acquisition:
@@ -61,12 +82,10 @@ class MetadataFields:
         if value is None:
             return None
         try:
-            read = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
-            told = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-        except (ValueError, OverflowError) as error:
+            return in_utc(str(value))
+        except ValueError as error:
             raise InputError(f"{self.file} gives {names[0]} as {str(value)[:40]!r}, which is no time; get a whole copy, or take "
                              "the file away") from error
-        return told.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def text(self, name: str) -> str:
         """Return a text, empty where there is none."""

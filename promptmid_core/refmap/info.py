@@ -84,6 +84,12 @@ def map_info(path: Path) -> dict[str, Any]:
     }
 
 
+def land_uses(path: Path) -> dict[str, float]:
+    """Return the share of each land use in a finished map's ground of which it is known, most first; empty without land cover.
+    Raises InputError where the folder is none."""
+    return _land_uses(Manifest.read(path).content.landuse, Header.read(path).vocabulary.table)
+
+
 def little_data(path: Path) -> str | None:
     """Return a sentence where a finished map is all but empty. Raises InputError where the folder is none."""
     content = Manifest.read(path).content

@@ -23,6 +23,7 @@ from promptmid_core.localization.quest import Start
 from promptmid_core.localization.rig import Rig
 from promptmid_core.localization.tilts import Understated
 from promptmid_core.refmap import ReferenceMap
+from promptmid_core.refmap.age import aged, day_of
 from promptmid_core.replay.examples import Album, Example
 from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.timing import TimeOffset
@@ -127,12 +128,20 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
     descriptor, notes = localizer.descriptor, list(recording.notes)
     if descriptor.calibration is None:
         notes.append(uncalibrated(descriptor.calibration_file))
+    notes += _of_age(frames, reference, localizer)
     return Flight(
         tuple(frames), album.chosen(), tuple(notes), bag=str(bag), map=str(reference.path), crs=reference.frame.crs,
         gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=descriptor.name,
         fingerprint=descriptor.fingerprint, understated=recording.intake.odometry.tilts.worst,
         suspicion=recording.intake.boresight.suspicion, truth_offset=recording.truth_offset,
     )
+
+
+def _of_age(frames: Sequence[ReplayedFrame], reference: ReferenceMap, localizer: Localizer) -> list[str]:
+    """What the age of the map on the day of the flight is worth a word for."""
+    flown = day_of(frames[0].fix.stamp_ns) if frames else None
+    cautions = aged(reference, flown, localizer.options.errors.registration_sigma_px)[1] if flown else []
+    return [f"{caution[0].upper()}{caution[1:]}." for caution in cautions]
 
 
 def judge(frame: ReplayedFrame, terrain: Terrain, gsd_m: float) -> ReplayedFrame:

@@ -110,7 +110,7 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
     if taken:
         sigma = hypot(header.registration_sigma_m, taken.accuracy_m or 0.0)
         header = replace(header, transformation=taken, registration_sigma_m=sigma)
-    header = replace(header, acquired=acquired(acquisitions), facts=all_facts(facts, lain, product, dem_view))
+    header = replace(header, acquired=acquired(said, acquisitions), facts=all_facts(facts, lain, product, dem_view))
     scenes = tuple(replace(scene, sar=replace(scene.sar, relief=relief)) for scene in lain.scenes)
     return TileTask(out, header, descriptor, scenes, cover, vocabulary, dem_view)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import Any
 
+from promptmid_core.products.acquisition import is_time
 from promptmid_core.refmap.format.fields import Fields
 from promptmid_core.refmap.sar.told import SOURCES, Fact
 
 MOST_FACTS = 64
 MOST_TIMES = 65534
-TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
 def fact(fields: Fields) -> Fact:
@@ -26,10 +25,16 @@ def fact(fields: Fields) -> Fact:
 
 def time(fields: Fields) -> str:
     """Return a time of acquisition. Raises InputError where it is none."""
-    told = fields.text("time")
-    if not TIME.fullmatch(told):
-        fields.refuse("time", "a time as 2023-05-01T12:00:00Z")
+    told = moment(fields, "time")
     fields.done()
+    return told
+
+
+def moment(fields: Fields, name: str) -> str:
+    """Take a field that is a time of acquisition. Raises InputError where it is none."""
+    told = fields.text(name)
+    if not is_time(told):
+        fields.refuse(name, "a time as 2023-05-01T12:00:00Z")
     return told
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptmid_core.errors import InputError
+from promptmid_core.products.acquisition import is_time
 from promptmid_core.refmap.sar.amplitude import SCALES
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
@@ -18,7 +19,8 @@ class SarProduct:
 
     `multilook`: side in map pixels, odd, of the mean of intensities; `speckle`: "none" or "lee", which needs `looks`, the
     product's equivalent number of looks. `terrain_corrected`: yes, no or unknown; `incidence_deg`: angle of incidence in the
-    middle of the map; `look_deg`: direction in which the radar looks, clockwise from north.
+    middle of the map; `look_deg`: direction in which the radar looks, clockwise from north; `acquired`: when the image was taken,
+    UTC, as 2023-05-01T12:00:00Z.
     """
 
     scale: str = "auto"
@@ -30,6 +32,7 @@ class SarProduct:
     terrain_corrected: str = UNKNOWN
     incidence_deg: float | None = None
     look_deg: float | None = None
+    acquired: str | None = None
 
     @property
     def bands(self) -> tuple[int, ...] | None:
@@ -45,6 +48,8 @@ class SarProduct:
         if not 1 <= self.multilook <= MOST_MULTILOOK or self.multilook % 2 == 0:
             raise InputError(f"--multilook {self.multilook} has no middle pixel, or no map is left; give an odd number of map "
                              f"pixels, as 3 or 5, up to {MOST_MULTILOOK}")
+        if self.acquired is not None and not is_time(self.acquired):
+            raise InputError(f"{self.acquired:.40} is no time of acquisition; give it in UTC, as 2023-05-01T12:00:00Z")
         if self.speckle not in ("none", "lee"):
             raise InputError(f"there is no speckle filter '{self.speckle}'; give lee or none")
         if self.speckle == "lee" and not (self.looks and self.looks >= 1):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from promptmid_core.products import Acquisition
+from promptmid_core.products.acquisition import TIME
 from promptmid_core.refmap.sar.product import NO, UNKNOWN, SarProduct
 
 OPTION, METADATA, MEASURED, NOT_KNOWN = "option", "metadata", "measured", "unknown"
@@ -45,9 +47,19 @@ def told(product: SarProduct, acquisitions: Sequence[Acquisition | None]) -> tup
     return tuple(facts)
 
 
-def acquired(acquisitions: Sequence[Acquisition | None]) -> tuple[str, ...]:
-    """Return the times at which scenes were taken, as far as they are known, in order."""
-    return tuple(sorted({one.acquired for one in acquisitions if one and one.acquired}))
+def acquired(product: SarProduct, acquisitions: Sequence[Acquisition | None]) -> tuple[str, ...]:
+    """Return the times at which scenes were taken, as far as they are known, in order: the option counts, then metadata.
+
+    An option that contradicts the metadata by more than a day is logged as a warning.
+    """
+    known = sorted({one.acquired for one in acquisitions if one and one.acquired})
+    if product.acquired is None:
+        return tuple(known)
+    off = [time for time in known if abs((_day(time) - _day(product.acquired)).days) > 1]
+    if off:
+        log.warning("--acquired %s contradicts the metadata, where it is %s; the option counts", product.acquired,
+                    " and ".join(off))
+    return (product.acquired,)
 
 
 def completed(product: SarProduct, facts: Sequence[Fact], has_dem: bool, flat: bool) -> SarProduct:
@@ -88,6 +100,10 @@ def _alike(name: str, a: Value, b: Value) -> bool:
     assert a is not None and b is not None
     off = abs((a - b + 180) % 360 - 180) if name == "look_deg" else abs(a - b)
     return off <= ALIKE[name]
+
+
+def _day(time: str) -> datetime:
+    return datetime.strptime(time, TIME)
 
 
 def _shown(value: Value) -> str:
