@@ -66,7 +66,7 @@ def _of(get: Callable[[Fix], Value | Absent], failed: Value | Absent = ABSENT) -
     return lambda judged: failed if judged.fix is None else get(judged.fix)
 
 
-def _sigma_up(fix: Fix) -> Value:
+def _sigma_up(fix: Fix) -> Value | Absent:
     height = fix.candidate.height
     return float(np.sqrt(height[1])) if fix.accepted and height is not None else ABSENT
 
