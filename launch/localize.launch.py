@@ -25,6 +25,8 @@ ARGUMENTS = [
     DeclareLaunchArgument("params_file", default_value=str(SHARE / "config" / "localizer.yaml"),
                           description="The node's parameters, a ROS 2 parameter file."),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node and of its relative topics."),
+    DeclareLaunchArgument("namespaces", default_value="",
+                          description="Of several cameras over one map, such as left,right: a node in each, all in one process."),
     DeclareLaunchArgument("autostart", default_value="true", choices=FLAG,
                           description="Configure and activate the node; where that fails the launch ends with exit code 1."),
     DeclareLaunchArgument("image_topic", default_value="image",
@@ -54,6 +56,10 @@ def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     if not Path(given["params_file"]).is_file():
         raise RuntimeError(f"params_file:={given['params_file']} is not a file")
+    cameras = [each.strip() for each in given["namespaces"].split(",") if each.strip()]
+    if cameras and given["bag"]:
+        raise RuntimeError(f"bag:={given['bag']} is the flight of one camera, and namespaces:={given['namespaces']} names "
+                           "several; launch without bag, and play each to its camera with 'ros2 run promptmid_ros play'")
     environment = dict(context.environment)
     if given["use_fastdds_profile"] == "true":
         set_profile(environment)
@@ -71,18 +77,21 @@ def _localize(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     overrides = {"map": ParameterValue(given["map"], value_type=str), "autostart": given["autostart"] == "true"}
     if given["image_transport"]:
         overrides["image_transport"] = given["image_transport"]
-    logger = ".".join([*given["namespace"].split("/"), NAME]).strip(".")
+    spaces = [each if each.startswith("/") else f"{given['namespace']}/{each}" for each in cameras or [""]]
+    loggers = [".".join([*filter(None, each.split("/")), NAME]) for each in spaces]
     # not a LifecycleNode: that makes a node inside `ros2 launch`, which does not survive every Ctrl-C; this one starts itself
     localizer = Node(
         package=PACKAGE,
         executable="localizer",
         exec_name="localizer",
         prefix=PREFIX,
-        name=NAME,
+        # a whole name would be that of the one node which gets the parameters
+        name=None if cameras else NAME,
         namespace=given["namespace"],
+        arguments=cameras,
         parameters=[given["params_file"], overrides],
         remappings=[(name, topic) for name, topic in names.items() if name != topic],
-        ros_arguments=["--log-level", f"{logger}:={given['log_level']}"],
+        ros_arguments=[word for each in loggers for word in ("--log-level", f"{each}:={given['log_level']}")],
         additional_env=profile,
         output="screen",
     )

@@ -103,6 +103,29 @@ def test_a_bag_is_flown_to_its_end_under_any_names():
     assert not running.left()
 
 
+def test_several_cameras_over_one_map_each_with_parameters_of_its_own(tmp_path):
+    prepare()
+    file = tmp_path / "cameras.yaml"
+    file.write_text("/uav/right/localizer: {ros__parameters: {image_transport: raw}}\n")
+    with ros_node("observer") as node, launched("namespace:=uav", "namespaces:=left,right", f"params_file:={file}") as running:
+        for name in ("left", "right"):
+            running.wait_for(f"[uav.{name}.localizer]: the localizer is active")
+        heard: dict[str, int] = {"/uav/left/image/compressed": 0, "/uav/right/image": 0}
+        deadline = time.monotonic() + 60
+        while not all(heard.values()) and time.monotonic() < deadline:
+            heard = {topic: node.count_subscribers(topic) for topic in heard}
+            time.sleep(0.05)
+        assert set(heard.values()) == {1}
+        assert not node.count_subscribers("/uav/right/image/compressed")
+        interrupt(running, 1)
+
+
+def test_a_bag_is_the_flight_of_one_camera(tmp_path):
+    with launched(f"bag:={tmp_path}", "namespaces:=left,right") as running:
+        assert running.end(60) == 1
+    assert f"bag:={tmp_path} is the flight of one camera, and namespaces:=left,right names several" in running.text
+
+
 def test_a_bag_that_cannot_be_played_ends_the_launch(tmp_path):
     with launched(f"bag:={tmp_path / 'none'}") as running:
         assert running.end(60) == 1

@@ -75,21 +75,25 @@ class TestFlight(unittest.TestCase):
     def change(self, transition: int) -> None:
         assert self.questions.transition(transition, 30.0)
 
-    def fly(self) -> tuple[list[PoseWithCovarianceStamped], list[int]]:
-        """The poses and the stamps of the verdicts that a flight gives."""
+    def fly(self) -> tuple[list[PoseWithCovarianceStamped], dict[int, int]]:
+        """The poses that a flight gives, and of each verdict, by its stamp, how many images were dropped before its own."""
         poses: list[PoseWithCovarianceStamped] = []
-        verdicts: list[int] = []
+        verdicts: dict[int, int] = {}
+
+        def judged(message: DiagnosticArray) -> None:
+            dropped = next(pair.value for pair in message.status[0].values if pair.key == "dropped")
+            verdicts[stamp_ns(message.header)] = int(dropped)
+
         subscriptions = [
             self.node.create_subscription(PoseWithCovarianceStamped, "/localizer/pose", poses.append, RELIABLE),
-            self.node.create_subscription(DiagnosticArray, "/localizer/match_diagnostics",
-                                          lambda message: verdicts.append(stamp_ns(message.header)), RELIABLE),
+            self.node.create_subscription(DiagnosticArray, "/localizer/match_diagnostics", judged, RELIABLE),
         ]
         assert until(lambda: all(self.node.count_publishers(subscription.topic_name) for subscription in subscriptions))
         player, stop = Player(self.node, open_bag(scene().bag), RATE), threading.Event()
         player.wait_for_subscribers(stop)
         self.met().destroy()
         player.play(stop)
-        until(lambda: verdicts and verdicts[-1] == player.images[-1].stamp_ns, 10.0)
+        until(lambda: player.images[-1].stamp_ns in verdicts)
         for subscription in subscriptions:
             self.node.destroy_subscription(subscription)
         return poses, verdicts
@@ -97,7 +101,9 @@ class TestFlight(unittest.TestCase):
     def check_flight(self) -> None:
         poses, verdicts = self.fly()
         truth = dict(open_bag(scene().bag).ground_truth())
-        assert verdicts == sorted(truth), "each image has one verdict, in order"
+        assert list(verdicts) == sorted(verdicts) and set(verdicts) <= set(truth), "verdicts are of images, in their order"
+        # on a busy machine a newer one may take the place of one that waits
+        assert len(verdicts) + sum(verdicts.values()) == len(truth), "each image has a verdict or is counted as dropped"
         assert poses, "no image gave a fix"
         for message in poses:
             assert message.header.frame_id == "map"
