@@ -1,4 +1,4 @@
-"""The adapters of examples/learned_peers.py, on folders laid out as those of OSMNet and RMSO-ConvNeXt with a small network each."""
+"""The adapters of examples/learned_peers.py, on folders laid out as those of OSMNet and RMSO-ConvNeXt with small networks."""
 
 from pathlib import Path
 
