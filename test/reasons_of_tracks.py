@@ -14,7 +14,7 @@ from promptmid_core.localization.belief import PLACE
 from promptmid_core.localization.fix import Candidate, Fix
 from promptmid_core.localization.frozen import MOST_MOVED_M, FrozenImages
 from promptmid_core.localization.localizer import Localizer
-from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 
 SECOND = 1_000_000_000

@@ -202,6 +202,17 @@ class TestPlaces:
             held = float(belief.weights[near].sum()) / float(belief.weights.sum())
             assert 1 - but <= held < 1 - but + 0.02
 
+    def test_a_radius_is_the_distance_of_the_cell_that_completes_the_share(self) -> None:
+        belief = prior(300.0).seen([scene((200.0, -120.0, 8.0))], 1.0, LIKELIHOOD)
+        steps = np.arange(-HALF, HALF + 1) * CELL
+        for place in (belief.best, Spot(-700.0, 333.0, 0.0), Spot(9000.0, 0.0, 0.0)):
+            distance = np.hypot(steps - place.east, (-steps - place.north)[:, None]).ravel()
+            order = np.argsort(distance)
+            held = np.cumsum(belief.weights.ravel()[order])
+            for but in (0.3, 0.01, 1e-4):
+                last = order[np.searchsorted(held, (1 - but) * held[-1])]
+                assert belief.radius(place, but) == pytest.approx(distance[last], abs=1e-9)
+
     def test_no_belief_at_all_has_a_radius_and_a_best_place(self) -> None:
         nothing = Belief(np.zeros((SIDE, SIDE)), 1.0, np.zeros((SIDE, SIDE)), CELL, np.zeros(2))
         assert nothing.best.probability == 0 and nothing.places(5) == []

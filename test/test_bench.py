@@ -198,6 +198,9 @@ def test_intervals_and_comparisons_are_over_pairs(folder: Path) -> None:
     one, two = scores.score(results, pairs, [first, second], setting)
     assert (one["success"]["1"], two["success"]["1"]) == pytest.approx((2 / 3, 1 / 3), abs=1e-6)
     assert one["interval95"]["5"] == [0, 1]
+    half = [bench.Result("first", trials["p0"], Answer(-3 + miss, 4, True), 0.1) for miss in (0, 9) * 20]
+    low, high = scores.score(half, pairs[:1], [first], setting)[0]["interval95"]["5"]
+    assert 0.3 < low < 0.45 and 0.55 < high < 0.7  # of one pair over its trials
     versus = two["versus"]["first"]
     assert versus["difference5"] == pytest.approx(-1 / 3, abs=1e-6) and versus["ratio5"] == 0.5
     assert versus["interval95"][1] == 0  # never better, whichever pairs are drawn
@@ -215,13 +218,17 @@ def test_success_by_ground_resolution_and_by_days(tmp_path: Path, capsys: pytest
         text = text.replace(f"p{number},", f"{days},").replace(f"{number}.png", f"{0}.png")
     table.write_text(text)
     out = tmp_path / "out.json"
-    command = ["bench", str(folder), "--patch", "48", "--radius", "12", "--trials", "24", "--methods", "ncc", "--json", str(out)]
+    command = ["bench", str(folder), "--patch", "48", "--radius", "12", "--trials", "24", "--methods", "test_bench:Never,ncc",
+               "--json", str(out)]
     assert main([*command, "--across-dates"]) == 0
-    (row,) = rows_of(out)
+    _, row = rows_of(out)
     # three dates against each other, and the pair without days, which is a place of its own
     assert (row["source"], row["pairs"], row["undated"]) == ("fields", 10, 2)
     assert row["by_days"] == {"0-15": 1, "15-60": 1, "60-": 1} and row["by_gsd"] == {"5 m": 1}
+    versus = row["versus"]["never"]["by_days"]
+    assert {name: its["difference5"] for name, its in versus.items()} == {"0-15": 1, "15-60": 1, "60-": 1}
     told = capsys.readouterr().out
+    assert "    at 60- days: +1.000 [+1.000, +1.000]" in told
     assert "by days between the images: 0-15 1.000, 15-60 1.000, 60- 1.000" in told and "2 trials are of images" in told
     assert main(command) == 0
     assert rows_of(out)[0]["pairs"] == 4 and "by_days" not in rows_of(out)[0]
@@ -238,6 +245,24 @@ def test_a_resolution_is_of_the_nearest_class(gsd_m: float | None, name: str) ->
 @pytest.mark.parametrize(("days", "name"), [(0, "0-15"), (15, "0-15"), (16, "15-60"), (60, "15-60"), (61, "60-"), (None, None)])
 def test_days_are_of_the_class_that_they_end(days: int | None, name: str | None) -> None:
     assert apart(days) == name
+
+
+def test_success_by_patch_and_radius(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of 96 + 2 x 64 px has no room in 200 px; what was stopped goes on in the protocol where it stopped."""
+    monkeypatch.setattr("promptmid_core.cli.bench.PROTOCOLS", [(32, 8), (48, 16), (96, 64)])
+    folder, out = write_pairs(tmp_path / "fields", 2), tmp_path / "out.json"
+    command = ["bench", str(folder), *SMALL, "--methods", "test_bench:Stopped,ncc", "--protocols", "--json", str(out)]
+    monkeypatch.setattr(Stopped, "left", 8 + 8 + 4)
+    assert main(command) == 130
+    assert sorted(path.name for path in tmp_path.glob("out*")) == [
+        "out.json.32-8.journal.csv", "out.json.48-16.journal.csv", "out.json.journal.csv"]
+    monkeypatch.setattr(Stopped, "left", 8 - 3 + 1)
+    assert main(command) == 0
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.json"]
+    stopped, ncc = (row["by_protocol"] for row in rows_of(out))
+    assert ncc == {"32/8": 1, "48/16": 1, "96/64": None} and set(stopped) == set(ncc)
+    told = capsys.readouterr().out
+    assert "success within 5 px by patch/radius" in told and "no room for 96/64" in told
 
 
 def test_an_error_is_the_distance_to_the_truth() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promptmid_core.geometry import Grid, Patch
-from promptmid_core.localization.clouds import LEAST_COVER
+from promptmid_core.localization.clouds import LEAST_COVER, _quantile
 from promptmid_core.localization.clouds import cleared as cleared_to
 
 SIDE = 128
@@ -88,3 +88,11 @@ def test_clouds_are_left_in_where_less_than_is_asked_for_would_be_left() -> None
     image, _ = clouded(ground(), 50)
     share = cleared(patch(image)).valid.mean()
     assert cleared(patch(image), share + 0.01).valid.all() and not cleared(patch(image), share - 0.01).valid.all()
+
+
+def test_a_quantile_by_grey_levels_is_that_of_the_pixels() -> None:
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 101, 5000):
+        grey = rng.integers(0, 256, count).astype(np.uint8)
+        for share in (0.0, 0.5, 0.99, 1.0):
+            assert _quantile(grey, share) == pytest.approx(np.quantile(grey.astype(float), share))

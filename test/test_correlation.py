@@ -5,7 +5,7 @@ import pytest
 from fields import CELL, WINDOW, centre_of
 
 from promptmid_core.geometry import DescriptorMap, Grid
-from promptmid_core.matching.correlation import Spectra, Sums, Surfaces, centred, correlate, tiles
+from promptmid_core.matching.correlation import BlockSpectra, Spectra, Sums, Surfaces, centred, correlate, tiles
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.warp import warped
@@ -37,7 +37,7 @@ def test_four_blocks_side_by_side_are_one() -> None:
     def sums(size: int, count: tuple[int, int]) -> Sums:
         blocks = tiles(values, size, 4, count), tiles(valid, size, 4, count)
         windows = tiles(around, size + 4, 4, count), tiles(around_valid, size + 4, 4, count)
-        return Sums.of(*blocks, Spectra.of(*windows))
+        return Sums.of(BlockSpectra.of(*blocks, size + 4), Spectra.of(*windows))
 
     small, large = sums(4, (3, 3)).quartets(3, 3), sums(8, (2, 2))
     for name in ("products", "energy", "met", "own", "cells"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from promptmid_core.geometry import ChannelGroup, DescriptorMap, Grid, Measure
-from promptmid_core.matching.dependence import RIDGE, Moments, dependence
+from promptmid_core.matching.dependence import RIDGE, Moments, Regressors, dependence
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.surface import score_surface
@@ -32,7 +32,8 @@ def scored(block: np.ndarray, window: np.ndarray, valid: np.ndarray | None = Non
            window_valid: np.ndarray | None = None) -> np.ndarray:
     valid = np.ones(block.shape[1:], bool) if valid is None else valid
     window_valid = np.ones(window.shape[1:], bool) if window_valid is None else window_valid
-    return dependence((block * valid)[None], valid[None], [Moments.of(window * window_valid, window_valid)])[0]
+    return dependence(Regressors.of((block * valid)[None], valid[None], window.shape[-1]),
+                      Moments.of((window * window_valid)[None], window_valid[None]))[0]
 
 
 def cut(array: np.ndarray, dx: int, dy: int) -> np.ndarray:
@@ -180,6 +181,6 @@ def test_what_was_made_of_a_windows_colours_serves_the_next_search(monkeypatch: 
     window = SearchWindow(described(np.concatenate([field(128, 6, 2), field(128, 7, 3)]), BOTH))
     layout = Layout.of((32, 32), 16, 8)
     first = window.moments("colours", layout)
-    assert window.moments("colours", layout) is first and len(made) == 4
+    assert window.moments("colours", layout) is first and len(made) == 1
     assert window.moments("colours", Layout.of((32, 32), 32, 8)) is not first
-    assert len(made) == 5
+    assert len(made) == 2

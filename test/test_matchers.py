@@ -1,7 +1,7 @@
 """The methods of the bench: each finds what it is made for, says so only when it is sure, and is loaded or refused by name."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +13,7 @@ from pair_folders import scene, write_pairs
 
 from promptmid_core.bench.matchers import METHODS, Answer, Matcher, Patch, Reach, Window, load_methods
 from promptmid_core.bench.matchers.descriptor import Telling
+from promptmid_core.bench.matchers.keypoints import by_shift, by_similarity
 from promptmid_core.bench.matchers.surface import SurfaceMatcher, hypotheses
 from promptmid_core.bench.pairs import Pair, read_pairs
 from promptmid_core.bench.run import Result, run
@@ -20,7 +21,7 @@ from promptmid_core.bench.trials import Setting, draw
 from promptmid_core.errors import InputError
 from promptmid_core.runtime.profile import COMPACT
 
-PEERS = {"arosics", "gefolki"}
+PEERS = {"aliked", "arosics", "disk", "gefolki", "xfeat"}
 OWN = [name for name in METHODS if name not in PEERS]
 AFFINE = (0.95, 0.06, 4.0, -0.05, 1.04, 2.0)
 
@@ -137,6 +138,22 @@ def test_a_peer_finds_small_shifts_or_says_what_to_install(folders: dict[str, li
     setting = Setting(patch=96, radius=4, trials=4)
     results = run(folders["easy"], draw(folders["easy"], setting)[0], [matcher], setting)
     assert np.median(errors(results)) < 1.5
+
+
+@pytest.mark.parametrize("place", [by_shift, by_similarity])
+def test_matches_that_agree_are_an_answer_and_others_do_not_count(place: Callable[..., Answer | None]) -> None:
+    patch = Patch(np.zeros((32, 32, 3), np.uint8), np.ones((32, 32), bool))
+    window = Window(np.zeros((64, 64), np.uint8), np.ones((64, 64), bool), 1.0)
+    rng = np.random.default_rng(0)
+    seen = rng.uniform(0, 31, (12, 2))
+    around = seen + 16 + (5, -7)
+    around[:4] = rng.uniform(0, 63, (4, 2))
+    answer = place(seen, around, patch, window, Reach(16))
+    assert answer is not None and (answer.x, answer.y, answer.accepted) == (pytest.approx(5), pytest.approx(-7), True)
+    few = place(seen[2:7], around[2:7], patch, window, Reach(16))
+    assert few is not None and not few.accepted
+    assert place(seen[4:], around[4:] + 30, patch, window, Reach(16)) is None
+    assert place(seen[:0], around[:0], patch, window, Reach(16)) is None
 
 
 class Nameless:

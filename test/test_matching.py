@@ -6,9 +6,10 @@ from fields import CELL, MARGIN, SIDE, WINDOW, centre_of, field, window_of
 
 from promptmid_core.geometry import DescriptorMap
 from promptmid_core.matching.blocks import block_surfaces
-from promptmid_core.matching.correlation import Spectra, centred, correlate, tiles
+from promptmid_core.matching.correlation import BlockSpectra, Spectra, centred, correlate, tiles
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.sought import SoughtPatch
 from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import verify
 from promptmid_core.matching.warp import warped
@@ -142,6 +143,21 @@ def test_what_was_made_of_a_window_serves_the_next_search_and_no_other_patch_siz
     half = patch.grid.cut(16, 16, patch.grid.width - 32, patch.grid.height - 32)
     smaller = DescriptorMap(patch.array[:, 16:-16, 16:-16], patch.valid[16:-16, 16:-16], half, 2)
     assert search(smaller, window, EXTENT) == search(smaller, SearchWindow(WINDOW), EXTENT) != peaks
+
+
+def test_a_patch_is_transformed_once_for_all_places_that_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    of = BlockSpectra.of
+    patch, places = seen_through(WINDOW, TRUTHS[0], noise=0.5), [TRUTHS[0], Similarity(centre_of(WINDOW), 200.0, -90.0)]
+    alone = [(verify(patch, WINDOW, place), block_surfaces(patch, WINDOW, place)) for place in places]
+    monkeypatch.setattr(BlockSpectra, "of", staticmethod(lambda *args: made.append(1) or of(*args)))
+    sought = SoughtPatch.of(patch)
+    assert SoughtPatch.of(sought) is sought
+    for place, (verification, blocks) in zip(places, alone, strict=True):
+        looked, scored = verify(sought, WINDOW, place), block_surfaces(sought, WINDOW, place)
+        assert np.array_equal(looked.scores, verification.scores) and looked.margin == verification.margin
+        assert np.array_equal(scored.scores, blocks.scores)
+    assert len(made) == 2, "one for the whole patch, one for its blocks"
 
 
 def test_a_truth_on_the_rim_is_said_to_be_there() -> None:

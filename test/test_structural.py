@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptmid_core.descriptors import load
+from promptmid_core.descriptors.cells import whole_cells
+from promptmid_core.descriptors.radiometry import _memberships
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid, Patch
 from promptmid_core.prompts.prompt import Modality, Prompt
@@ -162,3 +164,23 @@ def test_the_fingerprint_names_the_parameters() -> None:
 
     assert Structural().fingerprint == STRUCTURAL.fingerprint
     assert replace(Structural(), strength_sigma=1.5).fingerprint != STRUCTURAL.fingerprint
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+def test_a_cell_is_whole_where_all_of_its_pixels_are_valid(stride: int) -> None:
+    valid = np.random.default_rng(5).random((23, 31)) > 0.05
+    height, width = 23 // stride, 31 // stride
+    squares = valid[:height * stride, :width * stride].reshape(height, stride, width, stride)
+    assert np.array_equal(whole_cells(valid, stride), squares.all(axis=(1, 3)))
+    assert np.array_equal(whole_cells(np.ones((23, 31), bool), stride), np.ones((height, width), bool))
+
+
+@pytest.mark.parametrize("levels", [1000, 3])
+def test_memberships_are_triangles_between_the_quantiles(levels: int) -> None:
+    """Also of an image of few grey levels, where several quantiles are one."""
+    rng = np.random.default_rng(levels)
+    axis, valid = (rng.integers(0, levels, (40, 50)) / 4).astype(np.float32), rng.random((40, 50)) > 0.2
+    middles = np.maximum.accumulate(np.quantile(axis[valid].astype(float), np.linspace(0, 1, 4)) + np.arange(4) * 1e-4)
+    place = np.interp(axis, middles, np.arange(4))
+    for i, member in enumerate(_memberships(axis, valid, 4)):
+        assert member == pytest.approx(np.maximum(0, 1 - np.abs(place - i)), abs=2e-3 if levels < 10 else 1e-5)

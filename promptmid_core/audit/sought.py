@@ -18,9 +18,10 @@ from promptmid_core.localization.integrity import SHARED_GROUND, evidence
 from promptmid_core.matching.blocks import RADIUS, block_surfaces
 from promptmid_core.matching.search import Extent, search
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.matching.ties import tie_points
 from promptmid_core.matching.verification import verify
-from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
+from promptmid_core.matching.window import SearchWindow
 from promptmid_core.prompts.prompt import Modality
 from promptmid_core.refmap import ReferenceMap
 

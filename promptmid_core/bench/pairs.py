@@ -32,7 +32,7 @@ ALIGNED, CHECKPOINTS = "pixel-aligned", "checkpoint-pairs"
 # published as aligned, which they are not
 UNREGISTERED = "s1s2-"
 MOST_BYTES = 2**30  # of the file of an image
-CURE = "write it again as PNG or take its row out"
+CURE = "write it again as PNG or take it out"
 SCORE_PX, CHECKPOINT_SCORE_PX = 5.0, 10.0
 # what the labels of published pairs mean among the land uses that prompts tell apart
 LABELS = {"agri": "cropland", "farmland": "cropland", "barrenland": "bare land", "urban": "built-up area"}
@@ -219,9 +219,9 @@ def _check_sources(table: Path, sources: Sequence[str] | None, known: set[str]) 
             raise InputError(f"{table} has no source '{name}' with SAR images; known are {', '.join(sorted(known)) or 'none'}")
 
 
-def _image(path: Path, grey: bool) -> UInt8:
-    """The pixels of a file, (H, W) or (H, W, 3) RGB; colour ones made `grey` where that is asked for."""
-    content = read_regular(path, MOST_BYTES, CURE)
+def decoded_image(content: bytes, path: Path, grey: bool) -> UInt8:
+    """Return the pixels of an image file, (H, W) or (H, W, 3) RGB, colour ones made `grey` where that is asked for. Raises
+    InputError, which names `path`, where it cannot be read or has other than 8-bit pixels."""
     try:
         pixels = decoded(content)
         if pixels is None:
@@ -229,15 +229,18 @@ def _image(path: Path, grey: bool) -> UInt8:
             if pixels is not None and pixels.ndim == 3:
                 pixels = pixels[..., 2::-1]
     except (cv2.error, Refusal) as error:
-        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image ({' '.join(str(error).split())}); "
-                         f"{CURE}") from error
+        raise InputError(f"{path} cannot be read as an image ({' '.join(str(error).split())}); {CURE}") from error
     if pixels is None:
-        raise InputError(f"{path}, listed in {TABLE}, cannot be read as an image; {CURE}")
+        raise InputError(f"{path} cannot be read as an image; {CURE}")
     if pixels.dtype != np.uint8:
-        raise InputError(f"{path} has {pixels.dtype} pixels, the bench reads 8-bit images; convert it, e.g. with "
+        raise InputError(f"{path} has {pixels.dtype} pixels, and pairs have 8 bits; convert it, e.g. with "
                          "'gdal_translate -ot Byte -scale'")
     pixels = np.ascontiguousarray(pixels)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if grey and pixels.ndim == 3 else pixels, np.uint8)
+
+
+def _image(path: Path, grey: bool) -> UInt8:
+    return decoded_image(read_regular(path, MOST_BYTES, CURE), path, grey)
 
 
 def by_source(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[Pair]]]:

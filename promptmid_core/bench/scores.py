@@ -28,10 +28,11 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
     """Return one row per source and method, ready for JSON; null where there is nothing to say.
 
     `success`: share of trials with an error of at most so many px; `interval95`: its bootstrap interval over pairs, which is what
-    a new place would vary by; pairs of one optical image are drawn together. `median_px`, `rmse_px` are over the trials within
-    `score_px`; `fix_rate`: share that the method's gate accepts; `false_fix_rate`: share of all trials accepted with an error
-    above `score_px`. `landuse`, `by_gsd` and, where it is asked for, `by_days` hold the success within `score_px` by stratum.
-    `versus` holds the difference and the ratio of the success at 5 px to the first method's, paired over trials.
+    a new place would vary by: pairs of one optical image are drawn together, and of a single one its trials. `median_px`,
+    `rmse_px` are over the trials within `score_px`; `fix_rate`: share that the method's gate accepts; `false_fix_rate`: share of
+    all trials accepted with an error above `score_px`. `landuse`, `by_gsd` and, where it is asked for, `by_days` hold the success
+    within `score_px` by stratum. `versus` holds the difference and the ratio of the success at 5 px to the first method's, paired
+    over trials.
     """
     rows = []
     for source, group in by_source(pairs):
@@ -42,13 +43,20 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
             chosen = [result for result in of_source if result.method == matcher.name]
             errors = np.array([result.error_px for result in chosen])
             places = np.unique([str(known[result.trial.pair].optical) for result in chosen], return_inverse=True)[1]
+            if not places.any():  # one place says nothing of others, but its trials of themselves
+                places = np.arange(len(chosen))
             row = _row(source, matcher, chosen, errors, places, group, setting)
+            days = [known[result.trial.pair].dated.days for result in chosen]
             if by_days:
-                row |= _by_days(errors <= row["score_px"], [known[result.trial.pair].dated.days for result in chosen])
+                row |= _by_days(errors <= row["score_px"], days)
             if first is None:
                 first = matcher.name, errors
             else:
-                row["versus"] = {first[0]: _versus(errors <= 5, first[1] <= 5, places, setting.seed)}
+                versus = _versus(errors <= 5, first[1] <= 5, places, setting.seed)
+                if by_days:
+                    versus["by_days"] = {name: _versus_of(errors <= 5, first[1] <= 5, places, setting.seed,
+                                                          np.array([apart(each) == name for each in days])) for name in DAYS}
+                row["versus"] = {first[0]: versus}
             rows.append(row)
     return rows
 
@@ -79,9 +87,8 @@ def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
                          f"{row['false_fix_rate']:7.3f}{row['seconds_median']:9.4f}")
         for row in of_source:
             for method, versus in row.get("versus", {}).items():
-                low, high = versus["interval95"]
-                lines.append(f"  {row['method']} less {method} within 5 px: {versus['difference5']:+.3f} "
-                             f"[{low:+.3f}, {high:+.3f}]{_ratio(versus)}")
+                lines.append(f"  {row['method']} less {method} within 5 px: {_difference(versus)}")
+                lines += [f"    at {name} days: {_difference(its)}" for name, its in versus.get("by_days", {}).items() if its]
         for key, what in STRATA.items():
             lines += [f"  {row['method']} within {row['score_px']:g} px by {what}: {_listed(row[key])}"
                       for row in of_source if row.get(key)]
@@ -143,6 +150,13 @@ def _versus(these: Mask, those: Mask, places: NDArray[np.intp], seed: int) -> Ro
     }
 
 
+def _versus_of(these: Mask, those: Mask, places: NDArray[np.intp], seed: int, chosen: Mask) -> Row | None:
+    """The same of chosen trials alone; None where there is none."""
+    if not chosen.any():
+        return None
+    return _versus(these[chosen], those[chosen], np.unique(places[chosen], return_inverse=True)[1], seed)
+
+
 def _replicates(success: Mask, places: NDArray[np.intp], seed: int) -> Float64:
     """The share of successes (REPLICATES,) with the pairs drawn anew, with replacement."""
     hits, counts = np.bincount(places, success), np.bincount(places)
@@ -178,8 +192,10 @@ def _number(value: float | None, width: int) -> str:
     return f"{'-':>{width}}" if value is None else f"{value:{width}.2f}"
 
 
-def _ratio(versus: Row) -> str:
+def _difference(versus: Row) -> str:
+    low, high = versus["interval95"]
+    text = f"{versus['difference5']:+.3f} [{low:+.3f}, {high:+.3f}]"
     if versus["ratio5"] is None:
-        return ""
+        return text
     interval = versus["ratio_interval95"]
-    return f", ratio {versus['ratio5']:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+    return f"{text}, ratio {versus['ratio5']:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")

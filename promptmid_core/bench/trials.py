@@ -20,6 +20,10 @@ TRIES = 200  # draws of a trial before its pair counts as one without a place fo
 COARSER = 1.5  # optical pixels per patch pixel from which on they are averaged, since a bare look-up would alias
 
 
+class NoPlace(InputError):
+    """No pair of a source has room for a trial."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What the trials of a run have in common: `patch` and `radius` in SAR px, largest turn and scale error, how many per
@@ -106,7 +110,7 @@ def draw(pairs: Sequence[Pair], setting: Setting) -> tuple[list[Trial], dict[str
     for source, group in by_source(pairs):
         kept = [i for i in drawn if pairs[i].source == source]
         if not kept:
-            raise InputError(f"no pair of source {source} has room for a patch of {setting.patch} px in a window of "
+            raise NoPlace(f"no pair of source {source} has room for a patch of {setting.patch} px in a window of "
                              f"{setting.upright_px} px with at most {MOST_NODATA:.0%} nodata; take a smaller --patch or --radius")
         if not any(drawn[i] for i in kept):
             raise InputError(f"{setting.trials} trials on {len(drawn)} pairs leave source {source} without one; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from promptmid_core.files import check_target
 from promptmid_core.runtime.threads import bound
 
 JOURNAL = ".journal.csv"  # what the name of --json is followed by
+# patch and radius, px
+PROTOCOLS = [(patch, radius) for patch in (48, 64, 96, 128) for radius in (16, 32, 64)]
 
 
 def add(commands: Any) -> None:
@@ -40,7 +43,7 @@ def add(commands: Any) -> None:
         "Cuts a patch from the optical image, gives its place wrong by a known shift, turn and scale, and lets every method\n"
         "find it in the SAR image. With --json, a run that was stopped goes on when the same command is given again.\n"
         "Methods: structural, promptmid, cfog, ncc, gradient_ncc, mutual_information, sift;\n"
-        "arosics and gefolki with the extra [peers];\n"
+        "arosics, gefolki, xfeat, aliked and disk with the extra [peers];\n"
         "and any package.module:Class. Protocol, columns and adapters: docs/bench.md.\n\n"
         "'promptmid bench runtime' measures how long a frame takes on this machine, 'promptmid bench cut' makes pairs of\n"
         "rasters; each has its own --help. A folder of such a name is given as ./runtime or ./cut.")
@@ -60,11 +63,13 @@ def add(commands: Any) -> None:
            help="what descriptors are told of the land use: right, neutral, wrong; default: right")
     option("--backend", choices=BACKENDS, default="auto", help="what runs networks; default: the best there is")
     option("--sources", type=names, metavar="A,B", help="default: all sources of DIR")
+    option("--protocols", action="store_true",
+           help="also with patches of 48 to 128 px and radii of 16 to 64 px: how far success depends on them")
     option("--across-dates", action="store_true",
            help="each optical image of a place against its SAR images of all dates; success by the days between them")
     output(bench, "--trials-file", Output(is_kept=True), metavar="FILE.csv",
            help="frozen trials: read if it exists, else written")
-    json_output(bench, "a row a method and source", Output(beside=(JOURNAL,)))
+    json_output(bench, "a row a method and source", Output(beside=(JOURNAL, *(_journal(*each) for each in PROTOCOLS))))
     output(bench, "--plot", metavar="FILE.png", help="success against the error that is allowed")
     runtime = word(
         bench, "runtime", _runtime, "how long a frame takes on this machine, stage by stage",
@@ -112,8 +117,8 @@ def _cut(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
+    from promptmid_core.bench import protocols, scores
     from promptmid_core.bench import run as bench
-    from promptmid_core.bench import scores
     from promptmid_core.bench.curves import KINDS, write_curves
     from promptmid_core.bench.dates import across_dates
     from promptmid_core.bench.matchers import load_methods
@@ -148,12 +153,30 @@ def _bench(args: argparse.Namespace) -> None:
         results = bench.run(pairs, trials, matchers, setting, journal=journal, progress=progress)
     rows = scores.score(results, pairs, matchers, setting, by_days=args.across_dates)
     print(scores.table(rows, left_out))
+    journals = [journal]
+    if args.protocols:
+        for row in rows:
+            row["by_protocol"] = {}
+        for patch, radius in PROTOCOLS:
+            journals.append(args.json.with_name(args.json.name + _journal(patch, radius)) if journal else None)
+            with Bar(f"bench {patch}/{radius}", "match") as progress:
+                found = protocols.measured(pairs, trials, matchers, replace(setting, patch=patch, radius=radius),
+                                           journal=journals[-1], progress=progress)
+            for row in rows:
+                row["by_protocol"][f"{patch}/{radius}"] = found.get((row["source"], row["method"]))
+        print(f"\n{protocols.table(rows)}")
     tell_json(args, rows)
-    if journal:
-        journal.unlink(missing_ok=True)
+    for each in journals:
+        if each:
+            each.unlink(missing_ok=True)
     if args.plot:
         write_curves(args.plot, results, rows)
         print(f"plot: {args.plot}")
+
+
+def _journal(patch: int, radius: int) -> str:
+    """What the name of --json is followed by for a protocol."""
+    return f".{patch}-{radius}{JOURNAL}"
 
 
 def _runtime(args: argparse.Namespace) -> None:

@@ -22,8 +22,11 @@ def cells(image: Float32, stride: int) -> Float32:
 def whole_cells(valid: Mask, stride: int) -> Mask:
     """Return the cells (H // stride, W // stride) all of whose pixels are valid (H, W)."""
     height, width = (n // stride for n in valid.shape)
-    cut = valid[:height * stride, :width * stride]
-    return np.asarray(cut.reshape(height, stride, width, stride).all(axis=(1, 3)), bool)
+    if valid.all():
+        return np.ones((height, width), bool)
+    # by whole rows and columns: over axes of a few elements NumPy takes forty times as long
+    rows = np.logical_and.reduce([valid[i:height * stride:stride, :width * stride] for i in range(stride)])
+    return np.asarray(np.logical_and.reduce([rows[:, i::stride] for i in range(stride)]), bool)
 
 
 def filled(image: Float32, valid: Mask) -> Float32:

@@ -6,6 +6,9 @@ one foretells the other. Both sides are taken less their own surroundings, since
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -56,12 +59,17 @@ def reach(stride: int) -> int:
 
 def _memberships(axis: Float32, valid: Mask, nodes: int) -> list[Float32]:
     """All but the last of the memberships (h, w) in `nodes` classes, each a triangle between its neighbours' middles."""
-    sample = axis[valid] if valid.any() else axis.ravel()
-    middles = np.quantile(sample, np.linspace(0, 1, nodes))
+    sample = np.sort(axis[valid] if valid.any() else axis.ravel())
+    places = np.linspace(0, len(sample) - 1, nodes)
+    below = np.minimum(places.astype(int), max(len(sample) - 2, 0))
+    least, most = sample[below].astype(np.float64), sample[np.minimum(below + 1, len(sample) - 1)]
+    middles = least + (most - least) * (places - below)
     if middles[-1] - middles[0] < 1e-3:
         return [np.zeros_like(axis)] * (nodes - 1)
     middles = np.maximum.accumulate(middles + np.arange(nodes) * 1e-4)
-    place = np.interp(axis, middles, np.arange(nodes)).astype(np.float32)
+    # the sum of the shares of each span that lie below
+    spans = pairwise(middles.tolist())
+    place = reduce(np.add, (np.clip((axis - np.float32(low)) * np.float32(1 / (high - low)), 0, 1) for low, high in spans))
     return [f32(np.maximum(0, 1 - np.abs(place - np.float32(i)))) for i in range(nodes - 1)]
 
 

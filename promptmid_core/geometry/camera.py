@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -72,7 +73,7 @@ class Camera:
             across, down, depth = np.where(ahead, across, 0.0), np.where(ahead, down, 0.0), np.where(ahead, depth, 1.0)
         x, y = across / depth, down / depth
         # beyond the radius up to which the lens model is monotonic it folds back and would place far-off ground in the image
-        invertible = x * x + y * y <= self._monotonic_radius() ** 2
+        invertible = x * x + y * y <= self._monotonic_radius ** 2
         x, y = distorted(self.model, self.d, x, y)
         col, row = (np.clip(self.k[i, i] * at + self.k[i, 2], -MOST, MOST) for i, at in enumerate((x, y)))
         inside = (col >= -0.5) & (col <= self.width - 0.5) & (row >= -0.5) & (row <= self.height - 0.5)
@@ -100,18 +101,23 @@ class Camera:
 
     def middle(self) -> Float64:
         """Return the unit directions (3, 3) in the optical frame through the image centre, and a pixel right of it and below."""
-        col, row = (self.width - 1) / 2, (self.height - 1) / 2
-        return self.rays(np.array([[col, row], [col + 1, row], [col, row + 1]]))
+        return self._middle.copy()
 
     def boresight(self) -> Float64:
         """Return the unit direction (3,) in the optical frame through the image centre."""
-        direction: Float64 = self.middle()[0]
+        direction: Float64 = self._middle[0].copy()
         return direction
 
     def _coefficients(self) -> Float64:
         d = np.asarray(self.d, float)
         return d if len(d) else np.zeros(4 if self.model == "equidistant" else 5)
 
+    @cached_property
+    def _middle(self) -> Float64:
+        col, row = (self.width - 1) / 2, (self.height - 1) / 2
+        return self.rays(np.array([[col, row], [col + 1, row], [col, row + 1]]))
+
+    @cached_property
     def _monotonic_radius(self) -> float:
         radii = np.linspace(0.0, 4.0, 401)
         image, _ = distorted(self.model, self.d, radii, np.zeros_like(radii))

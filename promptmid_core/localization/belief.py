@@ -113,7 +113,7 @@ class Belief:
         # by axes of their own: the inverse of a narrow ellipse has no sign to trust
         values, vectors = np.linalg.eigh(spread)
         distance2 = ((at @ vectors) ** 2 / np.maximum(values, cell ** 2 / 4)).sum(axis=-1)
-        past = (1 + distance2 / TAIL) ** -(TAIL / 2 + 1)
+        past = 1 / (1 + distance2 / TAIL) ** (TAIL / 2 + 1)
         # what the distribution has beyond the rim
         rim = float((1 + (HALF * cell) ** 2 / values[-1] / TAIL) ** -(TAIL / 2))
         beyond = 1 - (1 - ELSEWHERE) * (1 - rim)
@@ -240,10 +240,16 @@ class Belief:
         """Return within how many metres of a place all of the cells' weight lies but this share of it."""
         east, north = _axes(self.cell)
         distance = np.hypot(east + self.middle[0] - place.east, (north + self.middle[1] - place.north)[:, None]).ravel()
-        order = np.argsort(distance)
-        held = np.cumsum(self.weights.ravel()[order])
-        at = int(np.searchsorted(held, (1 - but) * held[-1]))
-        return float(distance[order[min(at, len(order) - 1)]])
+        weights = self.weights.ravel()
+        # ring by ring, of which the one that matters is put in order
+        rings = (distance / self.cell).astype(int)
+        held = np.cumsum(np.bincount(rings, weights))
+        wanted = (1 - but) * held[-1]
+        ring = min(max(int(np.searchsorted(held, wanted)), int(rings.min())), len(held) - 1)
+        within = np.flatnonzero(rings == ring)
+        order = within[np.argsort(distance[within])]
+        inner = np.cumsum(weights[order]) + (held[ring - 1] if ring else 0.0)
+        return float(distance[order[min(int(np.searchsorted(inner, wanted)), len(order) - 1)]])
 
     def cells(self, surface: Surface) -> Cells:
         """Return what a surface says of each cell (n, n): the highest of the scores in a cell counts."""
@@ -252,7 +258,7 @@ class Belief:
         rows = np.floor((self.middle[1] - surface.north) / self.cell + HALF + 0.5).astype(int)
         use = (cols >= 0) & (cols < size) & (rows >= 0) & (rows < size)
         highest = np.full((size, size), -np.inf)
-        np.maximum.at(highest, (rows[use], cols[use]), surface.scores[use])
+        np.maximum.at(highest.ravel(), rows[use] * size + cols[use], surface.scores[use])
         inside = np.isfinite(highest)
         peaks = np.asarray(cv2.dilate(highest, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (FLANK, FLANK))), np.float64)
         scores, peaks = (np.where(inside, each, 0.0) for each in (highest, peaks))

@@ -20,7 +20,7 @@ from promptmid_core.localization.lost import FineLook, Whereabout, Whereabouts
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.stopwatch import Stopwatch
-from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.refmap import ReferenceMap
 
 # places of a frame that are looked at: so many that hold something, and more that hold much

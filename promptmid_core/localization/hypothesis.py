@@ -12,7 +12,7 @@ import numpy as np
 from promptmid_core.arrays import Float64, Mask
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import Grid, Patch, Pose, Prior, boresight_point, orthorectify
+from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, Prior, boresight_point, orthorectify
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.apart import Apart, apart
@@ -32,9 +32,10 @@ from promptmid_core.matching.joint import jointly
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.sought import COARSE_FACTOR, SoughtPatch
 from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
-from promptmid_core.matching.window import COARSE_FACTOR, SearchWindow
+from promptmid_core.matching.window import SearchWindow
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
@@ -62,12 +63,21 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """The descriptors of a patch and of the map around it, and where the patch was `found` there."""
+
+    patch: DescriptorMap
+    window: DescriptorMap
+    found: Similarity
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """What one heading and height of one frame came to, on the level of the map that the patch's grid has.
 
     `start`: the expected pose at that heading and height; `peak`: the place that was looked at; `surface`: what the frame says
     of every place around; `match`, or the `refusal` that says why there is none; `evidence`: natural log-odds that it is true;
-    `apart`: that parts of the frame lie at two places.
+    `apart`: that parts of the frame lie at two places; looked for in what was `compared` of the best hypothesis alone.
     """
 
     start: Pose
@@ -79,11 +89,17 @@ class Hypothesis:
     refusal: Refusal | None = None
     match: Match | None = None
     evidence: float = -np.inf
+    compared: Compared | None = None
     apart: Apart | None = None
 
     @property
     def gsd(self) -> float:
         return self.patch.grid.gsd
+
+    def parts(self) -> Apart | None:
+        """Return whether, and where, parts of the frame lie at two places."""
+        own = self.compared
+        return None if own is None else apart(own.patch, own.window, own.found, self.verification)
 
 
 class Windows:
@@ -150,7 +166,7 @@ class FrameMatcher:
             assert first is not None
             raise first.anew()
         best = max(found, key=lambda hypothesis: hypothesis.evidence)
-        return replace(best, surface=replace(best.surface, among=len(found)))
+        return replace(best, surface=replace(best.surface, among=len(found)), compared=None, apart=best.parts())
 
     def aside(self, frame: Frame, best: Hypothesis, expected: Expectation, scope: Scope, clock: Stopwatch) -> list[Hypothesis]:
         """Return what the rest of a frame whose footprint is larger than the patch comes to, patch by patch, at the heading and
@@ -194,7 +210,7 @@ class FrameMatcher:
             described = self.descriptor.describe(patch, prompt)
             check_described(described, self.descriptor.name)
             # a footprint smaller than the patch is matched as what it is
-            described = described.trimmed(COARSE_FACTOR)
+            described = SoughtPatch.of(described.trimmed(COARSE_FACTOR))
             window = window.around(described.grid)
         with clock("search"):
             peaks = search(described, window, extent)
@@ -220,7 +236,7 @@ class FrameMatcher:
                 verification = verify(described, window.described, similarity)
             moves = self._lever(similarity, start)(verification.moves)
             base = Hypothesis(start, patch, prompt, peak, Surface(verification.scores, *moves.T), verification, refusal,
-                              apart=apart(described, window.described, similarity, verification))
+                              compared=Compared(described, window.described, similarity))
             if refusal is None:
                 # ties fix turn and scale best, the whole patch the last fraction of the shift; it errs by the map's own offset,
                 # which has been taken off the ties as far as it is known

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
+import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
 from promptmid_core.bags.size import check_size
 from promptmid_core.descriptors import Evidence, fault_of
+from promptmid_core.descriptors.cells import cells, f32, whole_cells
 from promptmid_core.errors import Refusal
 from promptmid_core.geometry import DescriptorMap, Patch, Pose
 from promptmid_core.localization.fix import Frame, TiePoints
@@ -16,6 +20,7 @@ from promptmid_core.matching.search import Extent, Peak
 from promptmid_core.matching.verification import Verification
 from promptmid_core.reasons import Reason
 
+CELL = 4  # px, over which a contrast is none of the sensor's
 CHANCE_SHARE = 0.28
 SHARED_GROUND = 4.0  # blocks overlap by half in both directions, so four tell about as much as one
 
@@ -27,7 +32,8 @@ def check_frame(frame: Frame, options: Options) -> None:
     height, width = frame.image.shape[:2]
     check_size((width, height), (frame.camera.width, frame.camera.height))
     sample = frame.image[::8, ::8]
-    dark, bright = float((sample <= options.gates.dark_level).mean()), float((sample >= options.gates.bright_level).mean())
+    dark, bright = (np.count_nonzero(which) / sample.size for which in (
+        sample <= options.gates.dark_level, sample >= options.gates.bright_level))
     if dark > 0.9:
         raise Refusal(Reason.IMAGE_BLACK, f"{dark:.0%} of the image is black")
     if bright > 0.9:
@@ -41,12 +47,10 @@ def check_patch(patch: Patch, options: Options) -> None:
         raise Refusal(Reason.FOOTPRINT_SMALL,
                       f"the frame fills {share:.0%} of the patch, less than {options.gates.least_valid:.0%}; "
                       "fly higher, use a wider lens or a finer map")
-    grey = patch.image.mean(axis=2) if patch.image.ndim == 3 else patch.image.astype(np.float32)
-    side = 4
-    height, width = (n // side * side for n in grey.shape)
-    cells = grey[:height, :width].reshape(height // side, side, width // side, side).mean(axis=(1, 3))
-    seen = patch.valid[:height, :width].reshape(height // side, side, width // side, side).all(axis=(1, 3))
-    contrast = float(cells[seen].std()) if seen.any() else 0.0
+    seen = whole_cells(patch.valid, CELL)
+    channels = cv2.split(np.asarray(patch.image))
+    grey = reduce(np.add, (cells(f32(channel), CELL) for channel in channels)) / len(channels)
+    contrast = float(grey[seen].std()) if seen.any() else 0.0
     if contrast < options.gates.least_contrast:
         raise Refusal(Reason.LOW_TEXTURE, f"the ground shows a contrast of {contrast:.1f} grey levels, "
                                           f"less than {options.gates.least_contrast:.1f}")

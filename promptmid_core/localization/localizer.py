@@ -24,7 +24,7 @@ from promptmid_core.localization.seek import Seeker
 from promptmid_core.localization.separation import Separation, spread
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
-from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.prompts.prompt import Modality
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap

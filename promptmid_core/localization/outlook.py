@@ -18,7 +18,7 @@ from promptmid_core.localization.options import Options
 from promptmid_core.localization.quest import Quest, Start, reach_of
 from promptmid_core.localization.reach import level_of
 from promptmid_core.localization.reckoning import ANYWHERE_M
-from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.refmap import ReferenceMap
 
 FORGOTTEN = 0.01  # share of the risk that any frame leaves for the place being none of those believed in, and for the prior's own

@@ -14,7 +14,7 @@ from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Frame
 from promptmid_core.localization.options import Options
 from promptmid_core.matching.search import Extent
-from promptmid_core.matching.window import COARSE_FACTOR
+from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
 

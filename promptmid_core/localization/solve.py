@@ -276,4 +276,5 @@ def _covariance(information: Float64) -> Float64:
 
 def _scale(residual: Float64) -> float:
     """Robust standard deviation of one axis, from the median length (Rayleigh: median = 1.1774 sigma)."""
-    return max(float(np.median(np.linalg.norm(residual, axis=1))) / 1.1774, 1e-3)
+    lengths = np.sort(np.hypot(*residual.T))
+    return max(float(lengths[(len(lengths) - 1) // 2] + lengths[len(lengths) // 2]) / 2 / 1.1774, 1e-3)

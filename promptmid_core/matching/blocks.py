@@ -8,9 +8,10 @@ import numpy as np
 
 from promptmid_core.arrays import Float32, Float64
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import Spectra, Sums, centred, tiles
+from promptmid_core.matching.correlation import BlockSpectra, Spectra, Sums, centred, tiles
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.sought import SoughtPatch
 from promptmid_core.matching.warp import warped
 
 STEPS = ((96, 16), (48, 12), (0, 8))  # cells: short side of a patch from which on its blocks are so far apart
@@ -51,17 +52,16 @@ def block_surfaces(patch: DescriptorMap, window: DescriptorMap, start: Similarit
         return BlockSurfaces(np.zeros((0, 2)), np.zeros((0, 2 * RADIUS + 1, 2 * RADIUS + 1)), start, grid.gsd)
     # a block is four quarters, and each serves the four blocks that share its ground
     quarters = (count[0] + 1, count[1] + 1)
-    valid, around_valid = (tiles(mask, size, step, quarters) for mask, size in (
-        (patch.valid, step), (around.valid, step + 2 * RADIUS)))
+    around_valid = tiles(around.valid, step + 2 * RADIUS, step, quarters)
     used = np.asarray(tiles(patch.valid, block, step, count).mean(axis=(1, 2)) > LEAST_SEEN)
+    sought = SoughtPatch.of(patch)
     pairs = list(zip(patch.parts(Measure.CORRELATION), around.parts(), strict=True))
 
     def scored(some: slice) -> list[Float32]:
         scores = []
-        for (group, channels), (_, over) in pairs[some]:
-            blocks = tiles(centred(channels, patch.valid), step, step, quarters)
+        for (group, _), (_, over) in pairs[some]:
             windows = Spectra.of(tiles(centred(over, around.valid), step + 2 * RADIUS, step, quarters), around_valid)
-            surfaces = Sums.of(blocks, valid, windows).quartets(*quarters).surfaces()
+            surfaces = Sums.of(sought.once(_quarters, group.name, step, quarters), windows).quartets(*quarters).surfaces()
             scores.append(np.float32(group.weight) * surfaces.scores()[used])
         return scores
 
@@ -72,3 +72,9 @@ def block_surfaces(patch: DescriptorMap, window: DescriptorMap, start: Similarit
     x, y = grid.to_map(cols.ravel()[used] * step + (block - 1) / 2, rows.ravel()[used] * step + (block - 1) / 2)
     scores = np.add.reduce([*last, *first]).astype(np.float64) if pairs else np.zeros((len(x), 2 * RADIUS + 1, 2 * RADIUS + 1))
     return BlockSurfaces(np.column_stack([x, y]), scores, start, grid.gsd, by_group=by_group if len(by_group) > 1 else ())
+
+
+def _quarters(patch: DescriptorMap, group: str, step: int, count: tuple[int, int]) -> BlockSpectra:
+    (_, channels), = patch.parts(group)
+    return BlockSpectra.of(tiles(centred(channels, patch.valid), step, step, count), tiles(patch.valid, step, step, count),
+                           step + 2 * RADIUS)

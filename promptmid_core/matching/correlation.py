@@ -81,9 +81,32 @@ class Spectra:
         return self if used.all() else Spectra(self.size, self.values[used], self.energy[used], self.valid[used])
 
 
+@dataclass(frozen=True)
+class BlockSpectra:
+    """What `correlate` needs of blocks (B, C, b, b), whatever windows of `size` they are looked for in: the conjugate transforms
+    of their values and of where they are valid; `own` (B,): their energy; `cells` (B,): how many are valid; `side`: b."""
+
+    size: int
+    side: int
+    values: NDArray[np.complex64]
+    valid: NDArray[np.complex64]
+    own: Float32
+    cells: NDArray[np.int64]
+
+    @staticmethod
+    def of(blocks: Float32, valid: Mask, size: int) -> BlockSpectra:
+        """Return the spectra of blocks that are centred, and zero where not valid (B, b, b)."""
+        values, mask = spectrum(blocks, size), spectrum(valid, size)
+        for transformed in (values, mask):
+            np.conjugate(transformed, out=transformed)
+        return BlockSpectra(size, blocks.shape[-1], values, mask, np.einsum("bcij,bcij->b", blocks, blocks),
+                            valid.sum(axis=(1, 2)))
+
+
 def correlate(blocks: Float32, block_valid: Mask, windows: Spectra) -> Surfaces:
     """Correlate blocks (B, C, b, b), centred and zero where not valid (B, b, b), with their own windows (B, C, b+2r, b+2r)."""
-    return Sums.of(blocks, block_valid, windows).surfaces()
+    assert isinstance(windows.size, int)
+    return Sums.of(BlockSpectra.of(blocks, block_valid, windows.size), windows).surfaces()
 
 
 @dataclass(frozen=True)
@@ -101,16 +124,11 @@ class Sums:
     cells: NDArray[np.int64]
 
     @staticmethod
-    def of(blocks: Float32, block_valid: Mask, windows: Spectra) -> Sums:
-        size, side = windows.size, windows.size - blocks.shape[-1] + 1
-        mask = spectrum(block_valid, size).conj()
-        # in place: a copy of all spectra costs as much as their product
-        seen = spectrum(blocks, size)
-        np.conjugate(seen, out=seen)
-        seen *= windows.values
-        products = surface(seen.sum(axis=1), size, side)
-        energy, met = surface(windows.energy * mask, size, side), surface(windows.valid * mask, size, side)
-        return Sums(products, energy, met, np.einsum("bcij,bcij->b", blocks, blocks), block_valid.sum(axis=(1, 2)))
+    def of(blocks: BlockSpectra, windows: Spectra) -> Sums:
+        size, side = blocks.size, blocks.size - blocks.side + 1
+        products = surface((blocks.values * windows.values).sum(axis=1), size, side)
+        energy, met = (surface(of_window * blocks.valid, size, side) for of_window in (windows.energy, windows.valid))
+        return Sums(products, energy, met, blocks.own, blocks.cells)
 
     def quartets(self, rows: int, cols: int) -> Sums:
         """Of blocks in `rows` by `cols`: the squares of two by two, (rows - 1) * (cols - 1) of them."""

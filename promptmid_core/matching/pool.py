@@ -13,8 +13,11 @@ def pooled(described: DescriptorMap, factor: int) -> DescriptorMap:
     grid = described.grid.every(factor)
     high, wide = grid.height * factor, grid.width * factor
     valid, array = described.valid[:high, :wide], described.array[:, :high, :wide]
-    share = valid.reshape(grid.height, factor, grid.width, factor).mean(axis=(1, 3), dtype=np.float32)
     whole = bool(valid.all())
+    if whole:
+        share = np.ones(grid.shape, np.float32)
+    else:
+        share = valid.reshape(grid.height, factor, grid.width, factor).mean(axis=(1, 3), dtype=np.float32)
     # one image below the other, so that OpenCV takes all of them at once
     stacked = np.ascontiguousarray(array if whole else np.where(valid, array, np.float32(0)), np.float32).reshape(-1, wide)
     means = np.zeros((len(array), *grid.shape), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from promptmid_core.arrays import Float32, Float64, Mask
 from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.correlation import LEAST_SCALE, Spectra, centred, correlate, tiles
-from promptmid_core.matching.dependence import Moments, dependence
+from promptmid_core.matching.dependence import Moments, Regressors, dependence
 from promptmid_core.matching.parallel import together
-from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.sought import SoughtPatch
 from promptmid_core.matching.surface import vertex
-from promptmid_core.matching.window import COARSE_FACTOR, Layout, SearchWindow
+from promptmid_core.matching.window import Layout, SearchWindow
 
 BLOCK = 16  # coarse cells; small enough that a turn of a few degrees hardly shears it
 BROAD_BLOCK = 32  # coarse cells, where each block has to learn a relation first
@@ -56,7 +56,7 @@ def search(patch: DescriptorMap, window: SearchWindow, extent: Extent) -> list[P
     in blocks, once; every heading and scale is then a sum of the block surfaces, each read at its own shift. Returns an empty
     list where no block has enough valid cells.
     """
-    seen = pooled(patch, COARSE_FACTOR)
+    seen = SoughtPatch.of(patch).coarse
     cell = seen.grid.gsd
     radius = int(np.ceil(extent.radius / cell))
     reach = max((min(seen.grid.shape) - BLOCK) / 2, 1.0) * cell
@@ -144,11 +144,11 @@ def _correlations(blocks: _Blocks, windows: Spectra, radius: int) -> Joint:
     return joint
 
 
-def _dependences(blocks: _Blocks, windows: Sequence[Moments], radius: int) -> Joint:
+def _dependences(blocks: _Blocks, windows: Moments, radius: int) -> Joint:
     """The mean of all blocks' dependences (2 radius + 1)^2 by their valid cells, each read at its shift."""
     share = blocks.valid.sum(axis=(1, 2)) / max(int(blocks.valid.sum()), 1)
-    near = [window for window, used in zip(windows, blocks.used, strict=True) if used]
-    nats = dependence(blocks.array, blocks.valid, near) * share[:, None, None].astype(np.float32)
+    nats = dependence(Regressors.of(blocks.array, blocks.valid, windows.size), windows.only(blocks.used))
+    nats *= share[:, None, None].astype(np.float32)
     return lambda shifts: _summed(nats, shifts, radius)
 
 

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from promptmid_core.arrays import Float32
 from promptmid_core.geometry import DescriptorMap, Measure
-from promptmid_core.matching.correlation import Spectra, centred, correlate
-from promptmid_core.matching.dependence import Moments, dependence
+from promptmid_core.matching.correlation import BlockSpectra, Spectra, Sums, centred
+from promptmid_core.matching.dependence import Moments, Regressors, dependence
+from promptmid_core.matching.sought import SoughtPatch
 
 
 def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure | None = None) -> Float32:
@@ -20,14 +21,28 @@ def score_surface(patch: DescriptorMap, window: DescriptorMap, measure: Measure 
     """
     rows, cols = (around - own + 1 for around, own in zip(window.valid.shape, patch.valid.shape, strict=True))
     scores = np.zeros((rows, cols), np.float32)
-    for (group, block), (_, around) in zip(patch.parts(measure), window.parts(measure), strict=True):
-        seen, valid, over = centred(block, patch.valid)[None], patch.valid[None], centred(around, window.valid)
+    sought, size = SoughtPatch.of(patch), window.valid.shape[1]
+    for (group, _), (_, around) in zip(patch.parts(measure), window.parts(measure), strict=True):
+        over, known = centred(around, window.valid)[None], window.valid[None]
         if group.measure is Measure.CORRELATION:
-            own = correlate(seen, valid, Spectra.of(over[None], window.valid[None])).scores()
+            own = Sums.of(sought.once(_correlated, group.name, size), Spectra.of(over, known)).surfaces().scores()
         else:
-            own = dependence(seen, valid, [Moments.of(over, window.valid)])
+            own = dependence(sought.once(_regressed, group.name, size), Moments.of(over, known))
         scores += np.float32(group.weight) * own[0]
     return scores
+
+
+def _correlated(patch: DescriptorMap, group: str, size: int) -> BlockSpectra:
+    return BlockSpectra.of(_centred(patch, group), patch.valid[None], size)
+
+
+def _regressed(patch: DescriptorMap, group: str, size: int) -> Regressors:
+    return Regressors.of(_centred(patch, group), patch.valid[None], size)
+
+
+def _centred(patch: DescriptorMap, group: str) -> Float32:
+    (_, channels), = patch.parts(group)
+    return centred(channels, patch.valid)[None]
 
 
 def vertex(surface: NDArray[np.floating], row: int, col: int) -> tuple[float, float]:

@@ -12,13 +12,13 @@ from promptmid_core.geometry import DescriptorMap, Measure
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.pool import pooled
 from promptmid_core.matching.similarity import Similarity
+from promptmid_core.matching.sought import COARSE_FACTOR, SoughtPatch
 from promptmid_core.matching.surface import score_surface, vertex
 from promptmid_core.matching.warp import warped
 
 NEAR = 3  # cells within which the maximum must lie
 APART = 8  # cells beyond which a place is another one
 GRAIN = 4  # cells per independent value of the surface
-COARSE = 2  # cells to a side that a dependence is averaged over: it costs most and gains least from full resolution
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,16 @@ def verify(patch: DescriptorMap, window: DescriptorMap, found: Similarity) -> Ve
     """
     cell, margin = patch.grid.gsd, (window.grid.width - patch.grid.width) // 2
     # a window that is turned and scaled lacks its corners
-    reach = margin // COARSE * COARSE
+    reach = margin // COARSE_FACTOR * COARSE_FACTOR
+    sought = SoughtPatch.of(patch)
     turned = replace(found, east=0.0, north=0.0)
 
     def colours_scored() -> Float32:
-        coarse, around = (pooled(described.only(Measure.DEPENDENCE), COARSE) for described in (patch, window))
-        return _scores(coarse, around, turned, reach // COARSE, Measure.DEPENDENCE)
+        # a dependence costs most and gains least from full resolution
+        around = pooled(window.only(Measure.DEPENDENCE), COARSE_FACTOR)
+        return _scores(sought.coarse, around, turned, reach // COARSE_FACTOR, Measure.DEPENDENCE)
 
-    edges, colours = together(lambda: _scores(patch, window, turned, reach, Measure.CORRELATION), colours_scored)
+    edges, colours = together(lambda: _scores(sought, window, turned, reach, Measure.CORRELATION), colours_scored)
     scores = (edges + _finer(colours, len(edges))).astype(np.float64)
     centre = np.array([found.centre])
     (right, up), = turned.undone(centre + np.array([found.east, found.north])) - centre
@@ -83,5 +85,5 @@ def _scores(patch: DescriptorMap, window: DescriptorMap, found: Similarity, reac
 
 def _finer(scores: Float32, side: int) -> Float32:
     """Scores by displacement in coarse cells, read at those of fine ones."""
-    at = (np.arange(side, dtype=np.float32) - side // 2) / COARSE + len(scores) // 2
+    at = (np.arange(side, dtype=np.float32) - side // 2) / COARSE_FACTOR + len(scores) // 2
     return np.asarray(cv2.remap(scores, *np.meshgrid(at, at), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)

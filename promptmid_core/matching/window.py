@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,7 @@ from promptmid_core.geometry import DescriptorMap, Grid
 from promptmid_core.matching.correlation import Spectra, centred, tiles
 from promptmid_core.matching.dependence import Moments
 from promptmid_core.matching.pool import pooled
-
-COARSE_FACTOR = 2  # descriptor cells per coarse cell
+from promptmid_core.matching.sought import COARSE_FACTOR
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class SearchWindow:
         self.described = described
         self._coarse = pooled(described, COARSE_FACTOR)
         self._spectra: dict[str, tuple[Layout, Spectra]] = {}
-        self._moments: dict[str, tuple[Layout, Sequence[Moments]]] = {}
+        self._moments: dict[str, tuple[Layout, Moments]] = {}
 
     def around(self, grid: Grid) -> SearchWindow:
         """Return the window around a part of the patch, whose cells are on this window's own, with the same margin."""
@@ -60,14 +58,12 @@ class SearchWindow:
             kept = self._spectra[group] = layout, Spectra.of(*self._around(group, layout, self._reach(layout)))
         return kept[1]
 
-    def moments(self, group: str, layout: Layout) -> Sequence[Moments]:
-        """Return what `spectra` does, one of each block."""
+    def moments(self, group: str, layout: Layout) -> Moments:
+        """Return what `spectra` does, for a dependence."""
         kept = self._moments.get(group)
         if kept is None or kept[0] != layout:
             margin = self._margin(layout)
-            array, valid = self._around(group, layout, margin)
-            kept = self._moments[group] = layout, [
-                Moments.of(*each, margin - self._reach(layout)) for each in zip(array, valid, strict=True)]
+            kept = self._moments[group] = layout, Moments.of(*self._around(group, layout, margin), margin - self._reach(layout))
         return kept[1]
 
     def _margin(self, layout: Layout) -> int:

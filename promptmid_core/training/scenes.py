@@ -17,6 +17,7 @@ from promptmid_core.errors import InputError
 from promptmid_core.georaster import map_frame, resample
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.prompt import LAND_USES
+from promptmid_core.training.layouts import ShardSample, in_two_folders, is_sharded, read_shards
 
 WORLD_FILES = ("optical.tif", "sar.tif")
 
@@ -39,7 +40,8 @@ def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -
     """Return the scenes of pair folders (`pairs.csv`) and of folders with `optical.tif`, `sar.tif` and, optionally,
     `landcover.tif` in classes of ESA WorldCover, as `promptmid simulate world` writes them. Of a data set of several sources only
     the named ones are read. A place that the pairs of a folder show at several dates gives scenes of the source `across-dates`
-    too: the optical image of one date beside the SAR image of another. Raises InputError where a folder is neither."""
+    too: the optical image of one date beside the SAR image of another. Folders of public data are read as `layouts` knows them.
+    Raises InputError where a folder is none of these."""
     scenes = []
     for folder in folders:
         if all((folder / name).is_file() for name in WORLD_FILES):
@@ -47,8 +49,13 @@ def read_scenes(folders: Sequence[Path], sources: Sequence[str] | None = None) -
         elif (folder / "pairs.csv").is_file():
             pairs = read_pairs(folder, sources if several(folder) else None)
             scenes += [_of_pair(pair) for pair in [*pairs, *across_dates(pairs)]]
+        elif is_sharded(folder):
+            scenes += [_of_sample(folder.resolve().name, sample) for sample in read_shards(folder)]
+        elif pairs := in_two_folders(folder):
+            scenes += [_of_pair(pair) for pair in pairs]
         else:
-            raise InputError(f"{folder} is no training data; name a folder with pairs.csv, or with optical.tif and sar.tif")
+            raise InputError(f"{folder} is no training data; name a folder with pairs.csv, with optical.tif and sar.tif, with "
+                             "shards of SARLO-80, or with a folder opt and a folder sar of images")
     if not scenes:
         raise InputError("there is nothing to train on; name folders with --data")
     return scenes
@@ -72,11 +79,21 @@ def _of_pair(pair: Pair) -> TrainingScene:
         grey = np.asarray(cv2.warpAffine(grey, pair.affine, (width, height), flags=flags), np.uint8)
     height, width = min(height, grey.shape[0]), min(width, grey.shape[1])
     optical, grey = images.optical[:height, :width], grey[:height, :width]
-    landuse = landuse_of(pair.landuse)
-    number = LAND_USES.index(landuse) + 1 if landuse else 0
     return TrainingScene(pair.source, pair.id, pair.dated.place, optical,
                          np.asarray(grey / np.float32(images.sar_median), np.float32), optical.any(axis=2) & (grey > 0),
-                         np.full((height, width), number, np.uint8))
+                         _all_of(landuse_of(pair.landuse), grey.shape))
+
+
+def _of_sample(source: str, sample: ShardSample) -> TrainingScene:
+    valid = sample.optical.any(axis=2) & (sample.sar > 0)
+    median = np.float32(np.median(sample.sar[valid])) if valid.any() else np.float32(1)
+    return TrainingScene(source, sample.name, f"{source} {sample.place}", sample.optical,
+                         np.asarray(sample.sar / median, np.float32), valid, _all_of(sample.landuse, sample.sar.shape))
+
+
+def _all_of(landuse: str | None, shape: tuple[int, ...]) -> UInt8:
+    """The id of one land use all over."""
+    return np.full(shape, LAND_USES.index(landuse) + 1 if landuse else 0, np.uint8)
 
 
 def _of_rasters(folder: Path) -> TrainingScene:

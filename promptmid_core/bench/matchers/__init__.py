@@ -22,6 +22,9 @@ _CLASSES = {
     "sift": "sift:Sift",
     "arosics": "arosics:Arosics",
     "gefolki": "gefolki:Gefolki",
+    "xfeat": "learned_keypoints:XFeat",
+    "aliked": "learned_keypoints:Aliked",
+    "disk": "learned_keypoints:Disk",
 }
 METHODS = (*FAMILIES, *_CLASSES)
 

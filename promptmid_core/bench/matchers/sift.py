@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 
+from promptmid_core.bench.matchers.keypoints import INLIER_PX, LEAST_INLIERS, by_similarity
 from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window, grey
 
 RATIO = 0.8  # of the distances to the nearest and the second nearest descriptor (Lowe 2004)
-INLIER_PX = 3.0
-LEAST_INLIERS = 6
-TWO = 2  # matches that a similarity takes
 
 
 class Sift:
@@ -29,17 +25,5 @@ class Sift:
             return None
         nearest = cv2.BFMatcher().knnMatch(seen_descriptors, around_descriptors, k=2)
         matches = [pair[0] for pair in nearest if len(pair) == 2 and pair[0].distance < RATIO * pair[1].distance]
-        if len(matches) < TWO:
-            return None
-        cv2.setRNGSeed(0)  # RANSAC draws at random; the same trial must give the same answer
-        found: tuple[Any, Any] = cv2.estimateAffinePartial2D(  # OpenCV's own types forget that it may find none
-            np.array([seen[match.queryIdx].pt for match in matches]), np.array([around[match.trainIdx].pt for match in matches]),
-            method=cv2.RANSAC, ransacReprojThreshold=INLIER_PX)
-        similarity, inliers = found
-        if similarity is None:
-            return None
-        place = similarity @ [*np.full(2, (len(patch.image) - 1) / 2), 1.0] - (len(window.image) - 1) / 2
-        if np.abs(place).max() > reach.radius + 0.5:
-            return None
-        return Answer(float(place[0]), float(place[1]), int(inliers.sum()) >= LEAST_INLIERS,
-                      float(np.arctan2(similarity[1, 0], similarity[0, 0])), float(np.hypot(*similarity[:, 0])))
+        return by_similarity(np.array([seen[match.queryIdx].pt for match in matches]),
+                             np.array([around[match.trainIdx].pt for match in matches]), patch, window, reach)

@@ -28,5 +28,7 @@ def encoded(array: Float32, store: str, groups: tuple[ChannelGroup, ...]) -> NDA
 def decoded(array: NDArray[np.generic], groups: tuple[ChannelGroup, ...]) -> Float32:
     """Stored descriptors (C, H, W) as float32."""
     if array.dtype == np.int8:
-        return np.asarray(array.astype(np.float32) * scales(groups)[:, None, None], np.float32)
+        values = array.astype(np.float32)
+        values *= scales(groups)[:, None, None]
+        return values
     return np.asarray(array, np.float32)
