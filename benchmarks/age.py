@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
+from promptmid_core.bench.dates import dated
 from promptmid_core.bench.matchers.descriptor import DescriptorMatcher
 from promptmid_core.bench.pairs import IDENTITY, Pair
 from promptmid_core.bench.trials import Setting, cut, draw
@@ -72,7 +73,7 @@ class Matching:
 
 
 def _pair(place: str, optical: Path, sar: Path) -> Pair:
-    return Pair("age", place, optical, sar, None, None, np.array(IDENTITY))
+    return Pair("age", place, optical, sar, None, None, np.array(IDENTITY), dated("age", place))
 
 
 def ombria(data: Path, patch: int, count: int) -> dict[tuple[str, str], Errors]:

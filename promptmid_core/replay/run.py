@@ -179,8 +179,12 @@ def unbroken(frames: Sequence[ReplayedFrame]) -> list[list[ReplayedFrame]]:
 
 def _judge_ground(frame: ReplayedFrame, camera: Camera, pose: Pose, truth: Pose, terrain: Terrain,
                   gsd_m: float) -> ReplayedFrame:
+    # without heights the map's ground is as high as any other: it lies below the truth as far as the fix found it below itself
+    beneath = terrain
+    if terrain.heights is None:
+        beneath = Terrain.flat(terrain.level + float(truth.position[2] - pose.position[2]))
     try:
-        seen, true = (boresight_point(camera, each, terrain)[:2] for each in (pose, truth))
+        seen, true = boresight_point(camera, pose, terrain)[:2], boresight_point(camera, truth, beneath)[:2]
     except Refusal:
         return frame
     ground, error = frame.fix.ground, seen - true
