@@ -35,8 +35,8 @@ from promptmid_core.refmap.age import season
 
 RIGHT_PX = 5.0
 RADIUS_PX = 32
-OMBRIA = {64: 4, 128: 1, 192: 1}  # patches of so many pixels a place: as many as lie apart
-EIFEL = {64: 4, 128: 1}
+OMBRIA = {64: 4, 128: 3, 192: 3}  # so many patches a place, of so many pixels
+EIFEL = {64: 4, 128: 5}
 DAWN, DUSK = "before", "after"
 AGAIN = 1000
 YEAR = 365.25
