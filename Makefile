@@ -15,7 +15,7 @@ help:
 	@echo 'make loop      a filter of GTSAM in the loop for three simulated hours, and under four attitude errors; an hour on two cores'
 	@echo 'make scale     the map store measured: build rate, queries, memory of a build of 1 gigapixel, kills; an hour on two cores'
 	@echo 'make mutation  changes to the code that tests have to notice; MUTANTS=400 drawn by SEED=1 of FILES=..., an hour on an idle core'
-	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes'
+	@echo 'make weights   train the network of the descriptor promptmid anew; one to three hours on two cores. SMOKE=1: a tiny one, under 3 minutes; OPEN=1: without data of no stated licence'
 	@echo 'make calibrate what scores say of places, fitted anew for the descriptors that are shipped; LOOKS=21 a ground, half an hour on two idle cores'
 	@echo 'make test      the test suite, all that is not marked long; about 10 minutes on two idle cores'
 	@echo 'make test-long the test suite with what is marked long: the same in more cases; a minute more'
@@ -86,7 +86,12 @@ mutation: install mutation_out/tool
 mutation_out/tool:
 	.venv/bin/python -m pip install --quiet --target $@ cosmic-ray==8.7.0
 
-# PROMPTMID_DATA: the folder with data/ and tools/ of the image pairs; the smoke run needs none of it
+# PROMPTMID_DATA: the folder with data/ and tools/ of the image pairs; the smoke run needs none of it. OPEN=1 leaves out sources whose
+# READMEs state no licence; what it trains is then held against the profile that is shipped
+WEIGHTS = $(if $(OPEN),weights_out/open,weights_out)
+UNLICENSED = ombria-floods
+COMMA = ,
+SOURCES = $(if $(OPEN),,$(UNLICENSED)$(COMMA))sen12-landuse,sen12-spring90
 weights: install
 ifdef SMOKE
 	.venv/bin/promptmid simulate world --out weights_out/smoke/world --seed 100 --size-px 512
@@ -96,7 +101,12 @@ else
 	.venv/bin/python "$$PROMPTMID_DATA/tools/register_pairs.py" weights_out/california --split train
 	for seed in 100 101 102; do .venv/bin/promptmid simulate world --out weights_out/world-$$seed --seed $$seed --size-px 1024; done
 	.venv/bin/promptmid train student --data weights_out/california "$$PROMPTMID_DATA/data" weights_out/world-100 weights_out/world-101 \
-		weights_out/world-102 --sources ombria-floods,sen12-landuse,sen12-spring90 --out weights_out
+		weights_out/world-102 --sources $(SOURCES) --out $(WEIGHTS)
+ifdef OPEN
+	.venv/bin/python "$$PROMPTMID_DATA/tools/register_pairs.py" weights_out/eval --split eval
+	.venv/bin/promptmid bench weights_out/eval --trials 600 --methods promptmid,promptmid:$(WEIGHTS)/compact
+	.venv/bin/promptmid bench "$$PROMPTMID_DATA/data" --sources ombria-2021 --trials 600 --methods promptmid,promptmid:$(WEIGHTS)/compact
+endif
 endif
 
 # the chips of California that are not in the map of Los Angeles, which the product is judged on, and three worlds

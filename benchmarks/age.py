@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 
 from promptmid_core.arrays import Float64, Mask
+from promptmid_core.bench.dates import dated
 from promptmid_core.bench.matchers.descriptor import DescriptorMatcher
 from promptmid_core.bench.pairs import IDENTITY, Pair
 from promptmid_core.bench.trials import Setting, cut, draw
@@ -34,8 +35,8 @@ from promptmid_core.refmap.age import season
 
 RIGHT_PX = 5.0
 RADIUS_PX = 32
-OMBRIA = {64: 4, 128: 1, 192: 1}  # patches of so many pixels a place: as many as lie apart
-EIFEL = {64: 4, 128: 1}
+OMBRIA = {64: 4, 128: 3, 192: 3}  # so many patches a place, of so many pixels
+EIFEL = {64: 4, 128: 5}
 DAWN, DUSK = "before", "after"
 AGAIN = 1000
 YEAR = 365.25
@@ -72,7 +73,7 @@ class Matching:
 
 
 def _pair(place: str, optical: Path, sar: Path) -> Pair:
-    return Pair("age", place, optical, sar, None, None, np.array(IDENTITY))
+    return Pair("age", place, optical, sar, None, None, np.array(IDENTITY), dated("age", place))
 
 
 def ombria(data: Path, patch: int, count: int) -> dict[tuple[str, str], Errors]:

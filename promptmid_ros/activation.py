@@ -58,15 +58,12 @@ class Setup:
     @property
     def backend(self) -> tuple[str, str]:
         """What runs the network of the descriptor, and why."""
-        descriptor = self.localizer.descriptor
-        if descriptor.choice is None:
-            return "none", f"the descriptor {descriptor.name} has no network"
-        return descriptor.choice.runs_on, descriptor.choice.why
+        return self.health.backend
 
     @property
     def health(self) -> Configured:
         """What `/diagnostics` tells of it."""
-        return Configured(self.localizer, self.backend, datetime.now(UTC).date())
+        return Configured.of(self.localizer, datetime.now(UTC).date())
 
 
 class Activation:

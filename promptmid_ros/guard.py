@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Guard:
         self.last = ""
 
     def __call__(self, callback: Callable[..., None]) -> Callable[..., None]:
+        name = _name(callback)
+
         @wraps(callback)
         def guarded(*given: Any) -> None:
             try:
@@ -35,7 +37,7 @@ class Guard:
             except Ended:
                 raise
             except Exception as error:
-                self.caught(error, callback.__name__)
+                self.caught(error, name)
 
         return guarded
 
@@ -46,12 +48,14 @@ class Guard:
             service.callback = self._answering(service.callback)
 
     def _answering(self, callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        name = _name(callback)
+
         @wraps(callback)
         def answered(request: Any, response: Any) -> Any:
             try:
                 return callback(request, response)
             except Exception as error:
-                self.caught(error, callback.__name__)
+                self.caught(error, name)
                 return response
 
         return answered
@@ -65,3 +69,10 @@ class Guard:
             self._told.add(self.last)
             trace = "".join(traceback.format_exception(error))
             self._log(f"the program failed in {what}, which costs what it was called with: {trace}")
+
+
+def _name(callback: Callable[..., Any]) -> str:
+    """What a function is called, also where some of its arguments are given already."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    return getattr(callback, "__name__", type(callback).__name__)

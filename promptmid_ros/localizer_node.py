@@ -8,32 +8,25 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial, wraps
-from importlib import import_module
+from functools import wraps
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseWithCovarianceStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Range
 
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.descriptors.calibration import uncalibrated
-from promptmid_core.errors import InputError, Refusal
+from promptmid_core.errors import InputError
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.localization.attitude import metres_per_tenth
 from promptmid_core.localization.cameras import CameraInfos
 from promptmid_core.localization.lateness import in_time
 from promptmid_core.localization.mounts import Mounts
-from promptmid_core.localization.priorform import OFF
-from promptmid_core.localization.rig import BY_TRANSFORMS
 from promptmid_core.localization.settings import Settings
-from promptmid_core.localization.sources import TOPICS, stamp_of
 from promptmid_core.outputs import contents
 from promptmid_core.outputs.health_keys import HEALTH, Health
 from promptmid_core.outputs.keys import values_of
@@ -45,9 +38,10 @@ from promptmid_ros.common import Common
 from promptmid_ros.conversions import message
 from promptmid_ros.guard import Guard
 from promptmid_ros.inbox import Arrival
+from promptmid_ros.inputs import Inputs
 from promptmid_ros.outputs import Outputs
 from promptmid_ros.parameters import Parameters
-from promptmid_ros.qualities import LATCHED, ODOMETRY_QOS, RELIABLE, check_overrides, subscribed, tell_unused
+from promptmid_ros.qualities import RELIABLE, check_overrides, tell_unused
 from promptmid_ros.services import Services
 from promptmid_ros.worker import Outcome
 
@@ -82,10 +76,11 @@ class LocalizerNode(LifecycleNode):
         self._lifecycle = "unconfigured"
         super().__init__("localizer", **options)
         self._guard = Guard(self.get_logger().error)
+        self._inputs = Inputs(self, lambda: self._setup, lambda: self._activation, self._guard)
         self._parameters_of_node = Parameters(self, lambda: self._setup.settings if self._setup else None, self._take)
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        for period, look in ((1.0, self._watch), (1.0, self._publish_health), (LATCHED_EVERY_S, self._listen_to_latched)):
+        for period, look in ((1.0, self._watch), (1.0, self._publish_health), (LATCHED_EVERY_S, self._inputs.listen_to_latched)):
             self.create_timer(period, self._guard(look), clock=steady)
         self._guard.over(self.services)
         Services(self, lambda: self._setup, lambda: self._activation, self._guard)
@@ -100,7 +95,7 @@ class LocalizerNode(LifecycleNode):
             geodetic = Geodetic(reference.frame, reference.vertical_datum)
             outputs = Outputs(self, geodetic, settings.rig.base_frame, settings.publish_tf, settings.match_image_hz)
             self._setup = Setup(settings, localizer, outputs, CameraInfos(), Mounts(settings.rig), geodetic)
-            self._subscribe(self._setup)
+            self._inputs.subscribe(self._setup)
             tell_unused(self)
         except InputError as error:
             self.get_logger().error(f"configure failed: {error}")
@@ -174,46 +169,6 @@ class LocalizerNode(LifecycleNode):
         gc.unfreeze()  # or what holds shared memory would never be freed, and the memory outlive the process
         return self._activation is None or self._activation.worker.stop(seconds)
 
-    def _subscribe(self, setup: Setup) -> None:
-        subscribe = partial(subscribed, self)
-        image = (CompressedImage, "image/compressed") if setup.settings.compressed else (Image, "image")
-        setup.subscriptions += [
-            subscribe(*image, self._guard(self._on_image), qos_profile_sensor_data),
-            subscribe(CameraInfo, "camera_info", self._guard(setup.cameras.add), qos_profile_sensor_data),
-            subscribe(PoseWithCovarianceStamped, "initialpose", self._guard(self._on_initialpose), RELIABLE),
-        ]
-        for topic, kind in TOPICS[setup.settings.rig.prior.source].items():
-            heard = message_type(kind)
-            if heard is None:
-                raise InputError(f"parameter prior_source is '{setup.settings.rig.prior.source}', but {kind.partition('/')[0]} "
-                                 "is not installed; install it or set another source")
-            setup.subscriptions.append(subscribe(heard, topic, self._guard(partial(self._on_prior, topic)), ODOMETRY_QOS))
-        if setup.settings.rig.prior.height_along != OFF:
-            setup.subscriptions.append(subscribe(Range, "height", self._guard(self._on_height), ODOMETRY_QOS))
-        transforms = message_type("tf2_msgs/msg/TFMessage")
-        if transforms is not None:
-            setup.subscriptions.append(subscribe(transforms, "/tf_static", self._guard(self._on_transforms), LATCHED))
-            setup.hears_transforms = True
-        elif setup.settings.rig.mounted_by == BY_TRANSFORMS:
-            raise InputError("parameter extrinsics is 'tf', but tf2_msgs is not installed; install it or set extrinsics to "
-                             "'parameters'")
-
-    def _listen_to_latched(self) -> None:
-        """Hear a camera that publishes its camera_info once, before anybody listens, as soon as there is one.
-
-        A subscription that asks for old messages is refused by all publishers that keep none, with a warning on both sides: so it
-        is made for one that does.
-        """
-        setup = self._setup
-        if setup is None or setup.hears_latched:
-            return
-        topic = self.resolve_topic_name("camera_info")
-        offered = [info.qos_profile.durability for info in self.get_publishers_info_by_topic(topic)]
-        if offered and all(durability is DurabilityPolicy.TRANSIENT_LOCAL for durability in offered):
-            add = self._guard(setup.cameras.add)
-            setup.subscriptions.append(self.create_subscription(CameraInfo, "camera_info", add, LATCHED))
-            setup.hears_latched = True
-
     def _take(self, settings: Settings) -> None:
         """Go by settings that differ in parameters that may change in flight."""
         assert self._setup is not None
@@ -235,53 +190,6 @@ class LocalizerNode(LifecycleNode):
             self._setup = None
             gc.unfreeze()
         self._lifecycle = "unconfigured"
-
-    def _on_image(self, message: Any) -> None:
-        if self._activation is not None:
-            self._activation.images.count()
-            self._activation.gaps.add(stamp_ns(message.header))
-            self._activation.inbox.put(message)
-
-    def _on_transforms(self, message: Any) -> None:
-        if self._setup is not None:
-            try:
-                self._setup.mounts.add(message)
-            except Refusal as refusal:
-                self.get_logger().error(str(refusal))
-
-    def _on_prior(self, topic: str, message: Any) -> None:
-        if self._activation is None or self._setup is None:
-            return
-        odometry = self._activation.intake.odometry
-        self._activation.odometry_rate.count()
-        self._activation.intake.source.add(topic, message)
-        if odometry.refusal is not None:
-            self.get_logger().warning(str(odometry.refusal), throttle_duration_sec=WARN_EVERY_S)
-        elif odometry.unstated:
-            self.get_logger().warning(
-                f"odometry states no covariance of {', '.join(odometry.unstated)}: the parameters default_sigma_* are taken",
-                once=True)
-        map_from_odom = odometry.map_from_odom
-        if map_from_odom is not None:
-            self._setup.outputs.publish_transform(stamp_of(message), map_from_odom)
-
-    def _on_height(self, message: Range) -> None:
-        if self._activation is not None:
-            height = self._activation.intake.height
-            height.add(message)
-            if height.fault:
-                self.get_logger().warning(f"height is not taken: {height.fault}", throttle_duration_sec=WARN_EVERY_S)
-
-    def _on_initialpose(self, message: PoseWithCovarianceStamped) -> None:
-        if self._activation is None:
-            return
-        try:
-            self._activation.intake.odometry.give(message)
-        except Refusal as refusal:
-            self.get_logger().error(str(refusal))
-            return
-        self._activation.worker.forget()
-        self.get_logger().info("initialpose taken: the track starts anew from there")
 
     def _publish(self, outcome: Outcome) -> None:
         """In the worker's thread."""
@@ -321,12 +229,3 @@ class LocalizerNode(LifecycleNode):
     def _building(self, done: int, total: int) -> None:
         """An engine is being built while the node is configured; timers wait meanwhile."""
         self._publish_health(100 * done // max(total, 1))
-
-
-def message_type(kind: str) -> Any | None:
-    """Return the type of messages such as `tf2_msgs/msg/TFMessage`, None where its package is not installed."""
-    package, _, name = kind.partition("/msg/")
-    try:
-        return getattr(import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError):
-        return None

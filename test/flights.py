@@ -16,6 +16,7 @@ from promptmid_core.descriptors.likelihood import CAUTIOUS
 from promptmid_core.geometry import Camera, Grid, Patch, Pose, Prior, Terrain
 from promptmid_core.georaster import MapFrame
 from promptmid_core.localization.fix import Candidate, Fix, Frame, State, TiePoints
+from promptmid_core.localization.options import ErrorOptions
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.run import Flight, replay
 
@@ -86,6 +87,7 @@ class PlainMap:
     gsd: float = GSD
     vertical_datum: str = "unknown"
     grid: Grid = field(default_factory=lambda: Grid(-2000.0, 3000.0, GSD, 500, 400))
+    header: Any = field(default_factory=lambda: SimpleNamespace(acquired=()))
 
     def terrain(self) -> Terrain:
         return Terrain.flat()
@@ -105,7 +107,7 @@ class KnownLocalizer:
         self.error, self.refused = error, refused or {}
         self.covariance = np.diag([sigma_m**2, sigma_m**2, 1e6, 1e6, 1e6, 1e-4])
         self.descriptor = SimpleNamespace(name="known", fingerprint="known-1", calibration=Calibration("known-1", CAUTIOUS))
-        self.options = SimpleNamespace(search=SimpleNamespace(patch_px=patch_px))
+        self.options = SimpleNamespace(search=SimpleNamespace(patch_px=patch_px), errors=ErrorOptions())
         self.newest_ns = 0
 
     def reset(self) -> None:

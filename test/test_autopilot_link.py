@@ -14,7 +14,7 @@ import numpy as np
 import pyproj
 import pytest
 from optional import lacking
-from sorties import FRAME, GEODETIC, PROTECTION_M, at, find, fly, pose, verdict
+from sorties import FRAME, GEODETIC, PROTECTION_M, at, find, fly, odometry, pose, verdict
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
@@ -157,6 +157,27 @@ def test_a_vision_position_is_read_back_north_east_and_down() -> None:
         fly(ground.relay, 2.9, 3.0)
         ground.speaker.tick()
         assert ground.heard()[-1].reset_counter == 1
+
+
+@pytest.mark.parametrize(("stated", "count"), [(True, 30), (False, 10)])
+def test_thirty_a_second_where_odometry_comes_ten_times_and_states_a_velocity(stated: bool, count: int) -> None:
+    with Ground(VISION_POSITION) as ground:
+        ground.speaker.fix(find(ground.relay, 0.0))
+        for tick in range(61):
+            if not tick % 3:
+                message = odometry(tick / 30)
+                if not stated:
+                    message.twist.twist.linear.x = message.twist.twist.linear.y = message.twist.twist.linear.z = 0.0
+                    message.twist.twist.angular.z = 0.0
+                ground.relay.add_odometry(message)
+            ground.now = at(tick / 30)
+            ground.speaker.tick()
+        told = ground.heard()
+        times = np.array([message.usec - at(0.0) // 1000 for message in told]) / 1e6
+        assert ((times > 1) & (times <= 2)).sum() == count and (np.diff(times) > 0).all()
+        place = np.array([[message.x, message.y] for message in told])
+        way = [np.hypot(*(pose(seconds).position - pose(0.0).position)[:2]) for seconds in times]
+        assert np.hypot(*place.T) == pytest.approx(np.array(way), rel=1e-3, abs=0.01)
 
 
 @pytest.mark.parametrize("message", MESSAGES)

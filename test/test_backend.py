@@ -2,6 +2,8 @@
 
 import ctypes
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from types import SimpleNamespace
@@ -159,6 +161,24 @@ def test_buffers_carry_values_and_are_given_back(cudart):
     np.testing.assert_array_equal(buffers.host["b"], values)
     del buffers
     assert sorted(cudart.freed) == sorted(cudart.memory)
+
+
+LOADED = """
+import sys
+from promptmid_core.descriptors import load
+load("promptmid")
+print(*(name for name in sys.modules if name.startswith("tensorrt")))
+"""
+
+
+def test_without_a_gpu_nothing_of_tensorrt_is_loaded():
+    try:
+        cuda.find_gpu()
+    except Unavailable:
+        told = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+        assert told.stdout == "\n"
+    else:
+        pytest.skip("a GPU is there, and TensorRT is asked for it")
 
 
 @pytest.fixture

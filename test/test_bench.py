@@ -218,13 +218,17 @@ def test_success_by_ground_resolution_and_by_days(tmp_path: Path, capsys: pytest
         text = text.replace(f"p{number},", f"{days},").replace(f"{number}.png", f"{0}.png")
     table.write_text(text)
     out = tmp_path / "out.json"
-    command = ["bench", str(folder), "--patch", "48", "--radius", "12", "--trials", "24", "--methods", "ncc", "--json", str(out)]
+    command = ["bench", str(folder), "--patch", "48", "--radius", "12", "--trials", "24", "--methods", "test_bench:Never,ncc",
+               "--json", str(out)]
     assert main([*command, "--across-dates"]) == 0
-    (row,) = rows_of(out)
+    _, row = rows_of(out)
     # three dates against each other, and the pair without days, which is a place of its own
     assert (row["source"], row["pairs"], row["undated"]) == ("fields", 10, 2)
     assert row["by_days"] == {"0-15": 1, "15-60": 1, "60-": 1} and row["by_gsd"] == {"5 m": 1}
+    versus = row["versus"]["never"]["by_days"]
+    assert {name: its["difference5"] for name, its in versus.items()} == {"0-15": 1, "15-60": 1, "60-": 1}
     told = capsys.readouterr().out
+    assert "    at 60- days: +1.000 [+1.000, +1.000]" in told
     assert "by days between the images: 0-15 1.000, 15-60 1.000, 60- 1.000" in told and "2 trials are of images" in told
     assert main(command) == 0
     assert rows_of(out)[0]["pairs"] == 4 and "by_days" not in rows_of(out)[0]

@@ -15,7 +15,7 @@ from promptmid_core.localization.camera_calibration import CameraCalibration
 pytestmark = pytest.mark.slow
 
 LOW, HIGH = Sky(), Sky(height=6500.0)
-DRAWS, FRAMES = 52, 36
+DRAWS, FRAMES = 32, 36
 TRUTH = CameraCalibration(1.0, -1.0, 0.5, 0.1, 1.01)
 
 

@@ -13,7 +13,6 @@ from promptmid_core.descriptors.structural import Structural
 from promptmid_core.localization.fix import Candidate, Fix, GroundPoint, State
 from promptmid_core.localization.parts import Parts
 from promptmid_core.localization.separation import Separation
-from promptmid_core.outputs import rates
 from promptmid_core.outputs.contents import diagnostics
 from promptmid_core.outputs.health_keys import HEALTH, Health
 from promptmid_core.outputs.keys import ERROR, NEVER, OK, WARN, level, text, values_of
@@ -133,10 +132,9 @@ def test_stamps_of_zero_and_clocks_set_back_are_no_losses() -> None:
     assert gaps.lost_percent() == 0
 
 
-def test_rate_and_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rate_and_verdicts() -> None:
     now = [1000.0]
-    monkeypatch.setattr(rates.time, "monotonic", lambda: now[0])
-    rate, verdicts = Rate(), Verdicts()
+    rate, verdicts = Rate(lambda: now[0]), Verdicts(lambda: now[0])
     for i in range(240):
         now[0] += 0.5
         if i < 200:

@@ -177,7 +177,7 @@ def test_a_name_is_that_of_a_file_whatever_it_looks_like(folder: Path) -> None:
     with ZipFile("archive.zip", "w") as archive:
         archive.write("sar.tif")
     assert "no file of this machine" in told(check_raster, Path("/vsizip/archive.zip/sar.tif"), "sar")
-    assert "no raster in a format" in told(check_raster, folder / "archive.zip", "sar")
+    assert "is a zip archive, which is not read" in told(check_raster, folder / "archive.zip", "sar")
 
 
 def test_rasters_of_other_formats_are_read(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What nobody foresaw costs the message that brought it about: it is logged once a place, counted and shown; the node goes on."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +26,19 @@ def test_each_place_is_told_once_and_all_are_counted() -> None:
     assert guard.faults == 4
     assert len(told) == 2
     assert all("Traceback" in each and "fails" in each for each in told)
-    assert guard.last == "fails: ValueError in test_guard.py:14"
+    assert guard.last == "fails: ValueError in test_guard.py:15"
+
+
+def test_what_fails_is_told_whatever_is_called() -> None:
+    class Failing:
+        def __call__(self, message: int) -> None:
+            fails(message)
+
+    guard = Guard(lambda _: None)
+    guard(partial(partial(fails), 1))()
+    assert guard.last.startswith("fails: ValueError in ")
+    guard(Failing())(2)
+    assert guard.last.startswith("Failing: KeyError in ") and guard.faults == 2
 
 
 def test_the_end_of_the_process_is_no_fault() -> None:
@@ -48,4 +61,4 @@ def test_a_fault_is_an_error_of_the_node() -> None:
 
     assert its_level() == (OK, "")
     guard(fails)(2)
-    assert its_level() == (ERROR, "fails: KeyError in test_guard.py:16")
+    assert its_level() == (ERROR, "fails: KeyError in test_guard.py:17")

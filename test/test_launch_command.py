@@ -3,62 +3,20 @@
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 pytest.importorskip("launch_testing", reason="ROS 2's launch is not installed")
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from launched import launch_file, scene
+from launched import Launched, launch_file, launched, scene
 
 from promptmid_ros.rehearsal.live import ros_node
 from promptmid_ros.rehearsal.player import RELIABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.waits]
-
-
-class Launched:
-    """`ros2 launch` with what it printed so far, in a process group of its own as a terminal gives it."""
-
-    def __init__(self, *arguments: str) -> None:
-        words = ["ros2", "launch", launch_file(), f"map:={scene().map_path}", *arguments]
-        # a test run in the background may ignore SIGINT, and what it starts would inherit that
-        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-        signal.signal(signal.SIGINT, ours)
-        self.text = ""
-        self._reading = threading.Thread(target=self._read, daemon=True)
-        self._reading.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.text += line
-
-    def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + 60
-        while text not in self.text:
-            assert time.monotonic() < deadline and self.process.poll() is None, self.text
-            time.sleep(0.02)
-
-    def end(self, seconds: float) -> int:
-        code = self.process.wait(seconds)
-        self._reading.join(5)
-        return code
-
-    def left(self) -> bool:
-        """Whether any process of the group still lives."""
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
 
 
 @pytest.fixture(autouse=True)
@@ -70,17 +28,6 @@ def prepare() -> None:
     """Skip where nothing can be launched; isolate ROS before an observer joins it."""
     launch_file()
     scene()
-
-
-@contextmanager
-def launched(*arguments: str) -> Iterator[Launched]:
-    running = Launched(*arguments)
-    try:
-        yield running
-    finally:
-        if running.left():
-            os.killpg(running.process.pid, signal.SIGKILL)
-        running.process.wait()
 
 
 def test_a_bag_is_flown_to_its_end_under_any_names():

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from flights import START_NS, messages, write_bag
 from simulated import Scene
 
+from promptmid_core.bags import telemetry
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
+from promptmid_core.geometry import NADIR
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.replay.live import Comparison, compare, read_live, table
 from promptmid_core.replay.run import replay
@@ -114,6 +118,24 @@ def test_the_player_plays_every_message_and_counts_them(scene: Scene) -> None:
     printed = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("/")}
     assert printed == {topic: bag.count(topic) for topic in bag.topics}
     assert "play: done, at 50 times real time" in done.stdout
+
+
+def test_static_transforms_are_played_as_those_ask_for_who_hear_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that asks for what was published before it, as of static transforms, hears no publisher that keeps nothing."""
+    from nav_msgs.msg import Path as OfTransforms
+    from rclpy.qos import QoSCompatibility, qos_check_compatible
+
+    from promptmid_ros.qualities import LATCHED
+    from promptmid_ros.rehearsal.live import ros_node
+    from promptmid_ros.rehearsal.player import Player
+
+    # its package is not in the wheels of ROS 2, and any type has a topic's quality
+    monkeypatch.setitem(sys.modules, "tf2_msgs.msg", SimpleNamespace(TFMessage=OfTransforms))
+    still = ("/tf_static", START_NS, telemetry.camera_transform(START_NS, NADIR))
+    with ros_node("quality") as node:
+        player = Player(node, open_bag(write_bag(tmp_path / "bag", [still, *messages(1)])))
+        offered = player._publishers["/tf_static"].qos_profile
+    assert qos_check_compatible(offered, LATCHED)[0] is not QoSCompatibility.ERROR
 
 
 def test_the_player_stops_on_ctrl_c_and_says_how_far_it_came(scene: Scene) -> None:

@@ -8,7 +8,7 @@ import pytest
 from flights import CAMERA, GSD, HEIGHT, START_NS, true_pose
 from judged import parts_of
 
-from promptmid_core.geometry import Prior, Terrain
+from promptmid_core.geometry import Grid, Prior, Terrain
 from promptmid_core.localization.boresight import Suspicion
 from promptmid_core.localization.dispute import Dispute
 from promptmid_core.localization.fix import Candidate, Fix, GroundPoint, State
@@ -87,6 +87,17 @@ def test_attitude_and_position_that_compensate_are_no_ground_error() -> None:
     assert summary["ground_error_px"]["max"] == pytest.approx(0.0, abs=1e-6)
     assert summary["error_px"]["max"] == pytest.approx(6.0)
     assert summary["false_fixes"] == 0
+
+
+def test_the_ground_is_as_far_below_the_truth_as_it_was_found_to_be() -> None:
+    # over a map without heights, from above land 60 m high: level ground at 0 m would lie 60 m further along a leaning boresight
+    lean, found = 0.05, fixed(0, np.zeros(6))
+    assert found.fix.pose is not None
+    leaning = replace(found, fix=replace(found.fix, pose=found.fix.pose.corrected(np.array([0, 0, 0, 0, lean, 0]))),
+                      truth=found.fix.pose.corrected(np.array([0, 0, 60.0, 0, lean, 0])))
+    assert judge(leaning, Terrain.flat(), GSD).ground_error_px == pytest.approx(0.0, abs=1e-6)
+    plain = Terrain.of(np.zeros((2, 2), np.float32), Grid(0.0, 0.0, 1e4, 2, 2))
+    assert judge(leaning, plain, GSD).ground_error_px == pytest.approx(60 * np.tan(lean) / GSD, abs=1e-6)
 
 
 @pytest.mark.parametrize("claimed", [0.5, 1.0, 2.0])

@@ -101,6 +101,12 @@ def test_a_product_is_told_by_all_that_is_read_of_it(safe: Path, tmp_path: Path)
     assert raster_identity(copy) != raster_identity(safe)
 
 
+def test_a_product_that_is_still_packed_is_told_to_be_unpacked(safe: Path, tmp_path: Path) -> None:
+    packed = Path(shutil.make_archive(str(tmp_path / safe.stem), "zip", safe.parent, safe.name))
+    with pytest.raises(InputError, match=r"zip archive.*unpack it.*NAME\.SAFE"):
+        check_raster(packed, "sar", (1,))
+
+
 @pytest.mark.parametrize(("harm", "words"), [
     (lambda s: shutil.rmtree(s / "measurement"), "measurement/.*pixels themselves"),
     (lambda s: shutil.rmtree(s / "annotation" / "calibration"), "calibration.*backscatter"),

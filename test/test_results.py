@@ -5,14 +5,18 @@ import json
 import os
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from flights import FRAME, GSD, KnownLocalizer, PlainMap, messages, run, stamps, true_pose
+from simulated import Scene
 
 from promptmid_core.bags.bag import open_bag
 from promptmid_core.bags.messages import pose_from, stamp_ns
+from promptmid_core.cli import main
 from promptmid_core.georaster.geodetic import Geodetic
 from promptmid_core.reasons import Reason
 from promptmid_core.replay.live import read_verdicts
@@ -94,6 +98,29 @@ def test_the_bag_has_the_topics_of_the_node(flight: Flight, folder: Path) -> Non
         assert {pair.key: pair.value for pair in message.status[0].values}["reason"] == str(frame.fix.reason)
     # and it is read as what a live run recorded
     assert [verdict.reason for verdict in read_verdicts(bag)] == [frame.fix.reason for frame in flight.frames]
+
+
+def test_the_bag_has_the_health_of_the_node_for_each_second(scene: Scene, tmp_path: Path) -> None:
+    words = ["replay", str(scene.bag), "--map", str(scene.map_path), "--duration", "4", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    bag = open_bag(tmp_path / "out" / OUTPUTS)
+    told = [(log_ns, message) for _, log_ns, message in bag.messages("/diagnostics")]
+    times = [log_ns for log_ns, _ in told]
+    assert 3 <= len(told) <= 4 and all(1e9 <= later - earlier < 2e9 for earlier, later in pairwise(times))
+    status = told[-1][1].status[0]
+    values = {pair.key: pair.value for pair in status.values}
+    assert status.name == "localizer: health" and values["lifecycle"] == "active" and values["camera_info"] == "received"
+    assert values["map"] == str(scene.map_path) and values["state"] in status.message and "memory_mb" not in values
+    # of the frames until then, by the times of recording
+    until = [line for line in read_lines(tmp_path / "out" / "frames.jsonl") if line["recorded_ns"] <= times[-1]]
+    assert int(values["images_processed"]) == int(values["images_received"]) == len(until)
+    assert int(values.get("reason_fix", 0)) == sum(line["verdict"] == "fix" for line in until)
+    fixes = [line["recorded_ns"] for line in until if line["verdict"] == "fix"]
+    assert float(values["last_fix_age_s"]) == pytest.approx((times[-1] - max(fixes, default=times[0])) * 1e-9, abs=1e-3)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_trajectories_are_those_of_the_frames_by_stamp(flight: Flight, folder: Path) -> None:

@@ -35,6 +35,14 @@ def test_the_offset_of_a_truth_is_found(late, rate):
     assert ("late" in str(found)) == (found.seconds < 0)
 
 
+def test_an_offset_that_is_no_better_than_none_but_by_chance_is_not_told():
+    times, places = flight(60.0)
+    for seed in range(8):
+        walk = np.cumsum(np.random.default_rng(seed).normal(0, 0.5, places.shape), axis=0)
+        found = time_offset(stamped(times, places), stamped(times, places + walk))
+        assert found is None or abs(found.seconds) < 0.06
+
+
 def test_clocks_that_share_no_time_are_laid_over_each_other_first():
     times, places = flight()
     relative = np.round(times * 1e9).astype(np.int64), places

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from judged import SIGMA_M, fix_at, flight_of, refused_at
 from scipy.stats import binom
+from simulated import Scene
 
+from promptmid_core.cli import main
 from promptmid_core.replay.criteria import Course, Criteria
 from promptmid_core.replay.headline import doubt_of, headline
 from promptmid_core.replay.metrics import summarise, table
@@ -61,6 +63,23 @@ def test_what_no_truth_tells_is_not_judged_unless_it_was_asked_for(tmp_path: Pat
     asked = verdict_of(frames, Criteria.read(file))
     assert asked.word == "FAIL" and missed(asked) == {"misleading_most"}
     assert "  misleading_most           -  at most 0           not known" in lines(asked)
+
+
+def test_a_replay_that_misses_its_criteria_ends_with_status_3(scene: Scene, tmp_path: Path,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "criteria.yaml"
+    words = ["replay", str(scene.bag), "--map", str(scene.map_path), "--duration", "1", "--criteria", str(file)]
+    file.write_text("fixes_least: 1000\n")
+    assert main(words) == 3
+    assert "FAIL" in (said := capsys.readouterr().out) and "at least 1000" in said
+    file.write_text("frames_least: 1\n")
+    assert main(words) == 0
+    assert "PASS" in capsys.readouterr().out
+    # the usual ones judge, and end nothing
+    assert main(words[:-2]) == 0
+    file.write_text("fixes_lest: 1\n")
+    assert main(words) == 1
+    assert "did you mean fixes_least" in capsys.readouterr().err
 
 
 def test_the_headline_and_the_table_have_both_errors_in_px_and_metres() -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import log, radians, sqrt
 from typing import Any
 
+import numpy as np
+
 from promptmid_core.arrays import Float64
 from promptmid_core.autopilot.earth import advanced, true_from_map
 from promptmid_core.autopilot.fixes import ToldFix
@@ -18,11 +20,12 @@ from promptmid_core.localization.reckoning import Twist
 from promptmid_core.localization.rig import Rig
 
 STANDING_M_S = 0.1  # by which an aircraft that stands drifts too
+STANDING = Pose(np.zeros(3), np.eye(3))
 
 
 @dataclass(frozen=True)
 class Carried:
-    """Where a fix has led to: `stamp_ns` of the odometry; `pose` in `map`; `latitude`, `longitude` in degrees and `altitude` in
+    """Where a fix has led to at `stamp_ns`: `pose` in `map`; `latitude`, `longitude` in degrees and `altitude` in
     metres above the ellipsoid, NaN where it is not known; `sigma`: standard deviation of each horizontal axis in metres;
     `velocity` (3,) in m/s to true east, north and up, None where odometry states none, with its standard deviation
     `velocity_sigma`, 0 where that is not stated; `covariance` (6, 6) in ROS order by the axes of `map`."""
@@ -56,7 +59,8 @@ class Carrier:
     def add(self, message: Any) -> None:
         """Take a nav_msgs/Odometry."""
         self._odometry.add(message)
-        self._twist = Twist.of(message)
+        if self._odometry.refusal is None:
+            self._twist = Twist.of(message)
 
     @property
     def problem(self) -> str:
@@ -68,8 +72,9 @@ class Carrier:
         """The stamp of the newest odometry that could be used."""
         return self._buffer.newest_ns
 
-    def carried(self, fix: ToldFix) -> Carried | None:
-        """Return where a fix has led to by the newest odometry; None where no odometry leads there."""
+    def carried(self, fix: ToldFix, now_ns: int) -> Carried | None:
+        """Return where a fix has led to by the newest odometry, and from there to the present by its velocity, where that is
+        stated; None where no odometry leads there."""
         newest = self._buffer.newest_ns
         if newest is None or newest < fix.stamp_ns:
             return None
@@ -79,14 +84,17 @@ class Carrier:
             return None
         if then.motion is None or now.motion is None:
             return None
-        return self._led(fix, now, then.motion, now.motion)
+        ahead_ns = max(now_ns - newest, 0) if self._twist else 0
+        return self._led(fix, now, then.motion, now.motion, ahead_ns)
 
-    def _led(self, fix: ToldFix, now: Prior, then: DeadReckoning, since: DeadReckoning) -> Carried:
-        pose = fix.pose @ (then.pose.inverse() @ since.pose)
+    def _led(self, fix: ToldFix, now: Prior, then: DeadReckoning, since: DeadReckoning, ahead_ns: int) -> Carried:
+        step = self._twist.step(ahead_ns / 1e9) if self._twist else STANDING
+        pose = fix.pose @ (then.pose.inverse() @ since.pose @ step)
         turn = true_from_map(fix.convergence)
         east, north, up = (turn @ (pose.position - fix.pose.position)).tolist()
         latitude, longitude = advanced(fix.latitude, fix.longitude, east / fix.scale, north / fix.scale)
-        seconds, flown = (now.stamp_ns - fix.stamp_ns) / 1e9, since.flown - then.flown
+        stamp_ns = now.stamp_ns + ahead_ns
+        seconds, flown = (stamp_ns - fix.stamp_ns) / 1e9, since.flown - then.flown + float(np.linalg.norm(step.position))
         drift = max(self._options.odometry_drift * flown, since.loose - then.loose)
         off = drift + since.unsure_since(then) + STANDING_M_S * seconds
         sigma = sqrt(sigma_of(fix.protection, self._risk) ** 2 + off ** 2)
@@ -96,7 +104,7 @@ class Carrier:
         covariance[5, 5] = fix.yaw_variance + (radians(self._options.yaw_drift_deg_per_km) * flown / 1000) ** 2
         twist = self._twist if self._options.send_velocity else None
         velocity = None if twist is None else turn @ pose.rotation @ twist.linear
-        return Carried(fix, now.stamp_ns, pose, latitude, longitude, fix.altitude + up, sigma, covariance, velocity,
+        return Carried(fix, stamp_ns, pose, latitude, longitude, fix.altitude + up, sigma, covariance, velocity,
                        0.0 if twist is None else twist.sigma)
 
 

@@ -83,7 +83,7 @@ class Relay:
         return Silence.SPEAKING if isfinite(self.fix.protection) else Silence.NO_PROTECTION
 
     def carried(self, now_ns: int) -> Carried | Silence:
-        """Return where the last fix has led to by the newest odometry, or why that is not told."""
+        """Return where the last fix has led to by a clock, as its odometry has it, or why that is not told."""
         silence = self.silent(now_ns)
         if silence is not Silence.SPEAKING or self.fix is None or self._carrier is None:
             return silence
@@ -91,7 +91,7 @@ class Relay:
         age = MOST_ODOMETRY_AGE_S + 1 if newest is None else (now_ns - newest) / 1e9
         if age < LEAST_AGE_S:
             return Silence.CLOCKS_APART
-        found = self._carrier.carried(self.fix) if age <= MOST_ODOMETRY_AGE_S else None
+        found = self._carrier.carried(self.fix, now_ns) if age <= MOST_ODOMETRY_AGE_S else None
         return found or Silence.ODOMETRY_MISSING
 
     def apart_s(self, now_ns: int) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptmid_core.bags.camera import read_camera_info
+from promptmid_core.bags.camerafile import read_camera_info
 from promptmid_core.bags.topics import CAMERA_INFO, Topics
 from promptmid_core.bags.trajectory import read_trajectory
 

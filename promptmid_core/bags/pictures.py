@@ -11,7 +11,7 @@ import numpy as np
 
 from promptmid_core.arrays import Float64
 from promptmid_core.bags import telemetry
-from promptmid_core.bags.camera import read_camera_info
+from promptmid_core.bags.camerafile import read_camera_info
 from promptmid_core.bags.given import Given
 from promptmid_core.bags.size import MOST_BYTES_A_PIXEL, MOST_BYTES_BESIDE, MOST_PIXELS
 from promptmid_core.bags.storage import METADATA, ROS1, STORAGE

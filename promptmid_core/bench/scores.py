@@ -46,12 +46,17 @@ def score(results: Sequence[Result], pairs: Sequence[Pair], matchers: Sequence[M
             if not places.any():  # one place says nothing of others, but its trials of themselves
                 places = np.arange(len(chosen))
             row = _row(source, matcher, chosen, errors, places, group, setting)
+            days = [known[result.trial.pair].dated.days for result in chosen]
             if by_days:
-                row |= _by_days(errors <= row["score_px"], [known[result.trial.pair].dated.days for result in chosen])
+                row |= _by_days(errors <= row["score_px"], days)
             if first is None:
                 first = matcher.name, errors
             else:
-                row["versus"] = {first[0]: _versus(errors <= 5, first[1] <= 5, places, setting.seed)}
+                versus = _versus(errors <= 5, first[1] <= 5, places, setting.seed)
+                if by_days:
+                    versus["by_days"] = {name: _versus_of(errors <= 5, first[1] <= 5, places, setting.seed,
+                                                          np.array([apart(each) == name for each in days])) for name in DAYS}
+                row["versus"] = {first[0]: versus}
             rows.append(row)
     return rows
 
@@ -82,9 +87,8 @@ def table(rows: Sequence[Row], left_out: dict[str, int]) -> str:
                          f"{row['false_fix_rate']:7.3f}{row['seconds_median']:9.4f}")
         for row in of_source:
             for method, versus in row.get("versus", {}).items():
-                low, high = versus["interval95"]
-                lines.append(f"  {row['method']} less {method} within 5 px: {versus['difference5']:+.3f} "
-                             f"[{low:+.3f}, {high:+.3f}]{_ratio(versus)}")
+                lines.append(f"  {row['method']} less {method} within 5 px: {_difference(versus)}")
+                lines += [f"    at {name} days: {_difference(its)}" for name, its in versus.get("by_days", {}).items() if its]
         for key, what in STRATA.items():
             lines += [f"  {row['method']} within {row['score_px']:g} px by {what}: {_listed(row[key])}"
                       for row in of_source if row.get(key)]
@@ -146,6 +150,13 @@ def _versus(these: Mask, those: Mask, places: NDArray[np.intp], seed: int) -> Ro
     }
 
 
+def _versus_of(these: Mask, those: Mask, places: NDArray[np.intp], seed: int, chosen: Mask) -> Row | None:
+    """The same of chosen trials alone; None where there is none."""
+    if not chosen.any():
+        return None
+    return _versus(these[chosen], those[chosen], np.unique(places[chosen], return_inverse=True)[1], seed)
+
+
 def _replicates(success: Mask, places: NDArray[np.intp], seed: int) -> Float64:
     """The share of successes (REPLICATES,) with the pairs drawn anew, with replacement."""
     hits, counts = np.bincount(places, success), np.bincount(places)
@@ -181,8 +192,10 @@ def _number(value: float | None, width: int) -> str:
     return f"{'-':>{width}}" if value is None else f"{value:{width}.2f}"
 
 
-def _ratio(versus: Row) -> str:
+def _difference(versus: Row) -> str:
+    low, high = versus["interval95"]
+    text = f"{versus['difference5']:+.3f} [{low:+.3f}, {high:+.3f}]"
     if versus["ratio5"] is None:
-        return ""
+        return text
     interval = versus["ratio_interval95"]
-    return f", ratio {versus['ratio5']:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+    return f"{text}, ratio {versus['ratio5']:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")

@@ -51,6 +51,7 @@ def _replay(args: argparse.Namespace) -> int:
     from promptmid_core.replay.causes import causes_of
     from promptmid_core.replay.criteria import Course, Criteria
     from promptmid_core.replay.headline import headline
+    from promptmid_core.replay.health import HealthLog
     from promptmid_core.replay.metrics import summarise, table
     from promptmid_core.replay.report import write_report
     from promptmid_core.replay.results.folder import write_results
@@ -71,9 +72,10 @@ def _replay(args: argparse.Namespace) -> int:
     localizer = Localizer(reference, descriptor, settings.options)
     flown = comparison.read_live(args.live) if args.live else None
     shots = Shots(reference, bag.count(bag.image_topic)) if args.report else None
+    health = HealthLog(localizer) if args.out else None
     with Bar("replay", "frame") as progress:
         flight = replay(args.bag, localizer, reference, topics=topics, rig=settings.rig, start=start, progress=progress,
-                        watch=shots.add if shots else None)
+                        watch=shots.add if shots else None, health=health)
     if flight.truth_offset is not None:
         say(str(flight.truth_offset))
     summary = summarise(flight)

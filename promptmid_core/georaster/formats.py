@@ -17,6 +17,7 @@ VRT = "VRT"
 MAGIC = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\0\0\0\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
          b"\xffO\xffQ\0": "JP2OpenJPEG", b"UHL1": "DTED"}
 FORMATS = "GeoTIFF, JPEG 2000, DTED, .hgt or .vrt"
+ZIP = b"PK\x03\x04"
 HGT_SIDES = (1201, 3601)  # pixels; big-endian heights in whole metres and nothing else
 HGT_HEIGHTS, HGT_VOID = (-500, 9000), -32768
 BEGINNING = 4096  # bytes that are looked at
@@ -38,6 +39,9 @@ def driver_of(path: Path) -> str:
             return driver
     if path.suffix.lower() == ".hgt" and path.stat().st_size in (2 * side * side for side in HGT_SIDES) and _holds_heights(begin):
         return "SRTMHGT"
+    if begin.startswith(ZIP):
+        raise InputError(f"{path} is a zip archive, which is not read; unpack it, and give the GeoTIFF in it, or the folder "
+                         "NAME.SAFE of a Sentinel-1 product")
     raise InputError(f"{path} is no raster in a format that is read ({FORMATS}); {CURE}")
 
 

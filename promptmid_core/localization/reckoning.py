@@ -46,6 +46,13 @@ class Twist:
         variance = float(max(message.twist.covariance[0], message.twist.covariance[7]))
         return Twist(linear, angular, float(np.sqrt(variance)) if 0 < variance < MOST_M_S ** 2 else 0.0)
 
+    def step(self, seconds: float) -> Pose:
+        """Return the pose after a time from that before, both of `base_link`."""
+        # the arc's chord: turned by half the turn
+        turn = self.angular * seconds
+        half, whole = _NONE.corrected(np.array([0, 0, 0, *turn / 2])), _NONE.corrected(np.array([0, 0, 0, *turn]))
+        return Pose(half.rotation @ (self.linear * seconds), whole.rotation)
+
 
 class Reckoner:
     """Adds the steps of odometry, one sample after the other.
@@ -77,7 +84,7 @@ class Reckoner:
         before, seconds = last[0], (prior.stamp_ns - last[0].stamp_ns) / 1e9
         step = whole = before.pose.inverse() @ prior.pose
         stated = _mean(last[1], twist)
-        expected = _nearest(step, [_step(each, seconds) for each in ((stated,) if stated else self._steady)])
+        expected = _nearest(step, [each.step(seconds) for each in ((stated,) if stated else self._steady)])
         doubt = torn = 0.0
         if expected is not None:
             apart = float(np.linalg.norm(step.position - expected.position))
@@ -159,11 +166,3 @@ def _tilted(pose: Pose, tilt: Pose) -> Pose:
     """A pose with the roll and the pitch of another one."""
     roll, pitch, _ = tilt.rpy()
     return Pose.from_rpy(pose.position, roll, pitch, pose.yaw)
-
-
-def _step(twist: Twist, seconds: float) -> Pose:
-    """The pose after a time from that before, both of `base_link`."""
-    # the arc's chord: turned by half the turn
-    turn = twist.angular * seconds
-    half, whole = _NONE.corrected(np.array([0, 0, 0, *turn / 2])), _NONE.corrected(np.array([0, 0, 0, *turn]))
-    return Pose(half.rotation @ (twist.linear * seconds), whole.rotation)

@@ -30,6 +30,14 @@ class Configured:
     backend: tuple[str, str]
     today: date
 
+    @staticmethod
+    def of(localizer: Localizer, today: date) -> Configured:
+        """Return what flies with a localizer."""
+        descriptor = localizer.descriptor
+        if descriptor.choice is None:
+            return Configured(localizer, ("none", f"the descriptor {descriptor.name} has no network"), today)
+        return Configured(localizer, (descriptor.choice.runs_on, descriptor.choice.why), today)
+
     @property
     def age(self) -> Age | None:
         """That of the map, where it is known."""

@@ -66,6 +66,11 @@ def _of(get: Callable[[Fix], Value | Absent], failed: Value | Absent = ABSENT) -
     return lambda judged: failed if judged.fix is None else get(judged.fix)
 
 
+def _sigma_up(fix: Fix) -> Value | Absent:
+    height = fix.candidate.height
+    return float(np.sqrt(height[1])) if fix.accepted and height is not None else ABSENT
+
+
 def _correction(axis: int, unit: float = 1.0) -> Callable[[Judged], Value | Absent]:
     def get(fix: Fix) -> Value | Absent:
         candidate = fix.candidate
@@ -200,6 +205,10 @@ MATCH = {
     "correction_east_m": Key(_correction(0), "Position of the match minus that of the prior, along the map's x."),
     "correction_north_m": Key(_correction(1), "The same along the map's y."),
     "correction_yaw_deg": Key(_correction(5, 180 / pi), "Heading of the match minus that of the prior, counter-clockwise."),
+    "correction_up_m": Key(_correction(2), "Height above the ground by the scale that matched minus that of the prior. Over a "
+                           "map without a DEM it tells the ground, which is higher than `ground_height_m` by minus this, as "
+                           "far as the z of odometry is right."),
+    "sigma_up_m": Key(_of(_sigma_up), "Standard deviation of that height, by the match and the prior together."),
     "grid_convergence_deg": Key(_north(lambda north: degrees(north.azimuth)), "Azimuth of the map's grid north, clockwise from "
                                 "true north, where the image was matched, or else at its prior. The nose of an aircraft whose "
                                 "yaw in `~/pose` is `yaw` points to the true azimuth 90 - `yaw` + this, in degrees."),

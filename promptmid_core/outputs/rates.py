@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +18,22 @@ GAPS = 100
 LONGEST_GAP_NS = 60_000_000_000
 LONGEST_LATENCY_MS = 60_000.0
 
+Clock = Callable[[], float]  # seconds
+
 
 class Rate:
-    """How often something happened over the last ten seconds."""
+    """How often something happened over the last ten seconds of a `clock`."""
 
-    def __init__(self) -> None:
-        self._since = time.monotonic()
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock, self._since = clock, clock()
         self._times: deque[float] = deque(maxlen=10_000)
 
     def count(self) -> None:
-        self._times.append(time.monotonic())
+        self._times.append(self._clock())
 
     def hz(self) -> float | None:
         """None in the first seconds, before it can be told."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._since < RATE_S:
             return None
         return sum(1 for moment in tuple(self._times) if moment > now - RATE_S) / RATE_S
@@ -38,7 +41,7 @@ class Rate:
     def age_s(self) -> float:
         """Since the last time, or where there was none since the beginning."""
         times = tuple(self._times)
-        return time.monotonic() - (times[-1] if times else self._since)
+        return self._clock() - (times[-1] if times else self._since)
 
 
 class StampGaps:
@@ -68,10 +71,10 @@ class StampGaps:
 
 
 class Verdicts:
-    """The verdicts of the last minute; for use by several threads."""
+    """The verdicts of the last minute of a `clock`; for use by several threads."""
 
-    def __init__(self) -> None:
-        self._since = time.monotonic()
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock, self._since = clock, clock()
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, str, float, float | None]] = deque()
         self._last_fix = self._since
@@ -80,7 +83,7 @@ class Verdicts:
         self.processed = 0
 
     def add(self, reason: str, accepted: bool, processing_ms: float, latency_ms: float | None) -> None:
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             self._recent.append((now, reason, processing_ms, latency_ms))
             self.last_reason = reason
@@ -90,7 +93,7 @@ class Verdicts:
                 self._last_fix = now
 
     def values(self) -> dict[str, Value]:
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             while self._recent and self._recent[0][0] < now - MINUTE_S:
                 self._recent.popleft()

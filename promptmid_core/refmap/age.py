@@ -14,9 +14,9 @@ from promptmid_core.refmap.map import ReferenceMap
 
 YEAR_DAYS = 365.25
 # as `python -m benchmarks.age` measures them, in pixels of 10 m
-CHANGED_PX2 = 0.042  # variance an axis that a map of another day adds: fitted, to maps weeks away with a flood between
+CHANGED_PX2 = 0.065  # variance an axis that a map of another day adds: fitted, to maps weeks away with a flood between
 CHANGED_DAYS = 30  # what those weeks are taken for; years add no more
-SEASON_PX2 = 0.92  # the same of half a year in season: seen over one place, and no part of a covariance
+SEASON_PX2 = 0.41  # the same of half a year in season: seen over one place, and no part of a covariance
 MEASURED_DAYS = 2104
 FAR_DAYS = 91  # in season, from which on there is a warning
 GROWING = ("cropland", "grassland", "shrubland", "forest", "wetland", "snow and ice")
@@ -24,7 +24,7 @@ BUILT = "built-up area"
 LITTLE = 0.2  # of a map's ground
 EPOCH, CLOCK_SET = date(1970, 1, 1), date(2000, 1, 1)
 DAY_NS = 86_400 * 10**9
-UNKNOWN_AGE = ("how old the map is is unknown: neither metadata nor --acquired of 'promptmid map build' told when its SAR image "
+UNKNOWN_AGE = ("the age of the map is unknown: neither metadata nor --acquired of 'promptmid map build' told when its SAR image "
                "was taken")
 
 

@@ -98,6 +98,7 @@ class Recording:
         self._bad: list[Refusal] = []
         self._unstated: Counter[tuple[str, ...]] = Counter()
         self._late = 0
+        self.heard = 0
         self._truth = Truth(bag, frame, vertical_datum, self._shift, rig.base_frame)
         self.notes += self._truth.notes
         self._note_topics()
@@ -155,6 +156,7 @@ class Recording:
 
     def _take_prior(self, topic: str, message: Any) -> None:
         odometry = self.intake.odometry
+        self.heard += 1
         self.intake.source.add(self._prior_topics[topic], message)
         if odometry.refusal is not None:
             self._bad.append(odometry.refusal)

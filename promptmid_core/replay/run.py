@@ -25,6 +25,7 @@ from promptmid_core.localization.tilts import Understated
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.age import aged, day_of
 from promptmid_core.replay.examples import Album, Example
+from promptmid_core.replay.health import HealthEntry, HealthLog
 from promptmid_core.replay.recording import Recording
 from promptmid_core.replay.timing import TimeOffset
 
@@ -72,7 +73,7 @@ class Flight:
 
     `understated`: the roll and pitch that odometry states better than they are, at their worst; `suspicion`: how the camera
     differs from what is told, by all fixes; both None where nothing is named. `truth_offset`: that of the truth's clock, where
-    speeds and turns tell it.
+    speeds and turns tell it; `health` what the node would have told of itself, where that was asked for.
     """
 
     frames: tuple[ReplayedFrame, ...]
@@ -88,17 +89,19 @@ class Flight:
     understated: Understated | None = None
     suspicion: Suspicion | None = None
     truth_offset: TimeOffset | None = None
+    health: tuple[HealthEntry, ...] = ()
 
 
 def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: Topics | None = None, rig: Rig | None = None,
            start: Start | None = None, progress: Callable[[int, int], None] | None = None,
-           watch: Callable[[ReplayedFrame, Candidate], None] | None = None) -> Flight:
+           watch: Callable[[ReplayedFrame, Candidate], None] | None = None, health: HealthLog | None = None) -> Flight:
     """Run every image of a recording, or the part of it that `topics` says, through `localizer`, which starts afresh.
 
     `topics` names what the flight is taken from; `rig` is that of the parameters' defaults where none is given; `start` says
     whether the flight begins lost, with odometry that tells its motion alone, until a pose is given by hand; `progress` is told
     (images done, images in the bag), and `watch` of each frame, with the candidate as it was matched and whose arrays nobody
-    keeps. Apart from the wall times two runs give the same. A bad message costs its own frame only, which then has a reason.
+    keeps; `health` takes what the node would have told of itself. Apart from the wall times two runs give the same. A bad message
+    costs its own frame only, which then has a reason.
     Raises InputError where the bag cannot be read or has no images, or its `map` frame is not the reference map's.
     """
     localizer.reset()
@@ -123,6 +126,8 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         album.add(frame.index, fix.candidate, str(fix.reason), _rank(frame))
         if watch is not None:
             watch(frame, fix.candidate)
+        if health is not None:
+            health.add(image.bag_ns, light, latency_ms, recording.intake, recording.heard)
         if progress is not None:
             progress(len(frames), recording.image_count)
     descriptor, notes = localizer.descriptor, list(recording.notes)
@@ -134,6 +139,7 @@ def replay(bag: Path, localizer: Localizer, reference: ReferenceMap, *, topics: 
         gsd_m=reference.gsd, patch_px=localizer.options.search.patch_px, descriptor=descriptor.name,
         fingerprint=descriptor.fingerprint, understated=recording.intake.odometry.tilts.worst,
         suspicion=recording.intake.boresight.suspicion, truth_offset=recording.truth_offset,
+        health=tuple(health.entries) if health else (),
     )
 
 
@@ -179,8 +185,12 @@ def unbroken(frames: Sequence[ReplayedFrame]) -> list[list[ReplayedFrame]]:
 
 def _judge_ground(frame: ReplayedFrame, camera: Camera, pose: Pose, truth: Pose, terrain: Terrain,
                   gsd_m: float) -> ReplayedFrame:
+    # without heights the map's ground is as high as any other: it lies below the truth as far as the fix found it below itself
+    beneath = terrain
+    if terrain.heights is None:
+        beneath = Terrain.flat(terrain.level + float(truth.position[2] - pose.position[2]))
     try:
-        seen, true = (boresight_point(camera, each, terrain)[:2] for each in (pose, truth))
+        seen, true = boresight_point(camera, pose, terrain)[:2], boresight_point(camera, truth, beneath)[:2]
     except Refusal:
         return frame
     ground, error = frame.fix.ground, seen - true

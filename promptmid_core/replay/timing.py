@@ -13,6 +13,7 @@ WINDOW_S = 2.0  # over which a velocity is taken: receivers of satellites tell a
 FURTHEST_S = 60.0  # that two clocks are searched for, beside what their first stamps differ by where they share no time at all
 LEAST_S = 20.0  # of flight that both have to tell
 ALIKE = 0.4  # of the usual difference: what is left at the best offset has to be below it for there to be one
+SURE = 6.6  # of a chi-square with one degree of freedom, which chance exceeds once in a hundred
 LEAST_M_S = 0.1  # changes of velocity below it are noise
 
 
@@ -33,7 +34,8 @@ class TimeOffset:
 def time_offset(truth: tuple[Int64, Float64], odometry: tuple[Int64, Float64]) -> TimeOffset | None:
     """Return the offset of a truth, of stamps (n,) in ns and positions (n, 3) in m, from an odometry of the same.
 
-    Their frames may differ. None where the aircraft flew so straight, or so briefly, that nothing tells.
+    Their frames may differ. None where the aircraft flew so straight, or so briefly, that nothing tells, and where no offset
+    explains their motion as well, but for the noise of the odometry.
     """
     if min(len(truth[0]), len(odometry[0])) < 3:
         return None
@@ -51,6 +53,8 @@ def time_offset(truth: tuple[Int64, Float64], odometry: tuple[Int64, Float64]) -
         return None
     best, usual = int(np.nanargmin(costs)), float(np.nanmedian(costs))
     if usual < LEAST_M_S**2 or costs[best] > ALIKE * usual:
+        return None
+    if not apart and best != reach and not _surely(costs[best], costs[reach], min(len(true), len(own))):
         return None
     exact = best - reach + _vertex(costs, best)
     rounding = (start - begin) / STEP_S - shift
@@ -84,6 +88,12 @@ def _difference(true: Float64, own: Float64, lag: int) -> float:
         return float("nan")
     off = true[first - lag:last - lag] - own[first:last]
     return float(np.mean(np.sum((off - off.mean(axis=0))**2, axis=1)))
+
+
+def _surely(least: float, unmoved: float, steps: int) -> bool:
+    """Whether a mean square difference over so many steps is less than that without an offset by more than chance."""
+    independent = 2 * steps * STEP_S / WINDOW_S
+    return bool(unmoved > least * np.exp(SURE / independent))
 
 
 def _vertex(costs: Float64, best: int) -> float:

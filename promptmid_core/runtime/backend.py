@@ -91,6 +91,10 @@ def onnx_file(profile: Profile, network: Path | None) -> Path:
 def _tensorrt(profile: Profile, wanted: Wanted) -> Network:
     if wanted.side_px is None:
         raise Unavailable("an engine takes images of one size, and here they are of several; name another backend")
+    from promptmid_core.runtime.tensorrt.cuda import find_gpu
+
+    # first of all: the library takes 75 MB of memory, also where there is nothing that it could run on
+    find_gpu()
     from promptmid_core.runtime.tensorrt.network import open_engine
 
     return open_engine(onnx_file(profile, wanted.network), wanted.side_px, wanted.allow_build, wanted.progress)

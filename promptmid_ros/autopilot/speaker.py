@@ -12,7 +12,7 @@ from promptmid_core.autopilot.fixes import ToldFix
 from promptmid_core.autopilot.global_position import global_position
 from promptmid_core.autopilot.gps_input import gps_input
 from promptmid_core.autopilot.options import EXTERNAL_POSITION, GLOBAL_POSITION, GPS_INPUT, RATES_HZ, MavlinkOptions, RelayOptions
-from promptmid_core.autopilot.relay import Relay
+from promptmid_core.autopilot.relay import ANEW_NS, Relay
 from promptmid_core.autopilot.silence import Silence
 from promptmid_core.autopilot.vision_position import vision_position
 from promptmid_core.errors import InputError
@@ -61,9 +61,9 @@ class Speaker:
             self._send(GLOBAL_POSITION, **to, **global_position(fix, sigma, now, self._relaying))
 
     def tick(self) -> None:
-        """Tell where the last fix has led to, where odometry has come since this was told last."""
+        """Tell where the last fix has led to, where that is of a later time than what was told last."""
         carried = self._relay.carried(self._now())
-        if not isinstance(carried, Carried) or carried.stamp_ns == self._sent_ns or self.origin is None:
+        if not isinstance(carried, Carried) or self.origin is None or 0 <= self._sent_ns - carried.stamp_ns < ANEW_NS:
             return
         self._sent_ns = carried.stamp_ns
         if self._options.mavlink_message == GPS_INPUT:

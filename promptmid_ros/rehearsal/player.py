@@ -25,6 +25,7 @@ from rclpy.utilities import remove_ros_args
 from promptmid_core.bags.bag import IMAGE_TYPES, TYPES, FlightBag, open_bag
 from promptmid_core.cli.parsing import positive_number
 from promptmid_core.errors import InputError
+from promptmid_ros.qualities import LATCHED
 from promptmid_ros.transport import set_profile
 
 RELIABLE = QoSProfile(depth=50)
@@ -43,8 +44,9 @@ class Sent(NamedTuple):
 class Player:
     """Publishes a bag's messages as they were recorded, at their log times divided by `rate`.
 
-    Images go out best effort, as cameras send them; all else reliably. Topics whose message type is not installed are left out
-    and named in `skipped`. `images` are those of the flight's own image topic. Raises InputError where nothing is left to play.
+    Images go out best effort, as cameras send them; all else reliably, static transforms and latched, as is asked of them.
+    Topics whose message type is not installed are left out and named in `skipped`. `images` are those of the flight's own image
+    topic. Raises InputError where nothing is left to play.
     """
 
     def __init__(self, node: Node, bag: FlightBag, rate: float = 1.0) -> None:
@@ -59,7 +61,7 @@ class Player:
             if message is None:
                 self.skipped.append(f"{topic} ({kind})")
                 continue
-            qos = qos_profile_sensor_data if kind in IMAGE_TYPES else RELIABLE
+            qos = qos_profile_sensor_data if kind in IMAGE_TYPES else LATCHED if topic.endswith("/tf_static") else RELIABLE
             self._publishers[topic] = node.create_publisher(message, topic, qos)
         if not self._publishers:
             raise InputError(f"{bag.path} has nothing that can be played: no installed package has the types of "

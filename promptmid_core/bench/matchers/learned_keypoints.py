@@ -15,7 +15,7 @@ from promptmid_core.bench.matchers.keypoints import INLIER_PX, LEAST_INLIERS, by
 from promptmid_core.bench.matchers.matcher import Answer, Patch, Reach, Window
 from promptmid_core.bench.matchers.peer import peer
 
-LARGER = 4  # times that images are enlarged, since a patch is small for networks that were made for photographs
+LARGER = 2  # times that images are enlarged, since a patch is small for networks that were made for photographs
 MOST_POINTS = 1024
 
 
