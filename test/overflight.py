@@ -14,11 +14,12 @@ from promptmid_core.geometry import Camera, Pose, Prior, boresight_point
 from promptmid_core.georaster import RasterView
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Candidate, Frame
-from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Windows
+from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.stopwatch import Stopwatch
+from promptmid_core.localization.windows import Windows
 from promptmid_core.refmap import ReferenceMap
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map
 from promptmid_core.simulation.flight.flightplan import drape

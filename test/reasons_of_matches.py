@@ -142,6 +142,6 @@ def two_halves(over: Overflight) -> tuple[Verdict, Verdict]:
     frame, prior = over.frame(truth), over.prior(truth=truth)
     best = over.hypothesis(prior, frame)
     assert best.match is not None
-    apart = over.matcher().halves(best.match, best.start, frame, prior) / best.gsd
+    apart = over.matcher().solver.halves(best.match, best.start, frame, prior) / best.gsd
     assert apart > 0.05
     return over.match(prior, frame, halves_px=below(apart)), over.match(prior, frame, halves_px=apart)

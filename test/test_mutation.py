@@ -12,9 +12,9 @@ from benchmarks.mutation.mutants import Mutant, _left_out, difference
 from benchmarks.mutation.targets import TARGETS, stages
 
 ROOT = Path(__file__).resolve().parent.parent
-# the gates have tests of their own kind; `reach`, `hypothesis`, `localizer` are held by whole frames
+# the gates have tests of their own kind; `reach`, `hypothesis`, `solver`, `windows`, `localizer` are held by whole frames
 APART = {"closely", "fix", "hypothesis", "integrity", "lateness", "lie", "localizer", "options", "parameter", "quest", "reach",
-         "seek", "settings", "stopwatch", "upkeep"}
+         "seek", "settings", "solver", "stopwatch", "upkeep", "windows"}
 
 
 def test_every_file_of_its_rooms_is_mutated_and_every_test_is_there() -> None:

@@ -11,7 +11,7 @@ from promptmid_core.arrays import Mask
 from promptmid_core.descriptors.tail import Tail
 from promptmid_core.geometry import boresight_point
 from promptmid_core.localization.fix import TiePoints
-from promptmid_core.localization.hypothesis import Match
+from promptmid_core.localization.solver import Match
 from promptmid_core.localization.protection import FAULTY, SHARE, OtherPlaces, protected
 from promptmid_core.localization.separation import Separation, alternate, sides
 from promptmid_core.localization.solve import Left, solve
@@ -32,7 +32,7 @@ class Seen:
         self.match = self.best.match
 
     def separation(self, match: Match) -> tuple[Separation, ...]:
-        return self.over.matcher().separation(match, self.best.start, self.frame, self.prior)
+        return self.over.matcher().solver.separation(match, self.best.start, self.frame, self.prior)
 
 
 @pytest.fixture(scope="module")

@@ -5,61 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 
-from promptmid_core.arrays import Float64, Mask
+from promptmid_core.arrays import Float64
 from promptmid_core.descriptors import Descriptor
 from promptmid_core.errors import Refusal
-from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, Prior, boresight_point, orthorectify
+from promptmid_core.geometry import DescriptorMap, Grid, Patch, Pose, boresight_point, orthorectify
 from promptmid_core.geometry.pose import rotation_rpy
 from promptmid_core.geometry.terrain import Terrain
 from promptmid_core.localization.apart import Apart, apart
 from promptmid_core.localization.belief import Agreement, Surface
 from promptmid_core.localization.clouds import cleared
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Frame, TiePoints
-from promptmid_core.localization.integrity import check_described, check_patch, check_ties, evidence, surplus
+from promptmid_core.localization.fix import Frame
+from promptmid_core.localization.integrity import check_described, check_patch, evidence, surplus
 from promptmid_core.localization.options import Options
-from promptmid_core.localization.parts import ErrorBudget
 from promptmid_core.localization.reach import Scope, margin_px, patch_grid
-from promptmid_core.localization.separation import Separation, alternate, sides
-from promptmid_core.localization.solve import Left, Solution, moved_ground, solve, solve_jointly, ties_on_ground
+from promptmid_core.localization.solve import moved_ground
+from promptmid_core.localization.solver import Match, Solver
 from promptmid_core.localization.stopwatch import Stopwatch
-from promptmid_core.matching.blocks import BlockSurfaces, block_surfaces
-from promptmid_core.matching.joint import jointly
+from promptmid_core.localization.windows import Windows
+from promptmid_core.matching.blocks import block_surfaces
 from promptmid_core.matching.parallel import together
 from promptmid_core.matching.search import Extent, Peak, search
 from promptmid_core.matching.similarity import Similarity
 from promptmid_core.matching.sought import COARSE_FACTOR, SoughtPatch
-from promptmid_core.matching.ties import BlockMatches, tie_points
 from promptmid_core.matching.verification import Verification, verify
 from promptmid_core.matching.window import SearchWindow
 from promptmid_core.prompts.prompt import Prompt
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap
-from promptmid_core.refmap.age import changed_px
 
 WARP_LIMIT = np.deg2rad(6.0)  # oriented channels survive a turn of this size; beyond it the patch is described again
 REFINED_PEAKS = 2
 SURE = 4.0  # log-odds from which on no other peak is looked at
-LEAST_BLOCKS = 6
 MOST_TRIED = 36  # headings and heights of one frame, so many as a heading that nobody knows needs
 WORTH = 0.5  # share of a patch aside of the middle that has to be seen
 HEIGHT_LIMIT = 0.10  # share of the height by which it may be wrong before the frame is laid on the ground anew
-
-
-@dataclass(frozen=True)
-class Match:
-    """Tie points of blocks, and the pose that they give. `agree` (N,): which of them agree with it; `side`: metres of the matched
-    ground."""
-
-    ties: TiePoints
-    solution: Solution
-    agree: Mask
-    side: float
-    blocks: BlockSurfaces
 
 
 @dataclass(frozen=True)
@@ -102,37 +87,6 @@ class Hypothesis:
         return None if own is None else apart(own.patch, own.window, own.found, self.verification)
 
 
-class Windows:
-    """The map's descriptors where frames look for themselves.
-
-    Headings, a hover, a frame matched again: where they look into the same window, it is read and transformed once.
-    """
-
-    def __init__(self, least_valid: float) -> None:
-        self._least_valid = least_valid
-        self._last: tuple[tuple[int, ...], SearchWindow] | None = None
-
-    def around(self, grid: Grid, level: ReferenceMap, margin: int) -> SearchWindow:
-        """Return what the map has under a patch and `margin` pixels around it.
-
-        Raises Refusal MAP_NODATA or MAP_DAMAGED where that is too little.
-        """
-        col, row = level.grid.to_pixel(grid.x, grid.y)
-        place = (round(float(col)) - margin, round(float(row)) - margin, grid.width + 2 * margin, grid.height + 2 * margin)
-        last = self._last
-        if last and last[0] == (level.level, *place):
-            return last[1]
-        window = level.descriptors(*place)
-        share = float(window.valid.mean())
-        if share < self._least_valid:
-            if level.lost(*place):
-                raise Refusal(Reason.MAP_DAMAGED, "the map is damaged under the search; 'promptmid map verify' names the files")
-            raise Refusal(Reason.MAP_NODATA, f"the map has data on {share:.0%} of the search window, "
-                                             f"less than {self._least_valid:.0%}")
-        self._last = (level.level, *place), SearchWindow(window)
-        return self._last[1]
-
-
 @dataclass(frozen=True)
 class FrameMatcher:
     """Tries frames at headings: with the map and its ground, the descriptor of both sides, the options."""
@@ -142,6 +96,11 @@ class FrameMatcher:
     descriptor: Descriptor
     options: Options
     windows: Windows
+
+    @cached_property
+    def solver(self) -> Solver:
+        """What makes poses of what was found."""
+        return Solver(self.reference, self.terrain, self.descriptor, self.options)
 
     def best(self, frame: Frame, expected: Expectation, scope: Scope, clock: Stopwatch) -> Hypothesis:
         """Return the heading and height whose match is likeliest; one alone where both are known well enough.
@@ -226,7 +185,7 @@ class FrameMatcher:
                 blocks = block_surfaces(described, window.described, similarity)
                 side = min(described.grid.shape) * described.grid.gsd
                 try:
-                    ties, solution = self._solved(blocks, side, frame, start, expected)
+                    ties, solution = self.solver.solved(blocks, side, frame, start, expected)
                     seen_at = ties.seen if solution.holds_heading else self._on_ground(blocks.seen)
                     moved = moved_ground(seen_at, frame.camera, start, solution.pose)
                     similarity = Similarity.between(seen_at[:, :2], self.reference.on_map(moved[:, :2]))
@@ -242,7 +201,7 @@ class FrameMatcher:
                 # which has been taken off the ties as far as it is known
                 shift = self.reference.unknown(moved[:, :2]) ** 2 * np.array(verification.shift)
                 solution = replace(solution, pose=solution.pose.corrected(np.array([*shift, 0, 0, 0, 0])))
-                agree = self._agree(solution, patch.grid.gsd)
+                agree = self.solver.agree(solution, patch.grid.gsd)
                 move = solution.pose.position[:2] - start.position[:2]
                 agreement = Agreement(float(move[0]), float(move[1]), surplus(agree))
                 likely = expected.log_weight(move)
@@ -254,71 +213,8 @@ class FrameMatcher:
                 break
         return max(tried, key=lambda hypothesis: hypothesis.evidence)
 
-    def halves(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> float:
-        """Return how far apart, in metres on the ground, two halves of the tie points put the boresight."""
-        part = self._parts_of(match.ties, match, start, frame, prior)
-        first, second = (part(half) for half in alternate(len(match.ties.seen)))
-        return float(np.linalg.norm(first.move - second.move))
-
-    def separation(self, match: Match, start: Pose, frame: Frame, prior: Prior) -> tuple[Separation, ...]:
-        """Return where sides of the patch, and groups of channels, by themselves put the ground that the boresight meets; a part
-        that holds no place by itself is left out."""
-        own = self._parts_of(match.ties, match, start, frame, prior)
-        parts = [(own, side) for side in sides(match.ties.seen[:, :2])]
-        for group in match.blocks.groups:
-            ties = self._lifted(tie_points(group))
-            parts.append((self._parts_of(ties, match, start, frame, prior), np.ones(len(ties.seen), bool)))
-        found = []
-        for part, some in parts:
-            with suppress(Refusal):
-                if some.sum() >= LEAST_BLOCKS:
-                    found.append(part(some))
-        return tuple(found)
-
-    def _parts_of(self, ties: TiePoints, match: Match, start: Pose, frame: Frame, prior: Prior) -> Callable[[Mask], Separation]:
-        """What tells where some of the tie points by themselves put the ground."""
-        left = Left.of(ties, frame.camera, start, match.solution, prior, self._budget(frame, ties.found[:, :2]))
-        return lambda some: left.parted(some, self._budget(frame, ties.found[some, :2]))
-
     def _window(self, grid: Grid, level: ReferenceMap, extent: Extent) -> SearchWindow:
         return self.windows.around(grid, level, margin_px(grid, extent, self.descriptor.stride))
-
-    def _solved(self, blocks: BlockSurfaces, side: float, frame: Frame, start: Pose,
-                expected: Expectation) -> tuple[TiePoints, Solution]:
-        """The pose by tie points, or by all blocks together where the tie points do not hold it."""
-        matches, gsd = tie_points(blocks), blocks.cell / self.descriptor.stride
-        budget = self._budget(frame, matches.found)
-        ties = self._lifted(matches)
-        try:
-            if len(matches) < LEAST_BLOCKS:
-                raise Refusal(Reason.FEW_TIE_POINTS, "no place on the map has enough tie points for a solution")
-            solution = self._solve(ties, frame, start, expected.prior, budget)
-            check_ties(ties, self._agree(solution, gsd), side, self.options)
-        except Refusal:
-            joint = jointly(blocks, *self._known(expected))
-            if joint is None:
-                raise
-            budget = self._budget(frame, joint.found)
-            joint = replace(joint, found=self.reference.on_ground(joint.found)[0])
-            solution = solve_jointly(joint, ties, frame.camera, start, expected.prior, terrain=self.terrain, budget=budget)
-            worst = float(np.sqrt(np.linalg.eigvalsh(solution.covariance[:2, :2])[-1]))
-            if worst > self.options.gates.agreement_px * gsd:
-                raise
-        return replace(ties, weight=solution.weight), solution
-
-    def _lifted(self, matches: BlockMatches) -> TiePoints:
-        """Tie points on the terrain, where the map lies truly."""
-        matches = replace(matches, found=self.reference.on_ground(matches.found)[0])
-        return ties_on_ground(matches, self.terrain.height(*matches.seen.T), self.terrain.height(*matches.found.T))
-
-    def _known(self, expected: Expectation) -> tuple[float, float]:
-        """Standard deviations of heading and scale before a frame is looked at."""
-        sigmas = self.options.search.sigmas
-        height = max(float(expected.pose.position[2] - self.terrain.height(*expected.pose.position[:2])), 1.0)
-        return expected.yaw / sigmas, expected.height / sigmas / height
-
-    def _agree(self, solution: Solution, gsd: float) -> Mask:
-        return np.asarray(solution.residual <= self.options.gates.agreement_px * gsd)
 
     def _on_ground(self, points: Float64) -> Float64:
         return np.column_stack([points, self.terrain.height(*points.T)])
@@ -329,18 +225,6 @@ class FrameMatcher:
         beside = (there - self.reference.on_ground(there)[0])[0]
         move_of = lever(found, start)
         return lambda move: move_of(move) - beside
-
-    def _budget(self, frame: Frame, points: Float64) -> ErrorBudget:
-        """What a solution may be wrong by that found the ground of a frame at points (N, 2) of the map."""
-        own = max(self.options.errors.registration_sigma_px * self.reference.gsd, self.reference.registration_sigma_m)
-        left = self.reference.on_ground(points)[1]
-        floor = min(float(np.sqrt(np.mean(left ** 2))), own) if len(points) else own
-        changed = changed_px(self.reference.header.acquired, frame.stamp_ns) * self.reference.gsd
-        return self.options.errors.budget(self.descriptor.evidence.refined, float(np.hypot(floor, changed)), frame.camera)
-
-    def _solve(self, ties: TiePoints, frame: Frame, start: Pose, prior: Prior, budget: ErrorBudget) -> Solution:
-        return solve(ties, frame.camera, start, prior, budget)
-
 
 def _prompt(grid: Grid, level: ReferenceMap) -> Prompt:
     """The prompt of the land use under the patch."""

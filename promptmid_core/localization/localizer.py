@@ -13,7 +13,7 @@ from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, bores
 from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, GroundPoint
-from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis, Match, Windows
+from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible
 from promptmid_core.localization.options import PARAMETERS, Options
 from promptmid_core.localization.overrule import overruled
@@ -22,8 +22,10 @@ from promptmid_core.localization.quest import Anywhere, Start
 from promptmid_core.localization.reach import Scope, scope_of
 from promptmid_core.localization.seek import Seeker
 from promptmid_core.localization.separation import Separation, spread
+from promptmid_core.localization.solver import Match
 from promptmid_core.localization.stopwatch import Stopwatch
 from promptmid_core.localization.track import Track
+from promptmid_core.localization.windows import Windows
 from promptmid_core.matching.sought import COARSE_FACTOR
 from promptmid_core.prompts.prompt import Modality
 from promptmid_core.reasons import Reason
@@ -170,7 +172,7 @@ class Localizer:
 
     def _separation(self, best: Hypothesis, match: Match, expected: Expectation, frame: Frame) -> tuple[Separation, ...]:
         """Where parts of a frame by themselves have the ground; nothing where only all together hold the place."""
-        return self._matcher.separation(match, best.start, frame, expected.prior) if match.solution.holds_heading else ()
+        return self._matcher.solver.separation(match, best.start, frame, expected.prior) if match.solution.holds_heading else ()
 
     def _judge(self, best: Hypothesis, match: Match, expected: Expectation, scope: Scope, frame: Frame) -> Float64:
         """Where the boresight meets the ground (3,). Raises the Refusal of the first gate that the match does not pass."""
@@ -179,7 +181,7 @@ class Localizer:
         check_place(best.peak)
         check_plausible(match.solution, expected.pose, scope.extent, scope.height)
         if match.solution.holds_heading:
-            check_halves(self._matcher.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
+            check_halves(self._matcher.solver.halves(match, best.start, frame, expected.prior) / best.gsd, self.options)
         return point
 
     def _scores(self, best: Hypothesis, match: Match, scope: Scope) -> dict[str, float]:
