@@ -15,9 +15,9 @@ from reason_pairs import Verdict, above, between, flip, pair
 from promptmid_core.geometry import Camera, Grid, Pose, boresight_point
 from promptmid_core.geometry.image import MOST_VALUE
 from promptmid_core.localization.fix import Candidate, Frame
-from promptmid_core.localization.windows import Windows
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.localization.options import Options
+from promptmid_core.localization.windows import Windows
 from promptmid_core.matching.window import SearchWindow
 from promptmid_core.reasons import Reason
 from promptmid_core.refmap import ReferenceMap

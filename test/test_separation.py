@@ -11,10 +11,10 @@ from promptmid_core.arrays import Mask
 from promptmid_core.descriptors.tail import Tail
 from promptmid_core.geometry import boresight_point
 from promptmid_core.localization.fix import TiePoints
-from promptmid_core.localization.solver import Match
 from promptmid_core.localization.protection import FAULTY, SHARE, OtherPlaces, protected
 from promptmid_core.localization.separation import Separation, alternate, sides
 from promptmid_core.localization.solve import Left, solve
+from promptmid_core.localization.solver import Match
 from promptmid_core.matching.blocks import BlockSurfaces
 
 NOWHERE = OtherPlaces(np.zeros(0), np.zeros(0), 0.0)
