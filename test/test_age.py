@@ -69,10 +69,10 @@ def test_more_years_than_were_measured_are_warned_of() -> None:
 
 def test_what_has_changed_adds_to_the_error_of_a_fix(overflight: Overflight) -> None:  # noqa: F811
     matcher, frame, points = overflight.matcher(), overflight.frame(), np.zeros((1, 2))
-    own = matcher._budget(frame, points).floor
+    own = matcher.solver._budget(frame, points).floor
     header = matcher.reference.header
     old = replace(matcher, reference=_of(matcher.reference, "2020-01-01T00:00:00Z"))
-    grown = old._budget(frame, points).floor
+    grown = old.solver._budget(frame, points).floor
     assert grown ** 2 - own ** 2 == pytest.approx(CHANGED_PX2 * header.grid.gsd ** 2)
     # 2023-11-14 and two weeks: half of it
     assert changed_px(("2023-10-30T00:00:00Z",), STAMP) == pytest.approx(np.sqrt(CHANGED_PX2 / 2))

@@ -46,7 +46,7 @@ def some(ties: TiePoints, which: Mask) -> TiePoints:
 
 def test_one_step_finds_what_a_whole_solution_by_a_part_does(seen: Seen) -> None:
     ties, solution = seen.match.ties, seen.match.solution
-    budget = seen.over.matcher()._budget(seen.frame, ties.found[:, :2])
+    budget = seen.over.matcher().solver._budget(seen.frame, ties.found[:, :2])
     here = boresight_point(seen.frame.camera, solution.pose, seen.over.view.terrain)
     for mask in (*sides(ties.seen[:, :2]), *alternate(len(ties.seen))):
         whole = solve(some(ties, mask), seen.frame.camera, seen.best.start, seen.prior, budget)
