@@ -27,7 +27,7 @@ def on_the_rim(over: Overflight) -> tuple[Verdict, Verdict]:
 
 
 # what places a frame whose tie points do not hold it
-no_joint_place = patch("promptmid_core.localization.hypothesis.jointly", lambda *_: None)
+no_joint_place = patch("promptmid_core.localization.solver.jointly", lambda *_: None)
 
 
 @pair(Reason.FEW_TIE_POINTS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from overflight import STAMP, Overflight, overflight  # noqa: F401
 
-from promptmid_core.localization import hypothesis
+from promptmid_core.localization import solver
 from promptmid_core.localization.expectation import Expectation
 from promptmid_core.matching.blocks import RADIUS, BlockSurfaces
 from promptmid_core.matching.joint import jointly
@@ -102,7 +102,7 @@ def test_a_frame_without_a_tie_point_of_its_own_is_placed_all_the_same(
     def none(blocks: BlockSurfaces) -> BlockMatches:
         return tie_points(replace(blocks, seen=blocks.seen[:0], scores=blocks.scores[:0]))
 
-    monkeypatch.setattr(hypothesis, "tie_points", none)
+    monkeypatch.setattr(solver, "tie_points", none)
     placed = overflight.match()
     assert placed.reason is Reason.FIX and placed.observed == ("x", "y") and placed.scores["ties"] == 0
     assert overflight.ground_error_px(placed, overflight.truth()) < 0.7

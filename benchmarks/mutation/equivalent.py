@@ -13,8 +13,8 @@ UNREAD = "the number is not looked at"
 
 # (file, line as it is, line as it becomes): why
 EQUIVALENT: dict[tuple[str, str, str], str] = {
-    (CAMERA, "invertible = x * x + y * y <= self._monotonic_radius() ** 2",
-     "invertible = x * x + y * y < self._monotonic_radius() ** 2"): TIE,
+    (CAMERA, "invertible = x * x + y * y <= self._monotonic_radius ** 2",
+     "invertible = x * x + y * y < self._monotonic_radius ** 2"): TIE,
     (CAMERA, "flat = np.asarray(flat, np.float64).reshape(-1, 2)", "flat = np.asarray(flat, np.float64).reshape(- 2, 2)"):
         "NumPy takes any negative number for the one that is left over",
     (GRID, "return self.to_map(np.arange(self.width), 0)[0], self.to_map(0, np.arange(self.height))[1]",
@@ -30,8 +30,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (TERRAIN, "c, r = np.minimum(col.astype(int), max(cols - 2, 0)), np.minimum(row.astype(int), max(rows - 2, 0))",
      "c, r = np.minimum(col.astype(int), max(cols - 2, -1)), np.minimum(row.astype(int), max(rows - 2, 0))"):
         "of one column, -1 is the same as 0",
-    (DEPENDENCE, "pivot = np.maximum(left[i, i], np.float32(RIDGE / 1000))",
-     "pivot = np.maximum(left[i, i], np.float32(RIDGE / 1001))"): "only keeps a logarithm finite",
+    (DEPENDENCE, "pivot = np.maximum(matrices[i, i], np.float32(RIDGE / 1000))",
+     "pivot = np.maximum(matrices[i, i], np.float32(RIDGE / 1001))"): "only keeps a logarithm finite",
     (SEARCH, "radius = sharp.shape[0] // 2", "radius = sharp.shape[ 1] // 2"): SQUARE,
     (TIES, "n, side = len(scores), scores.shape[-1]", "n, side = len(scores), scores.shape[- 2]"): SQUARE,
     (CAMERAS, "KEPT = 64", "KEPT = 65"): "how much is kept is a bound of memory",

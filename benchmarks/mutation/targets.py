@@ -27,6 +27,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "promptmid_core/matching/parallel.py": MATCHING,
     "promptmid_core/matching/pool.py": MATCHING,
     "promptmid_core/matching/search.py": MATCHING,
+    "promptmid_core/matching/sought.py": MATCHING,
     "promptmid_core/matching/split.py": ("test_split.py",),
     "promptmid_core/matching/similarity.py": MATCHING,
     "promptmid_core/matching/surface.py": MATCHING,
