@@ -114,6 +114,9 @@ def test_the_day_is_told_by_an_option_where_no_metadata_do(tmp_path: Path, capsy
     with pytest.raises(SystemExit):
         main([*words, "2025-02-30"])
     assert "2025-02-30 is no day or time" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "2925-07-02"])
+    assert "2925-07-02 lies in the future by this machine's clock" in capsys.readouterr().err
 
 
 def test_a_map_of_a_told_day_is_repaired_to_its_own_bytes(tmp_path: Path) -> None:

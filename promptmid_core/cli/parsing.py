@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -187,12 +187,16 @@ def offset(text: str) -> float:
 
 def time_of_acquisition(text: str) -> str:
     """For options that say when an image was taken."""
-    from promptmid_core.products.acquisition import in_utc
+    from promptmid_core.products.acquisition import TIME, in_utc
 
     try:
-        return in_utc(text)
+        time = in_utc(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is no day or time, such as 2023-05-01 or 2023-05-01T12:00:00Z") from error
+    # a day of leeway, for one that has begun further east
+    if time > (datetime.now(UTC) + timedelta(days=1)).strftime(TIME):
+        raise argparse.ArgumentTypeError(f"{text} lies in the future by this machine's clock; correct the year, or the clock")
+    return time
 
 
 def day(text: str) -> date:
