@@ -6,7 +6,6 @@ scipy that the product uses leave out rows of zeros. A library that is not insta
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -15,6 +14,7 @@ import numpy as np
 import scipy.fft
 
 from promptmid_core.arrays import Float32
+from promptmid_core.doctor.rates import timed
 from promptmid_core.matching.correlation import spectrum
 
 # channels, side, and what that is
@@ -58,23 +58,13 @@ def libraries(array: Float32, size: int) -> dict[str, Callable[[], object]]:
     return found
 
 
-def milliseconds(run: Callable[[], object]) -> float:
-    run()
-    found = []
-    for _ in range(REPEATS):
-        started = time.thread_time()
-        run()
-        found.append(time.thread_time() - started)
-    return 1e3 * float(np.median(found))
-
-
 def main() -> None:
     cv2.setNumThreads(1)
     np.ones(2**21)  # once it has freed as much, the C library keeps memory, as in flight
     for channels, side, size, what in SHAPES:
         array = np.random.default_rng(0).standard_normal((channels, side, side)).astype(np.float32)
         assert size == scipy.fft.next_fast_len(size, real=True)
-        times = {name: milliseconds(run) for name, run in libraries(array, size).items()}
+        times = {name: 1e3 * float(np.median(timed(run, REPEATS))) for name, run in libraries(array, size).items()}
         print(f"{channels:4} x {side:3} -> {size:3}  {what:34}" + "  ".join(f"{name} {ms:.2f}" for name, ms in times.items()))
 
 

@@ -12,6 +12,7 @@ image by a vector of norm 1 and take the shift with the least sum of squared dif
 import importlib
 import importlib.util
 import os
+import pickle
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -43,7 +44,13 @@ class DensePeer(SurfaceMatcher):
             self.net = getattr(importlib.import_module(self.module), self.network)().eval()
         finally:
             sys.path.pop(0)
-        self.net.load_state_dict(torch.load(folder / self.weights, map_location="cpu", weights_only=False)["state_dict"])
+        try:
+            # tensors alone: a pickle of anything else would run its code
+            stored = torch.load(folder / self.weights, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            raise InputError(f"{folder / self.weights} does not hold tensors alone, and nothing else of it is loaded; take the "
+                             f"file of {self.site}") from error
+        self.net.load_state_dict(stored["state_dict"])
 
     def surface(self, patch: Patch, window: Window) -> np.ndarray:
         optical = cv2.cvtColor(patch.image, cv2.COLOR_RGB2GRAY)

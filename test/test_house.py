@@ -183,6 +183,16 @@ def test_every_library_that_is_imported_is_a_requirement(built, manifest):
             assert not lacking(later, *EXTRAS), f"{path} needs what setup.py or package.xml does not name"
 
 
+def test_weights_are_loaded_as_tensors_alone():
+    """Ruff knows of pickle and YAML, and not of torch."""
+    folders = ("promptmid_core", "promptmid_ros", "examples", "benchmarks", "test")
+    for path in (path for folder in folders for path in ROOT.glob(f"{folder}/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                told = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert told.get("weights_only") == "True", f"{path}:{node.lineno}"
+
+
 # what others who write adapters import by this name, and what it is called within
 TWICE = {"Patch": {"promptmid_core/bench/matchers/matcher.py", "promptmid_core/geometry/image.py"}}
 

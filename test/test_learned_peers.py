@@ -1,5 +1,6 @@
 """The adapters of examples/learned_peers.py, on folders laid out as those of OSMNet and RMSO-ConvNeXt with small networks."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,26 @@ def test_a_peer_runs_out_of_its_own_folder(peer: tuple[str, Path], tmp_path: Pat
     pairs, setting = read_pairs(write_pairs(tmp_path / "pairs", 2)), Setting(patch=64, radius=16, trials=6)
     results = run(pairs, draw(pairs, setting)[0], load_methods([f"examples.learned_peers:{PEERS[peer[0]][0]}"]), setting)
     assert np.median([result.error_px for result in results]) < 1
+
+
+class Runs:
+    """What a file may hold that runs code as it is loaded."""
+
+    def __init__(self, made: Path) -> None:
+        self.made = made
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.touch, (self.made,)
+
+
+def test_weights_that_run_code_are_refused_unrun(peer: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setenv(peer[0], str(peer[1]))
+    torch.save({"state_dict": Runs(peer[1] / "ran")}, peer[1] / PEERS[peer[0]][3])
+    with pytest.raises(InputError, match="does not hold tensors alone"):
+        load_methods([f"examples.learned_peers:{PEERS[peer[0]][0]}"])
+    assert not (peer[1] / "ran").exists()
 
 
 def test_a_peer_without_its_folder_says_what_to_clone(peer: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

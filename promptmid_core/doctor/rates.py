@@ -66,11 +66,16 @@ def transforms(count: float, side: int) -> float:
     return float(2.5 * count * side ** 2 * np.log2(side ** 2))
 
 
-def _seconds(run: Callable[[], object]) -> float:
+def timed(run: Callable[[], object], repeats: int) -> list[float]:
+    """Return the seconds of processor time that each of so many runs takes, after one more that warms up."""
     run()
     found = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.thread_time()
         run()
         found.append(time.thread_time() - started)
-    return max(min(found), 1e-9)
+    return found
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    return max(min(timed(run, REPEATS)), 1e-9)
