@@ -47,10 +47,10 @@ class DensePeer(SurfaceMatcher):
         try:
             # tensors alone: a pickle of anything else would run its code
             stored = torch.load(folder / self.weights, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError) as error:
-            raise InputError(f"{folder / self.weights} does not hold tensors alone, and nothing else of it is loaded; take the "
-                             f"file of {self.site}") from error
-        self.net.load_state_dict(stored["state_dict"])
+            self.net.load_state_dict(stored["state_dict"])
+        except (pickle.UnpicklingError, EOFError, RuntimeError, LookupError, TypeError) as error:
+            raise InputError(f"{folder / self.weights} does not hold the tensors of {self.network} alone, and nothing else of it "
+                             f"is loaded; take the file of {self.site}") from error
 
     def surface(self, patch: Patch, window: Window) -> np.ndarray:
         optical = cv2.cvtColor(patch.image, cv2.COLOR_RGB2GRAY)

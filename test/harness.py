@@ -199,13 +199,14 @@ class Localizer:
             assert self._came.wait_for(lambda: len(self.health) > heard, WAIT_S), self.log()
             return self.health[-1]
 
-    def await_state(self, lifecycle: str) -> float:
-        """Waits for the second status from now, which tells of a lifecycle state; the memory that it tells, in MB."""
+    def await_state(self, lifecycle: str) -> Verdict:
+        """The second status from now, which tells of a lifecycle state."""
         self.await_health()
         health = self.await_health()
         assert health["lifecycle"] == lifecycle
         assert health.level >= (lifecycle != "active")
-        return float(health["memory_mb"])
+        assert float(health["memory_mb"]) > 0
+        return health
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

@@ -67,13 +67,23 @@ class Runs:
         return Path.touch, (self.made,)
 
 
-def test_weights_that_run_code_are_refused_unrun(peer: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_none_are_refused_and_code_in_them_is_not_run(peer: tuple[str, Path],
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setenv(peer[0], str(peer[1]))
-    torch.save({"state_dict": Runs(peer[1] / "ran")}, peer[1] / PEERS[peer[0]][3])
-    with pytest.raises(InputError, match="does not hold tensors alone"):
-        load_methods([f"examples.learned_peers:{PEERS[peer[0]][0]}"])
+    weights = peer[1] / PEERS[peer[0]][3]
+    whole = weights.read_bytes()
+
+    def stored(held: object) -> bytes:
+        torch.save(held, weights)
+        return weights.read_bytes()
+
+    wrong = [stored(held) for held in ({"state_dict": Runs(peer[1] / "ran")}, {"state_dict": {}}, {}, torch.zeros(3), 3)]
+    for bad in [*wrong, b"", b"no weights", whole[:len(whole) // 2]]:
+        weights.write_bytes(bad)
+        with pytest.raises(InputError, match=r"does not hold the tensors of \w+ alone"):
+            load_methods([f"examples.learned_peers:{PEERS[peer[0]][0]}"])
     assert not (peer[1] / "ran").exists()
 
 

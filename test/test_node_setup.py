@@ -17,6 +17,7 @@ from promptmid_core.simulation.world.simulate import simulate_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
+
 class Foreign:
     """The structural descriptor under a fingerprint of its own."""
 
@@ -115,7 +116,7 @@ def test_a_calibration_of_the_camera_is_read_once_and_applied_to_each_image(scen
         aside = np.arctan((flight.info.k[2] - (flight.info.width - 1) / 2) / flight.info.k[0])
         assert np.rad2deg(np.arctan2(left, -down) - aside) == pytest.approx(0.4, abs=0.02)
         assert [stamp_ns(message.header) for message in localizer.outputs["pose"]] == [stamp - 50_000_000]
-        values = localizer.await_state("active") and localizer.health[-1].values
+        values = localizer.await_state("active").values
         assert float(values["attitude_m_per_tenth_deg"]) > 1
         assert values["attitude_understated"] == values["boresight_suspect"] == ""
     assert "0.1 degrees of attitude move a position by 1.75 m for each 1000 m above the ground" in localizer.log()
@@ -130,8 +131,7 @@ def test_the_backend_is_told_and_one_that_is_named_runs_or_nothing_does(tmp_path
         assert "TensorRT is not installed" in localizer.log() or "there is no CUDA GPU" in localizer.log()
     with Localizer(tmp_path, map=tmp_path / "map") as localizer:
         assert localizer.change(CONFIGURE)
-        localizer.await_state("inactive")
-        values = localizer.health[-1].values
+        values = localizer.await_state("inactive").values
         assert values["backend"].startswith("onnxruntime ")
         assert values["backend_why"].startswith("the best that is there (tensorrt: ")
         assert f"the network runs on {values['backend']}: the best that is there" in localizer.log()
