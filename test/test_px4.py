@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
-pytest.importorskip("px4_msgs.msg", reason="needs px4_msgs, which is built with a PX4's own version")
 
-import px4_msgs.msg as px4
 import rclpy
 from aboard import SUCCESS, Aboard
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from harness import stamped
+from optional import lacking
 from plain_messages import filled
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import NavSatFix
@@ -29,8 +28,10 @@ from promptmid_core.bags.messages import pose_from, stamp_ns
 from promptmid_core.geometry import Pose
 from promptmid_core.localization.vehicle import ENU_FROM_NED, FLU_FROM_FRD
 from promptmid_ros.autopilot.px4_agp_node import Px4AgpNode, message_kind
+from promptmid_ros.inputs import message_type
 
-pytestmark = pytest.mark.waits
+LACKING = lacking("px4_msgs")
+pytestmark = [pytest.mark.waits, pytest.mark.skipif(bool(LACKING), reason="needs px4_msgs, which is built in a workspace")]
 DEEP = QoSProfile(depth=100)
 OFFSET = np.array([-3000.0, 500.0, 0.0])
 
@@ -54,27 +55,28 @@ def aboard(scene: Scene, tmp_path: Path) -> Iterator[Aboard]:
     its.end()
 
 
-def vehicle_odometry(message: Any, stamp: int) -> Any:
+def vehicle_odometry(kind: Any, message: Any, stamp: int) -> Any:
     """A VehicleOdometry of a flight's odometry: north-east-down, forward-right-down, about an origin of its own."""
     its = pose_from(message.pose.pose)
     x, y, z, w = Pose(np.zeros(3), ENU_FROM_NED.T @ its.rotation @ FLU_FROM_FRD).quaternion()
     variances = np.array(message.pose.covariance).reshape(6, 6).diagonal()
-    return px4.VehicleOdometry(
-        timestamp=stamp // 1000, timestamp_sample=stamp // 1000, pose_frame=px4.VehicleOdometry.POSE_FRAME_NED,
+    return kind(
+        timestamp=stamp // 1000, timestamp_sample=stamp // 1000, pose_frame=kind.POSE_FRAME_NED,
         position=(ENU_FROM_NED.T @ (its.position + OFFSET)).astype(np.float32), q=np.array([w, x, y, z], np.float32),
-        velocity_frame=px4.VehicleOdometry.VELOCITY_FRAME_NED, velocity=np.full(3, np.nan, np.float32),
+        velocity_frame=kind.VELOCITY_FRAME_NED, velocity=np.full(3, np.nan, np.float32),
         angular_velocity=np.full(3, np.nan, np.float32), position_variance=variances[[1, 0, 2]].astype(np.float32),
         orientation_variance=variances[3:].astype(np.float32), velocity_variance=np.full(3, np.nan, np.float32))
 
 
 def test_vehicle_odometry_leads_to_the_fix_that_odometry_leads_to(aboard: Aboard, by_odometry: tuple[Pose, Pose]) -> None:
-    publisher = aboard.node.create_publisher(px4.VehicleOdometry, "vehicle_odometry", qos_profile_sensor_data)
+    kind = message_type("px4_msgs/msg/VehicleOdometry")
+    publisher = aboard.node.create_publisher(kind, "vehicle_odometry", qos_profile_sensor_data)
     aboard.until(publisher.get_subscription_count)
     stamp, odometry = aboard.flight.next(), aboard.node._activation.intake.odometry
     shift = stamp - stamp_ns(aboard.flight.image.header)
     for message in aboard.flight.odometry:
         its = stamp_ns(message.header) + shift
-        publisher.publish(vehicle_odometry(message, its))
+        publisher.publish(vehicle_odometry(kind, message, its))
         # PX4 counts in microseconds
         aboard.until(lambda its=its: odometry.heard_ns == its // 1000 * 1000)
     assert odometry.refusal is None and odometry.frame == "odom"
