@@ -103,16 +103,18 @@ class Activation:
 
         Raises Ended where the process has to end.
         """
-        waited_s = self.worker.waited_s()
+        waited_s = self.inbox.waited_s()
         if not self.watchdog.hangs(waited_s, self._queues.longest_s(), time.monotonic()):
             return ""
         problem = f"an image has waited {waited_s:.0f} s for its verdict: {self.worker.place()}"
-        hand = self.worker.abandon()
+        hand = self.inbox.dismiss()
         if hand is not None:
             self._fail(hand, problem)
         if self.watchdog.ends(problem, self.verdicts.processed):
             raise Ended(problem)
-        self.worker = self._worker()
+        lost, self.worker = self.worker.lost, self._worker()
+        if lost:
+            self.worker.relocalize()
         self.worker.start()
         return problem
 

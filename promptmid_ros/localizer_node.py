@@ -200,7 +200,7 @@ class LocalizerNode(LifecycleNode):
         fix = in_time(outcome.fix, latency, setup.settings.most_fix_age_ms)
         activation.last = replace(outcome, fix=fix)
         judged = Judged(fix.stamp_ns, fix, outcome.processing_ms, latency, outcome.arrival.dropped, camera=outcome.camera)
-        activation.told = setup.outputs.publish(judged, setup.localizer.reference)
+        activation.told = setup.outputs.publish(judged, outcome.reference)
         activation.verdicts.add(str(fix.reason), fix.accepted, outcome.processing_ms, latency)
 
     def _fail(self, arrival: Arrival, trace: str) -> None:

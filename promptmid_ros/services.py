@@ -85,9 +85,9 @@ class Services:
         if setup is None or last is None:
             return _answer(response, False, "no image has been processed yet")
         folder = setup.settings.snapshots or Path(rclpy.logging.get_logging_directory()) / "promptmid_snapshots"
-        reference, upkeep = setup.localizer.reference, setup.settings.upkeep
+        upkeep = setup.settings.upkeep
         try:
-            saved = await self._saving.result(lambda: save_snapshot(folder, last, reference, upkeep), upkeep.service_timeout_s)
+            saved = await self._saving.result(lambda: save_snapshot(folder, last, upkeep), upkeep.service_timeout_s)
         except InputError as error:
             return _answer(response, False, str(error))
         return _answer(response, True, str(saved))

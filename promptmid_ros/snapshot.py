@@ -17,14 +17,13 @@ from promptmid_core.files import writing
 from promptmid_core.folders import put
 from promptmid_core.geometry import Pose, Prior
 from promptmid_core.localization.upkeep import Upkeep
-from promptmid_core.refmap import ReferenceMap
 from promptmid_ros.worker import Outcome
 
 CURE = "set snapshot_dir to a writable folder"
 UNFINISHED = ".unfinished-"
 
 
-def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap, upkeep: Upkeep) -> Path:
+def save_snapshot(folder: Path, outcome: Outcome, upkeep: Upkeep) -> Path:
     """Write `frame.png`, `arrays.npz` (patch, valid, seen, found, weight) and `verdict.json` into a new folder below `folder`,
     whole or not at all, for its user's eyes only.
 
@@ -37,7 +36,7 @@ def save_snapshot(folder: Path, outcome: Outcome, reference: ReferenceMap, upkee
         folder.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             return target
-        files = _files(outcome, reference)
+        files = _files(outcome)
         _check_room(folder, sum(len(content) for content in files.values()), upkeep)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         try:
@@ -60,7 +59,7 @@ def _check_room(folder: Path, size: int, upkeep: Upkeep) -> None:
                          "much; move them away or raise snapshots_most_mb")
 
 
-def _files(outcome: Outcome, reference: ReferenceMap) -> dict[str, bytes]:
+def _files(outcome: Outcome) -> dict[str, bytes]:
     """The content of each file by its name."""
     files: dict[str, bytes] = {}
     fix, frame = outcome.fix, outcome.frame
@@ -76,12 +75,12 @@ def _files(outcome: Outcome, reference: ReferenceMap) -> dict[str, bytes]:
         stream = BytesIO()
         np.savez_compressed(stream, allow_pickle=False, **arrays)
         files["arrays.npz"] = stream.getvalue()
-    files["verdict.json"] = (json.dumps(_verdict(outcome, reference), indent=2) + "\n").encode(errors="surrogateescape")
+    files["verdict.json"] = (json.dumps(_verdict(outcome), indent=2) + "\n").encode(errors="surrogateescape")
     return files
 
 
-def _verdict(outcome: Outcome, reference: ReferenceMap) -> dict[str, Any]:
-    fix, frame = outcome.fix, outcome.frame
+def _verdict(outcome: Outcome) -> dict[str, Any]:
+    fix, frame, reference = outcome.fix, outcome.frame, outcome.reference
     candidate = fix.candidate
     camera = frame.camera if frame else None
     return {

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,10 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 
 import pyproj
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
+from plain_messages import filled
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -47,20 +47,6 @@ TO_MAP = pyproj.Transformer.from_crs("EPSG:4326", FRAME.crs, always_xy=True)
 KINDS = {"localizer/pose": PoseWithCovarianceStamped, "localizer/navsat_fix": NavSatFix,
          "localizer/match_diagnostics": DiagnosticArray, "odometry": Odometry}
 PROGRAM = "import sys\nfrom promptmid_ros.autopilot import program\nsys.exit(program.mavlink())"
-
-
-def filled(kind: Any, source: Any) -> Any:
-    """A message of rclpy with what a plain object of the same names holds."""
-    message = kind()
-    for name, value in vars(source).items():
-        if isinstance(value, SimpleNamespace):
-            setattr(message, name, filled(type(getattr(message, name)), value))
-        elif kind is DiagnosticArray:
-            pairs = [KeyValue(key=pair.key, value=pair.value) for pair in value[0].values]
-            message.status = [DiagnosticStatus(values=pairs)]
-        else:
-            setattr(message, name, value)
-    return message
 
 
 class Mavlink:

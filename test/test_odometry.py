@@ -52,6 +52,21 @@ def test_one_message_of_another_frame_is_refused_and_two_in_a_row_change_it() ->
     assert odometry.frame == "map" and odometry.refusal is None
 
 
+@pytest.mark.parametrize("stamp", [0, -SECOND])
+def test_odometry_without_a_time_is_refused_and_costs_nothing_that_is_kept(stamp: int) -> None:
+    odometry = Odometry(Rig())
+    fill(odometry, START, START + 2 * SECOND)
+    kept, heard = odometry.at(START + SECOND)[0].pose, odometry.heard_ns
+    for _ in range(3):
+        odometry.add(message(stamp))
+    assert odometry.refusal is not None and odometry.refusal.reason is Reason.PRIOR_INVALID
+    assert "fill header.stamp" in str(odometry.refusal)
+    assert odometry.at(START + SECOND)[0].pose is kept and odometry.heard_ns == heard
+    alone = Odometry(Rig())
+    alone.add(message(stamp))
+    assert "no odometry could be used; the first: odometry has stamp zero" in str(refused(alone, START))
+
+
 def test_a_position_that_is_no_place_is_refused() -> None:
     odometry = Odometry(Rig())
     odometry.add(message(START, "odom", Pose.from_rpy(np.array([1e200, 0.0, 0.0]), 0, 0, 0)))

@@ -27,7 +27,7 @@ def outcome(number: int = 0) -> Outcome:
     pixels = np.random.default_rng(number).integers(0, 255, (CAMERA.height, CAMERA.width), np.uint8)
     frame = Frame(stamp, pixels, CAMERA)
     fix = localizer.track(localizer.match(frame, Prior(stamp, true_pose(stamp), np.eye(6))))
-    return Outcome(Arrival(None, 0.0, 0), fix, frame, 12.0)
+    return Outcome(Arrival(None, 0.0, 0), fix, frame, 12.0, REFERENCE)
 
 
 def tree(folder: Path) -> list[str]:
@@ -37,34 +37,34 @@ def tree(folder: Path) -> list[str]:
 def test_it_is_its_users_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        saved = save_snapshot(tmp_path / "new" / "shots", outcome(), REFERENCE, Upkeep())
+        saved = save_snapshot(tmp_path / "new" / "shots", outcome(), Upkeep())
     finally:
         os.umask(before)
     assert tree(saved) == ["arrays.npz", "frame.png", "verdict.json"]
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in saved.iterdir())
     assert saved.stat().st_mode & 0o777 == 0o700
     # the same image again is no other snapshot
-    assert save_snapshot(tmp_path / "new" / "shots", outcome(), REFERENCE, Upkeep()) == saved
+    assert save_snapshot(tmp_path / "new" / "shots", outcome(), Upkeep()) == saved
 
 
 def test_no_more_than_so_many(tmp_path: Path) -> None:
     upkeep = Upkeep(snapshots_most=2)
     for number in (0, 1):
-        save_snapshot(tmp_path, outcome(number), REFERENCE, upkeep)
+        save_snapshot(tmp_path, outcome(number), upkeep)
     before = tree(tmp_path)
     with pytest.raises(InputError, match=r"holds 2 snapshots already; move them away or raise snapshots_most$"):
-        save_snapshot(tmp_path, outcome(2), REFERENCE, upkeep)
+        save_snapshot(tmp_path, outcome(2), upkeep)
     assert tree(tmp_path) == before
-    save_snapshot(tmp_path, outcome(2), REFERENCE, Upkeep(snapshots_most=3))
+    save_snapshot(tmp_path, outcome(2), Upkeep(snapshots_most=3))
 
 
 def test_no_more_than_so_many_bytes(tmp_path: Path) -> None:
-    first = save_snapshot(tmp_path, outcome(0), REFERENCE, Upkeep())
+    first = save_snapshot(tmp_path, outcome(0), Upkeep())
     (first / "frame.png").write_bytes(bytes(999_000))
     with pytest.raises(InputError, match=r"holds 1 MB of snapshots.*raise snapshots_most_mb$"):
-        save_snapshot(tmp_path, outcome(1), REFERENCE, Upkeep(snapshots_most_mb=1))
+        save_snapshot(tmp_path, outcome(1), Upkeep(snapshots_most_mb=1))
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
-    save_snapshot(tmp_path, outcome(1), REFERENCE, Upkeep(snapshots_most_mb=2))
+    save_snapshot(tmp_path, outcome(1), Upkeep(snapshots_most_mb=2))
 
 
 def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +79,6 @@ def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"No space left on device.*snapshot_dir"):
-        save_snapshot(tmp_path, outcome(), REFERENCE, Upkeep())
+        save_snapshot(tmp_path, outcome(), Upkeep())
     assert len(written) == 2
     assert tree(tmp_path) == []

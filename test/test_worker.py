@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flights import CAMERA, ODOMETRY_NS, START_NS, KnownLocalizer, image, odometry, stamps, true_pose
+from flights import CAMERA, ODOMETRY_NS, START_NS, KnownLocalizer, PlainMap, image, odometry, stamps, true_pose
 
 from promptmid_core.bags import telemetry
 from promptmid_core.geometry import Prior
@@ -20,7 +20,28 @@ from promptmid_ros.inbox import Arrival, Inbox
 from promptmid_ros.worker import Outcome, Worker
 
 
-class Moody(KnownLocalizer):
+class Flown(KnownLocalizer):
+    """Remembers what it was asked, and is lost once it was asked to search the map, until its track is forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reference, self.lost = PlainMap(), False
+        self.asked: list[str] = []
+
+    @property
+    def searching(self) -> bool:
+        return self.lost
+
+    def reset(self) -> None:
+        self.lost = False
+        self.asked.append("reset")
+
+    def relocalize(self) -> None:
+        self.lost = True
+        self.asked.append("relocalize")
+
+
+class Moody(Flown):
     """Fails on the second image, and takes as long as `pause` says."""
 
     def __init__(self, pause: float = 0.0) -> None:
@@ -93,6 +114,7 @@ def test_the_track_is_forgotten_and_the_localizer_replaced_between_images() -> N
     at.inbox.put(image(stamps(2)[1]))
     wait_for(lambda: len(at.done) == 2)
     assert (first.seen, second.seen) == (1, 1)
+    assert at.done[0].reference is first.reference and at.done[1].reference is second.reference
     assert at.worker.stop(5)
 
 
@@ -127,17 +149,90 @@ def test_settings_are_taken_between_images_and_never_in_the_middle_of_one() -> N
     assert at.worker.stop(5)
 
 
+def idle(localizer: Any) -> Worker:
+    """A worker that has not begun."""
+    return Worker(Inbox(), SimpleNamespace(), localizer, 0.0, lambda _: None, lambda *_: None)  # type: ignore[arg-type]
+
+
+def obeys(worker: Worker) -> Any:
+    """The localizer in use once the worker has done what is asked of it."""
+    while (order := worker._next()) is not None:
+        order()
+    return worker._localizer
+
+
 def test_a_search_of_the_map_is_not_begun_while_one_runs() -> None:
-    lost = SimpleNamespace(searching=False)
-    worker = Worker(Inbox(), SimpleNamespace(), lost, 0.0, lambda _: None, lambda *_: None)  # type: ignore[arg-type]
+    lost = Flown()
+    worker = idle(lost)
     assert worker.relocalize()
     assert not worker.relocalize()
-    lost.searching = True
-    other = Worker(Inbox(), SimpleNamespace(), lost, 0.0, lambda _: None, lambda *_: None)  # type: ignore[arg-type]
-    assert not other.relocalize()
+    obeys(worker)
+    assert not worker.relocalize()
+    assert lost.asked == ["relocalize"]
 
 
-class Hung(KnownLocalizer):
+def test_what_is_asked_is_done_in_its_order_so_that_the_last_word_counts() -> None:
+    """A pose by hand ends a search, and a search that is asked for after it is begun: also while the one before still runs."""
+    here = Flown()
+    worker = idle(here)
+    worker.relocalize()
+    worker.forget()
+    assert not obeys(worker).lost
+    worker.forget()
+    worker.relocalize()
+    assert obeys(worker).lost
+    worker.forget()
+    assert worker.relocalize(), "the search that runs ends with what was asked before"
+    assert obeys(worker).lost
+    assert here.asked == ["relocalize", "reset", "reset", "relocalize", "reset", "relocalize"]
+
+
+@pytest.mark.parametrize("runs", [False, True], ids=["asked for", "that runs"])
+def test_a_search_goes_on_over_a_map_that_is_opened_again(runs: bool) -> None:
+    old, new = Flown(), Flown()
+    worker = idle(old)
+    worker.relocalize()
+    if runs:
+        obeys(worker)
+    worker.use(new)
+    assert not worker.relocalize() and worker.lost
+    assert obeys(worker) is new and new.asked == ["relocalize"]
+    worker.use(after := Flown())
+    worker.forget()
+    assert obeys(worker) is after and not after.lost, "a pose by hand comes after it"
+    worker.use(next_ := Flown())
+    assert obeys(worker) is next_ and next_.asked == [], "who is not lost is not looked for"
+
+
+def test_what_is_asked_while_something_asked_is_done_is_done_too() -> None:
+    """The race that flags have: a second map, set while the first is taken up, was taken for done."""
+    first, second = Flown(), Flown()
+    worker = idle(Flown())
+    worker.use(first)
+    order = worker._next()
+    assert order is not None
+    worker.use(second)
+    worker.relocalize()
+    order()
+    assert worker._localizer is first and worker.lost
+    assert obeys(worker) is second and second.lost
+
+
+def test_what_fails_of_all_that_is_asked_costs_an_image_and_not_the_rest() -> None:
+    at = make(localizer := Moody())
+    localizer.take = lambda options: 1 / 0  # type: ignore[attr-defined]
+    at.worker.take(Settings.read(DEFAULTS))
+    at.worker.relocalize()
+    at.worker.start()
+    at.inbox.put(image(stamps(1)[0]))
+    wait_for(lambda: at.failed)
+    at.inbox.put(image(stamps(2)[1]))
+    wait_for(lambda: at.done)
+    assert "ZeroDivisionError" in at.failed[0][1] and localizer.asked == ["relocalize"]
+    assert at.worker.stop(5)
+
+
+class Hung(Flown):
     """Does not return from the first image until it is let go."""
 
     def __init__(self) -> None:
@@ -160,10 +255,10 @@ def test_one_that_is_abandoned_gives_its_image_back_and_moves_nothing_any_more()
     first, second = stamps(2)
     at.inbox.put(image(first))
     wait_for(lambda: at.inbox.taken == 1)
-    wait_for(lambda: at.worker.waited_s() > 0.1)
+    wait_for(lambda: at.inbox.waited_s() > 0.1)
     assert at.worker.place().startswith("its thread is at work in worker.py:")
     assert at.worker.place().endswith("(match)")
-    hand = at.worker.abandon()
+    hand = at.inbox.dismiss()
     assert hand.message.header.stamp == image(first).header.stamp
     other = Worker(at.inbox, at.intake, sound, 0.05, at.done.append, lambda *_: None)
     other.start()
@@ -174,19 +269,8 @@ def test_one_that_is_abandoned_gives_its_image_back_and_moves_nothing_any_more()
     assert [outcome.fix.stamp_ns for outcome in at.done] == [second]
     assert at.failed == []
     assert hung.tracked == 0
-    assert other.waited_s() == 0.0
+    wait_for(lambda: at.inbox.waited_s() == 0.0)
     assert other.stop(5)
-
-
-def test_an_image_waits_from_when_it_is_taken_or_where_none_takes_it_from_when_the_inbox_was_filled() -> None:
-    at = make(Moody())
-    assert at.worker.waited_s() == 0.0
-    at.inbox.put(image(stamps(1)[0]))
-    time.sleep(0.05)
-    before = at.worker.waited_s()
-    at.inbox.put(image(stamps(2)[1]))
-    assert at.worker.waited_s() >= before >= 0.05
-    assert at.worker.place() == "its thread has ended"
 
 
 @pytest.mark.parametrize("what", ["publish", "fail", "both"])

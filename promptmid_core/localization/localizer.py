@@ -12,7 +12,7 @@ from promptmid_core.errors import InputError, Refusal
 from promptmid_core.geometry import ChannelGroup, Measure, Prior, Terrain, boresight_point
 from promptmid_core.localization.closely import Closely
 from promptmid_core.localization.expectation import Expectation
-from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, GroundPoint
+from promptmid_core.localization.fix import Beside, Candidate, Fix, Frame, GroundPoint, State
 from promptmid_core.localization.hypothesis import FrameMatcher, Hypothesis
 from promptmid_core.localization.integrity import check_frame, check_halves, check_place, check_plausible
 from promptmid_core.localization.options import PARAMETERS, Options
@@ -65,6 +65,11 @@ class Localizer:
     def searching(self) -> bool:
         """Whether the next frame is looked for on all of the map."""
         return self._track.seeks
+
+    @property
+    def lost(self) -> bool:
+        """Whether the aircraft is lost, so that whoever goes on in place of this has to search all of the map too."""
+        return self._track.state is State.LOST
 
     def expect(self, frame: Frame, prior: Prior) -> Expectation | Anywhere:
         """Return where a frame is expected, by the prior and by all frames before. Raises Refusal where that is nowhere."""

@@ -51,6 +51,7 @@ class Odometry:
         stamp = stamp_ns(message.header)
         with self._came:
             try:
+                _check_stamp(stamp)
                 self._check_frames(message)
                 prior, self.unstated = self._prior(message)
                 if message.header.frame_id != self.frame:
@@ -64,15 +65,18 @@ class Odometry:
                 self._settle()
             except Refusal as refusal:
                 self._refuse(stamp, refusal)
-            self._heard_ns = stamp
-            self._came.notify_all()
+            self._hear(stamp)
 
     def refuse(self, stamp: int, refusal: Refusal) -> None:
         """Remember why a message of this stamp, from which odometry was to be made, cannot be used."""
         with self._came:
             self._refuse(stamp, refusal)
+            self._hear(stamp)
+
+    def _hear(self, stamp: int) -> None:
+        if stamp > 0:
             self._heard_ns = stamp
-            self._came.notify_all()
+        self._came.notify_all()
 
     def _refuse(self, stamp: int, refusal: Refusal) -> None:
         self.refusal = refusal.anew()
@@ -194,6 +198,13 @@ class Odometry:
             except Refusal:
                 odometry = self._buffer.at(self._buffer.newest_ns)
             self._anchor = Anchor.by_hand(given, odometry, _flown(odometry), self._rig.drift)
+
+
+def _check_stamp(stamp: int) -> None:
+    """Two messages without a time would look like a clock set anew, and cost all that is kept."""
+    if stamp <= 0:
+        raise Refusal(Reason.PRIOR_INVALID, "odometry has stamp zero, which is no time to find it by; its publisher has to fill "
+                                            "header.stamp")
 
 
 def _flown(odometry: Prior) -> float:
