@@ -59,6 +59,11 @@ def add(commands: Any) -> None:
                         help="make damaged files again from the map's own inputs; a mosaic's in any order")
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
+    settle = command(of_map, "set", _map_set, "tell a finished map what nobody told when it was built",
+                     "promptmid map set la_map --acquired 2023-05-01")
+    settle.add_argument("map", type=Path, metavar="MAP", help="the map without its regions, or the folder of one")
+    settle.add_argument("--acquired", type=time_of_acquisition, required=True, metavar="DAY",
+                        help="when its SAR image was taken, UTC, as 2023-05-01 or 2023-05-01T12:00:00Z")
     add_audit(of_map)
     add_fetch(of_map)
     add_pack(of_map)
@@ -202,6 +207,13 @@ def _map_verify(args: argparse.Namespace) -> int:
               file=sys.stderr)
     print(f"{args.map}: whole", file=sys.stderr)
     return 0
+
+
+def _map_set(args: argparse.Namespace) -> None:
+    from promptmid_core.refmap.build import tell_acquired
+
+    tell_acquired(args.map, args.acquired)
+    print(f"{args.map}: taken {args.acquired}")
 
 
 def _map_preview(args: argparse.Namespace) -> None:
