@@ -125,9 +125,9 @@ def _sar_options(option: Any) -> None:
 def _map_build(args: argparse.Namespace) -> None:
     from promptmid_core.refmap.build import Crew, Sources, build_map
 
-    options = _given(args, args.descriptor)
+    options, rasters = _given(args, args.descriptor), _unpacked(args.sar)
     with Bar("map", "tile") as progress:
-        built = build_map(Sources(args.sar, args.landcover, args.dem), args.out, options,
+        built = build_map(Sources(rasters, args.landcover, args.dem), args.out, options,
                           Crew(args.scheduler, args.workers, progress))
     _tell(args.out, built)
 
@@ -136,11 +136,17 @@ def _map_append(args: argparse.Namespace) -> None:
     from promptmid_core.refmap import ReferenceMap
     from promptmid_core.refmap.build import Crew, Sources, append_region
 
-    options = _given(args, args.descriptor or ReferenceMap.open(args.map).descriptor_name)
+    options, rasters = _given(args, args.descriptor or ReferenceMap.open(args.map).descriptor_name), _unpacked(args.sar)
     with Bar("region", "tile") as progress:
-        built = append_region(args.map, Sources(args.sar, args.landcover, args.dem), options,
+        built = append_region(args.map, Sources(rasters, args.landcover, args.dem), options,
                               Crew(args.scheduler, args.workers, progress), args.name)
     _tell(built.path, built)
+
+
+def _unpacked(rasters: list[Path]) -> list[Path]:
+    from promptmid_core.products import unpacked
+
+    return [unpacked(path, say) for path in rasters]
 
 
 def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
@@ -190,8 +196,9 @@ def _map_verify(args: argparse.Namespace) -> int:
     from promptmid_core.refmap.build import Crew, Sources, repair_map
 
     if args.repair:
+        rasters = _unpacked(args.repair)
         with Bar("repair", "tile") as progress:
-            for name in repair_map(args.map, Sources(args.repair, args.landcover, args.dem), crew=Crew(progress=progress)):
+            for name in repair_map(args.map, Sources(rasters, args.landcover, args.dem), crew=Crew(progress=progress)):
                 print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
     unfinished = [] if damaged else list(unfinished_regions(args.map))
