@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import radians, tan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from safes import LINES, SAMPLES, place, write_safe
 from small_maps import BoxMean
 from test_placement import RPCS
 
+from promptmid_core.audit.source import source
+from promptmid_core.cli.mapaudit import _sources
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, RasterView, covering_grid, map_frame
@@ -26,6 +29,7 @@ from promptmid_core.georaster.source import opened
 from promptmid_core.georaster.undulation import ANYWHERE_SIGMA_M, Undulation, to_ellipsoid
 from promptmid_core.refmap import map_info, unsure_datum
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map, repair_map
+from promptmid_core.refmap.format.parts import GridOptions
 from promptmid_core.refmap.sar import SarProduct
 
 EGM2008, ABOVE_ELLIPSOID, SILENT = "EPSG:4326+3855", "EPSG:4979", "EPSG:4326"
@@ -116,6 +120,29 @@ def test_rational_polynomials_take_heights_above_the_ellipsoid(tmp_path: Path) -
             places.append((view.datum_error(), *view._positions(source, 0, 0, grid.width, grid.height)))
     assert places[0][0] == places[1][0] == 0 < places[2][0]
     assert np.abs(places[0][1] - places[1][1]).max() < 1e-6 and np.abs(places[0][2] - places[1][2]).max() < 1e-6
+
+
+def test_an_audit_holds_the_map_against_a_raster_that_heights_have_placed(tmp_path: Path, caplog: Any) -> None:
+    path = write(tmp_path / "sar.tif", speckle(), crs=None, transform=Affine.identity(), rpcs=RPCS)
+    dem = write(tmp_path / "dem.tif", np.full((80, 80), 772.0, np.float32), (EGM2008, -118.34, 34.09, 1e-3))
+    frame = map_frame(path)
+    told = SimpleNamespace(options=GridOptions(None, None, GEOID_M), vertical_datum="EGM2008 height",
+                           sar=SimpleNamespace(product=SarProduct()))
+    reference: Any = SimpleNamespace(path=path, frame=frame, grid=covering_grid(path, frame), header=told)
+    args: Any = SimpleNamespace(kind="sar", dem=dem, incidence_deg=None, look_deg=None)
+    # nothing tells how the radar of the map looked, and the DEM has its part all the same
+    (against,) = _sources([path], args, reference)
+    lifted = RasterView.of(path, frame, like=reference.grid, kind="sar", dem=dem, geoid_m=GEOID_M)
+    window = (80, 80, 60, 60)
+    amplitude, wanted = against.read(*window), lifted.read(*window)
+    assert wanted.valid.mean() > 0.5 and (amplitude.valid == wanted.valid).all() and not caplog.text
+    assert np.corrcoef(amplitude.image[wanted.valid], wanted.image[wanted.valid])[0, 1] > 0.9999
+    assert against.lifted
+    assert not source(path, reference, "sar").lifted and "give --dem" in caplog.text
+    told.options = GridOptions(None, None)
+    assert source(path, reference, "sar", dem).lifted and "count from" in caplog.text
+    with pytest.raises(InputError, match="how its radar looked"):
+        _sources([], args, reference)
 
 
 def test_a_map_tells_what_its_heights_count_from_and_states_what_is_left_open(safe: Path, tmp_path: Path) -> None:
