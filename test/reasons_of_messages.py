@@ -65,7 +65,7 @@ def judged(over: Overflight, *images: Any, odometry: Sequence[Any] | None = None
 
 @pair(Reason.STAMP_ZERO)
 def an_image_of_no_time(over: Overflight) -> tuple[Verdict, Verdict]:
-    early = around(over, 0, 100 * MS, stamp=0)
+    early = around(over, 0, 100 * MS, stamp=1)
     return judged(over, raw(over, 0), odometry=early), judged(over, raw(over, 1), odometry=early)
 
 

@@ -19,12 +19,15 @@ from promptmid_core.bags.topics import Part, Topics
 from promptmid_core.cli import main
 from promptmid_core.descriptors import load
 from promptmid_core.errors import InputError
+from promptmid_core.geometry import Grid
 from promptmid_core.localization.localizer import Localizer
 from promptmid_core.outputs.health_keys import HEALTH, Configured, Health
 from promptmid_core.outputs.keys import OK, WARN, level, values_of
-from promptmid_core.refmap import ReferenceMap, map_info
+from promptmid_core.refmap import ReferenceMap, map_info, verify_map
 from promptmid_core.refmap.age import CHANGED_PX2, SEASON_PX2, Age, age_of, changed_px, season
-from promptmid_core.refmap.build import BuildOptions, Sources, build_map, repair_map
+from promptmid_core.refmap.build import BuildOptions, Sources, build_map, repair_map, tell_acquired, write_offset
+from promptmid_core.refmap.format.manifest import Manifest
+from promptmid_core.refmap.format.offset import AuditedFlight, OffsetFacts
 from promptmid_core.refmap.sar import SarProduct
 from promptmid_core.replay.run import replay
 
@@ -98,6 +101,35 @@ def test_the_node_warns_of_another_season_all_through_the_flight(scene: Scene) -
     assert told(10, TAKEN) == ({"map_age_days": 10, "map_season_days": 10}, OK)
     assert told(150, TAKEN) == ({"map_age_days": 150, "map_season_days": 150}, WARN)
     assert told(150) == ({"map_age_days": None, "map_season_days": None}, OK)
+
+
+def test_a_finished_map_is_told_its_day_and_is_as_if_built_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sar, told, built = write(tmp_path / "sar.tif", speckle(256, 256)), tmp_path / "told", tmp_path / "built"
+    for path, product in ((told, SarProduct()), (built, SarProduct(acquired=TAKEN))):
+        build_map(Sources(sar), path, BuildOptions(BoxMean(), product))
+    facts = OffsetFacts(Grid(0.0, 0.0, 320.0, 3, 2), 5.0, 400.0, (AuditedFlight("flight", 9),), "2025-08-01T00:00:00+00:00")
+    write_offset(told, facts, np.full((4, 2, 3), 2.0, np.float32))
+    # cut off before the manifest is written: damaged, until it is told again, be it another day
+    with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+        cut.setattr(Manifest, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        tell_acquired(told, "2024-01-01T00:00:00Z")
+    assert verify_map(told)
+    assert main(["map", "set", str(told), "--acquired", TAKEN]) == 0
+    assert verify_map(told) == [] and map_info(told)["acquired"] == [TAKEN]
+    assert (told / "zarr.json").read_bytes() == (built / "zarr.json").read_bytes()
+    ours, theirs = (Manifest.read(path) for path in (told, built))
+    assert (ours.files, ours.content) == (theirs.files, theirs.content)
+    assert ReferenceMap.open(told)._stored.offset is not None
+    assert map_info(told)["offset"]["flights"][0]["bag"] == "flight"
+
+
+def test_what_is_no_map_or_no_time_is_told_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a map"):
+        tell_acquired(tmp_path, TAKEN)
+    build_map(Sources(write(tmp_path / "sar.tif", speckle(256, 256))), tmp_path / "map", BuildOptions(BoxMean()))
+    with pytest.raises(InputError, match="no time of acquisition"):
+        tell_acquired(tmp_path / "map", "yesterday")
+    assert verify_map(tmp_path / "map") == []
 
 
 def test_the_day_is_told_by_an_option_where_no_metadata_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from rasterio.transform import Affine
 from safes import LINES, SAMPLES, place, write_safe
 from small_maps import BoxMean
 
+from promptmid_core.cli import main
 from promptmid_core.errors import InputError
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import RasterView, check_raster, covering_grid, map_frame, raster_identity, resample
 from promptmid_core.georaster.proj import transformer
 from promptmid_core.georaster.source import opened
-from promptmid_core.products import Acquisition, acquisition_of
+from promptmid_core.products import Acquisition, acquisition_of, unpacked
 from promptmid_core.refmap import map_info
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map, repair_map
 from promptmid_core.refmap.sar import SarProduct
@@ -101,9 +103,45 @@ def test_a_product_is_told_by_all_that_is_read_of_it(safe: Path, tmp_path: Path)
     assert raster_identity(copy) != raster_identity(safe)
 
 
-def test_a_product_that_is_still_packed_is_told_to_be_unpacked(safe: Path, tmp_path: Path) -> None:
-    packed = Path(shutil.make_archive(str(tmp_path / safe.stem), "zip", safe.parent, safe.name))
-    with pytest.raises(InputError, match=r"zip archive.*unpack it.*NAME\.SAFE"):
+def pack(file: Path, safe: Path) -> Path:
+    """The product in a zip file, as agencies deliver it, with what nobody needs."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in sorted(safe.rglob("*")):
+            archive.write(member, f"{safe.name}/{member.relative_to(safe)}")
+        archive.writestr(f"{safe.name}/preview/quick-look.png", b"picture")
+        archive.writestr(f"{safe.name}/annotation/../../evil.xml", b"<a/>")
+    return file
+
+
+def test_a_product_that_is_still_packed_is_unpacked_beside_its_file(safe: Path, tmp_path: Path) -> None:
+    packed, said = pack(tmp_path / "S1A.zip", safe), list[str]()
+    folder = unpacked(packed, said.append)
+    assert folder == tmp_path / safe.name and raster_identity(folder) == raster_identity(safe)
+    assert {path.name for path in tmp_path.iterdir()} == {"S1A.zip", safe.name} and not (folder / "preview").exists()
+    assert unpacked(packed, said.append) == folder and len(said) == 2 and "which stays" in said[0] and "already" in said[1]
+    assert unpacked(safe) == safe
+    # the command takes it as it comes
+    words = ["map", "build", str(packed), str(tmp_path / "map"), "--band", "1", "--descriptor", "structural", "--levels", "1"]
+    assert main(words) == 0 and map_info(tmp_path / "map")["acquired"] == ["2023-05-01T12:00:00Z"]
+    next(folder.rglob("*.tiff")).write_bytes(b"other")
+    with pytest.raises(InputError, match="is another or missing"):
+        unpacked(packed)
+
+
+@pytest.mark.parametrize(("harm", "words"), [
+    (lambda f: f.write_bytes(f.read_bytes()[:-500]), "cut short or damaged"),
+    (lambda f: f.write_bytes(f.read_bytes()[:40_000] + b"other" + f.read_bytes()[40_005:]), "cut short or damaged"),
+    (lambda f: zipfile.ZipFile(f, "w").writestr("A/sar.tif", b"II*"), r"no Sentinel-1 product.*GeoTIFF in it"),
+    (lambda f: zipfile.ZipFile(f, "a").writestr("B.SAFE/manifest.safe", b""), "2 Sentinel-1 products"),
+    (lambda f: zipfile.ZipFile(f, "w").writestr("A.SAFE/manifest.safe", b""), "lacks the annotation"),
+])
+def test_a_packed_product_that_is_not_whole_or_none_is_refused(safe: Path, tmp_path: Path, harm: Any, words: str) -> None:
+    packed = pack(tmp_path / "S1A.zip", safe)
+    harm(packed)
+    with pytest.raises(InputError, match=words) as refusal:
+        unpacked(packed)
+    assert "\n" not in str(refusal.value) and [path.name for path in tmp_path.iterdir()] == ["S1A.zip"]
+    with pytest.raises(InputError):
         check_raster(packed, "sar", (1,))
 
 

@@ -54,6 +54,15 @@ def test_heights_on_a_grid_agree_with_heights_at_points() -> None:
     assert np.abs(terrain.on_grid(grid) - terrain.height(x, y)).max() < 0.6  # remap's 1/32 pixel on the steepest slope
 
 
+@pytest.mark.parametrize("shape", [(40, 50), (1, 30), (20, 1), (1, 1)])
+def test_heights_at_crossings_are_those_at_points(shape: tuple[int, int]) -> None:
+    heights = np.random.default_rng(0).uniform(0, 100, shape).astype(np.float32)
+    terrain = Terrain.of(heights, Grid(5.0, 300.0, 7.3, shape[1], shape[0]))
+    x, y = np.linspace(-50, 500, 77), np.linspace(-100, 350, 83)
+    np.testing.assert_array_equal(terrain.lattice(x, y), terrain.height(*np.meshgrid(x, y)))
+    np.testing.assert_array_equal(Terrain.flat(3.0).lattice(x, y), np.full((83, 77), 3.0))
+
+
 def test_a_camera_that_looks_past_the_ground_is_refused() -> None:
     with pytest.raises(Refusal) as caught:
         boresight_point(CAMERAS["plumb_bob"], Pose.from_rpy(np.array([0, 0, 1000.0]), 0, 1.7, 0), Terrain.flat())

@@ -27,9 +27,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
      "take_r = np.clip(np.arange(r0, int(np.ceil(row[-1])) + 3), 0, rows - 1)"): MORE,
     (TERRAIN, "steps = int(np.clip(2 * run / self.grid.gsd, 4, MOST_STEPS))",
      "steps = int(np.clip( 3 * run / self.grid.gsd, 4, MOST_STEPS))"): "shorter steps find what longer ones do",
-    (TERRAIN, "c, r = np.minimum(col.astype(int), max(cols - 2, 0)), np.minimum(row.astype(int), max(rows - 2, 0))",
-     "c, r = np.minimum(col.astype(int), max(cols - 2, -1)), np.minimum(row.astype(int), max(rows - 2, 0))"):
-        "of one column, -1 is the same as 0",
     (DEPENDENCE, "pivot = np.maximum(matrices[i, i], np.float32(RIDGE / 1000))",
      "pivot = np.maximum(matrices[i, i], np.float32(RIDGE / 1001))"): "only keeps a logarithm finite",
     (SEARCH, "radius = sharp.shape[0] // 2", "radius = sharp.shape[ 1] // 2"): SQUARE,

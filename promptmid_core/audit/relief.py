@@ -27,9 +27,7 @@ def relief_source(dem: Path, reference: ReferenceMap, incidence_deg: float | Non
     The backscatter of a slope is taken for the cotangent of its local incidence (Ulander 1996); flat ground is not valid, as it
     foretells nothing. Raises InputError where the DEM cannot be read, or the geometry is not known.
     """
-    told = reference.header.sar.product
-    incidence, look = (given if given is not None else known for given, known in (
-        (incidence_deg, told.incidence_deg), (look_deg, told.look_deg)))
+    incidence, look = geometry(reference, incidence_deg, look_deg)
     if incidence is None or look is None:
         raise InputError(f"{reference.path} does not tell how its radar looked, without which hills foretell nothing of its "
                          "image; give --incidence-deg and --look-deg")
@@ -50,6 +48,12 @@ def relief_source(dem: Path, reference: ReferenceMap, incidence_deg: float | Non
     if not all(part[2:]):
         raise InputError(f"{dem} does not overlap {reference.path}; give a DEM of the same region")
     return Source(str(dem), Modality.SAR, read, part)
+
+
+def geometry(reference: ReferenceMap, incidence_deg: float | None, look_deg: float | None) -> tuple[float | None, float | None]:
+    """Return incidence and look direction in degrees as they are given, else as the map tells, None where neither does."""
+    told = reference.header.sar.product
+    return (told.incidence_deg if incidence_deg is None else incidence_deg), (told.look_deg if look_deg is None else look_deg)
 
 
 def shading(heights: Float32, gsd_m: float, incidence: float, look: float) -> Float32:

@@ -59,6 +59,11 @@ def add(commands: Any) -> None:
                         help="make damaged files again from the map's own inputs; a mosaic's in any order")
     for name in ("landcover", "dem"):
         verify.add_argument(f"--{name}", type=Path, metavar="RASTER.tif", help="for --repair; default: where it lay at the build")
+    settle = command(of_map, "set", _map_set, "tell a finished map what nobody told when it was built",
+                     "promptmid map set la_map --acquired 2023-05-01")
+    settle.add_argument("map", type=Path, metavar="MAP", help="the map without its regions, or the folder of one")
+    settle.add_argument("--acquired", type=time_of_acquisition, required=True, metavar="DAY",
+                        help="when its SAR image was taken, UTC, as 2023-05-01 or 2023-05-01T12:00:00Z")
     add_audit(of_map)
     add_fetch(of_map)
     add_pack(of_map)
@@ -82,6 +87,8 @@ def _build_options(parser: argparse.ArgumentParser, descriptor: str | None, stor
     option("--embeddings", metavar="ENCODER",
            help="text embeddings of the prompts: minilm or clip:FOLDER; default: what the descriptor needs")
     option("--dem", type=Path, metavar="DEM.tif", help=FLAT_GROUND)
+    option("--geoid-height-m", type=float, metavar="N", help="how far what the heights of --dem count from lies above the "
+           "ellipsoid, where they place the raster; default: as its vertical datum tells")
     option("--descriptor", default=descriptor, metavar="NAME",
            help=f"promptmid, structural, or promptmid:FOLDER of a trained profile; default: {descriptor or 'that of the map'}")
     option("--model", type=Path, metavar="CONFIG.yaml", help=MODEL)
@@ -118,9 +125,9 @@ def _sar_options(option: Any) -> None:
 def _map_build(args: argparse.Namespace) -> None:
     from promptmid_core.refmap.build import Crew, Sources, build_map
 
-    options = _given(args, args.descriptor)
+    options, rasters = _given(args, args.descriptor), _unpacked(args.sar)
     with Bar("map", "tile") as progress:
-        built = build_map(Sources(args.sar, args.landcover, args.dem), args.out, options,
+        built = build_map(Sources(rasters, args.landcover, args.dem), args.out, options,
                           Crew(args.scheduler, args.workers, progress))
     _tell(args.out, built)
 
@@ -129,11 +136,17 @@ def _map_append(args: argparse.Namespace) -> None:
     from promptmid_core.refmap import ReferenceMap
     from promptmid_core.refmap.build import Crew, Sources, append_region
 
-    options = _given(args, args.descriptor or ReferenceMap.open(args.map).descriptor_name)
+    options, rasters = _given(args, args.descriptor or ReferenceMap.open(args.map).descriptor_name), _unpacked(args.sar)
     with Bar("region", "tile") as progress:
-        built = append_region(args.map, Sources(args.sar, args.landcover, args.dem), options,
+        built = append_region(args.map, Sources(rasters, args.landcover, args.dem), options,
                               Crew(args.scheduler, args.workers, progress), args.name)
     _tell(built.path, built)
+
+
+def _unpacked(rasters: list[Path]) -> list[Path]:
+    from promptmid_core.products import unpacked
+
+    return [unpacked(path, say) for path in rasters]
 
 
 def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
@@ -145,18 +158,18 @@ def _given(args: argparse.Namespace, descriptor: str) -> BuildOptions:
     product = SarProduct(args.sar_scale, args.band, args.combine, args.multilook, args.speckle, args.looks,
                          args.terrain_corrected, args.incidence_deg, args.look_deg, args.acquired)
     return BuildOptions(load(with_model(descriptor, args.model), threads=1), product, args.landcover_table, args.embeddings,
-                        args.crs, args.gsd, args.levels, args.store)
+                        args.crs, args.gsd, args.levels, args.store, args.geoid_height_m)
 
 
 def _tell(path: Path, built: ReferenceMap) -> None:
     from promptmid_core.localization.options import Options
-    from promptmid_core.refmap import few_heights, little_data, seams, small_ground, unsure_place, unsure_relief
+    from promptmid_core.refmap import few_heights, little_data, seams, small_ground, unsure_datum, unsure_place, unsure_relief
 
     print(f"{path}: {built.grid.width}x{built.grid.height} px of {built.gsd:.3f} m, {built.frame.crs}, "
           f"descriptor {built.descriptor_name}")
     patch_px = Options().search.patch_px
     for sentence in (little_data(path), few_heights(path), small_ground(path, patch_px), unsure_place(path),
-                     unsure_relief(path), *seams(path)):
+                     unsure_relief(path), unsure_datum(path), *seams(path)):
         if sentence:
             say(f"warning: {sentence}")
 
@@ -183,8 +196,9 @@ def _map_verify(args: argparse.Namespace) -> int:
     from promptmid_core.refmap.build import Crew, Sources, repair_map
 
     if args.repair:
+        rasters = _unpacked(args.repair)
         with Bar("repair", "tile") as progress:
-            for name in repair_map(args.map, Sources(args.repair, args.landcover, args.dem), crew=Crew(progress=progress)):
+            for name in repair_map(args.map, Sources(rasters, args.landcover, args.dem), crew=Crew(progress=progress)):
                 print(f"{args.map}: {name} made again", file=sys.stderr)
     damaged = verify_map(args.map)
     unfinished = [] if damaged else list(unfinished_regions(args.map))
@@ -200,6 +214,13 @@ def _map_verify(args: argparse.Namespace) -> int:
               file=sys.stderr)
     print(f"{args.map}: whole", file=sys.stderr)
     return 0
+
+
+def _map_set(args: argparse.Namespace) -> None:
+    from promptmid_core.refmap.build import tell_acquired
+
+    tell_acquired(args.map, args.acquired)
+    print(f"{args.map}: taken {args.acquired}")
 
 
 def _map_preview(args: argparse.Namespace) -> None:

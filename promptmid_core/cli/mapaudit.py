@@ -38,7 +38,8 @@ def add_audit(of_map: Any) -> None:
                      "place is trusted; an error of them would be taken for one of the map; default: the map's own scenes alone")
     run.add_argument("--kind", choices=("optical", "sar"), help="what the rasters are; default: optical those of three bands")
     run.add_argument("--dem", type=Path, metavar="DEM.tif",
-                     help="hold the map against the slopes that its radar saw bright and dim")
+                     help="hold the map against the slopes that its radar saw bright and dim; places the pixels of rasters that "
+                          "have rational polynomials or an orbit")
     run.add_argument("--incidence-deg", type=positive_number, metavar="T", help="for --dem, degrees; default: that of the map")
     run.add_argument("--look-deg", type=float, metavar="A", help="for --dem, degrees from north; default: that of the map")
     run.add_argument("--radius-px", type=positive_number, default=48.0, metavar="PX",
@@ -103,11 +104,15 @@ def _opened(path: Path, settings: Settings) -> tuple[ReferenceMap, Descriptor]:
 
 
 def _sources(rasters: Sequence[Path], args: argparse.Namespace, reference: ReferenceMap) -> list[Source]:
-    from promptmid_core.audit.relief import relief_source
+    from promptmid_core.audit.relief import geometry, relief_source
     from promptmid_core.audit.source import source
 
-    found = [source(path, reference, args.kind) for path in rasters]
-    return [*found, relief_source(args.dem, reference, args.incidence_deg, args.look_deg)] if args.dem else found
+    found = [source(path, reference, args.kind, args.dem) for path in rasters]
+    # a DEM that has placed a raster has done its part where nothing tells how the radar of the map looked
+    known = None not in geometry(reference, args.incidence_deg, args.look_deg)
+    if args.dem and (known or not any(raster.lifted for raster in found)):
+        found.append(relief_source(args.dem, reference, args.incidence_deg, args.look_deg))
+    return found
 
 
 def _write(found: Held, reference: ReferenceMap) -> None:

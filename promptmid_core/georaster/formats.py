@@ -40,8 +40,8 @@ def driver_of(path: Path) -> str:
     if path.suffix.lower() == ".hgt" and path.stat().st_size in (2 * side * side for side in HGT_SIDES) and _holds_heights(begin):
         return "SRTMHGT"
     if begin.startswith(ZIP):
-        raise InputError(f"{path} is a zip archive, which is not read; unpack it, and give the GeoTIFF in it, or the folder "
-                         "NAME.SAFE of a Sentinel-1 product")
+        raise InputError(f"{path} is a zip archive, which is not read; 'promptmid map build' unpacks one NAME.zip of a "
+                         "Sentinel-1 product, else unpack it, and give the GeoTIFF in it or the folder NAME.SAFE")
     raise InputError(f"{path} is no raster in a format that is read ({FORMATS}); {CURE}")
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from math import cos, isfinite, nan, radians, sin
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +11,9 @@ from promptmid_core.arrays import Float64
 from promptmid_core.errors import InputError
 from promptmid_core.georaster.frame import MapFrame
 from promptmid_core.georaster.proj import check_pyproj, transformer
+from promptmid_core.georaster.undulation import ELLIPSOIDAL, to_ellipsoid
 
-if TYPE_CHECKING:
-    import pyproj
-
-WGS84, WGS84_3D = "EPSG:4326", "EPSG:4979"
-# ellipsoids whose heights are those of WGS84 to a tenth of a millimetre
-ELLIPSOIDAL = ("ellipsoid WGS 84", "ellipsoid GRS 1980")
+WGS84 = "EPSG:4326"
 NORTHWARD_M = 100.0
 
 
@@ -56,7 +51,7 @@ class Geodetic:
             raise InputError(f"the map's CRS '{frame.crs}' is none that PROJ knows ({error}); build the map again") from error
         self._geod = pyproj.Geod(ellps="WGS84")
         self._ellipsoidal = vertical_datum in ELLIPSOIDAL
-        self._heights = None if self._ellipsoidal else _heights(frame.crs, vertical_datum)
+        self._heights = None if self._ellipsoidal else to_ellipsoid(frame.crs, vertical_datum)
 
     def place(self, x: float, y: float, z: float) -> Place:
         """Turn metres in `map` into WGS84."""
@@ -92,20 +87,3 @@ class Geodetic:
         # a grid axis of azimuth a points to sin(a) east and cos(a) north
         turn = np.array([[cos(azimuth), sin(azimuth), 0.0], [-sin(azimuth), cos(azimuth), 0.0], [0.0, 0.0, 1.0]])
         return np.asarray(turn @ covariance @ turn.T, np.float64)
-
-
-def _heights(crs: str, vertical_datum: str) -> pyproj.Transformer | None:
-    """To ellipsoidal heights, where PROJ knows the datum and has its geoid."""
-    import pyproj
-    from pyproj.exceptions import CRSError, ProjError
-
-    try:
-        with warnings.catch_warnings():
-            # about a missing grid, which is looked at below
-            warnings.simplefilter("ignore", UserWarning)
-            whole = pyproj.crs.CompoundCRS("map", [pyproj.CRS(crs), pyproj.CRS(vertical_datum)])
-            group = pyproj.transformer.TransformerGroup(whole, WGS84_3D, always_xy=True)
-    except (CRSError, ProjError):
-        return None
-    # without the geoid's grid PROJ would pass heights on unchanged
-    return group.transformers[0] if group.transformers and group.best_available else None

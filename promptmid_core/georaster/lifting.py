@@ -11,6 +11,7 @@ from promptmid_core.georaster.positions import Mapping, positions
 
 # of parabolas through three heights this far apart in all; over it the slant range bends by less than a millimetre otherwise
 SPAN_M = 1000.0
+STEP_M, STEP_PX = 100.0, 4.0  # over which what a height moves is measured
 
 
 def lifted(mapping: Callable[[float], Mapping], heights: Float64, col: int, row: int) -> tuple[Float64, Float64]:
@@ -38,3 +39,15 @@ def lifted(mapping: Callable[[float], Mapping], heights: Float64, col: int, row:
             u[here] += weight * across[here]
             v[here] += weight * down[here]
     return u, v
+
+
+def lean(mapping: Callable[[float], Mapping], col: float, row: float, height: float) -> float:
+    """Return by how many pixels of the grid the raster shows a place elsewhere for each metre that it is higher, near a place at
+    this height; 0 where the raster does not reach."""
+    cols, rows = np.array([col, col + STEP_PX, col]), np.array([row, row, row + STEP_PX])
+    low, high = (np.stack(mapping(level)(cols, rows)) for level in (height, height + STEP_M))
+    across = (low[:, 1:] - low[:, :1]) / STEP_PX  # pixels of the raster for one of the grid
+    moved = (high - low)[:, 0] / STEP_M
+    if not np.isfinite([*across.ravel(), *moved]).all() or abs(np.linalg.det(across)) < 1e-9:
+        return 0.0
+    return float(np.hypot(*np.linalg.solve(across, moved)))

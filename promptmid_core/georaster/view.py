@@ -14,12 +14,13 @@ from promptmid_core.geometry import Grid
 from promptmid_core.georaster.covering import covered, own_grid, square_side
 from promptmid_core.georaster.frame import MapFrame, ground_resolution
 from promptmid_core.georaster.kind import PLAUSIBLE, Kind, needs_all_bands, within
-from promptmid_core.georaster.lifting import lifted
+from promptmid_core.georaster.lifting import lean, lifted
 from promptmid_core.georaster.mapping import NOWHERE, columns_round, inside, mapping_to
 from promptmid_core.georaster.pooling import commonest, finer, mean
 from promptmid_core.georaster.positions import positions
 from promptmid_core.georaster.sampling import cubic, nearest
 from promptmid_core.georaster.source import data_bands, holds_integers, opened, read_pixels
+from promptmid_core.georaster.undulation import Undulation
 from promptmid_core.georaster.warping import warp_array, without_step
 
 # above this many source pixels per map pixel interpolation would alias, so pixels are averaged
@@ -72,15 +73,17 @@ class RasterView:
     limits: tuple[float, float]
     shift: tuple[int, int] | None = None  # column and row of the raster's pixel that is the grid's first
     all_bands: bool = False
-    ground: RasterView | None = None  # heights under the grid, where they move the raster's pixels
+    ground: RasterView | None = None  # heights above the ellipsoid, under the grid, where they move the raster's pixels
+    undulation: Undulation | None = None  # of heights, what is added so that they count from the ellipsoid
 
     @staticmethod
     def of(path: Path, frame: MapFrame, gsd: float | None = None, *, resampling: str = "cubic",
            bands: tuple[int, ...] | None = None, like: Grid | None = None, kind: Kind | None = None,
-           dem: Path | None = None) -> RasterView:
+           dem: Path | None = None, geoid_m: float | None = None) -> RasterView:
         """Return the view of a raster; arguments as for `resample`, and its `kind`, which knows what is plausible.
 
-        `dem`: heights of the ground, by which the pixels of a raster are placed that heights move.
+        `dem`: heights of the ground, by which the pixels of a raster are placed that heights move; `geoid_m`: how far what they
+        count from lies above the ellipsoid, by default as the DEM's datum tells.
         """
         own = ground_resolution(path)
         with opened(path) as source:
@@ -94,7 +97,7 @@ class RasterView:
         ratio = grid.gsd / own
         if ratio > AVERAGED_FROM:
             resampling = "mode" if resampling in ("nearest", "mode") else "average"
-        ground = RasterView.of(dem, frame, like=grid, resampling="bilinear", kind="dem") if moved and dem else None
+        ground = above_ellipsoid(dem, frame, grid, geoid_m) if moved and dem else None
         return RasterView(path, frame, grid, bands, resampling, ratio, limits, shift, needs_all_bands(kind), ground)
 
     def read(self, col: int, row: int, width: int, height: int) -> GeoImage:
@@ -110,7 +113,20 @@ class RasterView:
                     down, across = valid[block].shape
                     image[block], valid[block] = self._block(source, col + c, row + r, across, down)
         pixels = image[0] if len(self.bands) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        if self.undulation:
+            pixels = np.where(valid, pixels + self.undulation.at(self.grid, col, row, width, height).astype(np.float32), pixels)
         return GeoImage(pixels, valid, self.grid.cut(col, row, width, height), self.frame)
+
+    def datum_error(self) -> float:
+        """Return the standard deviation in metres of where pixels lie by what is not known of the surface that heights count
+        from; 0 where that is known, or heights move no pixel."""
+        if not self.ground or not self.ground.undulation:
+            return 0.0
+        col, row, width, height = self.part()
+        with opened(self.path) as source:
+            px = lean(lambda level: mapping_to(source, self.frame, self.grid, level), col + width / 2, row + height / 2,
+                      source.placement.height_m)
+        return px * self.grid.gsd * self.ground.undulation.sigma_m
 
     def overlaps(self) -> bool:
         """Return whether the raster's extent holds any of a lattice of points on the grid."""
@@ -227,6 +243,12 @@ class RasterView:
                 valid &= within(values, *self.limits)
             pixels[:, top - row:top - row + down, left - col:left - col + across] = np.where(valid, values, np.nan)
         return pixels
+
+
+def above_ellipsoid(dem: Path, frame: MapFrame, grid: Grid, geoid_m: float | None = None) -> RasterView:
+    """Return the view of a DEM whose heights count from the ellipsoid; `geoid_m` as for `RasterView.of`."""
+    view = RasterView.of(dem, frame, like=grid, resampling="bilinear", kind="dem")
+    return replace(view, undulation=Undulation.of(dem, frame, grid, geoid_m))
 
 
 def _span(positions: Float64, size: int, margin: int, again: int | None = None) -> tuple[int, int]:

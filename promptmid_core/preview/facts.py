@@ -62,7 +62,7 @@ def _scenes(info: dict[str, Any]) -> str:
 
 def _taken(info: dict[str, Any]) -> str:
     if not info["acquired"]:
-        return "unknown; 'promptmid map build --acquired DAY' tells"
+        return f"unknown; 'promptmid map set {info['path']} --acquired DAY' tells it"
     return f"{', '.join(info['acquired'])} ({'option --acquired' if info['sar'].get('acquired') else 'metadata'})"
 
 

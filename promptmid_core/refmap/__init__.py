@@ -7,6 +7,7 @@ from promptmid_core.refmap.info import (
     map_info,
     seams,
     small_ground,
+    unsure_datum,
     unsure_place,
     unsure_relief,
 )
@@ -15,5 +16,5 @@ from promptmid_core.refmap.regions import Region, read_regions, region_path, unf
 
 __all__ = [
     "ReferenceMap", "Region", "few_heights", "land_uses", "little_data", "map_info", "read_regions", "region_path", "seams",
-    "small_ground", "unfinished_regions", "unsure_place", "unsure_relief", "verify_map",
+    "small_ground", "unfinished_regions", "unsure_datum", "unsure_place", "unsure_relief", "verify_map",
 ]

@@ -24,8 +24,8 @@ BUILT = "built-up area"
 LITTLE = 0.2  # of a map's ground
 EPOCH, CLOCK_SET = date(1970, 1, 1), date(2000, 1, 1)
 DAY_NS = 86_400 * 10**9
-UNKNOWN_AGE = ("the age of the map is unknown: neither metadata nor --acquired of 'promptmid map build' told when its SAR image "
-               "was taken")
+UNKNOWN_AGE = ("the age of the map is unknown, as nothing told when its SAR image was taken; tell it with 'promptmid map set MAP "
+               "--acquired DAY'")
 
 
 @dataclass(frozen=True)

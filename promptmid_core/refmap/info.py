@@ -149,6 +149,16 @@ def unsure_relief(path: Path) -> str | None:
     return f"how far hills displace the ground of {path} is unknown: {fact.by}"
 
 
+def unsure_datum(path: Path) -> str | None:
+    """Return a sentence where a map may lie off because nobody knows what the heights of its DEM count from. Raises InputError
+    where the folder is none."""
+    facts = {fact.name: fact for fact in Header.read(path).facts}
+    if "geoid_sigma_m" not in facts:
+        return None
+    return (f"{path} may lie off by {facts['geoid_sigma_m'].value} m, one standard deviation, as its raster was placed by "
+            f"heights that are taken as above the ellipsoid: {facts['geoid_height_m'].by}; then build it again")
+
+
 def _offset(path: Path, header: Header) -> dict[str, Any] | None:
     facts = OffsetFacts.read(path, seal_of(header))
     return None if facts is None else {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from promptmid_core.arrays import Float64, Mask
 from promptmid_core.calibration.camera.model import ROWS, STEPS, UNKNOWNS, Observations, by_pose, by_unknowns, residuals
 
 Indices = NDArray[np.intp]
+Kernel = Callable[[Observations, "Noise"], Float64]
 
 ANYWHERE_M = 3e3  # by which odometry's first position may be wrong
 PLACE, HEIGHT, TILT, YAW = [0, 1], [2], [3, 4], [5]
@@ -78,19 +79,14 @@ class Linear:
 
     def covariance(self, noise: Noise, rows: Indices) -> Float64:
         """Return the covariance (R, R) of what is seen in some rows."""
-        covariance = np.zeros((len(rows), len(rows)))
-        of = rows // ROWS
-        for axes, kernel in self._kernels(noise):
-            by = self.by_error[rows][:, axes]
-            covariance += kernel[np.ix_(of, of)] * (by @ by.T)
-        return covariance + self._white(noise)[np.ix_(rows, rows)] + LEAST_SHARE * np.diag(covariance.diagonal())
+        return Rows.of(self, rows).covariance(noise)
 
     def errors(self, noise: Noise, rows: Indices, left: Float64) -> Float64:
         """Return the likeliest errors (N, 6) of odometry; `left` (R,): the residuals of some rows by the inverse of their
         covariance."""
         errors = np.zeros((len(self.flight), 6))
-        for axes, kernel in self._kernels(noise):
-            errors[:, axes] = kernel[:, rows // ROWS] @ (self.by_error[rows][:, axes] * left[:, None])
+        for axes, kernel in KERNELS:
+            errors[:, axes] = kernel(self.flight, noise)[:, rows // ROWS] @ (self.by_error[rows][:, axes] * left[:, None])
         return errors
 
     def jitter(self, noise: Noise, inverse: Float64, rows: Indices) -> float:
@@ -106,26 +102,71 @@ class Linear:
         beside = rows[:, None] // ROWS == rows[None] // ROWS
         return float((inverse * beside * ((by * rates) @ by.T)).sum())
 
-    def _kernels(self, noise: Noise) -> list[tuple[list[int], Float64]]:
-        """How errors of odometry at two fixes go together (N, N), for each group of axes."""
-        flight = self.flight
-        apart = np.abs(flight.times[:, None] - flight.times[None])
-        share = noise.height * flight.height
-        return [(PLACE, ANYWHERE_M ** 2 + noise.drift ** 2 * wandered(flight.flown - flight.flown.min(), noise.drift_m)),
-                (HEIGHT, flight.height_sigma ** 2 + share ** 2 * np.exp(-apart / noise.height_s)),
-                (TILT, noise.tilt ** 2 * np.exp(-apart / noise.tilt_s)),
-                (YAW, flight.heading_sigma ** 2 + noise.yaw ** 2 * np.exp(-apart / noise.yaw_s))]
-
-    def _white(self, noise: Noise) -> Float64:
+    def stated(self, rows: Indices) -> Float64:
+        """Return the covariance (R, R) that the fixes themselves state of some rows, by their weights."""
         flight = self.flight
         blocks = np.zeros((len(flight), ROWS, ROWS))
-        blocks[:, :2, :2] = noise.ground ** 2 * flight.ground_covariance
-        blocks[:, 2, 2] = noise.heading ** 2 * np.where(np.isfinite(flight.heading_variance), flight.heading_variance, 1.0)
-        blocks[:, 3, 3] = noise.scale ** 2 * np.where(np.isfinite(flight.scale_variance), flight.scale_variance, 1.0)
+        blocks[:, :2, :2] = flight.ground_covariance
+        for row, variance in zip((*HEADING_ROW, *SCALE_ROW), (flight.heading_variance, flight.scale_variance), strict=True):
+            blocks[:, row, row] = np.where(np.isfinite(variance), variance, 1.0)
         blocks /= self.weight[:, None, None]
-        whole = np.zeros((len(flight), ROWS, len(flight), ROWS))
-        whole[np.arange(len(flight)), :, np.arange(len(flight))] = blocks
-        return whole.reshape(len(flight) * ROWS, -1)
+        fix, kind = np.divmod(rows, ROWS)
+        return np.where(fix[:, None] == fix, blocks[fix[:, None], kind[:, None], kind], 0.0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a flight, with what of their covariance is the same under any noise, as many are tried: the `fix` (R,) and the
+    `kind` (R,) of each, the products (R, R) of its derivatives by those errors of odometry that move it at all, and what is
+    `stated` (R, R) by the fixes."""
+
+    flight: Observations
+    fix: Indices
+    kind: Indices
+    products: list[tuple[Kernel, Float64]]
+    stated: Float64
+
+    @staticmethod
+    def of(linear: Linear, rows: Indices) -> Rows:
+        """Return some rows of a linearised flight by their indices."""
+        fix, kind = np.divmod(rows, ROWS)
+        moved = [(kernel, linear.by_error[rows][:, axes]) for axes, kernel in KERNELS]
+        return Rows(linear.flight, fix, kind, [(kernel, by @ by.T) for kernel, by in moved if by.any()], linear.stated(rows))
+
+    def covariance(self, noise: Noise) -> Float64:
+        """Return the covariance (R, R) of what is seen."""
+        covariance = np.zeros(self.stated.shape)
+        for kernel, product in self.products:
+            covariance += kernel(self.flight, noise)[self.fix[:, None], self.fix] * product
+        covariance.flat[::len(covariance) + 1] *= 1 + LEAST_SHARE
+        factors = np.array([noise.ground, noise.ground, noise.heading, noise.scale]) ** 2
+        covariance += factors[self.kind, None] * self.stated
+        return covariance
+
+
+def _place(flight: Observations, noise: Noise) -> Float64:
+    return ANYWHERE_M ** 2 + noise.drift ** 2 * wandered(flight.flown - flight.flown.min(), noise.drift_m)
+
+
+def _height(flight: Observations, noise: Noise) -> Float64:
+    return flight.height_sigma ** 2 + (noise.height * flight.height) ** 2 * _alike(flight, noise.height_s)
+
+
+def _tilt(flight: Observations, noise: Noise) -> Float64:
+    return noise.tilt ** 2 * _alike(flight, noise.tilt_s)
+
+
+def _yaw(flight: Observations, noise: Noise) -> Float64:
+    return flight.heading_sigma ** 2 + noise.yaw ** 2 * _alike(flight, noise.yaw_s)
+
+
+def _alike(flight: Observations, seconds: float) -> Float64:
+    alike: Float64 = np.exp(-np.abs(flight.times[:, None] - flight.times) / seconds)
+    return alike
+
+
+# how errors of odometry at two fixes go together (N, N), for each group of its axes
+KERNELS: tuple[tuple[list[int], Kernel], ...] = ((PLACE, _place), (HEIGHT, _height), (TILT, _tilt), (YAW, _yaw))
 
 
 def wandered(flown: Float64, alike: float) -> Float64:
@@ -151,12 +192,14 @@ def _likeliest(flights: Sequence[Linear], noise: Noise, kinds: Sequence[int], na
     from scipy.optimize import minimize
 
     middle, begun = (np.log([getattr(each, name) for name in names]) for each in (Noise(), noise))
+    parts = [(Rows.of(flight, rows), flight.residual[rows], flight.jacobian[rows] @ before @ flight.jacobian[rows].T)
+             for flight, rows in ((flight, flight.rows(kinds)) for flight in flights) if len(rows)]
 
     def tried(logs: Float64) -> Noise:
         return replace(noise, **dict(zip(names, np.exp(logs).tolist(), strict=True)))
 
     def surprise(logs: Float64) -> float:
-        told = sum(_surprise(flight, tried(logs), kinds, before) for flight in flights)
+        told = sum(_surprise(rows.covariance(tried(logs)) + known, residual) for rows, residual, known in parts)
         return told + float((((logs - middle) / LOOSE) ** 2).sum()) / 2
 
     simplex = begun + STRIDE * np.eye(len(names) + 1, len(names))
@@ -165,18 +208,13 @@ def _likeliest(flights: Sequence[Linear], noise: Noise, kinds: Sequence[int], na
     return tried(best.x)
 
 
-def _surprise(flight: Linear, noise: Noise, kinds: Sequence[int], before: Float64) -> float:
-    """The negative logarithm of the likelihood of a flight's rows of some kinds."""
+def _surprise(covariance: Float64, residual: Float64) -> float:
+    """The negative logarithm of the likelihood of a residual (R,)."""
     from scipy.linalg import solve_triangular
 
-    rows = flight.rows(kinds)
-    if not len(rows):
-        return 0.0
-    jacobian = flight.jacobian[rows]
-    covariance = flight.covariance(noise, rows) + jacobian @ before @ jacobian.T
     try:
         root = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         return 1e12
-    white = solve_triangular(root, flight.residual[rows], lower=True, check_finite=False)
+    white = solve_triangular(root, residual, lower=True, check_finite=False)
     return float(white @ white / 2 + np.log(root.diagonal()).sum())

@@ -17,7 +17,8 @@ class BuildOptions:
     `landcover_table`: whose classes those of the land cover are, as for `ClassTable.load`, or the table itself; `embeddings`: the
     text encoder of the prompts, as for `load_encoder`, by default what the descriptor needs. `crs` and `gsd` (metres) as for
     `laid`; `levels` of the pyramid, by default as for `default_levels`; `store`: the element type of the descriptors, by default
-    float16, in a region that of the map.
+    float16, in a region that of the map. `geoid_height_m`: how far what the heights of the DEM count from lies above the
+    ellipsoid, by default as its vertical datum tells.
     """
 
     descriptor: Descriptor | None = None
@@ -28,3 +29,4 @@ class BuildOptions:
     gsd: float | None = None
     levels: int | None = None
     store: str | None = None
+    geoid_height_m: float | None = None

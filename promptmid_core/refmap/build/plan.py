@@ -21,6 +21,7 @@ from promptmid_core.georaster import (
     vertical_datum,
 )
 from promptmid_core.georaster.placement import GEOTRANSFORM
+from promptmid_core.georaster.view import above_ellipsoid
 from promptmid_core.products import acquisition_of
 from promptmid_core.prompts import ClassTable
 from promptmid_core.prompts.embeddings import TextEncoder, load_encoder
@@ -38,10 +39,10 @@ from promptmid_core.refmap.format.quantisation import STORES
 from promptmid_core.refmap.format.sar import SarReading
 from promptmid_core.refmap.format.vocabulary import VocabularyFacts
 from promptmid_core.refmap.pyramid import default_levels
+from promptmid_core.refmap.sar.displacement import displacement
 from promptmid_core.refmap.sar.known import all_facts, placements
 from promptmid_core.refmap.sar.laying import Laid, laid
-from promptmid_core.refmap.sar.layover import Relief, height_error
-from promptmid_core.refmap.sar.product import NO
+from promptmid_core.refmap.sar.layover import Relief
 from promptmid_core.refmap.sar.told import acquired, completed, told
 
 PRODUCT = "promptmid"  # the descriptor of a map that names none
@@ -73,7 +74,10 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
     said, has_dem = product, dem is not None
     completed(said, facts, has_dem, flat=False).check(has_dem)
     product = completed(said, facts, has_dem, flat=set(placements(rasters.values())) != {GEOTRANSFORM})
-    lain = laid(rasters, product, descriptor.stride, crs=options.crs, gsd=gsd, dem=dem)
+    geoid_m = options.geoid_height_m
+    if geoid_m is not None and not dem:
+        raise InputError("--geoid-height-m tells what the heights of a DEM count from; give --dem too, or leave it out")
+    lain = laid(rasters, product, descriptor.stride, crs=options.crs, gsd=gsd, dem=dem, geoid_m=geoid_m)
     frame, grid = lain.view.frame, lain.view.grid
     levels = default_levels(*grid.shape) if options.levels is None else options.levels
     if levels < 1 or min(grid.shape) >> (levels - 1) < descriptor.stride:
@@ -89,28 +93,25 @@ def _laid_out(out: Path, inputs: dict[str, Path], options: BuildOptions, descrip
         DescriptorIdentity.of(descriptor),
         lain.scale, lain.dtype, SarReading(said, lain.view.bands), 0.0,
         cover is not None, 0, (0.0, 0.0), levels, store, VocabularyFacts.of(vocabulary, table),
-        {name: _identity(path) for name, path in inputs.items()}, GridOptions(options.crs, gsd),
+        {name: _identity(path) for name, path in inputs.items()}, GridOptions(options.crs, gsd, geoid_m),
         tuple(SceneFacts(scene.name, scene.gain_db) for scene in lain.scenes) if len(lain.scenes) > 1 else (),
         overlaps=tuple(OverlapFacts(lain.scenes[each.first].name, lain.scenes[each.second].name, round(each.shift.east, 3),
                                     round(each.shift.north, 3), round(each.shift.sigma, 3)) for each in lain.overlaps),
     )
-    dem_view, relief = None, None
+    dem_view, relief, ground = None, None, None
     if dem:
         # heights are kept about as fine as they came: the largest divisor of a chunk that is no coarser
         steps = [step for step in range(1, 33) if header.chunk_px % step == 0 and step <= max(1.0, 1 / coarse.ratio)]
         header = replace(header, dem_stride=max(steps), dem_range=(heights.minimum, heights.maximum))
         dem_view = RasterView.of(dem, frame, like=header.dem_grid, resampling="bilinear", kind="dem")
-        # what heights have moved back is not off by them
-        if product.incidence_deg is not None and product.terrain_corrected == NO and not lain.lifted:
-            header = replace(header, registration_sigma_m=height_error(dem_view, product.incidence_deg))
+        ground = above_ellipsoid(dem, frame, header.dem_grid, geoid_m)
         if product.incidence_deg is not None and product.look_deg is not None:
             span = heights.maximum - heights.minimum
             relief = Relief(dem_view, header.dem_stride, product.incidence_deg, product.look_deg, span)
-    taken = _transformation(rasters, frame)
-    if taken:
-        sigma = hypot(header.registration_sigma_m, taken.accuracy_m or 0.0)
-        header = replace(header, transformation=taken, registration_sigma_m=sigma)
-    header = replace(header, acquired=acquired(said, acquisitions), facts=all_facts(facts, lain, product, dem_view))
+    displaced, taken = displacement(lain, product, ground), _transformation(rasters, frame)
+    sigma = hypot(displaced.sigma_m, taken.accuracy_m or 0.0 if taken else 0.0)
+    header = replace(header, transformation=taken, registration_sigma_m=sigma, acquired=acquired(said, acquisitions),
+                     facts=all_facts(facts, lain, product, displaced, dem is not None))
     scenes = tuple(replace(scene, sar=replace(scene.sar, relief=relief)) for scene in lain.scenes)
     return TileTask(out, header, descriptor, scenes, cover, vocabulary, dem_view)
 

@@ -92,7 +92,8 @@ def _task(path: Path, header: Header, sources: Sources, descriptor: Descriptor) 
         raise InputError(f"{path} was built with descriptor {header.descriptor.fingerprint}, and this program's is "
                          f"{descriptor.fingerprint}; build the map again")
     words, grid = header.vocabulary, header.options
-    options = BuildOptions(descriptor, header.sar.product, crs=grid.crs, gsd=grid.gsd_m, levels=header.levels, store=header.store)
+    options = BuildOptions(descriptor, header.sar.product, crs=grid.crs, gsd=grid.gsd_m, levels=header.levels, store=header.store,
+                           geoid_height_m=grid.geoid_height_m)
     if words.table:
         options = replace(options, landcover_table=words.table)
     task = plan_build(path, sources, options, words.read(path))

@@ -138,7 +138,7 @@ class Header:
             "store": self.store,
             "vocabulary": self.vocabulary.to_dict(),
             "inputs": dict(self.inputs),
-            "options": asdict(self.options),
+            "options": self.options.to_dict(),
         }
         # what a map does not have is left out, so that maps from before it could have it keep their bytes
         if self.scenes:

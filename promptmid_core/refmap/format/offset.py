@@ -125,6 +125,12 @@ def write(path: Path, header: Header, facts: OffsetFacts, values: Float32) -> No
                 shutil.rmtree(entry)
 
 
+def reseal(path: Path, header: Header, facts: OffsetFacts) -> None:
+    """Have the offset of a map folder name another header as that of its map, in one step. Raises OSError where it cannot be
+    written."""
+    write_sealed(path / OFFSET_FILE, facts.to_dict(seal_of(header)))
+
+
 def read(path: Path, facts: OffsetFacts) -> Float32:
     """Return the values (4, H, W) of an offset. Raises InputError where they are damaged."""
     shape = (len(QUANTITIES), *facts.grid.shape)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, Transformation
 from promptmid_core.georaster.frame import LEAST_PIXEL_M, MOST_PIXEL_M, trouble_of
+from promptmid_core.georaster.undulation import GEOID_M
 from promptmid_core.refmap.format.fields import Fields
 
 # what a map can be at most, so that nothing that goes by its header outgrows a machine
@@ -21,10 +23,20 @@ MOST_SHIFT_PX, MOST_OVERLAPS = 1e3, 2**20  # of scenes on one another
 
 @dataclass(frozen=True)
 class GridOptions:
-    """The CRS and the GSD in metres that were asked for at the build, None where they were left to the program."""
+    """What was asked for at the build, None where it was left to the program: the CRS, the GSD in metres, and how far what the
+    heights of the DEM count from lies above the ellipsoid."""
 
     crs: str | None
     gsd_m: float | None
+    geoid_height_m: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as JSON values."""
+        values = asdict(self)
+        # left out where nobody told it, so that maps from before it could be told keep their bytes
+        if self.geoid_height_m is None:
+            del values["geoid_height_m"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,8 @@ def inputs(fields: Fields) -> dict[str, str]:
 def options(fields: Fields) -> GridOptions:
     """Return the options of a build. Raises InputError where they are none."""
     options = GridOptions(None if fields.empty("crs") else fields.text("crs"),
-                          None if fields.empty("gsd_m") else fields.positive("gsd_m"))
+                          None if fields.empty("gsd_m") else fields.positive("gsd_m"),
+                          fields.number("geoid_height_m", *GEOID_M) if fields.holds("geoid_height_m") else None)
     fields.done()
     return options
 

@@ -53,11 +53,11 @@ class Laid:
 
 
 def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str | None, gsd: float | None,
-         dem: Path | None = None) -> Laid:
+         dem: Path | None = None, geoid_m: float | None = None) -> Laid:
     """Check the SAR rasters of a map, by name, and lay them on one grid. Raises InputError for any that cannot be used.
 
     The first gives the pixels: its GSD, or `gsd` metres, and where they lie; the grid covers all. `stride` is a descriptor cell;
-    `dem` has the heights for rasters whose pixels these move.
+    `dem` has the heights for rasters whose pixels these move, `geoid_m` as for `RasterView.of`.
     """
     first, *others = rasters.values()
     if others:
@@ -65,7 +65,7 @@ def laid(rasters: dict[str, Path], product: SarProduct, stride: int, *, crs: str
     facts, scales = zip(*(checked(path, product) for path in rasters.values()), strict=True)
     frame = map_frame(first, crs, others)
     grid = covering_grid(first, frame, gsd, others)
-    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar", dem=dem),
+    views = [replace(RasterView.of(path, frame, like=grid, bands=product.bands, kind="sar", dem=dem, geoid_m=geoid_m),
                      limits=(fact.minimum, fact.maximum))
              for path, fact in zip(rasters.values(), facts, strict=True)]
     parts = [view.part() for view in views]

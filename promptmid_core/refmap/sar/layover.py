@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, cos, radians, sin, tan
 
 import cv2
@@ -73,14 +73,15 @@ class Relief:
         return np.asarray(fine[first_row:first_row + height, first_col:first_col + width])
 
 
-def height_error(dem: RasterView, incidence_deg: float) -> float:
+def height_error(dem: RasterView, incidence_deg: float, level: float | None = None) -> float:
     """Return the standard deviation in metres of the ground's displacement in a product that was not terrain-corrected.
 
-    A point that stands h above the mean height lies h / tan(incidence) nearer to the radar. Heights are means over at most 512 x
-    512 cells.
+    A point that stands h above `level`, by default the mean height, lies h / tan(incidence) nearer to the radar. Heights are
+    means over at most 512 x 512 cells.
     """
     step = max(1, ceil(max(dem.grid.shape) / SAMPLE))
     coarse = RasterView.of(dem.path, dem.frame, like=dem.grid.every(step), resampling="bilinear", kind="dem")
-    heights = coarse.read(0, 0, coarse.grid.width, coarse.grid.height)
-    known = heights.image[heights.valid]
-    return float(known.std(dtype=np.float64)) / tan(radians(incidence_deg)) if known.size else 0.0
+    heights = replace(coarse, undulation=dem.undulation).read(0, 0, coarse.grid.width, coarse.grid.height)
+    known = heights.image[heights.valid].astype(np.float64)
+    off = known - (known.mean() if level is None else level) if known.size else np.zeros(1)
+    return float(np.sqrt((off ** 2).mean())) / tan(radians(incidence_deg))

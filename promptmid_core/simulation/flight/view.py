@@ -197,7 +197,7 @@ class View:
         assert dem is not None
         parts = max(1, int(np.ceil(dem.gsd / self.grid.gsd)))
         cells = Grid(dem.x, dem.y, dem.gsd / parts, (dem.width - 1) * parts + 1, (dem.height - 1) * parts + 1)
-        return self._near.height(*np.meshgrid(*cells.axes())).astype(np.float32), cells
+        return self._near.lattice(*cells.axes()).astype(np.float32), cells
 
 
 def _around(image: UInt8, col: Float32, row: Float32) -> tuple[UInt8, np.float32, np.float32]:
