@@ -126,6 +126,7 @@ calibrate: install
 # the test processes share the cores, so each keeps to one thread
 test test-long check: export OMP_NUM_THREADS = 1
 test test-long check: export OPENBLAS_NUM_THREADS = 1
+test test-long check: export OPENCV_FOR_THREADS_NUM = 1
 # what pytest makes of the test files, and every module that a test's own processes load, is compiled once and kept
 test test-long check: export PYTHONDONTWRITEBYTECODE =
 # four processes on two cores, as two or so wait for a node at any time; files in the order of test/conftest.py

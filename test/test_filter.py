@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,12 @@ class Sortie:
             yield model.Fix(round(second * 1e9), ground + np.append(error, 0.0), yaw, covariance, DOWN)
 
 
+@cache
+def flown(seed: int, wrong: Wrong) -> Sortie:
+    """A sortie that several tests judge and none changes."""
+    return Sortie(seed=seed, wrong=wrong).fly()
+
+
 def drawn(seed: int) -> tuple[Any, Any, Any, Any]:
     """A way, a pose near which it began, what is beside that, and a pose near which it ended."""
     rng = np.random.default_rng(seed)
@@ -165,7 +172,7 @@ def test_what_dead_reckoning_makes_of_a_belief_is_what_its_error_says() -> None:
 
 @pytest.mark.parametrize("attitude_s", [0.0, 5.0, 60.0, np.inf])
 def test_the_estimate_is_honest_however_long_the_attitude_errs_alike(attitude_s: float) -> None:
-    sorties = [Sortie(seed=seed, wrong=Wrong(attitude_s=attitude_s)).fly() for seed in range(3)]
+    sorties = [flown(seed, Wrong(attitude_s=attitude_s)) for seed in range(3)]
     d2 = np.concatenate([each.distances for each in sorties])
     # the mean is 2 where the filter is honest, here of some ten independent errors; on poses it is 16
     assert d2.mean() < 4.0 and d2.max() < 4.5 ** 2
@@ -184,8 +191,8 @@ def test_independent_poses_of_the_same_flight_make_it_too_sure() -> None:
             tilted = (HEIGHT * np.radians(0.08)) ** 2
             return replace(fix, place=place, covariance=fix.covariance + np.diag([tilted, tilted, 0.0]), sight=None)
 
-    flown = [kind(seed=seed).fly() for kind in (Sortie, Poses) for seed in range(3)]
-    ground, poses = (np.concatenate([each.distances for each in part]) for part in (flown[:3], flown[3:]))
+    sorties = [[flown(seed, Wrong()) for seed in range(3)], [Poses(seed=seed).fly() for seed in range(3)]]
+    ground, poses = (np.concatenate([each.distances for each in part]) for part in sorties)
     assert poses.mean() > 3 * ground.mean()
 
 
@@ -198,7 +205,7 @@ def test_a_boresight_that_is_told_wrong_is_found_in_turns() -> None:
 
 
 def test_a_late_fix_counts_at_its_stamp() -> None:
-    soon, late = Sortie(late_s=0.3).fly(), Sortie(late_s=2.5).fly()
+    soon, late = flown(1, Wrong()), Sortie(late_s=2.5).fly()
     assert late.filter.taken >= soon.filter.taken - 3 and not late.filter.late
     # the graph is the same, only its end is older
     assert late.errors[20:] == pytest.approx(soon.errors[20:], abs=8.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from promptmid_core.replay.run import replay
 pytestmark = pytest.mark.slow
 
 
+@cache
 def flown(scene: Scene) -> list[tuple[Frame, Prior]]:
     recording = Recording(open_bag(scene.bag), scene.reference().frame)
     return [(recording.intake.frame(image.message), recording.intake.odometry.at(image.stamp_ns)[0])

@@ -22,15 +22,16 @@ from promptmid_core.refmap import ReferenceMap, read_regions
 from promptmid_core.refmap.format.manifest import Journal
 from test_map_irregular import instead
 
-path, kind, first, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+path, kinds = Path(sys.argv[1]), sys.argv[2:]
 files = sorted(file for file in path.rglob("*") if file.is_file())
-for file in [*files[first::step], path / "regions.json", path / "building.jsonl"]:
+more = [path / name for name in ("regions.json", "building.jsonl")]
+for file, kind in [*zip(files, kinds * len(files)), *((file, kind) for file in more for kind in kinds)]:
     there = file.exists()
     if there:
         file.rename(path.parent / "sound")
     instead(file, kind)
     name = file.relative_to(path).as_posix()
-    print("at", name, flush=True)
+    print("at", name, kind, flush=True)
     try:
         Journal(path).finished()
     except InputError as refusal:
@@ -78,14 +79,12 @@ def instead(path: Path, kind: str) -> None:
 KINDS = ["pipe", "device", "socket", "folder"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("step", [len(KINDS), pytest.param(1, marks=pytest.mark.long)])
-def test_nothing_waits_for_what_is_no_file(copied_map: Path, kind: str, step: int) -> None:
+@pytest.mark.parametrize("kinds", [KINDS, *(pytest.param([kind], marks=pytest.mark.long) for kind in KINDS)], ids="-".join)
+def test_nothing_waits_for_what_is_no_file(copied_map: Path, kinds: list[str]) -> None:
     """Every kind, and every file: each in the place of its share of them, at length in that of all."""
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    words = [str(copied_map), kind, str(KINDS.index(kind) % step), str(step)]
-    done = subprocess.run([sys.executable, "-c", USES, *words], env=os.environ | {"PYTHONPATH": paths}, capture_output=True,
-                          text=True, check=False, timeout=300)
+    done = subprocess.run([sys.executable, "-c", USES, str(copied_map), *kinds], env=os.environ | {"PYTHONPATH": paths},
+                          capture_output=True, text=True, check=False, timeout=300)
     last = [line for line in done.stdout.splitlines() if line.startswith("at ")][-1]
     assert done.returncode == 0, f"{last}: {done.stderr[-2000:]}"
     assert "done" in done.stdout and "Traceback" not in done.stderr

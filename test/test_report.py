@@ -20,6 +20,7 @@ from promptmid_core.localization.fix import Fix, GroundPoint
 from promptmid_core.localization.tilts import Understated
 from promptmid_core.preview.overview import overview
 from promptmid_core.reasons import MEANINGS, Reason
+from promptmid_core.replay import figures
 from promptmid_core.replay.headline import headline
 from promptmid_core.replay.metrics import summarise
 from promptmid_core.replay.pictures import match_pictures
@@ -59,6 +60,12 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "title", "script"):
             self.text += data
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures stay empty, for tests of what a page says; to draw them is most of its time."""
+    monkeypatch.setattr(figures, "encoded", lambda *_: b"")
 
 
 def fly(path: Path, frames: int = 12, localizer: KnownLocalizer | None = None, truth: bool = True) -> Flight:
@@ -138,6 +145,7 @@ def test_a_bag_without_images(tmp_path: Path) -> None:
     assert not result.images
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_tells_how_far_errors_repeat_and_what_a_plain_filter_makes_of_them(tmp_path: Path) -> None:
     flight = fly(tmp_path, 30, KnownLocalizer(lambda stamp: np.array([4.0, 0, 0, 0, 0, 0])))
     summary, shown = summarise(flight), squeezed(page(flight))
@@ -165,6 +173,7 @@ def test_verdict_names_false_fixes_and_a_covariance_that_does_not_hold(tmp_path:
     assert false.level == "bad" and false.headline.startswith("1 false fix among 60")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_found_of_camera_and_attitude_stands_at_the_top_and_is_a_warning(tmp_path: Path) -> None:
     flight = fly(tmp_path, 30, KnownLocalizer(noisy(30).__getitem__))
     camera, tilt = Suspicion(0.9, -0.4, 0.1, 0.2, True), Understated(0.05, 0.2)
@@ -177,6 +186,7 @@ def test_what_is_found_of_camera_and_attitude_stands_at_the_top_and_is_a_warning
     assert "0.1degreesofattitude" in squeezed(page(flight))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_tells_what_was_believed(tmp_path: Path) -> None:
     flight = fly(tmp_path, 3)
     index = flight.examples[0].index
@@ -195,6 +205,7 @@ def test_every_reason_has_a_meaning() -> None:
     assert all(meaning.endswith(".") for meaning in MEANINGS.values())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flight = fly(tmp_path, 1)
     target = tmp_path / "report.html"
