@@ -178,6 +178,33 @@ def test_a_flight_that_begins_anew_by_another_clock_is_heard() -> None:
     assert its.resets == 1
 
 
+@pytest.mark.parametrize(("seconds", "reason"), [(None, "stamp_zero"), (-3600.0, "stamp_backwards"), (3600.0, "prior_missing")])
+def test_an_image_of_a_stray_stamp_neither_silences_nor_resets(seconds: float | None, reason: str) -> None:
+    its = relay()
+    fly(its, 0.0, 3.0)
+    find(its, 1.0)
+    stray = verdict(seconds or 0.0, reason)
+    if seconds is None:
+        stray.header.stamp.sec = stray.header.stamp.nanosec = 0
+    assert its.add_verdict(stray) is None
+    carried(its, 3.0)
+    find(its, 2.0)
+    carried(its, 3.0)
+    assert its.fix is not None and its.fix.stamp_ns == at(2.0) and its.resets == 0
+
+
+def test_an_image_without_a_time_brings_no_fix_of_before_back() -> None:
+    its = relay()
+    fly(its, 0.0, 3.0)
+    find(its, 1.0)
+    its.add_verdict(verdict(2.6, "ambiguous", "LOST"))
+    stray = verdict(0.0, "stamp_zero", "LOST")
+    stray.header.stamp.sec = stray.header.stamp.nanosec = 0
+    its.add_verdict(stray)
+    find(its, 2.4)
+    assert its.silent(at(3.0)) is Silence.LOST
+
+
 def test_what_cannot_be_believed_is_told_and_costs_nothing_else() -> None:
     its = relay()
     broken = fix_pose(1.0)

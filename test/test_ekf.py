@@ -54,6 +54,22 @@ def test_an_unset_filter_is_not_sure_of_where_it_is(ekf):
     assert np.sqrt(ekf["initial_estimate_covariance"][0]) * 3 > 2048 * 10
 
 
+def test_the_benchmark_publishes_what_the_example_hears(ekf):
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+    from rclpy.signals import SignalHandlerOptions
+
+    from benchmarks.ekf.aircraft import Aircraft
+
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node("aircraft", context=context, enable_rosout=False)
+    Aircraft(node, None)  # type: ignore[arg-type]
+    topics = {publisher.topic_name for publisher in node.publishers}
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    assert topics >= {ekf["pose1"], ekf["odom0"], ekf["imu0"], "/set_pose"}
+
+
 def test_launch_and_parameters_agree_on_who_publishes_the_transform(ekf):
     node = yaml.safe_load((ROOT / "config" / "localizer.yaml").read_text())
     (settings,) = node.values()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from filter_gtsam import Filter
@@ -13,6 +11,7 @@ from filter_model import Belief, Fix, Options
 
 from benchmarks.loop.flight import LongFlight, second_of, stamp_of
 from benchmarks.loop.instruments import fix_of, motion_of, odometry_of, pose_of
+from benchmarks.loop.log import Log
 from benchmarks.loop.sensors import Sensors, Wrong
 from promptmid_core.bags.messages import stamp_ns
 from promptmid_core.localization.intake import Intake
@@ -23,19 +22,6 @@ STEP_S = 0.1
 AHEAD_S = 0.2  # odometry has to bracket its image
 LATE_S = 0.3  # from an image to its fix
 START_M, START_DEG = 60.0, 2.0  # what is stated at the start
-
-
-@dataclass
-class Log:
-    """In seconds of the flight: `states` once a second, errors (2,) in metres and covariances (2, 2) of the place; `jumps` at
-    each update, metres and the longer sigma that was stated before; `reasons` of the images."""
-
-    states: list[tuple[float, Any, Any]] = field(default_factory=list)
-    jumps: list[tuple[float, float, float]] = field(default_factory=list)
-    reasons: list[tuple[float, str]] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        return dict(Counter(reason for _, reason in self.reasons).most_common())
 
 
 class Loop:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.loop.closed import Log
+from benchmarks.loop.log import Log
 from promptmid_core.arrays import Float64
 from promptmid_core.replay.run import D2_95
 

@@ -102,13 +102,15 @@ class Relay:
         return None if newest is None else (now_ns - newest) / 1e9
 
     def _heed(self, verdict: ImageVerdict) -> None:
-        if verdict.stamp_ns < self._newest_ns - ANEW_NS:
+        silence = silence_of(verdict)
+        if silence is Silence.SPEAKING and not verdict.fixed:
+            return  # it takes nothing back, and its stamp may be a stray one
+        if 0 < verdict.stamp_ns < self._newest_ns - ANEW_NS:
             self._silent_ns, self._newest_ns = 0, 0
             self._quiet(Silence.SEARCHING)
         if verdict.stamp_ns <= self._newest_ns:
             return
         self._newest_ns = verdict.stamp_ns
-        silence = silence_of(verdict)
         if silence is not Silence.SPEAKING and not verdict.fixed:
             self._silent_ns = verdict.stamp_ns
             self._quiet(silence)
