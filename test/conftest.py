@@ -1,9 +1,11 @@
 """What tests of several files share."""
 
+import gc
 import logging
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,16 @@ OVER_DDS = re.compile(r"rclpy|harness|launched|rehearsal")
 
 def pytest_configure(config: pytest.Config) -> None:
     finite.SHORT = "not long" in config.option.markexpr
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected lives as long as the run, and is not searched for garbage as it grows."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
