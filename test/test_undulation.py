@@ -26,7 +26,7 @@ from promptmid_core.geometry import Grid
 from promptmid_core.georaster import MapFrame, RasterView, covering_grid, map_frame
 from promptmid_core.georaster.proj import transformer
 from promptmid_core.georaster.source import opened
-from promptmid_core.georaster.undulation import ANYWHERE_SIGMA_M, Undulation, to_ellipsoid
+from promptmid_core.georaster.undulation import ANYWHERE_SIGMA_M, Undulation, _of_thread
 from promptmid_core.refmap import map_info, unsure_datum
 from promptmid_core.refmap.build import BuildOptions, Sources, build_map, repair_map
 from promptmid_core.refmap.format.parts import GridOptions
@@ -52,11 +52,11 @@ def geoid(tmp_path: Path) -> Iterator[None]:
         target.update_tags(TYPE="VERTICAL_OFFSET_GEOGRAPHIC_TO_VERTICAL", target_crs_epsg_code="3855", area_or_point="Point")
         target.set_band_description(1, "geoid_undulation")
         target.update_tags(1, UNITTYPE="metre")
-    to_ellipsoid.cache_clear()
+    _of_thread.cache_clear()
     pyproj.datadir.append_data_dir(str(tmp_path))
     yield
     pyproj.datadir.set_data_dir(there)
-    to_ellipsoid.cache_clear()
+    _of_thread.cache_clear()
 
 
 def dem_at(folder: Path, crs: str, height: float = GROUND_M) -> Path:

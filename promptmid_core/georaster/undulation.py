@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,17 +93,16 @@ class Undulation:
         return f"PROJ has no grid of {self.datum} here; {cure}, or get the grid with 'pyproj sync'"
 
     def _by_grid(self, grid: Grid, cols: Float64, rows: Float64) -> Float64:
-        heights = to_ellipsoid(self.frame.crs, self.datum)
+        heights = _of_thread(self.frame.crs, self.datum, get_ident())
         assert heights is not None, "of() has seen to it"
         x, y = grid.to_map(cols, rows)
         east, north = self.frame.origin
         return np.asarray(heights.transform(x + east, y + north, np.zeros(np.shape(x)))[2], float)
 
 
-@lru_cache(maxsize=16)
 def to_ellipsoid(crs: str, datum: str) -> pyproj.Transformer | None:
     """Return what takes x, y and a height above a vertical datum to longitude, latitude and the height above the WGS84 ellipsoid;
-    None where PROJ does not know the datum or lacks its geoid."""
+    None where PROJ does not know the datum or lacks its geoid. One thread at a time may use it."""
     import pyproj
     from pyproj.exceptions import CRSError, ProjError
 
@@ -116,3 +116,8 @@ def to_ellipsoid(crs: str, datum: str) -> pyproj.Transformer | None:
         return None
     # without the geoid's grid PROJ would pass heights on unchanged
     return group.transformers[0] if group.transformers and group.best_available else None
+
+
+@lru_cache(maxsize=64)
+def _of_thread(crs: str, datum: str, _: int) -> pyproj.Transformer | None:
+    return to_ellipsoid(crs, datum)
