@@ -170,7 +170,7 @@ def test_what_dead_reckoning_makes_of_a_belief_is_what_its_error_says() -> None:
     assert after.covariance[:6, :6] == pytest.approx(carried @ covariance @ carried.T + noise, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("attitude_s", [0.0, 5.0, 60.0, np.inf])
+@pytest.mark.parametrize("attitude_s", [0.0, 5.0, pytest.param(60.0, marks=pytest.mark.long), np.inf])
 def test_the_estimate_is_honest_however_long_the_attitude_errs_alike(attitude_s: float) -> None:
     sorties = [flown(seed, Wrong(attitude_s=attitude_s)) for seed in range(3)]
     d2 = np.concatenate([each.distances for each in sorties])
