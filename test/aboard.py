@@ -33,7 +33,9 @@ class Aboard:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"], os.environ["ROS_LOG_DIR"] = "LOCALHOST", str(folder)
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context, domain_id=1 + os.getpid() % 100, signal_handler_options=SignalHandlerOptions.NO)
-        parameters = {"map": str(scene.map_path), "snapshot_dir": str(folder)} | parameters
+        # on a machine as slow as may be nothing is given up
+        parameters = {"map": str(scene.map_path), "snapshot_dir": str(folder), "verdict_timeout_s": 300.0,
+                      "service_timeout_s": 300.0} | parameters
         given = [Parameter(name, value=value) for name, value in parameters.items()]
         self.node = LocalizerNode(context=self.context, namespace=f"aboard_{os.getpid()}", parameter_overrides=given)
         self._executor = SingleThreadedExecutor(context=self.context)
